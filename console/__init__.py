@@ -1,0 +1,1 @@
+"""The command line: the only code that knows argv, terminals and how a figure looks to a person."""

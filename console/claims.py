@@ -1,0 +1,195 @@
+"""Commands on files of claims: register, intake, reverse, price, jobs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cyclopts import App
+
+import ledger
+from console import output
+from console.failures import UserError
+from console.options import NO_OPTIONS, Options
+from console.output import Column, count, yuan
+
+if TYPE_CHECKING:
+    from ledger.intake import IntakeReport
+
+
+def register(app: App) -> None:
+    """Adds this family to the command line."""
+    app.command(register_file, name="register")
+    for command in (intake, reverse, price, jobs):
+        app.command(command)
+
+
+def register_file(file: Path, /, *, options: Options = NO_OPTIONS) -> None:
+    """Register members, filings (备案) or opening balances from a CSV file; its header says which.
+
+    Parameters
+    ----------
+    file
+        The CSV file.
+    """
+    with ledger.open(options.store, actor=options.who) as book:
+        registered = book.register(readable(file), reason=options.reason)
+    if options.json:
+        output.print_json(registered)
+    else:
+        output.print_line(f"registered {registered.new:,} new of {registered.rows:,} {registered.kind} from {file}")
+
+
+def intake(
+    files: list[Path],
+    /,
+    *,
+    profile: str = "national",
+    dry_run: bool = False,
+    retry: bool = False,
+    quarantine: Path | None = None,
+    options: Options = NO_OPTIONS,
+) -> None:
+    """Take in claims in the national field names, book them, and put bad rows into a quarantine file.
+
+    The same file twice books once. A job that was interrupted completes when its file is taken in again.
+
+    Parameters
+    ----------
+    files
+        CSV files of claims, one job each.
+    profile
+        The source's profile: what its columns and codes mean.
+    dry_run
+        Do everything but write: the same report, no event.
+    retry
+        The files are mended rows of a quarantine file.
+    quarantine
+        Where the bad rows go; beside each file by default.
+    """
+    if quarantine is not None and len(files) > 1:
+        raise UserError("usage", f"--quarantine names one file, expected one input file, got {len(files)}")
+    reports = []
+    with ledger.open(options.store, actor=options.who) as book:
+        for file in files:
+            with output.progress(file.name, lines(readable(file))) as done:
+                reports.append(
+                    book.intake(
+                        file,
+                        profile=profile,
+                        retry=retry,
+                        dry_run=dry_run,
+                        reason=options.reason,
+                        progress=done,
+                        quarantine=quarantine,
+                    )
+                )
+    if options.json:
+        output.print_json(reports)
+        return
+    for report in reports:
+        print_intake(report)
+
+
+def print_intake(report: "IntakeReport") -> None:
+    """Prints one job's outcome: rows by what became of them, reasons of the quarantined ones."""
+    output.print_fields(
+        [
+            ("source", f"{report.source}{'  (dry run: nothing was written)' if report.dry_run else ''}"),
+            ("rows", count(report.rows)),
+            ("booked", f"{count(report.booked)}  medfee_sumamt {yuan(report.medfee_fen)}"),
+            ("duplicate", count(report.duplicate)),
+            ("quarantined", count(report.quarantined)),
+            ("periods", " ".join(str(period) for period in report.periods)),
+            ("late", count(report.late)),
+        ]
+    )
+    if report.reasons:
+        columns = (Column("reason"), Column("rows", write=count))
+        output.print_table(columns, sorted(report.reasons.items(), key=lambda each: (-each[1], each[0])))
+    if report.quarantine_path:
+        output.print_line(f"bad rows: {report.quarantine_path}; mend them and take them in with --retry")
+
+
+def reverse(claim: str, /, *, setl_id: str | None = None, options: Options = NO_OPTIONS) -> None:
+    """Reverse a settled claim in full; nobody else's settlement changes.
+
+    Parameters
+    ----------
+    claim
+        The claim as REGION/SETL_ID (insured region, settlement number), or SETL_ID where only one region has it.
+    setl_id
+        The number of the new, negated settlement; the claim's own with -R behind it by default.
+    """
+    reason = options.why("reverse")
+    with ledger.open(options.store, actor=options.who) as book:
+        reversed_ = book.reverse(claim, reason, setl_id=setl_id)
+    if options.json:
+        output.print_json(reversed_)
+    else:
+        output.print_line(f"reversed {reversed_.claim} by {reversed_.setl_id} in period {reversed_.period}")
+
+
+def price(claims: Path, /, *, policy: str, register: Path | None = None, options: Options = NO_OPTIONS) -> None:
+    """Price claims under a policy without a store: one JSON object a claim, amounts as text in yuan.
+
+    Parameters
+    ----------
+    claims
+        A CSV file of claims.
+    policy
+        A policy file (TOML), or the name of one that ships.
+    register
+        A CSV file of members; without it every person is what the claim says.
+    """
+    readable(claims)
+    for priced in ledger.price(policy, claims, register=register and readable(register)):
+        output.print_json_line(priced)
+
+
+def jobs(*, options: Options = NO_OPTIONS) -> None:
+    """List the jobs: what each took in, and whether it is complete."""
+    with ledger.open(options.store, actor=options.who) as book:
+        found = book.jobs()
+    if options.json:
+        output.print_json(found)
+        return
+    columns = (
+        Column("job", write=count),
+        Column("verb"),
+        Column("source"),
+        Column("state"),
+        Column("rows", write=count),
+        Column("booked", write=count),
+        Column("duplicate", write=count),
+        Column("quarantined", write=count),
+    )
+    output.print_table(
+        columns,
+        [
+            (
+                each.job,
+                each.verb,
+                each.source,
+                "complete" if each.completed else "unfinished",
+                each.rows,
+                each.booked,
+                each.duplicate,
+                each.quarantined,
+            )
+            for each in found
+        ],
+    )
+
+
+def readable(file: Path) -> Path:
+    """Returns ``file`` if it can be read as a file; raises OSError that names it."""
+    with file.open("rb"):
+        return file
+
+
+def lines(file: Path) -> int:
+    """Returns how many line ends a file has: the length of a progress bar, not a count of records."""
+    total = 0
+    with file.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            total += chunk.count(b"\n")
+    return total

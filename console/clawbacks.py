@@ -1,0 +1,57 @@
+"""Commands on clawbacks (追回): clawback raise, clawback collect."""
+
+from cyclopts import App
+
+import ledger
+from console import output
+from console.options import NO_OPTIONS, Amount, Options
+from console.output import yuan
+
+
+def register(app: App) -> None:
+    """Adds this family to the command line."""
+    clawback = App(name="clawback", help="Claw back (追回) what a fund paid on a claim.")
+    clawback.command(raise_clawback, name="raise")
+    clawback.command(collect)
+    app.command(clawback)
+
+
+def raise_clawback(case: str, /, *, claim: str, amount: Amount, options: Options = NO_OPTIONS) -> None:
+    """Raise a clawback on a settled claim; it splits back over the funds that paid.
+
+    Parameters
+    ----------
+    case
+        The number of the case.
+    claim
+        The claim as REGION/SETL_ID (insured region, settlement number), or SETL_ID where only one region has it.
+    amount
+        What to claw back, in yuan.
+    """
+    reason = options.why("clawback raise")
+    with ledger.open(options.store, actor=options.who) as book:
+        raised = book.clawback_raise(case, claim, amount, reason)
+    if options.json:
+        output.print_json(raised)
+    else:
+        output.print_line(f"raised {raised.case}: {yuan(raised.amount_fen)} on claim {raised.claim}")
+
+
+def collect(case: str, /, *, amount: Amount, receipt: str, options: Options = NO_OPTIONS) -> None:
+    """Collect a part of a clawback, or all of it.
+
+    Parameters
+    ----------
+    case
+        The number of the case.
+    amount
+        What came in, in yuan.
+    receipt
+        The receipt that brought it.
+    """
+    with ledger.open(options.store, actor=options.who) as book:
+        clawback = book.clawback_collect(case, amount, receipt, reason=options.reason)
+    if options.json:
+        output.print_json(clawback)
+    else:
+        output.print_line(f"collected {yuan(amount)} of {clawback.case}, outstanding {yuan(clawback.outstanding_fen)}")

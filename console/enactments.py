@@ -1,0 +1,76 @@
+"""Commands on policies: policy enact, list, show."""
+
+from cyclopts import App
+
+import ledger
+from console import output
+from console.options import NO_OPTIONS, Options, Regions
+from console.output import Column
+
+
+def register(app: App) -> None:
+    """Adds this family to the command line."""
+    policy = App(name="policy", help="Put policies (政策) in force and show them.")
+    for command, name in ((enact, "enact"), (list_policies, "list"), (show, "show")):
+        policy.command(command, name=name)
+    app.command(policy)
+
+
+def enact(policy: str, /, *, regions: Regions, assumed: bool = False, options: Options = NO_OPTIONS) -> None:
+    """Put a policy document in force for regions.
+
+    Parameters
+    ----------
+    policy
+        A policy file (TOML), or the name of one that ships: qingyuan, taian, national-default.
+    regions
+        Insured regions (参保地), as six-digit codes, separated by spaces or commas.
+    assumed
+        The policy is an assumption: statements say how many claims and how much stand under it.
+    """
+    with ledger.open(options.store, actor=options.who) as book:
+        enacted = book.enact(policy, regions, assumed=assumed, reason=options.reason)
+    if options.json:
+        output.print_json(enacted)
+    else:
+        where = ", ".join(f"{region:06d}" for region in enacted.regions)
+        done = "already in force:" if enacted.already else "enacted"
+        output.print_line(f"{done} {enacted.name} ({enacted.digest}) for {where}{', assumed' if assumed else ''}")
+
+
+def list_policies(*, options: Options = NO_OPTIONS) -> None:
+    """List the policies in force: which document, for which regions."""
+    with ledger.open(options.store, actor=options.who) as book:
+        policies = book.policies()
+    if options.json:
+        output.print_json(policies)
+        return
+    columns = (Column("policy", "政策"), Column("digest"), Column("assumed"), Column("regions", "参保地"))
+    output.print_table(
+        columns,
+        [
+            (
+                each.name,
+                each.digest,
+                "yes" if each.assumed else "",
+                " ".join(f"{region:06d}" for region in each.regions),
+            )
+            for each in policies
+        ],
+    )
+
+
+def show(policy: str, /, *, options: Options = NO_OPTIONS) -> None:
+    """Print an enacted policy document.
+
+    Parameters
+    ----------
+    policy
+        The policy's name or the first characters of its digest, as `policy list` shows them.
+    """
+    with ledger.open(options.store, actor=options.who) as book:
+        document = book.policy(policy)
+    if options.json:
+        output.print_json({"policy": policy, "document": document})
+    else:
+        output.print_line(document.rstrip("\n"))

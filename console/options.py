@@ -1,0 +1,106 @@
+"""Defines the options that every command takes, and the texts of argv that are more than a string."""
+
+import getpass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from cyclopts import Parameter, Token
+
+from console.failures import UserError
+from ledger.money import fen_from_text
+
+DEFAULT_STORE = "sqlite:///ledger.db"
+
+
+@Parameter(name="*", group="Options of every command")
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Is what every command accepts."""
+
+    store: Annotated[str, Parameter(env_var="SETTLEMENT_STORE")] = DEFAULT_STORE
+    """Where the ledger is: sqlite:///file.db or postgresql://user@host/database."""
+
+    actor: str = ""
+    """Who asks, as the log records it; the operating system's user by default."""
+
+    reason: str = ""
+    """Why, as the log records it."""
+
+    json: Annotated[bool, Parameter(negative="")] = False
+    """Print one JSON value on stdout; amounts are integers of fen."""
+
+    @property
+    def who(self) -> str:
+        """Returns the actor to record; raises UserError where the system names no user."""
+        if self.actor:
+            return self.actor
+        try:
+            return getpass.getuser()
+        except (KeyError, OSError, ImportError):
+            raise UserError("usage", "expected --actor, as the operating system names no user") from None
+
+    def why(self, verb: str) -> str:
+        """Returns the reason, for a verb that is never recorded without one; raises UserError."""
+        if not self.reason.strip():
+            raise UserError("usage", f"{verb} expects --reason TEXT: the log records why")
+        return self.reason
+
+    @property
+    def shown_store(self) -> str:
+        """Returns the store's URL without a password, fit for a screen."""
+        return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", self.store)
+
+
+NO_OPTIONS = Options()
+
+
+def _period(_: Any, tokens: Sequence[Token]) -> int:
+    text = tokens[0].value
+    found = re.fullmatch(r"(\d{4})-?(\d{2})", text)
+    if found is None or not 1 <= int(found[2]) <= 12:
+        raise ValueError(f"expected a month such as 202401, got {text!r}")
+    return int(found[1] + found[2])
+
+
+def _amount(_: Any, tokens: Sequence[Token]) -> int:
+    return fen_from_text(tokens[0].value.replace(",", ""))
+
+
+def _region(text: str) -> int:
+    if not re.fullmatch(r"\d{6}", text):
+        raise ValueError(f"expected a six-digit region code such as 440100, got {text!r}")
+    return int(text)
+
+
+def _regions(_: Any, tokens: Sequence[Token]) -> tuple[int, ...]:
+    return tuple(_region(part) for token in tokens for part in token.value.split(",") if part)
+
+
+def _one_region(_: Any, tokens: Sequence[Token]) -> int:
+    return _region(tokens[0].value)
+
+
+Period = Annotated[int, Parameter(converter=_period)]
+Amount = Annotated[int, Parameter(converter=_amount)]
+Region = Annotated[int, Parameter(converter=_one_region)]
+Regions = Annotated[tuple[int, ...], Parameter(converter=_regions, consume_multiple=True, negative="")]
+
+
+def options_last(tokens: Sequence[str]) -> list[str]:
+    """Returns argv with the options of every command that stand before the command moved behind it.
+
+    So ``settlement --store URL balances`` reads as ``settlement balances --store URL``.
+    """
+    leading: list[str] = []
+    rest = list(tokens)
+    while rest and rest[0].startswith("--"):
+        if rest[0] == "--json" or rest[0].startswith(("--store=", "--actor=", "--reason=")):
+            leading += [rest.pop(0)]
+        elif rest[0] in ("--store", "--actor", "--reason") and len(rest) > 1:
+            leading += [rest.pop(0), rest.pop(0)]
+        else:
+            break
+    end = rest.index("--") if "--" in rest else len(rest)
+    return [*rest[:end], *leading, *rest[end:]]

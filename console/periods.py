@@ -1,0 +1,77 @@
+"""Commands on clearing periods: close, replay, periods."""
+
+from cyclopts import App
+
+import ledger
+from console import failures, output
+from console.options import NO_OPTIONS, Options, Period
+from console.output import Column, count, yuan
+
+
+def register(app: App) -> None:
+    """Adds this family to the command line."""
+    for command in (close, replay, periods):
+        app.command(command)
+
+
+def close(*, period: Period, options: Options = NO_OPTIONS) -> None:
+    """Close a clearing period (清算期) and freeze its statement; later claims of it go to the next one.
+
+    Parameters
+    ----------
+    period
+        The clearing period, as yyyymm.
+    """
+    with ledger.open(options.store, actor=options.who) as book:
+        closed = book.close(period, reason=options.reason)
+    if options.json:
+        output.print_json(closed)
+        return
+    output.print_line(
+        f"closed {closed.period}: {closed.acts:,} acts, {closed.person_times:,} person-times (人次), "
+        f"medfee_sumamt {yuan(closed.medfee_fen)}, of which {closed.late_acts:,} late"
+    )
+
+
+def replay(*, period: Period, options: Options = NO_OPTIONS) -> int:
+    """Settle every act of a period again, in commit order, and compare; exit status 1 if any differs.
+
+    Parameters
+    ----------
+    period
+        The clearing period, as yyyymm.
+    """
+    with ledger.open(options.store, actor=options.who) as book, output.progress(f"replay {period}", None) as done:
+        report = book.replay(period, progress=done)
+    if options.json:
+        output.print_json(report)
+    else:
+        if report.differences:
+            columns = (
+                Column("claim", "结算单"),
+                Column("decided at", "位置", count),
+                Column("step", "步骤"),
+                Column("expected", "应为（分）", count),
+                Column("got", "实为（分）", count),
+            )
+            rows = [(each.setl_id, each.position, each.step, each.expected, each.got) for each in report.differences]
+            output.print_table(columns, rows)
+        differing = len({each.claim for each in report.differences})
+        output.print_line(f"{count(differing)} of {count(report.acts)} differ")
+    return failures.CHECK_FAILED if report.differences else failures.OK
+
+
+def periods(*, options: Options = NO_OPTIONS) -> None:
+    """List the clearing periods: open or closed, and at which positions of the log."""
+    with ledger.open(options.store, actor=options.who) as book:
+        found = book.periods()
+    if options.json:
+        output.print_json(found)
+        return
+    columns = (
+        Column("period", "清算期"),
+        Column("state", "状态"),
+        Column("opened at", "开启", count),
+        Column("closed at", "关闭", count),
+    )
+    output.print_table(columns, [(each.period, each.state, each.opened, each.closed or None) for each in found])

@@ -1,0 +1,53 @@
+"""Commands on the store itself: init, verify, rebuild."""
+
+from cyclopts import App
+
+import ledger
+import projections
+from console import failures, output
+from console.options import NO_OPTIONS, Options
+from console.output import Column
+
+
+def register(app: App) -> None:
+    """Adds this family to the command line."""
+    for command in (init, verify, rebuild):
+        app.command(command)
+
+
+def init(*, options: Options = NO_OPTIONS) -> None:
+    """Create an empty ledger in a store that has none."""
+    with ledger.create(options.store, actor=options.who):
+        pass
+    if options.json:
+        output.print_json({"store": options.shown_store, "created": True})
+    else:
+        output.print_line(f"created an empty ledger in {options.shown_store}")
+
+
+def verify(*, options: Options = NO_OPTIONS) -> int:
+    """Check the log and every derived table; exit status 1 if anything is wrong."""
+    with projections.open(options.store) as read:
+        findings = list(read.verify())
+    if options.json:
+        output.print_json({"findings": findings})
+    elif findings:
+        columns = (Column("finding"), Column("where"), Column("expected"), Column("got"))
+        output.print_table(columns, [(each.kind, each.where, each.expected, each.got) for each in findings])
+        output.print_line(f"{len(findings)} findings")
+    else:
+        output.print_line(
+            "0 findings: the log is whole and every derived table follows from it (internally consistent only)"
+        )
+    return failures.CHECK_FAILED if findings else failures.OK
+
+
+def rebuild(*, options: Options = NO_OPTIONS) -> None:
+    """Throw the derived tables away and derive them again from the first event."""
+    with projections.open(options.store) as read:
+        read.rebuild()
+        position = read.catch_up()
+    if options.json:
+        output.print_json({"position": position})
+    else:
+        output.print_line(f"rebuilt every derived table up to position {position:,}")

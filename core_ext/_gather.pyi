@@ -1,0 +1,12 @@
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core_ext.text import Texts
+
+def gather(
+    parts: Sequence[tuple[NDArray[np.int64], NDArray[np.uint8]]],
+    part: NDArray[np.int64],
+    index: NDArray[np.int64],
+) -> Texts: ...

@@ -1,0 +1,67 @@
+"""Gathers texts out of several columns into one buffer; the specification is core_ext.reference.gather."""
+
+import numpy as np
+
+from core_ext.codec_fields import texts_checked
+from core_ext.text import Texts
+
+from libc.stdint cimport int64_t, uint8_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
+
+
+def gather(parts, const int64_t[::1] part, const int64_t[::1] index):
+    cdef Py_ssize_t n = part.shape[0], k, failed = -1
+    cdef Py_ssize_t count = len(parts)
+    if index.shape[0] != n:
+        raise ValueError(f"expected as many parts as indexes, got {n} and {index.shape[0]}")
+    cdef const int64_t[::1] offsets
+    cdef const uint8_t[::1] data
+    cdef const int64_t** starts = <const int64_t**> malloc((count + 1) * sizeof(int64_t*))
+    cdef const uint8_t** bodies = <const uint8_t**> malloc((count + 1) * sizeof(uint8_t*))
+    cdef int64_t* sizes = <int64_t*> malloc((count + 1) * sizeof(int64_t))
+    cdef int64_t total = 0, at, which, length
+    cdef int64_t[::1] ends
+    cdef uint8_t[::1] body
+    kept = []
+    if starts == NULL or bodies == NULL or sizes == NULL:
+        free(starts)
+        free(bodies)
+        free(sizes)
+        raise MemoryError()
+    try:
+        for k in range(count):
+            sizes[k] = texts_checked(f"part {k}", *parts[k])
+            offsets, data = parts[k]
+            kept.append((offsets, data))
+            starts[k] = &offsets[0]
+            bodies[k] = &data[0] if data.shape[0] else NULL
+        out_offsets = np.empty(n + 1, np.int64)
+        ends = out_offsets
+        ends[0] = 0
+        with nogil:
+            for k in range(n):
+                which, at = part[k], index[k]
+                if which < 0 or which >= count or at < 0 or at >= sizes[which]:
+                    failed = k
+                    break
+                total += starts[which][at + 1] - starts[which][at]
+                ends[k + 1] = total
+        if failed >= 0:
+            raise ValueError(
+                f"item {failed}: expected a text of one of {count} parts, got text {index[failed]} of part {part[failed]}"
+            )
+        out = np.empty(total, np.uint8)
+        body = out
+        if total:
+            with nogil:
+                for k in range(n):
+                    which, at = part[k], index[k]
+                    length = ends[k + 1] - ends[k]
+                    if length:
+                        memcpy(&body[ends[k]], bodies[which] + starts[which][at], length)
+        return Texts(out_offsets, out)
+    finally:
+        free(starts)
+        free(bodies)
+        free(sizes)

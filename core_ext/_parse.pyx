@@ -1,0 +1,783 @@
+"""Cuts CSV bytes into cells and reads cells into integer tables; ``core_ext.reference.parse`` is the specification.
+
+Both loops run without the GIL and never raise: a record that fails carries fault bits.
+"""
+
+import numpy as np
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.string cimport memcpy, memmove, memset
+
+from core_ext import cells as c
+from core_ext.cells import COLUMNS, TEXT_COLUMNS, Parsed
+from core_ext.layout import ABSENT, AMOUNTS, FACT, FACTS
+from core_ext.text import Texts
+
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <string.h>
+    #if defined(_MSC_VER)
+    #include <intrin.h>
+    static __inline int first_hit(uint64_t hits) { unsigned long at; _BitScanForward64(&at, hits); return (int)(at >> 3); }
+    #else
+    static inline int first_hit(uint64_t hits) { return __builtin_ctzll(hits) >> 3; }
+    #endif
+
+    /* Eight bytes of text, the first one lowest. */
+    static inline uint64_t word_at(const uint8_t *text) {
+        uint64_t word;
+        memcpy(&word, text, 8);
+    #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+        word = __builtin_bswap64(word);
+    #endif
+        return word;
+    }
+
+    static inline uint64_t every(uint8_t byte) { return UINT64_C(0x0101010101010101) * byte; }
+    static inline uint64_t high(uint64_t word) { return word & UINT64_C(0x8080808080808080); }
+    /* High bits over the bytes below n (n <= 128): exact up to the first hit, noise only above it. */
+    static inline uint64_t below(uint64_t word, uint8_t n) { return high((word - every(n)) & ~word); }
+    static inline uint64_t equal(uint64_t word, uint8_t byte) { return below(word ^ every(byte), 1); }
+    """
+    int first_hit(uint64_t hits) noexcept nogil
+    uint64_t word_at(const uint8_t* text) noexcept nogil
+    uint64_t high(uint64_t word) noexcept nogil
+    uint64_t below(uint64_t word, uint8_t n) noexcept nogil
+    uint64_t equal(uint64_t word, uint8_t byte) noexcept nogil
+
+cdef enum:
+    TEXTS = 7
+
+cdef int ROW_SHAPE = c.ROW_SHAPE
+cdef int NOT_UTF8 = c.NOT_UTF8
+cdef int UNSAFE_TEXT = c.UNSAFE_TEXT
+cdef int BAD_KEY = c.BAD_KEY
+cdef int MISSING_PSN_NO = c.MISSING_PSN_NO
+cdef int BAD_CODE = c.BAD_CODE
+cdef int BAD_DATE = c.BAD_DATE
+cdef int END_BEFORE_BEGIN = c.END_BEFORE_BEGIN
+cdef int UNKNOWN_INSUTYPE = c.UNKNOWN_INSUTYPE
+cdef int AMOUNT_TEXT = c.AMOUNT_TEXT
+cdef int AMOUNT_PRECISION = c.AMOUNT_PRECISION
+cdef int AMOUNT_RANGE = c.AMOUNT_RANGE
+cdef int NEGATIVE_WITHOUT_INIT = c.NEGATIVE_WITHOUT_INIT
+cdef int IDENTITY_I1 = c.IDENTITY_I1
+cdef uint8_t WHOLE = c.WHOLE
+cdef uint8_t WRONG_COUNT = c.WRONG_COUNT
+cdef uint8_t BAD_QUOTES = c.BAD_QUOTES
+cdef int KEY_BYTES = c.KEY_BYTES
+cdef int CODE_DIGITS = c.CODE_DIGITS
+cdef int64_t LIMIT_FEN = c.LIMIT_FEN
+cdef int64_t NOTHING = ABSENT
+
+# Places in COLUMNS, FACTS and AMOUNTS, looked up once.
+cdef int C_SETL_ID = COLUMNS.index("setl_id")
+cdef int C_INIT = COLUMNS.index("init_setl_id")
+cdef int C_PSN_NO = COLUMNS.index("psn_no")
+cdef int C_PSN_NAME = COLUMNS.index("psn_name")
+cdef int C_INSUTYPE = COLUMNS.index("insutype")
+cdef int C_BEGIN = COLUMNS.index("begndate")
+cdef int C_END = COLUMNS.index("enddate")
+cdef int C_TIME = COLUMNS.index("setl_time")
+cdef int C_MEDFEE = COLUMNS.index("medfee_sumamt")
+cdef int C_GIVEN = COLUMNS.index("act_pay_dedc")
+cdef int C_FUND = COLUMNS.index("fund_pay_sumamt")
+cdef int F_INSUTYPE = FACT["insutype"]
+cdef int F_BEGIN = FACT["begndate"]
+cdef int F_END = FACT["enddate"]
+cdef int F_TIME = FACT["setl_time"]
+cdef int F_MEDFEE = FACT["medfee_sumamt"]
+cdef int N_FACTS = len(FACTS)
+cdef int N_GIVEN = len(AMOUNTS)
+cdef int N_COLUMNS = len(COLUMNS)
+cdef int N_CODES = 5
+cdef int[5] CODE_COLUMN
+cdef int[5] CODE_FACT
+for _at, _name in enumerate(("insu_admdvs", "mdtrtarea_admvs", "hosp_lv", "psn_type", "med_type")):
+    CODE_COLUMN[_at] = COLUMNS.index(_name)
+    CODE_FACT[_at] = FACT[_name]
+
+if len(TEXT_COLUMNS) != TEXTS or FACTS[FACT["medfee_sumamt"]:] != COLUMNS[C_MEDFEE:C_GIVEN] or COLUMNS[C_GIVEN:] != AMOUNTS:
+    raise ImportError("core_ext._parse: core_ext.cells and core_ext.layout are not the ones it was written for")
+
+
+# ---- records into cells ------------------------------------------------------------------------------------------
+
+
+def split(
+    uint8_t[::1] data not None,
+    Py_ssize_t begin,
+    Py_ssize_t end,
+    bint final,
+    int delimiter,
+    int lead,
+    cells not None,
+    Py_ssize_t row,
+):
+    """Cuts the records of ``data[begin:end]`` into ``cells`` from ``row`` on; returns (next row, rest's begin)."""
+    cdef int32_t[:, ::1] starts = cells.starts
+    cdef int32_t[:, ::1] ends = cells.ends
+    cdef int64_t[:, ::1] records = cells.records
+    cdef uint8_t[::1] shape = cells.shape
+    cdef Py_ssize_t rows = starts.shape[0], columns = starts.shape[1], count, stop
+    cdef int state
+    cdef uint8_t* raw
+    if ends.shape[0] != rows or ends.shape[1] != columns or records.shape[0] != rows or records.shape[1] != 2 or shape.shape[0] != rows:
+        raise ValueError("cells: expected four tables of one length")
+    if not 0 <= begin <= end <= data.shape[0] or row < 0 or data.shape[0] > 0x7FFFFFFF:
+        raise ValueError(f"expected 0 <= begin <= end <= {data.shape[0]}, got {begin} and {end}")
+    if begin == end or columns == 0:
+        return row, begin
+    raw = &data[0]
+    with nogil:
+        while row < rows:
+            while begin < end and (raw[begin] == 10 or raw[begin] == 13):
+                begin += 1
+            if begin == end:
+                break
+            stop = begin
+            state = cut(raw, &stop, end, <uint8_t>delimiter, lead, columns, &starts[row, 0], &ends[row, 0], &count)
+            if state & 1 == 0 and not final:
+                break
+            records[row, 0] = begin
+            records[row, 1] = stop
+            if state & 2:
+                shape[row] = BAD_QUOTES
+            elif count != lead + columns:
+                shape[row] = WRONG_COUNT
+            else:
+                shape[row] = WHOLE
+                if lead or state & 4:
+                    tidy(raw, lead > 0, columns, &starts[row, 0], &ends[row, 0])
+            if shape[row] != WHOLE:
+                memset(&starts[row, 0], 0, columns * sizeof(int32_t))
+                memset(&ends[row, 0], 0, columns * sizeof(int32_t))
+            begin = stop
+            row += 1
+    return row, begin
+
+
+cdef int cut(
+    uint8_t* raw,
+    Py_ssize_t* place,
+    Py_ssize_t end,
+    uint8_t delimiter,
+    Py_ssize_t lead,
+    Py_ssize_t columns,
+    int32_t* starts,
+    int32_t* ends,
+    Py_ssize_t* cells,
+) noexcept nogil:
+    """Cuts one record; returns 1 line end seen | 2 quotes unsound | 4 some cell holds doubled quotes.
+
+    A cell with doubled quotes has its end as ``~end`` until ``tidy`` has been there.
+    """
+    cdef Py_ssize_t at = place[0], count = 0, first, last
+    cdef int state = 0
+    cdef bint doubled
+    cdef uint64_t word, hits
+    while True:
+        first = at
+        if at < end and raw[at] == 34:
+            doubled = False
+            at += 1
+            first = at
+            while True:
+                while at < end and raw[at] != 34:
+                    at += 1
+                if at >= end:
+                    place[0] = end
+                    cells[0] = count
+                    return 2
+                if at + 1 < end and raw[at + 1] == 34:
+                    doubled = True
+                    at += 2
+                    continue
+                break
+            last = at
+            at += 1
+            if at < end and raw[at] != delimiter and raw[at] != 10 and raw[at] != 13:
+                state |= 2
+                while at < end and raw[at] != delimiter and raw[at] != 10 and raw[at] != 13:
+                    at += 1
+            if lead <= count < lead + columns:
+                starts[count - lead] = <int32_t>first
+                ends[count - lead] = <int32_t>(~last if doubled else last)
+                if doubled:
+                    state |= 4
+        else:
+            while at + 8 <= end:
+                word = word_at(raw + at)
+                hits = equal(word, delimiter) | equal(word, 10) | equal(word, 13)
+                if hits:
+                    at += first_hit(hits)
+                    break
+                at += 8
+            while at < end and raw[at] != delimiter and raw[at] != 10 and raw[at] != 13:
+                at += 1
+            if lead <= count < lead + columns:
+                starts[count - lead] = <int32_t>first
+                ends[count - lead] = <int32_t>at
+        count += 1
+        if at >= end or raw[at] != delimiter:
+            break
+        at += 1
+    place[0] = at
+    cells[0] = count
+    return state | (at < end)
+
+
+cdef void tidy(uint8_t* raw, bint undo, Py_ssize_t columns, int32_t* starts, int32_t* ends) noexcept nogil:
+    """Halves doubled quotes and undoes a quarantine file's marks, in place; what is left behind is blanked."""
+    cdef Py_ssize_t column
+    cdef int32_t first, last, stop, at, to
+    for column in range(columns):
+        first = starts[column]
+        stop = ends[column]
+        last = stop
+        if stop < 0:
+            stop = ~stop
+            at = to = first
+            while at < stop:
+                raw[to] = raw[at]
+                at += 2 if raw[at] == 34 else 1
+                to += 1
+            last = to
+        if undo:
+            last = first + undone(raw + first, last - first)
+        ends[column] = last
+        if last < stop:
+            memset(raw + last, 32, stop - last)
+
+
+cdef int32_t undone(uint8_t* cell, int32_t length) noexcept nogil:
+    """Undoes ``core_ext.defusing`` in place; returns the new length."""
+    cdef int32_t at = 0, to = 0
+    cdef int upper, lower
+    if length > 1 and cell[0] == 39 and is_formula(cell + 1, length - 1) and not is_plain_number(cell + 1, length - 1):
+        length -= 1
+        memmove(cell, cell + 1, length)
+    while at < length:
+        if cell[at] == 92 and at + 3 < length and cell[at + 1] == 120:
+            upper = hex_digit(cell[at + 2])
+            lower = hex_digit(cell[at + 3])
+            if lower >= 0 and (upper >= 8 or (upper == 5 and lower == 12)):
+                cell[to] = <uint8_t>(upper * 16 + lower)
+                at += 4
+                to += 1
+                continue
+        cell[to] = cell[at]
+        at += 1
+        to += 1
+    return to
+
+
+cdef inline int hex_digit(uint8_t byte) noexcept nogil:
+    if 48 <= byte <= 57:
+        return byte - 48
+    if 65 <= byte <= 70:
+        return byte - 55
+    return -1
+
+
+cdef bint is_formula(const uint8_t* cell, int32_t length) noexcept nogil:
+    cdef int32_t at = 0
+    cdef uint8_t byte
+    while at < length and cell[at] == 39:
+        at += 1
+    if at == length:
+        return False
+    byte = cell[at]
+    if byte == 61 or byte == 43 or byte == 45 or byte == 64 or byte == 9 or byte == 10 or byte == 13:
+        return True
+    if byte != 0xEF or at + 2 >= length or cell[at + 1] != 0xBC:
+        return False
+    byte = cell[at + 2]
+    return byte == 0x9D or byte == 0x8B or byte == 0x8D or byte == 0xA0
+
+
+cdef bint is_plain_number(const uint8_t* cell, int32_t length) noexcept nogil:
+    cdef int32_t at = 0, digits = 0
+    if length and (cell[0] == 43 or cell[0] == 45):
+        at = 1
+    while at < length and 48 <= cell[at] <= 57:
+        at += 1
+        digits += 1
+    if digits == 0:
+        return False
+    if at == length:
+        return True
+    if cell[at] != 46 or at + 1 == length:
+        return False
+    at += 1
+    while at < length and 48 <= cell[at] <= 57:
+        at += 1
+    return at == length
+
+
+# ---- cells into tables -------------------------------------------------------------------------------------------
+
+
+cdef struct Row:
+    const uint8_t* raw
+    const int32_t* starts
+    const int32_t* ends
+    const int64_t* columns
+    int64_t faults
+    int lowest
+    int64_t field
+
+
+cdef struct Outs:
+    int64_t* facts
+    int64_t* given
+    int64_t settled
+    int64_t refund
+
+
+cdef inline void fail(Row* row, int fault, int64_t at) noexcept nogil:
+    row.faults |= <int64_t>1 << fault
+    if fault < row.lowest or (fault == row.lowest and at < row.field):
+        row.lowest = fault
+        row.field = at
+
+
+cdef inline const uint8_t* cell_of(Row* row, int column, Py_ssize_t* length) noexcept nogil:
+    """Gives a national column's cell, empty where the file has no such column."""
+    cdef int64_t at = row.columns[column]
+    if at < 0:
+        length[0] = 0
+        return row.raw
+    length[0] = row.ends[at] - row.starts[at]
+    return row.raw + row.starts[at]
+
+
+def parse(
+    const uint8_t[::1] data not None,
+    cells not None,
+    Py_ssize_t rows,
+    const int64_t[::1] columns not None,
+    const int64_t[::1] insutypes not None,
+):
+    """Returns what the first ``rows`` records of ``cells`` say, with every fault that the row alone can show."""
+    cdef const int32_t[:, ::1] starts = cells.starts
+    cdef const int32_t[:, ::1] ends = cells.ends
+    cdef const int64_t[:, ::1] records = cells.records
+    cdef const uint8_t[::1] shape = cells.shape
+    cdef Py_ssize_t width = starts.shape[1], i
+    cdef int t
+    if columns.shape[0] != N_COLUMNS or rows < 0 or rows > starts.shape[0] or rows > shape.shape[0]:
+        raise ValueError(f"expected {N_COLUMNS} columns and at most {starts.shape[0]} rows, got {columns.shape[0]} and {rows}")
+    for i in range(N_COLUMNS):
+        if not -1 <= columns[i] < width:
+            raise ValueError(f"expected places of columns below {width}, got {columns[i]}")
+    facts_out = np.zeros((rows, N_FACTS), np.int64)
+    given_out = np.full((rows, N_GIVEN), ABSENT, np.int64)
+    marks_out = np.zeros((4, rows), np.int64)
+    offsets_out = np.zeros((TEXTS, rows + 1), np.int64)
+    cdef int64_t[:, ::1] facts = facts_out
+    cdef int64_t[:, ::1] given = given_out
+    cdef int64_t[:, ::1] marks = marks_out
+    cdef int64_t[:, ::1] offsets = offsets_out
+    cdef const uint8_t* raw = NULL if data.shape[0] == 0 else &data[0]
+    cdef const int64_t* known = NULL if insutypes.shape[0] == 0 else &insutypes[0]
+    cdef Py_ssize_t n_known = insutypes.shape[0]
+    cdef Row row
+    cdef Outs outs
+    cdef int64_t bad
+    cdef Py_ssize_t length
+    if rows and width:
+        with nogil:
+            row.raw = raw
+            row.columns = &columns[0]
+            for i in range(rows):
+                row.faults = 0
+                row.lowest = 64
+                row.field = -1
+                bad = (1 << TEXTS) - 1
+                if shape[i] == WHOLE:
+                    row.starts = &starts[i, 0]
+                    row.ends = &ends[i, 0]
+                    outs.facts = &facts[i, 0]
+                    outs.given = &given[i, 0]
+                    bad = read_row(&row, &outs, width, records[i, 0], records[i, 1], known, n_known)
+                    marks[0, i] = outs.settled
+                    marks[1, i] = outs.refund
+                else:
+                    row.faults = <int64_t>1 << ROW_SHAPE
+                marks[2, i] = row.faults
+                marks[3, i] = row.field
+                for t in range(TEXTS):
+                    length = 0
+                    if bad >> t & 1 == 0:
+                        cell_of(&row, t, &length)
+                    offsets[t, i + 1] = offsets[t, i] + length
+    texts = []
+    for t in range(TEXTS):
+        column = np.empty(offsets[t, rows], np.uint8)
+        copy_texts(raw, starts, ends, columns[t], offsets_out[t], column)
+        texts.append(Texts(offsets_out[t], column))
+    return Parsed(facts_out, given_out, marks_out[0], marks_out[1], marks_out[2], marks_out[3], tuple(texts))
+
+
+cdef void copy_texts(
+    const uint8_t* raw,
+    const int32_t[:, ::1] starts,
+    const int32_t[:, ::1] ends,
+    int64_t column,
+    const int64_t[::1] offsets,
+    uint8_t[::1] into,
+):
+    cdef Py_ssize_t i, length
+    cdef uint8_t* to
+    if column < 0 or into.shape[0] == 0:
+        return
+    to = &into[0]
+    with nogil:
+        for i in range(offsets.shape[0] - 1):
+            length = offsets[i + 1] - offsets[i]
+            if length:
+                memcpy(to + offsets[i], raw + starts[i, column], length)
+
+
+cdef int64_t read_row(
+    Row* row,
+    Outs* outs,
+    Py_ssize_t width,
+    int64_t begin,
+    int64_t end,
+    const int64_t* insutypes,
+    Py_ssize_t n_insutypes,
+) noexcept nogil:
+    """Reads one record; gives a bit for each text that is not to be handed on."""
+    cdef int64_t bad = 0
+    cdef Py_ssize_t at, length
+    cdef int t, fault
+    # Delimiters and quotes are ASCII, so a record is UTF-8 exactly where each of its cells is.
+    cdef bint readable = is_utf8(row.raw + begin, end - begin)
+    cdef const uint8_t* cell
+    if not readable:
+        for at in range(width):
+            if not is_utf8(row.raw + row.starts[at], row.ends[at] - row.starts[at]):
+                fail(row, NOT_UTF8, at)
+    for t in range(TEXTS):
+        cell = cell_of(row, t, &length)
+        if not readable and not is_utf8(cell, length):
+            bad |= 1 << t
+            continue
+        fault = text_fault(t, cell, length)
+        if fault:
+            fail(row, fault, row.columns[t])
+            bad |= 1 << t
+    cell_of(row, C_FUND, &length)
+    outs.settled = length > 0
+    cell_of(row, C_INIT, &length)
+    outs.refund = length > 0
+    read_codes(row, outs.facts, insutypes, n_insutypes)
+    read_dates(row, outs.facts)
+    read_amounts(row, outs)
+    return bad
+
+
+cdef int text_fault(int text, const uint8_t* cell, Py_ssize_t length) noexcept nogil:
+    """Gives the fault of a text cell that is UTF-8, 0 without one."""
+    cdef Py_ssize_t at
+    cdef bint strict = text == C_SETL_ID
+    if text == C_PSN_NAME:
+        if length and (cell[0] == 61 or cell[0] == 43 or cell[0] == 45 or cell[0] == 64):
+            return UNSAFE_TEXT
+        return UNSAFE_TEXT if has_control(cell, length) else 0
+    if length > KEY_BYTES:
+        return BAD_KEY
+    if strict:
+        return BAD_KEY if length == 0 or has_gap(cell, length) else 0
+    if has_control(cell, length):
+        return BAD_KEY
+    if text == C_PSN_NO:
+        for at in range(length):
+            if cell[at] != 32:
+                return 0
+        return MISSING_PSN_NO
+    return 0
+
+
+cdef inline bint has_control(const uint8_t* cell, Py_ssize_t length) noexcept nogil:
+    """Tells whether UTF-8 text holds U+0000-001F or U+007F-009F."""
+    cdef Py_ssize_t at = 0
+    cdef uint64_t word
+    if length >= 8:
+        # Whole words first, the last one over the text's end; only a suspect one is looked at byte by byte.
+        while True:
+            word = word_at(cell + at)
+            if below(word, 32) | equal(word, 127) | equal(word, 0xC2):
+                break
+            if at + 8 >= length:
+                return False
+            at = at + 8 if at + 16 <= length else length - 8
+    for at in range(length):
+        if cell[at] < 32 or cell[at] == 127 or (cell[at] == 0xC2 and cell[at + 1] < 0xA0):
+            return True
+    return False
+
+
+cdef bint has_gap(const uint8_t* cell, Py_ssize_t length) noexcept nogil:
+    """Tells whether UTF-8 text holds a control character, a space of any width, an invisible mark or a comma."""
+    cdef Py_ssize_t at = 0
+    cdef uint64_t word
+    cdef uint8_t second, third
+    if length >= 8:
+        while True:
+            word = word_at(cell + at)
+            if below(word, 33) | equal(word, 127) | equal(word, 44) | high(word):
+                break
+            if at + 8 >= length:
+                return False
+            at = at + 8 if at + 16 <= length else length - 8
+    for at in range(length):
+        if cell[at] <= 32 or cell[at] == 44 or cell[at] == 127:
+            return True
+        if cell[at] < 0xC2:
+            continue
+        second = cell[at + 1]
+        if cell[at] == 0xC2 and second <= 0xA0:
+            return True
+        if cell[at] < 0xE1 or cell[at] > 0xEF:
+            continue
+        third = cell[at + 2]
+        if cell[at] == 0xE1 and second == 0x9A and third == 0x80:
+            return True
+        if cell[at] == 0xE2 and second == 0x80 and (third <= 0x8F or 0xA8 <= third <= 0xAF):
+            return True
+        if cell[at] == 0xE2 and second == 0x81 and 0x9F <= third <= 0xAF:
+            return True
+        if cell[at] == 0xE3 and second == 0x80 and third == 0x80:
+            return True
+        if cell[at] == 0xEF and second == 0xBB and third == 0xBF:
+            return True
+    return False
+
+
+cdef bint is_utf8(const uint8_t* text, Py_ssize_t length) noexcept nogil:
+    """Tells whether bytes are UTF-8: shortest forms only, no surrogates, nothing above U+10FFFF."""
+    cdef Py_ssize_t at = 0, more
+    cdef uint64_t word
+    cdef uint8_t byte, least, most
+    while at < length:
+        if at + 8 <= length:
+            word = high(word_at(text + at))
+            if word == 0:
+                at += 8
+                continue
+            at += first_hit(word)
+        byte = text[at]
+        at += 1
+        if byte < 0x80:
+            continue
+        least = 0x80
+        most = 0xBF
+        if 0xC2 <= byte <= 0xDF:
+            more = 1
+        elif 0xE0 <= byte <= 0xEF:
+            more = 2
+            if byte == 0xE0:
+                least = 0xA0
+            elif byte == 0xED:
+                most = 0x9F
+        elif 0xF0 <= byte <= 0xF4:
+            more = 3
+            if byte == 0xF0:
+                least = 0x90
+            elif byte == 0xF4:
+                most = 0x8F
+        else:
+            return False
+        if at + more > length or text[at] < least or text[at] > most:
+            return False
+        at += 1
+        more -= 1
+        while more:
+            if text[at] & 0xC0 != 0x80:
+                return False
+            at += 1
+            more -= 1
+    return True
+
+
+cdef void read_codes(Row* row, int64_t* facts, const int64_t* insutypes, Py_ssize_t n_insutypes) noexcept nogil:
+    cdef int k
+    cdef Py_ssize_t at, length
+    cdef const uint8_t* cell
+    cdef int64_t code
+    for k in range(N_CODES):
+        if row.columns[CODE_COLUMN[k]] < 0:
+            continue
+        cell = cell_of(row, CODE_COLUMN[k], &length)
+        code = digits(cell, length)
+        if code < 0:
+            fail(row, BAD_CODE, row.columns[CODE_COLUMN[k]])
+        else:
+            facts[CODE_FACT[k]] = code
+    cell = cell_of(row, C_INSUTYPE, &length)
+    code = digits(cell, length)
+    if code > 0:
+        facts[F_INSUTYPE] = code
+    else:
+        code = 0
+    for at in range(n_insutypes):
+        if insutypes[at] == code:
+            return
+    fail(row, UNKNOWN_INSUTYPE, row.columns[C_INSUTYPE])
+
+
+cdef int64_t digits(const uint8_t* cell, Py_ssize_t length) noexcept nogil:
+    """Gives the number that 1 to CODE_DIGITS digits spell, -1 for any other text."""
+    cdef int64_t number = 0
+    cdef Py_ssize_t at
+    cdef int value
+    if length == 0 or length > CODE_DIGITS:
+        return -1
+    for at in range(length):
+        value = <int>cell[at] - 48
+        if value < 0 or value > 9:
+            return -1
+        number = number * 10 + value
+    return number
+
+
+cdef void read_dates(Row* row, int64_t* facts) noexcept nogil:
+    cdef Py_ssize_t length
+    cdef const uint8_t* cell
+    cell = cell_of(row, C_BEGIN, &length)
+    facts[F_BEGIN] = day(cell) if length == 10 else 0
+    if facts[F_BEGIN] == 0:
+        fail(row, BAD_DATE, row.columns[C_BEGIN])
+    cell = cell_of(row, C_END, &length)
+    facts[F_END] = day(cell) if length == 10 else 0
+    if facts[F_END] == 0:
+        fail(row, BAD_DATE, row.columns[C_END])
+    elif facts[F_END] < facts[F_BEGIN]:
+        fail(row, END_BEFORE_BEGIN, row.columns[C_END])
+    cell = cell_of(row, C_TIME, &length)
+    facts[F_TIME] = moment(cell) if length == 19 else 0
+    if facts[F_TIME] == 0:
+        fail(row, BAD_DATE, row.columns[C_TIME])
+
+
+cdef inline int two(const uint8_t* cell) noexcept nogil:
+    """Gives the number of two digits; -1000 where they are none, so that no sum with it looks like one."""
+    cdef int tens = <int>cell[0] - 48, ones = <int>cell[1] - 48
+    if tens < 0 or tens > 9 or ones < 0 or ones > 9:
+        return -1000
+    return tens * 10 + ones
+
+
+cdef int64_t day(const uint8_t* cell) noexcept nogil:
+    """Gives yyyymmdd of the ten bytes YYYY-MM-DD, 0 where the calendar has no such day."""
+    cdef int century = two(cell), of_century = two(cell + 2), month = two(cell + 5), of_month = two(cell + 8)
+    cdef int year, last
+    if cell[4] != 45 or cell[7] != 45 or century < 0 or of_century < 0:
+        return 0
+    # The divisors are positive and so are the years: truncation and floor agree.
+    year = century * 100 + of_century
+    if year == 0 or month < 1 or month > 12 or of_month < 1:
+        return 0
+    if month == 2:
+        last = 29 if (year & 3 == 0 and of_century != 0) or (of_century == 0 and century & 3 == 0) else 28
+    elif month == 4 or month == 6 or month == 9 or month == 11:
+        last = 30
+    else:
+        last = 31
+    if of_month > last:
+        return 0
+    return <int64_t>year * 10000 + month * 100 + of_month
+
+
+cdef int64_t moment(const uint8_t* cell) noexcept nogil:
+    """Gives yyyymmddHHMMSS of the nineteen bytes YYYY-MM-DD HH:MM:SS, 0 where there is no such time."""
+    cdef int64_t date = day(cell)
+    cdef int hour = two(cell + 11), minute = two(cell + 14), second = two(cell + 17)
+    if date == 0 or (cell[10] != 32 and cell[10] != 84) or cell[13] != 58 or cell[16] != 58:
+        return 0
+    if hour < 0 or hour > 23 or minute < 0 or minute > 59 or second < 0 or second > 59:
+        return 0
+    return date * 1000000 + hour * 10000 + minute * 100 + second
+
+
+cdef void read_amounts(Row* row, Outs* outs) noexcept nogil:
+    cdef int k, faults
+    cdef int64_t at, fen
+    cdef int64_t* value
+    cdef int sound = 0
+    cdef Py_ssize_t length
+    cdef const uint8_t* cell
+    for k in range(C_MEDFEE, N_COLUMNS):
+        at = row.columns[k]
+        if at < 0:
+            continue
+        cell = cell_of(row, k, &length)
+        if length == 0 and k >= C_GIVEN:
+            continue
+        faults = amount(cell, cell + length, &fen)
+        if faults:
+            if faults & 1:
+                fail(row, AMOUNT_TEXT, at)
+            if faults & 2:
+                fail(row, AMOUNT_PRECISION, at)
+            if faults & 4:
+                fail(row, AMOUNT_RANGE, at)
+            continue
+        if k < C_GIVEN:
+            outs.facts[F_MEDFEE + k - C_MEDFEE] = fen
+            sound += k < C_MEDFEE + 5
+        else:
+            outs.given[k - C_GIVEN] = fen
+        if fen < 0 and not outs.refund:
+            fail(row, NEGATIVE_WITHOUT_INIT, at)
+    value = outs.facts + F_MEDFEE
+    # Five amounts of at most LIMIT_FEN (10**15) each: their sums cannot leave 64 bits.
+    if sound == 5 and value[0] != value[1] + value[2] + value[3] + value[4]:
+        fail(row, IDENTITY_I1, row.columns[C_MEDFEE])
+
+
+cdef int amount(const uint8_t* cell, const uint8_t* end, int64_t* fen) noexcept nogil:
+    """Reads yuan text as fen; gives 1 not an amount | 2 more than two decimals | 4 out of range, 0 for a sound one."""
+    cdef int64_t value = 0
+    cdef int decimals = 0, faults = 0, digit
+    cdef bint negative = False, beyond = False
+    if cell < end and (cell[0] == 45 or cell[0] == 43):
+        negative = cell[0] == 45
+        cell += 1
+    if cell == end or cell[0] == 46:
+        return 1
+    while cell < end and cell[0] != 46:
+        digit = <int>cell[0] - 48
+        if digit < 0 or digit > 9:
+            return 1
+        # Above the limit the value need not grow on: it is out of range whatever follows.
+        if value <= LIMIT_FEN:
+            value = value * 10 + digit
+        cell += 1
+    if cell < end:
+        cell += 1
+        if cell == end:
+            return 1
+    # The largest value here is 10 * LIMIT_FEN + 9 yuan, so that the fen stay below 2**63.
+    value = value * 100
+    while cell < end:
+        digit = <int>cell[0] - 48
+        if digit < 0 or digit > 9:
+            return 1
+        if decimals == 0:
+            value += digit * 10
+        elif decimals == 1:
+            value += digit
+        else:
+            faults = 2
+            beyond = beyond or digit > 0
+        decimals += decimals < 2
+        cell += 1
+    if value > LIMIT_FEN or (value == LIMIT_FEN and beyond):
+        faults |= 4
+    fen[0] = -value if negative else value
+    return faults

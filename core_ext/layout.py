@@ -1,0 +1,79 @@
+"""Names the columns of the integer tables that every kernel reads and writes.
+
+A batch of claims is a few C-contiguous ``int64`` tables, one row a claim, one column a name below.
+Money is integer fen, a day is the integer ``yyyymmdd``, a moment ``yyyymmddHHMMSS``, a code the integer
+of its digits (DOMAIN section 6 has the names and their meaning). Columns are only ever appended.
+"""
+
+FACTS = (
+    "token",  # the person, never the person's number
+    "insu_admdvs",
+    "mdtrtarea_admvs",
+    "insured_region",  # the pooling area that owns insu_admdvs
+    "treatment_region",  # the pooling area that owns mdtrtarea_admvs
+    "hosp_lv",
+    "insutype",
+    "psn_type",
+    "med_type",
+    "begndate",
+    "enddate",
+    "setl_time",
+    "medfee_sumamt",
+    "fulamt_ownpay_amt",
+    "overlmt_selfpay",
+    "preselfpay_amt",
+    "inscp_scp_amt",
+    "hosp_part_amt",
+)
+
+AMOUNTS = (
+    "act_pay_dedc",
+    "hifp_pay",
+    "cvlserv_pay",
+    "hifes_pay",
+    "hifmi_pay",
+    "hifob_pay",
+    "hifdm_pay",
+    "maf_pay",
+    "oth_pay",
+    "fund_pay_sumamt",
+    "psn_part_amt",
+    "acct_pay",
+    "acct_mulaid_pay",
+    "psn_cash_pay",
+)
+
+#: The eight parts of ``fund_pay_sumamt`` (identity I5), as positions in AMOUNTS.
+FUND_PARTS = tuple(range(1, 9))
+
+ACCUMULATORS = (
+    "stays",
+    "deductible",  # act_pay_dedc under yearly cumulative deductibles
+    "placed_inpatient",
+    "placed_outpatient",
+    "placed_chronic",
+    "placed_pharmacy",
+    "hifp_pay",
+    "hifob_pay",
+    "hifmi_pay",
+    "catastrophic",
+    "assistance",
+    "maf_pay",
+    "inscp_scp_amt",
+    "fund_pay_sumamt",
+)
+
+HOW = (
+    "relation",  # 0 same city, 1 same province, 2 cross province
+    "filing",  # see ledger.registers.FILING_CLASSES; 0 in the same city
+    "first_selfpay",  # V1's part, fen
+    "over_ceiling",  # fen
+    "assist_class",  # the person's assistance class when it was decided, 0 none
+)
+
+#: An optional integer that is not there (an absent amount is not zero).
+ABSENT = -(2**63)
+
+FACT = {name: at for at, name in enumerate(FACTS)}
+AMOUNT = {name: at for at, name in enumerate(AMOUNTS)}
+ACCUMULATOR = {name: at for at, name in enumerate(ACCUMULATORS)}

@@ -1,0 +1,40 @@
+"""The write side of the settlement ledger: open a store, and one short method a command.
+
+>>> with ledger.open("sqlite:///ledger.db", actor="centre") as book:        # doctest: +SKIP
+...     book.intake("claims.csv")
+
+Importing this package loads no database driver, no numpy and no pyarrow.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ledger.service import Ledger
+
+__all__ = ["create", "open", "price"]
+
+
+def open(url: str, *, actor: str, clock_us: Callable[[], int] | None = None, create: bool = False) -> "Ledger":
+    """Returns the ledger at ``url`` (``sqlite:///path`` or ``postgresql://…``); raises StoreError where there is none.
+
+    ``actor`` is recorded with every command; ``clock_us`` gives microseconds since 1970 UTC, the wall clock unless
+    another is given. Recorded time never goes back, whatever the clock says.
+    """
+    from ledger.service import Ledger, wall_clock_us
+    from ledger.store import connect
+
+    return Ledger(connect(url, create=create), actor, clock_us or wall_clock_us)
+
+
+def create(url: str, *, actor: str, clock_us: Callable[[], int] | None = None) -> "Ledger":
+    """Returns the ledger at ``url``, created where nothing is there yet."""
+    return open(url, actor=actor, clock_us=clock_us, create=True)
+
+
+def price(policy: str | Path, claims: str | Path, *, register: str | Path | None = None) -> Iterator[dict[str, Any]]:
+    """Yields what each claim of a file would settle to under one policy, without a store; amounts as text in yuan."""
+    from ledger.pricing import price as run
+
+    return run(policy, claims, register=register)

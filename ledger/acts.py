@@ -1,0 +1,198 @@
+"""Reads the log's acts as columns: every decided claim with its facts, in log order, a page at a time.
+
+An act is a ClaimFiled at position f and its decision (ClaimSettled or ClaimReversed) at f + 1. Pages hold whole
+acts only; a ClaimFiled at the very end of what is read, its decision not yet in reach, belongs to no page.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core_ext.layout import AMOUNT, FACT, FACTS
+from core_ext.text import Texts
+from ledger.columnar import decode_columns
+from ledger.events import ClaimFiled, ClaimReversed, ClaimSettled
+from ledger.keys import person_year_of
+from ledger.refusals import StoreError
+
+if TYPE_CHECKING:
+    from ledger.store import Reader
+
+Int64s = NDArray[np.int64]
+
+#: Events a page: long enough that a page's fixed costs vanish, short enough to stay in a few megabytes.
+PAGE_EVENTS = 16_384
+
+ACT_TEXTS = ("setl_id", "mdtrt_id", "medins_setl_id", "fixmedins_code", "init_setl_id")
+ACT_TOPICS = (ClaimFiled.TOPIC, ClaimSettled.TOPIC, ClaimReversed.TOPIC)
+
+PAGE = (
+    "SELECT notification_id, topic, state FROM stored_events"
+    " WHERE notification_id > ? AND notification_id <= ? AND topic IN (?, ?, ?) ORDER BY notification_id"
+)
+STREAMS = (
+    "SELECT notification_id, originator_id FROM stored_events"
+    " WHERE notification_id > ? AND notification_id <= ? AND topic = ? ORDER BY notification_id"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Acts:
+    """Is a page of acts, one row each, in log order; tables as in ``core_ext.layout``, amounts in fen.
+
+    ``claim`` is the position of the ClaimFiled, ``position`` of the decision, ``original`` of the ClaimFiled a
+    refund refunds (0: none). ``year`` is the benefit year whose accumulators it moved. ``policy`` holds the raw
+    16-byte digests (empty: not checked), ``texts`` the columns of ACT_TEXTS. ``given`` rows count where ``present``.
+    """
+
+    claim: Int64s
+    position: Int64s
+    reversed: NDArray[np.bool_]
+    cause: Int64s
+    row: Int64s
+    original: Int64s
+    basis: Int64s
+    period: Int64s
+    flags: Int64s
+    year: Int64s
+    balc: Int64s
+    facts: Int64s
+    given: Int64s
+    present: Int64s
+    booked: Int64s
+    before: Int64s
+    delta: Int64s
+    how: Int64s
+    policy: Texts
+    texts: Mapping[str, Texts]
+
+    def __len__(self) -> int:
+        """Returns the number of acts."""
+        return len(self.claim)
+
+    @property
+    def balance_before(self) -> Int64s:
+        """Returns each person's account balance before the act, in fen."""
+        return np.asarray(self.balc + self.booked[:, AMOUNT["acct_pay"]])
+
+    def policies(self) -> tuple[Int64s, list[bytes]]:
+        """Returns (index, digests): the policy of act i is ``digests[index[i]]``."""
+        raw, offsets = self.policy.data.tobytes(), self.policy.offsets.tolist()
+        seen: dict[bytes, int] = {}
+        index = [seen.setdefault(raw[a:b], len(seen)) for a, b in pairwise(offsets)]
+        return np.array(index, np.int64), list(seen)
+
+
+def read_acts(
+    reader: "Reader", after: int = 0, stop: int | None = None, page_events: int = PAGE_EVENTS
+) -> Iterator[Acts]:
+    """Yields the acts decided at positions above ``after`` up to ``stop`` (None: the head), at least one a page.
+
+    An act counts where its decision stands: with ``after`` on a ClaimFiled its act still comes. Raises StoreError
+    where a decision does not stand directly behind its ClaimFiled.
+    """
+    stop = reader.size if stop is None else stop
+    low = max(0, after - 1)
+    while low < stop:
+        high = min(low + page_events, stop)
+        rows = reader.query(PAGE, (low, high, *ACT_TOPICS))
+        if rows and int(rows[0][0]) == after and rows[0][1] != ClaimFiled.TOPIC:
+            rows = rows[1:]
+        low = high
+        if rows and rows[-1][1] == ClaimFiled.TOPIC:
+            # Its decision, if there is one, opens the next page.
+            low = int(rows.pop()[0]) - 1 if high < stop else high
+        if rows:
+            yield acts_of_rows(reader, rows)
+
+
+def acts_of_rows(reader: "Reader", rows: Sequence[tuple[Any, ...]]) -> Acts:
+    """Returns the acts of (position, topic, state) rows: ClaimFiled and decision in turn, nothing else.
+
+    Raises StoreError naming the position where the turn is broken.
+    """
+    positions = [int(row[0]) for row in rows]
+    check_turns(positions, [str(row[1]) for row in rows])
+    refunds = [at for at, row in enumerate(rows) if row[1] == ClaimReversed.TOPIC]
+    streams: dict[int, str] = {}
+    if refunds:
+        low, high = positions[refunds[0]] - 1, positions[refunds[-1]]
+        streams = {int(at): str(stream) for at, stream in reader.query(STREAMS, (low, high, ClaimReversed.TOPIC))}
+    filed, decided = [row[2] for row in rows[::2]], [row[2] for row in rows[1::2]]
+    reversed_ = np.zeros(len(filed), np.bool_)
+    reversed_[[at // 2 for at in refunds]] = True
+    return build_acts(
+        np.array(positions[::2], np.int64), filed, decided, reversed_, [streams[positions[at]] for at in refunds]
+    )
+
+
+def check_turns(positions: Sequence[int], topics: Sequence[str]) -> None:
+    """Checks that ClaimFiled and decision alternate at consecutive positions; raises StoreError where they do not."""
+    if any(topic != ClaimFiled.TOPIC for topic in topics[::2]) or ClaimFiled.TOPIC in topics[1::2]:
+        at = next(i for i, topic in enumerate(topics) if (topic == ClaimFiled.TOPIC) == bool(i % 2))
+        expected = "the decision of the claim before" if at % 2 else "the claim a decision stands behind"
+        raise StoreError(f"position {positions[at]}: expected {expected}, got {topics[at]}: run verify")
+    for claim, decision in zip(positions[::2], positions[1::2], strict=False):
+        if decision != claim + 1:
+            raise StoreError(f"position {claim + 1}: expected the decision of claim {claim}, got none: run verify")
+    if len(positions) % 2:
+        raise StoreError(f"position {positions[-1] + 1}: expected the decision of the claim before, got none")
+
+
+def build_acts(
+    claim: Int64s,
+    filed: Sequence[bytes],
+    decided: Sequence[bytes],
+    reversed_: NDArray[np.bool_],
+    refund_streams: Sequence[str],
+) -> Acts:
+    """Returns acts out of their states; ``refund_streams`` are the person-year streams of the reversed rows.
+
+    ClaimSettled and ClaimReversed have the same fields, so one call decodes both. Raises ValueError where a state
+    is not that of its event, StoreError where a decision names another claim than the one before it.
+    """
+    facts = decode_columns(ClaimFiled, filed, {"facts": FACTS})
+    decision: dict[str, Any] = decode_columns(ClaimSettled, decided)
+    wrong = np.flatnonzero(decision["claim"] != claim)
+    if len(wrong):
+        at = int(wrong[0])
+        raise StoreError(
+            f"position {claim[at] + 1}: expected the decision of claim {claim[at]},"
+            f" got that of claim {decision['claim'][at]}: run verify"
+        )
+    table: Any = facts["facts"]
+    given: Any = facts["given"]
+    year = table[:, FACT["setl_time"]] // 10**10
+    if len(refund_streams):
+        year[reversed_] = [person_year_of(stream)[1] for stream in refund_streams]
+    return Acts(
+        claim=claim,
+        position=claim + 1,
+        reversed=reversed_,
+        cause=decision["cause"],
+        row=decision["row"],
+        original=decision["original"],
+        basis=decision["basis"],
+        period=decision["period"],
+        flags=decision["flags"],
+        year=year,
+        balc=decision["balc"],
+        facts=table,
+        given=given[0],
+        present=given[1],
+        booked=decision["amounts"],
+        before=decision["before"],
+        delta=decision["delta"],
+        how=decision["how"],
+        policy=decision["policy"],
+        texts={name: facts[name] for name in ACT_TEXTS},  # type: ignore[misc]
+    )
+
+
+def no_acts() -> Acts:
+    """Returns a page without acts."""
+    return build_acts(np.zeros(0, np.int64), [], [], np.zeros(0, np.bool_), [])

@@ -1,0 +1,349 @@
+"""Defines every event of the log: frozen, positional, integers and codes only.
+
+A stored event is (originator id, version, topic, state): stream and version live in the row, the state is
+the msgpack array of the fields below, in this order. A topic is for ever; a change of meaning is a new
+topic; fields are only appended, with defaults. ``cause`` is the log position of the command or job that
+made the event, ``row`` the row of its source file (from 1; 0 where there is no file).
+
+Streams: ``claim-<region>-<setl_id>`` · ``py-<year>-<token>`` · ``account-<token>`` · ``member-<token>`` ·
+``filing-<token>`` · ``policy-<digest>`` · ``period-<yyyymm>`` · ``payment-<kind>-<yyyymm>-<payer>-<payee>`` ·
+``clawback-<case>`` · ``opening-balances`` · ``command-<position>`` · ``job-<verb>-<digest>``.
+A decision (ClaimSettled, ClaimReversed) stands directly behind its ClaimFiled: position + 1.
+"""
+
+from typing import ClassVar, TypeAlias
+
+import msgspec
+
+BASIS_KERNEL, BASIS_SOURCE, BASIS_REFUND = 1, 2, 3
+FLAG_ASSUMED, FLAG_NOT_CHECKED, FLAG_LATE = 1, 2, 4
+PAYMENT_REGION, PAYMENT_INSTITUTION = 1, 2
+
+
+class Event(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Is one immutable fact of the log."""
+
+    TOPIC: ClassVar[str]
+
+
+class CommandRecorded(Event):
+    """Records who asked for what and why; ``recorded_at`` is microseconds since 1970 UTC, never decreasing."""
+
+    TOPIC = "command-recorded/1"
+    recorded_at: int
+    verb: str
+    actor: str
+    reason: str
+    source: str
+    digest: bytes
+    kernel: bytes
+    arguments: str
+
+
+class JobStarted(Event):
+    """Opens a job of many transactions over one source; a second start of the same source is a new version."""
+
+    TOPIC = "job-started/1"
+    recorded_at: int
+    verb: str
+    actor: str
+    reason: str
+    source: str
+    digest: bytes
+    profile: bytes
+    kernel: bytes
+
+
+class JobBatch(Event):
+    """Records the outcome of ``rows`` rows from ``first_row``: booked ones are events, the others are named here.
+
+    ``medfee_fen`` is the total fee of the booked ones.
+    ``duplicates`` holds (row, position of the equal ClaimFiled), ``quarantined`` (row, Refusal, field number).
+    """
+
+    TOPIC = "job-batch/1"
+    cause: int
+    recorded_at: int
+    first_row: int
+    rows: int
+    booked: int
+    medfee_fen: int
+    duplicates: tuple[tuple[int, int], ...]
+    quarantined: tuple[tuple[int, int, int], ...]
+
+
+class JobCompleted(Event):
+    """Closes a job: rows = booked + duplicate + quarantined; ``medfee_fen`` is the sum over booked rows."""
+
+    TOPIC = "job-completed/1"
+    cause: int
+    recorded_at: int
+    rows: int
+    booked: int
+    duplicate: int
+    quarantined: int
+    medfee_fen: int
+
+
+class PolicyEnacted(Event):
+    """Puts a policy document in force for regions; ``digest`` is SHA-256 of the document, cut to 16 bytes."""
+
+    TOPIC = "policy-enacted/1"
+    cause: int
+    row: int
+    digest: bytes
+    name: str
+    document: str
+    regions: tuple[int, ...]
+    assumed: bool
+
+
+class MemberEnrolled(Event):
+    """Enrols a person: pooling code, insurance type, class, assistance class (0 none)."""
+
+    TOPIC = "member-enrolled/1"
+    cause: int
+    row: int
+    token: int
+    insu_admdvs: int
+    insutype: int
+    psn_type: int
+    assist_class: int
+
+
+class OpeningAccount(Event):
+    """Opens a personal account with a balance in fen."""
+
+    TOPIC = "opening-account/1"
+    cause: int
+    row: int
+    token: int
+    balance_fen: int
+
+
+class OpeningAccumulator(Event):
+    """Opens a person-year with accumulators in the order of ``core_ext.layout.ACCUMULATORS``."""
+
+    TOPIC = "opening-accumulator/1"
+    cause: int
+    row: int
+    token: int
+    year: int
+    values: tuple[int, ...]
+
+
+class OpeningBalance(Event):
+    """Opens the books: (account, amount in fen) that sum to zero."""
+
+    TOPIC = "opening-balance/1"
+    cause: int
+    row: int
+    postings: tuple[tuple[str, int], ...]
+
+
+class FilingRegistered(Event):
+    """Registers an off-site filing (备案) of a person for a region, both days included; ``to`` 0 has no end."""
+
+    TOPIC = "filing-registered/1"
+    cause: int
+    row: int
+    token: int
+    filing: int
+    region: int
+    begin: int
+    to: int
+
+
+class ClaimFiled(Event):
+    """States the facts of one settlement as its source gave them (national field names, fen, yyyymmdd).
+
+    ``given`` holds the source's own amounts in the order of ``core_ext.layout.AMOUNTS`` (None: the cell was
+    empty), or is None for a row the source did not settle.
+    """
+
+    TOPIC = "claim-filed/1"
+    cause: int
+    row: int
+    token: int
+    insu_admdvs: int
+    mdtrtarea_admvs: int
+    insured_region: int
+    treatment_region: int
+    hosp_lv: int
+    insutype: int
+    psn_type: int
+    med_type: int
+    begndate: int
+    enddate: int
+    setl_time: int
+    medfee_sumamt: int
+    fulamt_ownpay_amt: int
+    overlmt_selfpay: int
+    preselfpay_amt: int
+    inscp_scp_amt: int
+    hosp_part_amt: int
+    setl_id: str
+    mdtrt_id: str
+    medins_setl_id: str
+    fixmedins_code: str
+    init_setl_id: str
+    given: tuple[int | None, ...] | None
+
+
+class ClaimSettled(Event):
+    """Books a settlement: every amount, the policy it was decided under, accumulators before and deltas.
+
+    ``claim`` is the position of its ClaimFiled, ``original`` 0, ``basis`` kernel or source, ``period`` the
+    clearing period yyyymm, ``policy`` the 16-byte digest (empty: not checked), ``flags`` FLAG_*,
+    ``amounts`` AMOUNTS, ``balc`` the account balance after it, ``before`` and ``delta`` ACCUMULATORS, ``how`` HOW.
+    """
+
+    TOPIC = "claim-settled/1"
+    cause: int
+    row: int
+    claim: int
+    original: int
+    basis: int
+    period: int
+    policy: bytes
+    flags: int
+    amounts: tuple[int, ...]
+    balc: int
+    before: tuple[int, ...]
+    delta: tuple[int, ...]
+    how: tuple[int, ...]
+
+
+class ClaimReversed(Event):
+    """Books a refund: the exact negative of the settlement filed at ``original`` (I7), in that one's person-year.
+
+    Fields as in ClaimSettled; ``basis`` refund; ``policy`` is the original's.
+    """
+
+    TOPIC = "claim-reversed/1"
+    cause: int
+    row: int
+    claim: int
+    original: int
+    basis: int
+    period: int
+    policy: bytes
+    flags: int
+    amounts: tuple[int, ...]
+    balc: int
+    before: tuple[int, ...]
+    delta: tuple[int, ...]
+    how: tuple[int, ...]
+
+
+class SettlementDiffers(Event):
+    """Finds that the source's amounts differ from what the policy gives; a finding, never a replacement."""
+
+    TOPIC = "settlement-differs/1"
+    cause: int
+    row: int
+    claim: int
+    computed: tuple[int, ...]
+
+
+class PeriodOpened(Event):
+    """Opens a clearing period with its first claim."""
+
+    TOPIC = "period-opened/1"
+    cause: int
+    row: int
+    period: int
+
+
+class PeriodClosed(Event):
+    """Freezes a clearing period: acts, person-times, totals in the order of AMOUNTS, digest of its statement."""
+
+    TOPIC = "period-closed/1"
+    cause: int
+    row: int
+    period: int
+    acts: int
+    person_times: int
+    medfee_fen: int
+    totals: tuple[int, ...]
+    late_acts: int
+    late_medfee_fen: int
+    statement: bytes
+
+
+class PaymentInstructed(Event):
+    """Instructs what a closed period owes one payee; ``kind`` region pair or institution; fen."""
+
+    TOPIC = "payment-instructed/1"
+    cause: int
+    row: int
+    period: int
+    kind: int
+    payer: int
+    payee: str
+    acts: int
+    fund_fen: int
+    account_fen: int
+    amount_fen: int
+
+
+class PaymentConfirmed(Event):
+    """Confirms a payment in full by the bank's receipt number."""
+
+    TOPIC = "payment-confirmed/1"
+    cause: int
+    row: int
+    amount_fen: int
+    receipt: str
+
+
+class ClawbackRaised(Event):
+    """Raises a clawback (追回) on a settled claim, split over the funds that paid it (AMOUNTS[1:9] order)."""
+
+    TOPIC = "clawback-raised/1"
+    cause: int
+    row: int
+    claim: int
+    insured_region: int
+    treatment_region: int
+    fixmedins_code: str
+    amount_fen: int
+    funds: tuple[int, ...]
+
+
+class ClawbackCollected(Event):
+    """Collects a part of a clawback by the receipt that brought it."""
+
+    TOPIC = "clawback-collected/1"
+    cause: int
+    row: int
+    amount_fen: int
+    receipt: str
+
+
+EventClass: TypeAlias = type[Event]
+
+EVENTS: tuple[EventClass, ...] = (
+    CommandRecorded,
+    JobStarted,
+    JobBatch,
+    JobCompleted,
+    PolicyEnacted,
+    MemberEnrolled,
+    OpeningAccount,
+    OpeningAccumulator,
+    OpeningBalance,
+    FilingRegistered,
+    ClaimFiled,
+    ClaimSettled,
+    ClaimReversed,
+    SettlementDiffers,
+    PeriodOpened,
+    PeriodClosed,
+    PaymentInstructed,
+    PaymentConfirmed,
+    ClawbackRaised,
+    ClawbackCollected,
+)
+
+TOPICS: dict[str, EventClass] = {event.TOPIC: event for event in EVENTS}

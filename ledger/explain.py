@@ -1,0 +1,89 @@
+"""Puts refusals of commands into words: expected, got, and what to do. The code is the API, the text is not."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from core_ext.layout import AMOUNT
+from ledger.clawbacks import ClawbackState
+from ledger.money import yuan_display
+from ledger.payments import PaymentState
+from ledger.periods import Periods
+from ledger.refusals import Refusal, Refused
+
+
+def key(what: str, text: str) -> str:
+    """Returns a natural key that may name a stream; raises Refused for one that is empty, long or not printable."""
+    if not text or len(text) > 64 or not text.isprintable() or any(c.isspace() for c in text):
+        raise Refused(
+            Refusal.BAD_KEY, f"expected a {what} number of 1 to 64 printable characters without spaces, got {text!r}"
+        )
+    return text
+
+
+def unfinished(jobs: Mapping[str, int]) -> str:
+    """Returns what to do about jobs that did not complete."""
+    named = ", ".join(f"{position} ({stream})" for stream, position in sorted(jobs.items()))
+    return f"expected every job to be complete, got unfinished job {named}: run its intake again to complete it"
+
+
+def period(refusal: Refusal, wanted: int, state: Periods, jobs: Mapping[str, int]) -> str:
+    """Returns why a period cannot close or be read."""
+    if refusal == Refusal.JOB_UNFINISHED:
+        return unfinished(jobs)
+    if refusal == Refusal.PERIOD_CLOSED:
+        return f"period {wanted} is closed already"
+    if refusal == Refusal.PERIOD_OUT_OF_ORDER:
+        earlier = ", ".join(str(p) for p in state.open if p < wanted)
+        return f"period {earlier} is still open before {wanted}: close it first"
+    return f"expected a period with claims ({_listed(state.opened)}), got {wanted}"
+
+
+def payment(refusal: Refusal, wanted: int) -> str:
+    """Returns why a period is not paid."""
+    return {
+        Refusal.PERIOD_NOT_CLOSED: f"expected a closed period, got {wanted}: close it first",
+        Refusal.POSTINGS_EMPTY: f"period {wanted} owes nobody anything",
+        Refusal.ALREADY_PAID: f"every payment of period {wanted} is instructed already",
+    }[refusal]
+
+
+def confirmation(refusal: Refusal, stream: str, state: PaymentState, amount_fen: int) -> str:
+    """Returns why a payment is not confirmed."""
+    if refusal == Refusal.NOT_INSTRUCTED:
+        return f"expected the key of an instructed payment (payment-…), got {stream!r}"
+    if refusal == Refusal.ALREADY_PAID:
+        assert state.confirmed is not None
+        return f"{stream} is confirmed already by receipt {state.confirmed.receipt}"
+    if refusal == Refusal.BAD_KEY:
+        return "expected the bank's receipt number, got nothing"
+    assert state.instructed is not None
+    return f"{stream}: expected {yuan_display(state.instructed.amount_fen)}, got {yuan_display(amount_fen)}"
+
+
+def clawback(
+    refusal: Refusal, case: str, claim: str, amount_fen: int, amounts: Sequence[int], recovered: Sequence[int]
+) -> str:
+    """Returns why a clawback is not raised."""
+    if refusal == Refusal.STREAM_EXISTS:
+        return f"case {case} has a clawback already: another one needs a case number of its own"
+    if refusal == Refusal.ALREADY_REVERSED:
+        return f"claim {claim} is reversed (or is itself a refund): its funds have their money back"
+    if refusal == Refusal.POSTINGS_EMPTY:
+        return f"expected an amount above zero, got {yuan_display(amount_fen)}"
+    left = amounts[AMOUNT["fund_pay_sumamt"]] - sum(recovered)
+    return f"claim {claim}: expected at most {yuan_display(left)} (what its funds paid, less earlier clawbacks), got {yuan_display(amount_fen)}"
+
+
+def collection(refusal: Refusal, case: str, amount_fen: int, receipt: str, state: ClawbackState) -> str:
+    """Returns why a collection is refused."""
+    return {
+        Refusal.UNKNOWN_KEY: f"expected the case number of a clawback that was raised, got {case!r}",
+        Refusal.BAD_KEY: "expected the receipt that brought the money, got nothing",
+        Refusal.STREAM_EXISTS: f"case {case}: receipt {receipt} is collected already",
+        Refusal.POSTINGS_EMPTY: f"expected an amount above zero, got {yuan_display(amount_fen)}",
+        Refusal.OVER_COLLECTED: f"case {case}: expected at most {yuan_display(state.outstanding_fen)}"
+        f" (what is outstanding), got {yuan_display(amount_fen)}",
+    }[refusal]
+
+
+def _listed(values: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(values))) or "none yet"

@@ -1,0 +1,74 @@
+"""Forms the stream names of the log: the natural key of a thing is its stream, and so its idempotency."""
+
+#: A person-year as one integer: token * YEARS + year.
+YEARS = 16_384
+
+
+def claim_stream(region: int, setl_id: str) -> str:
+    """Returns the stream of a claim: unique on (insured region, setl_id)."""
+    return f"claim-{region:06d}-{setl_id}"
+
+
+def person_year_stream(token: int, year: int) -> str:
+    """Returns the stream whose version is the version of a person's accumulators of one benefit year."""
+    return f"py-{year:04d}-{token:09d}"
+
+
+def person_year_of(stream: str) -> tuple[int, int]:
+    """Returns (token, year) of a person-year stream."""
+    _, year, token = stream.split("-")
+    return int(token), int(year)
+
+
+def account_stream(token: int) -> str:
+    """Returns the stream that opens a personal account."""
+    return f"account-{token:09d}"
+
+
+def member_stream(token: int) -> str:
+    """Returns the stream of a person's enrolments."""
+    return f"member-{token:09d}"
+
+
+def filing_stream(token: int) -> str:
+    """Returns the stream of a person's off-site filings."""
+    return f"filing-{token:09d}"
+
+
+def policy_stream(digest: bytes) -> str:
+    """Returns the stream of a policy document."""
+    return f"policy-{digest.hex()}"
+
+
+def period_stream(period: int) -> str:
+    """Returns the stream of a clearing period (yyyymm)."""
+    return f"period-{period:06d}"
+
+
+def payment_stream(kind: int, period: int, payer: int, payee: str) -> str:
+    """Returns the stream of one payment: a kind, period, payer and payee are paid once."""
+    return f"payment-{kind}-{period:06d}-{payer:06d}-{payee}"
+
+
+def clawback_stream(case: str) -> str:
+    """Returns the stream of a clawback case."""
+    return f"clawback-{case}"
+
+
+def command_stream(position: int) -> str:
+    """Returns the stream of a command: its own position names it."""
+    return f"command-{position}"
+
+
+def job_stream(verb: str, digest: bytes) -> str:
+    """Returns the stream of the jobs over one source."""
+    return f"job-{verb}-{digest.hex()}"
+
+
+OPENING_BALANCES = "opening-balances"
+
+
+def following_month(period: int) -> int:
+    """Returns the clearing period after ``period`` (yyyymm)."""
+    year, month = divmod(period, 100)
+    return (year + 1) * 100 + 1 if month == 12 else period + 1

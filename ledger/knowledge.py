@@ -1,0 +1,84 @@
+"""Keeps what every command must know of the log: policies in force, periods, jobs, and the tokens seen so far.
+
+It is read from the log's own streams inside the writing transaction and refreshed when another writer has
+appended since; nothing here comes from a projection.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ledger import periods
+from ledger.events import JobCompleted, JobStarted, PolicyEnacted
+from ledger.mapper import decode_event
+from ledger.plans import PolicyBook
+
+if TYPE_CHECKING:
+    from ledger.store import Reader
+
+# A range over stream names: '.' is the character behind '-', so this is every stream with the prefix.
+STREAMS_OF = (
+    "SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events"
+    " WHERE originator_id >= ? AND originator_id < ? ORDER BY notification_id"
+)
+
+#: Past this many persons the token cache starts anew: memory stays bounded on a nationwide file.
+CACHED_PERSONS = 2_000_000
+
+
+def streams_with_prefix(reader: "Reader", prefix: str) -> list[tuple[int, str, int, str, bytes]]:
+    """Returns every event (position, stream, version, topic, state) of streams named ``prefix-…``, in log order."""
+    return [
+        (int(row[0]), str(row[1]), int(row[2]), str(row[3]), bytes(row[4]))
+        for row in reader.query(STREAMS_OF, (f"{prefix}-", f"{prefix}."))
+    ]
+
+
+class Knowledge:
+    """Is the write side's memory of one store; ``refresh`` brings it up to a transaction's head."""
+
+    def __init__(self) -> None:
+        self.position = -1
+        self.policies = PolicyBook()
+        self.periods = periods.Periods()
+        self.unfinished: dict[str, int] = {}
+        self.tokens: dict[str, int] = {}
+        self._policies_seen = 0
+
+    def refresh(self, reader: "Reader") -> None:
+        """Reads policies, periods and open jobs again if the log has grown past what is known."""
+        if reader.size == self.position:
+            return
+        for position, _, _, topic, state in streams_with_prefix(reader, "policy"):
+            if position > self._policies_seen:
+                event = decode_event(topic, state)
+                assert isinstance(event, PolicyEnacted)
+                self.policies.enact(event)
+                self._policies_seen = position
+        self.periods = periods.Periods()
+        for position, _, _, topic, state in streams_with_prefix(reader, "period"):
+            periods.evolve(self.periods, position, decode_event(topic, state))
+        self.unfinished = unfinished_jobs(reader)
+        self.position = reader.size
+
+    def appended(self, position: int, opened: Sequence[tuple[int, int]] = ()) -> None:
+        """Notes that this writer's own transaction moved the head; ``opened`` are (period, position) it opened."""
+        self.position = position
+        for period, at in opened:
+            self.periods.opened[period] = at
+
+    def remember(self, tokens: dict[str, int]) -> None:
+        """Keeps tokens of persons; a token never changes, so the cache cannot go stale."""
+        if len(self.tokens) > CACHED_PERSONS:
+            self.tokens.clear()
+        self.tokens.update(tokens)
+
+
+def unfinished_jobs(reader: "Reader") -> dict[str, int]:
+    """Returns the job streams whose last start has no completion, with the position of that start."""
+    unfinished: dict[str, int] = {}
+    for position, stream, _, topic, _ in streams_with_prefix(reader, "job"):
+        if topic == JobStarted.TOPIC:
+            unfinished[stream] = position
+        elif topic == JobCompleted.TOPIC:
+            unfinished.pop(stream, None)
+    return unfinished

@@ -1,0 +1,70 @@
+"""Maps events to the bytes of the log and back: one msgpack array a state, the class chosen by its topic alone."""
+
+from typing import Any
+
+import msgspec
+from eventsourcing.domain import DomainEventProtocol
+from eventsourcing.persistence import Mapper, MapperDeserialisationError, StoredEvent
+
+from ledger.events import TOPICS, Event
+from ledger.refusals import StoreError
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODERS = {topic: msgspec.msgpack.Decoder(event) for topic, event in TOPICS.items()}
+
+
+def encode_event(event: Event) -> bytes:
+    """Returns the state of an event: the msgpack array of its fields, integers in their shortest form."""
+    return _ENCODER.encode(event)
+
+
+def decode_event(topic: str, state: bytes) -> Event:
+    """Returns the event of a state; raises StoreError for an unknown topic or a state that does not fit its class."""
+    decoder = _DECODERS.get(topic)
+    if decoder is None:
+        raise StoreError(
+            f"expected a topic of ledger.events.TOPICS, got {topic!r}: the log was written by another version"
+            " of this package, read it with that or a later one"
+        )
+    try:
+        return decoder.decode(state)
+    except msgspec.MsgspecError as error:
+        raise StoreError(f"expected a {topic} event, got {len(state)} bytes that are none: {error}") from error
+
+
+class RecordedEvent(msgspec.Struct, frozen=True):
+    """Is an event with its place: the stream (``originator_id``) and its version in it, from 1."""
+
+    originator_id: str
+    originator_version: int
+    event: Event
+
+
+class EventMapper(Mapper[str]):
+    """Maps a RecordedEvent to the stored event of the library and back, for its EventStore.
+
+    No transcoder, compressor or cipher takes part: what the log holds are the bytes of ``encode_event``.
+    """
+
+    def __init__(self) -> None:
+        # The base class would ask for a transcoder, and nothing of it is used but its place in EventStore.
+        pass
+
+    def to_stored_event(self, domain_event: DomainEventProtocol[str]) -> StoredEvent:
+        """Returns the stored event of a RecordedEvent."""
+        recorded: Any = domain_event
+        return StoredEvent(
+            originator_id=recorded.originator_id,
+            originator_version=recorded.originator_version,
+            topic=recorded.event.TOPIC,
+            state=encode_event(recorded.event),
+        )
+
+    def to_domain_event(self, stored_event: StoredEvent) -> RecordedEvent:
+        """Returns the RecordedEvent; raises MapperDeserialisationError naming stream, version and what was wrong."""
+        try:
+            event = decode_event(stored_event.topic, stored_event.state)
+        except StoreError as error:
+            where = f"stream {stored_event.originator_id!r}, version {stored_event.originator_version}"
+            raise MapperDeserialisationError(f"{where}: {error}") from error
+        return RecordedEvent(str(stored_event.originator_id), stored_event.originator_version, event)

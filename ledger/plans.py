@@ -1,0 +1,244 @@
+"""Chooses the plan of every claim of a batch: the policies in force, in log order, and the plans compiled so far."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core_ext.layout import FACT, HOW
+from core_ext.plan import PLAN
+from ledger.compilation import Case, compile_plan, filing_class
+from ledger.events import PolicyEnacted
+from ledger.policy import Policy, PolicyInvalidError, read_policy
+from ledger.policy_terms import INSUTYPES, MED_TYPES
+from ledger.refusals import Refusal, Refused
+from ledger.regions import RELATIONS, Regions, relation
+from ledger.registers import FILING_CLASSES
+
+Ints = NDArray[np.int64]
+
+# The parts of a packed case. A filing is a mask of types (0…15) or, behind _PINNED, the class itself.
+_DAYS = 100_000_000
+_VERSIONS = 512
+_NO_LEVEL = 100
+_PINNED = 16
+_FILINGS = _PINNED + len(FILING_CLASSES)
+_TREATMENT = np.full(100, len(MED_TYPES), np.int64)
+for _at, _med_type in enumerate(MED_TYPES.values()):
+    _TREATMENT[_med_type] = _at
+
+
+class PolicyBook:
+    """Is the policies in force, in log order, with every plan compiled so far.
+
+    ``digests`` [D, 16] and ``assumed`` [D] have one row an enactment; ``plans`` [P, PLAN] grows, its rows stay.
+    """
+
+    def __init__(self) -> None:
+        self.digests: NDArray[np.uint8] = np.zeros((0, 16), np.uint8)
+        self.assumed: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self.regions = Regions()
+        self._documents: dict[bytes, int] = {}
+        self._policies: list[Policy] = []
+        self._in_force: dict[int, int] = {}
+        self._document_of: Ints = np.zeros(0, np.int64)
+        self._region_keys: Ints = np.zeros(0, np.int64)
+        self._region_enactment: Ints = np.zeros(0, np.int64)
+        self._version_keys: Ints = np.zeros(0, np.int64)
+        self._version_first: Ints = np.zeros(0, np.int64)
+        self._plans: Ints = np.zeros((64, len(PLAN)), np.int64)
+        self._count = 0
+        self._case_keys: Ints = np.zeros(0, np.int64)
+        self._case_plans: Ints = np.zeros(0, np.int64)
+
+    @property
+    def plans(self) -> Ints:
+        """Returns the plans compiled so far; ``resolve`` may add rows behind them."""
+        return self._plans[: self._count]
+
+    def enact(self, event: PolicyEnacted) -> None:
+        """Puts a document in force for its regions; a later one wins, but never an assumed one over a real one."""
+        if event.digest not in self._documents:
+            self._documents[event.digest] = len(self._policies)
+            self._policies.append(read_policy(event.document, event.name))
+            self._index_versions()
+        document = self._documents[event.digest]
+        enactment = len(self.assumed)
+        digest = np.frombuffer(event.digest, np.uint8).reshape(1, 16)
+        self.digests = np.concatenate([self.digests, digest])
+        self.assumed = np.append(self.assumed, event.assumed)
+        self._document_of = np.append(self._document_of, document)
+        for region in event.regions:
+            if not (event.assumed and self.has_real(region)):
+                self._in_force[region] = enactment
+                self.regions.declare(self._policies[document].header.prefixes, region)
+        self._region_keys = np.array(sorted(self._in_force), np.int64)
+        self._region_enactment = np.array([self._in_force[key] for key in sorted(self._in_force)], np.int64)
+
+    def check(self, event: PolicyEnacted) -> None:
+        """Raises Refused where a policy may not be enacted so: what a command asks before it writes the event."""
+        policy = read_policy(event.document, event.name)
+        if not event.regions:
+            raise PolicyInvalidError(f"{event.name}: expected the regions it is enacted for, got none")
+        if policy.header.prefixes and len(event.regions) != 1:
+            raise PolicyInvalidError(
+                f"{event.name}: expected the one region that owns its prefixes, got {list(event.regions)}"
+            )
+        if len(policy.days) >= _VERSIONS:
+            raise PolicyInvalidError(f"{event.name}: expected fewer than {_VERSIONS} days, got {len(policy.days)}")
+        real = [region for region in event.regions if self.has_real(region)]
+        if event.assumed and real:
+            raise Refused(
+                Refusal.POLICY_ASSUMED_OVER_REAL,
+                f"{event.name}: expected regions without a policy, got {real[0]}, which has its own; enact it there"
+                " without --assumed to replace it",
+            )
+
+    def has_real(self, region: int) -> bool:
+        """Returns whether a policy that is not assumed is in force for a region."""
+        enactment = self._in_force.get(region)
+        return enactment is not None and not self.assumed[enactment]
+
+    def policy_of(self, region: int) -> tuple[Policy, bool] | None:
+        """Returns the policy in force for a region and whether it is assumed; None where there is none."""
+        enactment = self._in_force.get(region)
+        if enactment is None:
+            return None
+        return self._policies[int(self._document_of[enactment])], bool(self.assumed[enactment])
+
+    def policy_named(self, digest: bytes) -> Policy | None:
+        """Returns the enacted document with a digest, in force or not."""
+        document = self._documents.get(digest)
+        return None if document is None else self._policies[document]
+
+    def fund_order(self, digest: bytes) -> tuple[str, ...] | None:
+        """Returns the order in which a clawback splits over the funds, by an enacted document; None if unknown."""
+        policy = self.policy_named(digest)
+        return None if policy is None else policy.header.clawback_order
+
+    def region_of(self, codes: Ints) -> Ints:
+        """Returns the pooling area that owns each ``admdvs`` code; 0 where there is no such code."""
+        return self.regions.region_of(codes)
+
+    def resolve(self, facts: Ints, filing_mask: Ints, assist: Ints) -> tuple[Ints, Ints]:
+        """Returns (plan row, enactment row) per claim; -1 and -1 where no policy or no rule of it is in force.
+
+        ``facts`` [n, FACTS] with regions filled, ``filing_mask`` [n] the filing types that count (bit 0 long_term,
+        1 referral, 2 emergency, 3 temporary), ``assist`` [n] the assistance class, 0 none.
+        """
+        found, enactment = _find(self._region_keys, self._region_enactment, facts[:, FACT["insured_region"]])
+        document = np.where(found, self._document_of[enactment], -1) if len(enactment) else enactment
+        related = relation(
+            facts[:, FACT["insu_admdvs"]],
+            facts[:, FACT["mdtrtarea_admvs"]],
+            facts[:, FACT["insured_region"]],
+            facts[:, FACT["treatment_region"]],
+        )
+        mask = np.where(related == 0, 0, filing_mask & 15)
+        plan = self._plan_of(document, facts, related, mask, assist)
+        return plan, np.where(plan >= 0, enactment, -1)
+
+    def resolve_pinned(self, facts: Ints, policies: tuple[Ints, Sequence[bytes]], how: Ints) -> Ints:
+        """Returns the plan row of claims decided before: under the policy and by the ``how`` they record; -1 if none.
+
+        ``policies`` is (index per claim, digests); an unknown or empty digest has no plan.
+        """
+        index, digests = policies
+        documents = np.array([self._documents.get(digest, -1) for digest in digests] or [-1], np.int64)
+        pinned = how[:, HOW.index("filing")] + _PINNED
+        related = how[:, HOW.index("relation")]
+        return self._plan_of(documents[index], facts, related, pinned, how[:, HOW.index("assist_class")])
+
+    def _index_versions(self) -> None:
+        keys = [document * _DAYS + day for document, policy in enumerate(self._policies) for day in policy.days]
+        self._version_keys = np.array(keys, np.int64)
+        counts = [len(policy.days) for policy in self._policies]
+        self._version_first = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
+
+    def _plan_of(self, document: Ints, facts: Ints, related: Ints, filing: Ints, assist: Ints) -> Ints:
+        """Returns the plan row for each claim's document (-1: none), compiling cases not met before."""
+        key = self._case_key(document, facts, related, filing, assist)
+        plan = np.full(len(key), -1, np.int64)
+        asked = np.flatnonzero(key >= 0)
+        found, plan[asked] = _find(self._case_keys, self._case_plans, key[asked])
+        if not found.all():
+            fresh = np.unique(key[asked][~found])
+            rows = np.array([self._compiled(int(case)) for case in fresh.tolist()], np.int64)
+            order = np.argsort(np.concatenate([self._case_keys, fresh]), kind="stable")
+            self._case_plans = np.concatenate([self._case_plans, rows])[order]
+            self._case_keys = np.concatenate([self._case_keys, fresh])[order]
+            _, plan[asked] = _find(self._case_keys, self._case_plans, key[asked])
+        return plan
+
+    def _case_key(self, document: Ints, facts: Ints, related: Ints, filing: Ints, assist: Ints) -> Ints:
+        """Returns each claim's case packed into one integer, -1 where no policy version can have a rule for it."""
+        known = np.maximum(document, 0)
+        day = facts[:, FACT["setl_time"]] // 1_000_000
+        known_day = (day > 0) & (day < _DAYS)
+        row = np.searchsorted(self._version_keys, known * _DAYS + np.where(known_day, day, 0), side="right")
+        version = row - self._version_first[known] if len(self._version_first) else row
+        insutype = facts[:, FACT["insutype"]]
+        treatment = _TREATMENT[_bounded(facts[:, FACT["med_type"]], 99)]
+        key = known
+        for value, size in (
+            (version, _VERSIONS),
+            ((insutype == INSUTYPES["resident"]).astype(np.int64), 2),
+            (treatment, len(MED_TYPES) + 1),
+            (_bounded(facts[:, FACT["hosp_lv"]], _NO_LEVEL), _NO_LEVEL + 1),
+            (_retired(facts[:, FACT["psn_type"]]).astype(np.int64), 2),
+            (related, len(RELATIONS)),
+            (filing, _FILINGS),
+            (_bounded(assist, 9), 10),
+        ):
+            key = key * size + value
+        insured = (insutype == INSUTYPES["employee"]) | (insutype == INSUTYPES["resident"])
+        usable = (document >= 0) & known_day & (version > 0) & (version < _VERSIONS) & insured
+        usable &= (related >= 0) & (related < len(RELATIONS)) & (filing >= 0) & (filing < _FILINGS)
+        return np.where(usable & (treatment < len(MED_TYPES)), key, -1)
+
+    def _compiled(self, key: int) -> int:
+        """Compiles the case of a key; returns its plan's row, or -1 where the policy has no rule for it."""
+        values = []
+        for size in (10, _FILINGS, len(RELATIONS), 2, _NO_LEVEL + 1, len(MED_TYPES) + 1, 2, _VERSIONS):
+            key, value = divmod(key, size)
+            values.append(value)
+        assist, filing, related, retired, level, treatment, resident, version = values
+        policy = self._policies[key]
+        day = policy.days[version - 1]
+        insutype = "resident" if resident else "employee"
+        if filing < _PINNED:
+            rules = policy.rules_on(insutype, day)
+            if rules is None:
+                return -1
+            filing = filing_class(rules.off_site, related, filing)
+        else:
+            filing -= _PINNED
+        case = Case(day, insutype, tuple(MED_TYPES)[treatment], level, bool(retired), related, filing, assist)
+        row = compile_plan(policy, case)
+        if row is None:
+            return -1
+        if self._count == len(self._plans):
+            self._plans = np.concatenate([self._plans, np.zeros_like(self._plans)])
+        self._plans[self._count] = row
+        self._count += 1
+        return self._count - 1
+
+
+def _bounded(values: Ints, other: int) -> Ints:
+    """Returns values from 0 to ``other``; any value outside becomes ``other``."""
+    return np.where((values >= 0) & (values < other), values, other)
+
+
+def _retired(psn_type: Ints) -> NDArray[np.bool_]:
+    """Returns whether a class of person begins with 12, retired; local codes are longer."""
+    widths = np.array([1, 10, 100, 1_000, 10_000], np.int64)
+    return np.asarray((psn_type[:, None] // widths == 12).any(axis=1), dtype=np.bool_)
+
+
+def _find(keys: Ints, values: Ints, wanted: Ints) -> tuple[NDArray[np.bool_], Ints]:
+    """Returns (found, value) of each wanted key in ascending ``keys``; the value is -1 where it is not there."""
+    if not len(keys):
+        return np.zeros(len(wanted), np.bool_), np.full(len(wanted), -1, np.int64)
+    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    found = keys[at] == wanted
+    return found, np.where(found, values[at], -1)

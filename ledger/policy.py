@@ -1,0 +1,366 @@
+"""Reads the policy language: what a pooling area pays, as dated parameters in one TOML file.
+
+A parameter is a table, its path is its name, and every value in it is keyed by the day it starts::
+
+    [employee.outpatient.deductible]
+    2023-01-01 = { kind = "annual_cumulative", amount = "700.00" }
+    2024-03-01 = { kind = "annual_cumulative", amount = "350.00" }
+
+Values are never edited, only followed; a version of the policy is the values in force on a day. Amounts and ratios
+are decimal text. ``[policy]`` names the document and states in words everything it assumes.
+``ledger.policy_terms`` lists the parameters.
+"""
+
+import hashlib
+import re
+import tomllib
+from bisect import bisect_right
+from collections.abc import Mapping
+from datetime import date
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from core_ext.layout import AMOUNTS, FUND_PARTS
+from core_ext.plan import NO_LIMIT, SEGMENTS_MAX, TIERS_MAX
+from ledger.policy_terms import (
+    DEFAULT_LEVEL,
+    FUNDS,
+    INSUTYPES,
+    MED_TYPES,
+    OTHER_LEVEL,
+    RULE_TYPES,
+    STATUSES,
+    TREATMENT_TYPES,
+    ByFiling,
+    ByLevel,
+    Factor,
+    Fen,
+    FenByLevel,
+    Header,
+    Hifmi,
+    Limit,
+    OffSite,
+    Ratio,
+    RatioByLevel,
+    RatioByStatus,
+    Rules,
+    Segment,
+    Tier,
+    Treatment,
+)
+from ledger.refusals import Refusal, Refused
+from ledger.registers import FILING_CLASSES
+
+_YUAN = re.compile(r"[0-9]{1,13}(\.[0-9]{1,2})?")
+_RATIO = re.compile(r"[0-9](\.[0-9]{1,4})?")
+_LEVEL = re.compile(r"[0-9]{1,2}")
+
+
+class PolicyInvalidError(Refused):
+    """Is a policy document that does not say what it must: file, key path, expected, got."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(Refusal.POLICY_INVALID, text)
+
+
+class Dated(NamedTuple):
+    """Is one parameter: the days its values start, ascending, and the values."""
+
+    days: tuple[int, ...]
+    values: tuple[Any, ...]
+
+    def at(self, day: int) -> Any:
+        """Returns the value in force on a day (yyyymmdd), None before the first."""
+        found = bisect_right(self.days, day)
+        return self.values[found - 1] if found else None
+
+
+class Policy:
+    """Is one policy document, read and checked; ``days`` are the days (yyyymmdd) on which a version starts."""
+
+    def __init__(self, header: Header, parameters: Mapping[str, Dated]) -> None:
+        self.header = header
+        self.parameters = dict(parameters)
+        self.days = tuple(sorted({day for dated in parameters.values() for day in dated.days}))
+
+    def version_on(self, day: int) -> int:
+        """Returns the day (yyyymmdd) from which the version in force on ``day`` holds, 0 if there is none."""
+        found = bisect_right(self.days, day)
+        return self.days[found - 1] if found else 0
+
+    def rules_on(self, insutype: str, day: int) -> Rules | None:
+        """Returns the rules of an insurance type (a key of INSUTYPES) in force on a day."""
+        values = self._values(insutype, Rules._fields, day)
+        return None if all(value is None for value in values) else Rules(*values)
+
+    def treatment_on(self, insutype: str, treatment: str, day: int) -> Treatment | None:
+        """Returns the parameters of a kind of treatment (a key of MED_TYPES) in force on a day."""
+        values = self._values(f"{insutype}.{treatment}", Treatment._fields, day)
+        return None if all(value is None for value in values) else Treatment(*values)
+
+    def level(self, table: ByLevel, hosp_lv: int) -> int | None:
+        """Returns a table's value for a hospital level; one not listed is read as ``[policy.levels]`` says."""
+        levels = self.header.levels
+        name = str(hosp_lv)
+        if name not in table.values:
+            name = levels.get(name, levels.get(OTHER_LEVEL, name))
+        return table.values.get(name)
+
+    def _values(self, path: str, names: tuple[str, ...], day: int) -> list[Any]:
+        dated = (self.parameters.get(f"{path}.{name}") for name in names)
+        return [None if parameter is None else parameter.at(day) for parameter in dated]
+
+
+class Document(NamedTuple):
+    """Is a policy document as it is enacted: its name, what names it in events, its text and what it says."""
+
+    name: str
+    digest: bytes
+    text: str
+    policy: Policy
+
+
+def load_document(source: str | Path) -> Document:
+    """Returns a policy document from a file, or one that comes with the package by its name.
+
+    Raises PolicyInvalidError where there is neither, or where the text is no policy.
+    """
+    path = Path(source)
+    if path.is_file():
+        try:
+            text = path.read_bytes().decode()
+        except UnicodeDecodeError as error:
+            raise PolicyInvalidError(f"{path}: expected UTF-8 text: {error}") from None
+    else:
+        text = shipped(str(source))
+    policy = read_policy(text, path.name)
+    return Document(policy.header.name, digest_of(text), text, policy)
+
+
+def digest_of(document: str) -> bytes:
+    """Returns what names a document in events: its SHA-256, cut to 16 bytes."""
+    return hashlib.sha256(document.encode()).digest()[:16]
+
+
+def shipped_names() -> tuple[str, ...]:
+    """Returns the names of the policies that come with the package."""
+    return tuple(
+        sorted(entry.name[:-5] for entry in files("ledger.policies").iterdir() if entry.name.endswith(".toml"))
+    )
+
+
+def shipped(name: str) -> str:
+    """Returns the text of a policy that comes with the package; raises PolicyInvalidError for an unknown name."""
+    if name not in shipped_names():
+        raise PolicyInvalidError(f"policy: expected a file or one of {', '.join(shipped_names())}, got {name!r}")
+    return (files("ledger.policies") / f"{name}.toml").read_text(encoding="utf-8")
+
+
+def read_policy(document: str, where: str) -> Policy:
+    """Returns the policy a document states; ``where`` (its file) begins every error.
+
+    Raises PolicyInvalidError naming file and key path, what was expected and what came.
+    """
+    try:
+        tree = tomllib.loads(document)
+    except tomllib.TOMLDecodeError as error:
+        raise PolicyInvalidError(f"{where}: expected TOML: {error}") from None
+    header = _convert(tree.pop("policy", {}), Header, f"{where}: policy")
+    _check_header(header, f"{where}: policy")
+    parameters: dict[str, Dated] = {}
+    for insutype, tables in tree.items():
+        _expect(insutype in INSUTYPES, where, insutype, f"one of policy, {', '.join(INSUTYPES)}", insutype)
+        for name, table in _table(tables, where, insutype).items():
+            path = f"{insutype}.{name}"
+            if name in RULE_TYPES:
+                parameters[path] = _dated(table, RULE_TYPES[name], where, path)
+                continue
+            _expect(name in MED_TYPES, where, path, f"one of {', '.join((*RULE_TYPES, *MED_TYPES))}", name)
+            for parameter, values in _table(table, where, path).items():
+                key = f"{path}.{parameter}"
+                _expect(parameter in TREATMENT_TYPES, where, key, f"one of {', '.join(TREATMENT_TYPES)}", parameter)
+                parameters[key] = _dated(values, TREATMENT_TYPES[parameter], where, key)
+    policy = Policy(header, parameters)
+    _expect(bool(policy.days), where, "employee or resident", "at least one parameter", "none")
+    for day in policy.days:
+        _check_version(policy, day, where)
+    return policy
+
+
+def _expect(holds: bool, where: str, path: str, expected: str, got: object) -> None:
+    if not holds:
+        raise PolicyInvalidError(f"{where}: {path}: expected {expected}, got {got!r}")
+
+
+def _table(value: Any, where: str, path: str) -> dict[str, Any]:
+    _expect(isinstance(value, dict), where, path, "a table", value)
+    return dict(value)
+
+
+def _dated(table: Any, kind: Any, where: str, path: str) -> Dated:
+    """Returns a parameter's values by the day they start."""
+    values: dict[int, Any] = {}
+    for key, value in _table(table, where, path).items():
+        try:
+            day = int(date.fromisoformat(key).strftime("%Y%m%d")) if len(key) == 10 else 0
+        except ValueError:
+            day = 0
+        _expect(day > 0, where, path, "the day a value starts as its key, like 2023-01-01", key)
+        values[day] = _convert(value, kind, f"{where}: {path}.{key}")
+        _check_value(values[day], where, f"{path}.{key}")
+    _expect(bool(values), where, path, "a value and the day it starts", {})
+    days = sorted(values)
+    return Dated(tuple(days), tuple(values[day] for day in days))
+
+
+def _convert(value: Any, kind: Any, path: str) -> Any:
+    try:
+        return msgspec.convert(value, kind, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        raise PolicyInvalidError(f"{path}: {error}") from None
+
+
+def _decode(kind: Any, value: Any) -> Any:
+    """Returns the language's own types from text; raises ValueError that says what was expected."""
+    if kind is Fen or kind is Limit:
+        return kind(_fen(value, kind is Limit))
+    if kind is Ratio:
+        return Ratio(_basis_points(value, 10_000))
+    if kind is Factor:
+        return Factor(_basis_points(value, 99_999))
+    if kind is FenByLevel or kind is RatioByLevel:
+        return kind(_by_name(value, Fen if kind is FenByLevel else Ratio, "a hospital level or 'default'", _is_level))
+    if kind is ByFiling:
+        return ByFiling(
+            _by_name(value, Factor, f"one of {', '.join(FILING_CLASSES[1:])}", FILING_CLASSES[1:].__contains__)
+        )
+    raise NotImplementedError(kind)
+
+
+def _is_level(name: str) -> bool:
+    return name == DEFAULT_LEVEL or _LEVEL.fullmatch(name) is not None
+
+
+def _by_name(value: Any, kind: Any, names: str, known: Any) -> dict[str, int]:
+    if not isinstance(value, dict) or not value:
+        raise ValueError(f"expected a table by {names}, got {value!r}")
+    decoded = {}
+    for name, entry in value.items():
+        if not known(name):
+            raise ValueError(f"expected {names}, got {name!r}")
+        try:
+            decoded[name] = int(_decode(kind, entry))
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+    return decoded
+
+
+def _fen(value: Any, unlimited: bool) -> int:
+    if unlimited and value == "none":
+        return NO_LIMIT
+    if not isinstance(value, str) or _YUAN.fullmatch(value) is None:
+        also = ' or "none"' if unlimited else ""
+        raise ValueError(f'expected yuan as text like "1200.00"{also}, got {value!r}')
+    yuan, _, cents = value.partition(".")
+    return int(yuan) * 100 + int(cents.ljust(2, "0"))
+
+
+def _basis_points(value: Any, largest: int) -> int:
+    if isinstance(value, str) and _RATIO.fullmatch(value) is not None:
+        whole, _, rest = value.partition(".")
+        points = int(whole) * 10_000 + int(rest.ljust(4, "0"))
+        if points <= largest:
+            return points
+    kind = 'a ratio from 0 to 1 as text like "0.8575"' if largest == 10_000 else 'a factor below 10 as text like "1.2"'
+    raise ValueError(f"expected {kind}, got {value!r}")
+
+
+def _check_header(header: Header, path: str) -> None:
+    """Raises PolicyInvalidError where ``[policy]`` names no region, prefix, level or fund that can be."""
+    parts = tuple(AMOUNTS[at] for at in FUND_PARTS)
+
+    def expect(holds: bool, key: str, expected: str, got: object) -> None:
+        _expect(holds, path, key, expected, got)
+
+    expect(sorted(header.clawback_order) == sorted(parts), "clawback_order", f"each of {', '.join(parts)} once",
+           list(header.clawback_order))  # fmt: skip
+    for region in header.regions:
+        expect(re.fullmatch(r"[0-9]{6}", region) is not None, "regions", "six digits", region)
+    for prefix in header.prefixes:
+        expect(re.fullmatch(r"[0-9]{2,4}", prefix) is not None, "prefixes", "two to four digits", prefix)
+    expect(not header.prefixes or len(header.regions) == 1, "regions", "one region that owns the prefixes",
+           list(header.regions))  # fmt: skip
+    for level, reads_as in header.levels.items():
+        expect(
+            level == OTHER_LEVEL or _LEVEL.fullmatch(level) is not None, "levels", f"a level or {OTHER_LEVEL!r}", level
+        )
+        expect(_is_level(reads_as), f"levels.{level}", f"a level or {DEFAULT_LEVEL!r}", reads_as)
+
+
+def _check_value(value: Any, where: str, path: str) -> None:
+    """Raises PolicyInvalidError where one value contradicts itself."""
+    if isinstance(value, OffSite):
+        _check_off_site(value, where, path)
+    elif isinstance(value, Hifmi):
+        _expect(bool(value.tiers), where, f"{path}.tiers", "at least one tier", [])
+        _check_contiguous(value.tiers, TIERS_MAX, where, f"{path}.tiers")
+    elif isinstance(value, tuple) and value and isinstance(value[0], Segment):
+        _check_contiguous(value, SEGMENTS_MAX, where, path)
+    elif isinstance(value, tuple):
+        _expect(len(set(value)) == len(value), where, path, "each name once", list(value))
+
+
+def _check_off_site(off_site: OffSite, where: str, path: str) -> None:
+    if off_site.variant == "none":
+        return
+    for relation, table in (("same_province", off_site.same_province), ("cross_province", off_site.cross_province)):
+        values = {} if table is None else table.values
+        needed = relation in off_site.no_filing_needed
+        for name in (
+            ("long_term", "no_filing_needed")
+            if needed
+            else tuple(name for name in FILING_CLASSES[1:] if name != "no_filing_needed")
+        ):
+            _expect(name in values, where, f"{path}.{relation}", f"a value for {name}", sorted(values))
+        largest = max(values.values())
+        _expect(
+            off_site.variant == "V4" or largest <= 10_000, where, f"{path}.{relation}", "values from 0 to 1", largest
+        )
+
+
+def _check_contiguous(pieces: tuple[Segment | Tier, ...], most: int, where: str, path: str) -> None:
+    """Raises PolicyInvalidError unless the pieces follow each other from zero, each above the one before."""
+    _expect(len(pieces) <= most, where, path, f"at most {most} pieces", len(pieces))
+    reached: int | None = 0
+    for at, piece in enumerate(pieces):
+        key = f"{path}[{at}]"
+        _expect(reached is not None and piece.above == reached, where, f"{key}.above", f"{reached} fen", piece.above)
+        _expect(piece.up_to is None or piece.up_to > piece.above, where, f"{key}.up_to", "more than above", piece.up_to)
+        reached = piece.up_to
+
+
+def _check_version(policy: Policy, day: int, where: str) -> None:
+    """Raises PolicyInvalidError where the values in force on a day leave a question open."""
+    for insutype in INSUTYPES:
+        rules = policy.rules_on(insutype, day)
+        if rules is not None:
+            needed = [name for name in Rules._fields if name not in FUNDS]
+            for name in (*needed, *(rules.further_funds_in_order or ())):
+                _expect(getattr(rules, name) is not None, where, f"{insutype}.{name}", f"a value on {day}", None)
+        for name in MED_TYPES:
+            treatment = policy.treatment_on(insutype, name, day)
+            if treatment is not None:
+                _expect(rules is not None, where, insutype, f"rules behind its {name} on {day}", None)
+                _check_treatment(treatment, STATUSES[insutype], day, where, f"{insutype}.{name}")
+
+
+def _check_treatment(treatment: Treatment, statuses: tuple[str, ...], day: int, where: str, path: str) -> None:
+    for name in Treatment._fields:
+        _expect(getattr(treatment, name) is not None, where, f"{path}.{name}", f"a value on {day}", None)
+    for at, segment in enumerate(treatment.segments):
+        stated = tuple(name for name in RatioByStatus.__struct_fields__ if getattr(segment.ratio, name) is not None)
+        key = f"{path}.segments[{at}].ratio"
+        _expect(stated == statuses, where, key, f"a ratio for {' and '.join(statuses)}", stated)

@@ -1,0 +1,203 @@
+"""Defines the terms of the policy language: every parameter a pooling area may set, and the type of its value.
+
+Section and step numbers are DOMAIN's; ``core_ext.reference.benefit`` computes what the parameters mean.
+"""
+
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+INSUTYPES = {"employee": 310, "resident": 390}
+STATUSES = {"employee": ("active", "retired"), "resident": ("resident",)}
+MED_TYPES = {"inpatient": 21, "outpatient": 11, "chronic": 14, "pharmacy": 41, "day_surgery": 28}
+
+#: Stands in ``[policy.levels]`` for every hospital level not named, and in a table by level for its common value.
+OTHER_LEVEL, DEFAULT_LEVEL = "other", "default"
+
+MedType = Literal["inpatient", "outpatient", "chronic", "pharmacy", "day_surgery"]
+AssistClass = Literal["1", "2", "3", "4"]
+Fund = Literal["hifob", "hifmi", "maf"]
+
+
+class Fen(int):
+    """Is an amount, written as yuan: ``"1200.00"``."""
+
+
+class Limit(int):
+    """Is an amount, or ``"none"`` for no limit (NO_LIMIT)."""
+
+
+class Ratio(int):
+    """Is a ratio from 0 to 1 in basis points, written ``"0.8575"``."""
+
+
+class Factor(int):
+    """Is a factor below 10 in basis points, written ``"1.2000"``."""
+
+
+class ByLevel:
+    """Is a value for each hospital level, and one under ``default`` for levels mapped to it."""
+
+    def __init__(self, values: dict[str, int]) -> None:
+        self.values = values
+
+
+class FenByLevel(ByLevel):
+    """Is an amount for each hospital level."""
+
+
+class RatioByLevel(ByLevel):
+    """Is a ratio for each hospital level."""
+
+
+class ByFiling:
+    """Is a factor for each filing class."""
+
+    def __init__(self, values: dict[str, int]) -> None:
+        self.values = values
+
+
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Is the base of every value that is a table."""
+
+
+class OffSite(Part, frozen=True):
+    """Is step 2: the variant, where it applies and its value by relation and filing class."""
+
+    variant: Literal["none", "V1", "V2", "V3", "V4"]
+    no_filing_needed: tuple[Literal["same_province", "cross_province"], ...]
+    med_types: tuple[MedType, ...] = ()
+    same_province: ByFiling | None = None
+    cross_province: ByFiling | None = None
+
+
+class NoDeductible(Part, frozen=True, tag_field="kind", tag="none"):
+    """Is a benefit without deductible (step 3)."""
+
+
+class DeductibleByOrdinal(Part, frozen=True, tag_field="kind", tag="by_level_and_ordinal"):
+    """Is a deductible by hospital level that falls with each stay of the year, down to a floor (step 3)."""
+
+    first_stay: FenByLevel
+    less_per_later_stay: Fen
+    floor: Fen
+
+
+class AnnualDeductible(Part, frozen=True, tag_field="kind", tag="annual_cumulative"):
+    """Is a deductible of the year, over every kind of treatment that has one (step 3)."""
+
+    amount: Fen
+
+
+class RatioByStatus(Part, frozen=True):
+    """Is the ratios of a segment by the person's status."""
+
+    active: RatioByLevel | None = None
+    retired: RatioByLevel | None = None
+    resident: RatioByLevel | None = None
+
+
+class Segment(Part, frozen=True):
+    """Is a half-open segment (above, up_to] of step 4; without ``up_to`` it has no end."""
+
+    above: Fen
+    ratio: RatioByStatus
+    up_to: Fen | None = None
+
+
+class Hifob(Part, frozen=True):
+    """Is step 6, on the over-ceiling amount."""
+
+    ratio: Ratio
+    yearly_cap: Limit
+
+
+class Tier(Part, frozen=True):
+    """Is a tier of step 7, counted from the threshold."""
+
+    above: Fen
+    ratio: Ratio
+    ratio_poor: Ratio
+    up_to: Fen | None = None
+
+
+class Hifmi(Part, frozen=True):
+    """Is step 7, on the year's catastrophic amounts."""
+
+    med_types: tuple[MedType, ...]
+    over_ceiling_counts: bool
+    threshold: Fen
+    threshold_poor: Fen
+    poor_classes: tuple[AssistClass, ...]
+    tiers: tuple[Tier, ...]
+
+
+class MafClass(Part, frozen=True):
+    """Is what one assistance class gets in step 9."""
+
+    ratio: Ratio
+    yearly_threshold: Fen
+    yearly_cap: Limit
+
+
+class MafClasses(Part, frozen=True, rename={"first": "1", "second": "2", "third": "3", "fourth": "4"}):
+    """Is step 9 by assistance class; a class that is not there gets nothing."""
+
+    first: MafClass | None = None
+    second: MafClass | None = None
+    third: MafClass | None = None
+    fourth: MafClass | None = None
+
+
+class Maf(Part, frozen=True):
+    """Is step 9, on the year's assistance amounts."""
+
+    med_types: tuple[MedType, ...]
+    classes: MafClasses
+
+
+class Header(Part, frozen=True):
+    """Is ``[policy]``: the document's name and source, the area's further prefixes, and its assumptions in words."""
+
+    name: str
+    title: str
+    source: str
+    assumptions: tuple[str, ...]
+    clawback_order: tuple[str, ...]
+    regions: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
+    levels: dict[str, str] = {}
+
+
+class Rules(NamedTuple):
+    """Is the parameters of one insurance type in force on a day."""
+
+    off_site: OffSite
+    first_selfpay_counts_toward: tuple[Literal["catastrophic", "assistance"], ...]
+    deductible_exempt_classes: tuple[AssistClass, ...]
+    deductible_after_ceiling: Literal["none", "taken"]
+    stay_below_deductible_counts: bool
+    ceiling_yearly_payment: Limit
+    over_ceiling_amount: Literal["uncovered_cost", "cut_payment"]
+    further_funds_in_order: tuple[Fund, ...]
+    account_pays: Literal["nothing", "in_scope", "in_scope_and_preself"]
+    hifob: Hifob | None
+    hifmi: Hifmi | None
+    maf: Maf | None
+
+
+class Treatment(NamedTuple):
+    """Is the parameters of one kind of treatment in force on a day."""
+
+    deductible: NoDeductible | DeductibleByOrdinal | AnnualDeductible
+    deductible_place: Literal["inside_first_segment", "subtracted_first"]
+    position: Literal["per_claim", "year_to_date"]
+    segments: tuple[Segment, ...]
+
+
+#: The further funds; only those that ``further_funds_in_order`` names need their parameter.
+FUNDS: dict[str, Any] = {"hifob": Hifob, "hifmi": Hifmi, "maf": Maf}
+
+#: The type of each parameter of an insurance type, and of each parameter of a kind of treatment, by name.
+RULE_TYPES: dict[str, Any] = Rules.__annotations__ | FUNDS
+TREATMENT_TYPES: dict[str, Any] = dict(Treatment.__annotations__)

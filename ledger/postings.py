@@ -1,0 +1,208 @@
+"""Expands every money event to postings: (account, amount in fen), debits positive, that sum to zero in each book.
+
+An account is colon-separated text; its second part names the *book* it belongs to. I is the insured region, T
+the treatment region, X the institution, k the fund code of DOMAIN section 6:
+
+==============================  =====================================================================
+claim in its own city           expense:I:k +f_k · account:I:310200 +acct · payable:T:X −(fund + acct)
+claim off site, I's book        expense and account as above · due:I:T −(fund + acct)
+claim off site, T's book        receivable:T:I +(fund + acct) · payable:T:X −(fund + acct)
+region payment instructed       due:I:T +a · transit:I:T −a
+region payment confirmed        transit:I:T +a · bank:I −a, and bank:T +a · receivable:T:I −a
+institution payment instructed  payable:T:X +a · transit:T:X −a
+institution payment confirmed   transit:T:X +a · bank:T −a
+clawback raised, own city       clawback:T:X +a · expense:I:k −split_k
+clawback raised, off site       clawback:T:X +a · owed:T:I −a, and recoverable:I:T +a · expense:I:k −split_k
+clawback collected              bank:T +a · clawback:T:X −a
+opening balance                 the postings it states
+opening account                 account_balance:members:310200 −b · account_opening:members:310200 +b
+==============================  =====================================================================
+
+A personal account is a liability to its holder. The event that opens one names a token and no region, so all
+openings stand in one book of their own, ``members``, against a counter account that says what was taken over.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias, TypeVar
+
+from core_ext.layout import AMOUNT, AMOUNTS, FUND_PARTS
+from ledger.events import (
+    PAYMENT_REGION,
+    ClaimFiled,
+    ClaimReversed,
+    ClaimSettled,
+    ClawbackCollected,
+    ClawbackRaised,
+    Event,
+    OpeningAccount,
+    OpeningBalance,
+    PaymentConfirmed,
+    PaymentInstructed,
+)
+from ledger.refusals import Refusal, Refused
+
+#: The interface code of each part of the fund payment; the pool's own code follows from the insurance type.
+FUND_CODES = {
+    "cvlserv_pay": 320100,
+    "hifes_pay": 370100,
+    "hifmi_pay": 390200,
+    "hifob_pay": 330100,
+    "hifdm_pay": 350100,
+    "maf_pay": 610100,
+    "oth_pay": 999997,
+}
+ACCOUNT_CODE = 310200
+
+#: What an event needs beside itself: the facts of its claim, or the event that opened its payment or clawback.
+Opened: TypeAlias = ClaimFiled | PaymentInstructed | ClawbackRaised
+
+T = TypeVar("T")
+
+_FUND = AMOUNT["fund_pay_sumamt"]
+_ACCT = AMOUNT["acct_pay"]
+
+
+class Posting(NamedTuple):
+    """Is one entry: fen on an account, debit positive."""
+
+    account: str
+    amount_fen: int
+
+
+def fund_codes(insutype: int) -> tuple[int, ...]:
+    """Returns the eight fund codes in AMOUNTS[1:9] order; the pool of insurance type 310 is 310100, of 390 390100."""
+    return tuple(insutype * 1000 + 100 if at == 1 else FUND_CODES[AMOUNTS[at]] for at in FUND_PARTS)
+
+
+def book_of(account: str) -> str:
+    """Returns the book an account belongs to: its second part, empty where it has none."""
+    parts = account.split(":", 2)
+    return parts[1] if len(parts) > 1 else ""
+
+
+def postings(event: Event, opened: Opened | None = None) -> list[Posting]:
+    """Returns what an event posts, zero amounts left out; nothing for an event that moves no money.
+
+    ``opened`` is the ClaimFiled of a decision or of a raised clawback, the PaymentInstructed of a confirmation,
+    the ClawbackRaised of a collection. Raises TypeError for another one.
+    """
+    match event:
+        case ClaimSettled() | ClaimReversed():
+            entries = _claim(event.amounts, _expect(opened, ClaimFiled))
+        case PaymentInstructed():
+            entries = _instructed(event)
+        case PaymentConfirmed():
+            entries = _confirmed(event.amount_fen, _expect(opened, PaymentInstructed))
+        case ClawbackRaised():
+            entries = _raised(event, _expect(opened, ClaimFiled))
+        case ClawbackCollected():
+            raised = _expect(opened, ClawbackRaised)
+            treatment = f"{raised.treatment_region:06d}"
+            entries = [
+                Posting(f"bank:{treatment}", event.amount_fen),
+                Posting(f"clawback:{treatment}:{raised.fixmedins_code}", -event.amount_fen),
+            ]
+        case OpeningBalance():
+            entries = [Posting(account, amount_fen) for account, amount_fen in event.postings]
+        case OpeningAccount():
+            entries = [
+                Posting(f"account_balance:members:{ACCOUNT_CODE}", -event.balance_fen),
+                Posting(f"account_opening:members:{ACCOUNT_CODE}", event.balance_fen),
+            ]
+        case _:
+            entries = []
+    return [entry for entry in entries if entry.amount_fen]
+
+
+def moved_fen(event: Event) -> int:
+    """Returns how much an event moves: the sum of the absolute amounts it carries; 0 for one that moves nothing."""
+    match event:
+        case ClaimSettled() | ClaimReversed():
+            return sum(abs(event.amounts[at]) for at in FUND_PARTS) + abs(event.amounts[_ACCT])
+        case PaymentInstructed() | PaymentConfirmed() | ClawbackRaised() | ClawbackCollected():
+            return abs(event.amount_fen)
+        case OpeningBalance():
+            return sum(abs(amount_fen) for _, amount_fen in event.postings)
+        case OpeningAccount():
+            return abs(event.balance_fen)
+    return 0
+
+
+def check(entries: Sequence[Posting], moved: int, per_book: bool = True) -> None:
+    """Checks that postings sum to zero, in each book or in all, and that what moves money posts something.
+
+    Raises Refused: POSTINGS_UNBALANCED names the book and its sum, POSTINGS_EMPTY the amount that posted nothing.
+    """
+    sums: dict[str, int] = {}
+    for account, amount_fen in entries:
+        book = book_of(account) if per_book else "all"
+        sums[book] = sums.get(book, 0) + amount_fen
+    for book, total in sums.items():
+        if total:
+            raise Refused(
+                Refusal.POSTINGS_UNBALANCED, f"postings of book {book!r}: expected a sum of 0 fen, got {total}"
+            )
+    if moved and not any(amount_fen for _, amount_fen in entries):
+        raise Refused(Refusal.POSTINGS_EMPTY, f"postings: expected entries for {moved} fen moved, got none")
+
+
+def checked_postings(event: Event, opened: Opened | None = None) -> list[Posting]:
+    """Returns what an event posts once it is known to balance; raises Refused as ``check`` does.
+
+    A payment or a clawback of zero is refused: it would be an instruction without money. An opening balance is
+    as given and balances over all its books.
+    """
+    moved = moved_fen(event)
+    if isinstance(event, (PaymentInstructed, PaymentConfirmed, ClawbackRaised, ClawbackCollected)) and not moved:
+        raise Refused(Refusal.POSTINGS_EMPTY, f"{event.TOPIC}: expected an amount other than 0 fen, got 0")
+    entries = postings(event, opened)
+    check(entries, moved, per_book=not isinstance(event, OpeningBalance))
+    return entries
+
+
+def _expect(opened: Opened | None, kind: type[T]) -> T:
+    if not isinstance(opened, kind):
+        raise TypeError(f"postings: expected the {kind.__name__} behind the event, got {type(opened).__name__}")
+    return opened
+
+
+def _claim(amounts: Sequence[int], filed: ClaimFiled) -> list[Posting]:
+    insured, treatment = f"{filed.insured_region:06d}", f"{filed.treatment_region:06d}"
+    due = amounts[_FUND] + amounts[_ACCT]
+    entries = [
+        Posting(f"expense:{insured}:{code}", amounts[at])
+        for at, code in zip(FUND_PARTS, fund_codes(filed.insutype), strict=True)
+    ]
+    entries.append(Posting(f"account:{insured}:{ACCOUNT_CODE}", amounts[_ACCT]))
+    if insured != treatment:
+        entries.append(Posting(f"due:{insured}:{treatment}", -due))
+        entries.append(Posting(f"receivable:{treatment}:{insured}", due))
+    entries.append(Posting(f"payable:{treatment}:{filed.fixmedins_code}", -due))
+    return entries
+
+
+def _instructed(event: PaymentInstructed) -> list[Posting]:
+    payer, payee, a = f"{event.payer:06d}", event.payee, event.amount_fen
+    owed = "due" if event.kind == PAYMENT_REGION else "payable"
+    return [Posting(f"{owed}:{payer}:{payee}", a), Posting(f"transit:{payer}:{payee}", -a)]
+
+
+def _confirmed(a: int, instructed: PaymentInstructed) -> list[Posting]:
+    payer, payee = f"{instructed.payer:06d}", instructed.payee
+    entries = [Posting(f"transit:{payer}:{payee}", a), Posting(f"bank:{payer}", -a)]
+    if instructed.kind == PAYMENT_REGION:
+        entries += [Posting(f"bank:{payee}", a), Posting(f"receivable:{payee}:{payer}", -a)]
+    return entries
+
+
+def _raised(event: ClawbackRaised, filed: ClaimFiled) -> list[Posting]:
+    insured, treatment = f"{event.insured_region:06d}", f"{event.treatment_region:06d}"
+    entries = [Posting(f"clawback:{treatment}:{event.fixmedins_code}", event.amount_fen)]
+    if insured != treatment:
+        entries.append(Posting(f"owed:{treatment}:{insured}", -event.amount_fen))
+        entries.append(Posting(f"recoverable:{insured}:{treatment}", event.amount_fen))
+    entries += [
+        Posting(f"expense:{insured}:{code}", -part)
+        for code, part in zip(fund_codes(filed.insutype), event.funds, strict=True)
+    ]
+    return entries

@@ -1,0 +1,90 @@
+"""Answers what claims would settle to under one policy, by booking them in a store of its own that is thrown away.
+
+So a price is what the ledger would book, to the fen: the same intake, the same kernel, in file order.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from core_ext.layout import AMOUNTS, FACT, HOW
+from core_ext.text import text_at
+from ledger.acts import read_acts
+from ledger.events import JobBatch
+from ledger.keys import job_stream
+from ledger.mapper import decode_event
+from ledger.money import yuan_text
+from ledger.plans import PolicyBook
+from ledger.policy import read_policy
+from ledger.profile import load_profile
+from ledger.refusals import Refusal
+from ledger.registers import FILING_CLASSES
+from ledger.source import open_source
+
+
+def price(policy: str | Path, claims: str | Path, *, register: str | Path | None = None) -> Iterator[dict[str, Any]]:
+    """Yields one answer a row, in file order: amounts as text in yuan, or the reason why it would not be booked."""
+    from ledger import create
+    from ledger.service import read_document
+
+    document, where = read_document(policy)
+    header = read_policy(document, where).header
+    source = open_source(claims, load_profile())
+    regions = _regions(claims, header.prefixes)
+    with tempfile.TemporaryDirectory() as folder, create(f"sqlite:///{folder}/price.db", actor="price") as book:
+        book.enact(policy, regions)
+        if register is not None:
+            book.register(register)
+        book.intake(claims, quarantine=Path(folder) / "refused.csv")
+        with book.store.read() as reader:
+            answers = {row: _refused(row, code) for row, code in _refusals(reader, source.digest)}
+            for acts in read_acts(reader):
+                for at, row in enumerate(acts.row.tolist()):
+                    answers[row] = _priced(acts, at, row)
+    yield from (answers[row] for row in sorted(answers))
+
+
+def _regions(claims: str | Path, prefixes: tuple[str, ...]) -> list[int]:
+    """Returns the insured regions of a claim file: whom the policy is asked for."""
+    import numpy as np
+
+    book = PolicyBook()
+    found: set[int] = set()
+    for columns in open_source(claims, load_profile()).batches():
+        codes = np.ascontiguousarray(columns.facts[:, FACT["insu_admdvs"]])
+        found.update(book.region_of(codes).tolist())
+    regions = sorted(found - {0})
+    owned = [region for region in regions if f"{region:06d}".startswith(tuple(prefixes))] if prefixes else regions
+    return owned[:1] if prefixes else regions
+
+
+def _refusals(reader: Any, digest: bytes) -> Iterator[tuple[int, str]]:
+    for _, _, topic, state in reader.stream(job_stream("intake", digest)):
+        event = decode_event(topic, state)
+        if isinstance(event, JobBatch):
+            yield from ((row, Refusal(reason).code) for row, reason, _ in event.quarantined)
+            yield from ((row, "duplicate") for row, _ in event.duplicates)
+
+
+def _refused(row: int, code: str) -> dict[str, Any]:
+    return {"row": row, "outcome": "duplicate" if code == "duplicate" else "refused", "reason": code}
+
+
+def _priced(acts: Any, at: int, row: int) -> dict[str, Any]:
+    """Returns one settled claim: every amount, the balance left, and how it came about."""
+    how = dict(zip(HOW, acts.how[at].tolist(), strict=True))
+    return {
+        "row": row,
+        "outcome": "settled",
+        "setl_id": text_at(acts.texts["setl_id"], at),
+        "medfee_sumamt": yuan_text(int(acts.facts[at, FACT["medfee_sumamt"]])),
+        **{name: yuan_text(fen) for name, fen in zip(AMOUNTS, acts.booked[at].tolist(), strict=True)},
+        "balc": yuan_text(int(acts.balc[at])),
+        "how": {
+            "relation": ("same_city", "same_province", "cross_province")[how["relation"]],
+            "filing": FILING_CLASSES[how["filing"]],
+            "first_selfpay": yuan_text(how["first_selfpay"]),
+            "over_ceiling": yuan_text(how["over_ceiling"]),
+        },
+    }

@@ -1,0 +1,98 @@
+"""Reads source profiles: how a sender's file differs from the national layout, and what its rows may do.
+
+A profile is a TOML file with the keys of ``Profile``. ``national`` is the one shipped and the default.
+"""
+
+import hashlib
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from ledger.refusals import LedgerError
+
+NATIONAL = "national"
+
+#: Encodings a profile may name. Each keeps ASCII and spells a byte it cannot read as one damaged cell.
+ENCODINGS = ("utf-8", "gb18030", "gbk", "gb2312", "big5")
+
+
+class ProfileError(LedgerError):
+    """Is a profile that cannot be found or understood: expected, got, file and key."""
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Is a source profile.
+
+    ``columns`` maps the file's column names to national ones. ``persons`` says whether a person must be in the
+    register; ``no_policy`` whether a source-settled row without a policy is quarantined or booked as not checked;
+    ``insutypes`` which insurance types its rows may carry. ``name`` and ``digest`` come from the file itself.
+    """
+
+    encoding: str = "utf-8"
+    delimiter: str = ","
+    columns: dict[str, str] = {}
+    persons: Literal["any", "registered"] = "registered"
+    no_policy: Literal["quarantine", "book_unchecked"] = "quarantine"
+    insutypes: tuple[int, ...] = (310, 340, 390, 510)
+    name: str = ""
+    digest: bytes = b""
+
+
+_OWN_KEYS = frozenset({"name", "digest"})
+
+
+def load_profile(name_or_path: str | Path = NATIONAL) -> Profile:
+    """Returns the shipped profile of that name, or the one in the file at that path; raises ProfileError."""
+    path = Path(name_or_path)
+    if isinstance(name_or_path, str) and path.suffix == "" and len(path.parts) == 1:
+        shipped = files("ledger.profiles") / f"{name_or_path}.toml"
+        if shipped.is_file():
+            return parse_profile(shipped.read_bytes(), name_or_path)
+        if not path.is_file():
+            known = sorted(
+                entry.name[:-5] for entry in files("ledger.profiles").iterdir() if entry.name[-5:] == ".toml"
+            )
+            raise ProfileError(f"profile: expected a shipped one ({', '.join(known)}) or a file, got {name_or_path!r}")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ProfileError(f"profile {path}: expected a readable file, got: {error.strerror}") from error
+    return parse_profile(content, path.stem, str(path))
+
+
+def parse_profile(content: bytes, name: str, where: str = "") -> Profile:
+    """Returns the profile written in TOML ``content``; raises ProfileError that names the file and the key."""
+    where = where or name
+    try:
+        table = tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProfileError(f"profile {where}: expected TOML in UTF-8, got: {error}") from error
+    known = [key for key in Profile.__struct_fields__ if key not in _OWN_KEYS]
+    for key in table:
+        if key not in known:
+            raise ProfileError(f"profile {where}: unknown key {key!r}, expected one of {', '.join(known)}")
+    digest = hashlib.sha256(content).digest()[:16]
+    try:
+        profile = msgspec.convert({**table, "name": name, "digest": digest}, Profile)
+    except msgspec.ValidationError as error:
+        raise ProfileError(f"profile {where}: {error}".replace("`$.", "`")) from error
+    _check(profile, where)
+    return profile
+
+
+def _check(profile: Profile, where: str) -> None:
+    if profile.encoding not in ENCODINGS:
+        expected = ", ".join(ENCODINGS)
+        raise ProfileError(f"profile {where}: encoding: expected one of {expected}, got {profile.encoding!r}")
+    delimiter = profile.delimiter
+    if len(delimiter) != 1 or not delimiter.isascii() or delimiter.isalnum() or delimiter in '\r\n"+-.':
+        raise ProfileError(f"profile {where}: delimiter: expected one ASCII character such as ',', got {delimiter!r}")
+    renamed = list(profile.columns.values())
+    for national in renamed:
+        if renamed.count(national) > 1:
+            raise ProfileError(f"profile {where}: columns: two file columns are renamed to {national!r}")
+    if not profile.insutypes or any(code <= 0 for code in profile.insutypes):
+        raise ProfileError(f"profile {where}: insutypes: expected codes such as 310, got {list(profile.insutypes)}")

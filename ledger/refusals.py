@@ -1,0 +1,91 @@
+"""Names every reason for which the ledger takes no effect, in order of precedence.
+
+The first reason that applies to a row is the one reported; ``console`` and files show the lower-case name.
+"""
+
+from enum import IntEnum
+
+
+class Refusal(IntEnum):
+    """Is why a row or a command was refused; a smaller number wins over a larger one."""
+
+    NONE = 0
+    ROW_SHAPE = 1
+    NOT_UTF8 = 2
+    UNSAFE_TEXT = 3
+    BAD_KEY = 4
+    SETL_ID_CONFLICT = 5
+    MSGID_CONFLICT = 6
+    MISSING_PSN_NO = 7
+    UNKNOWN_PSN_NO = 8
+    BAD_CODE = 9
+    BAD_DATE = 10
+    END_BEFORE_BEGIN = 11
+    UNKNOWN_INSUTYPE = 12
+    NO_POLICY = 13
+    AMOUNT_TEXT = 14
+    AMOUNT_PRECISION = 15
+    AMOUNT_RANGE = 16
+    NEGATIVE_WITHOUT_INIT = 17
+    REFUND_UNKNOWN = 18
+    REFUND_TWICE = 19
+    REFUND_MISMATCH = 20
+    IDENTITY_I1 = 21
+    IDENTITY_I2 = 22
+    IDENTITY_I3 = 23
+    IDENTITY_I5 = 24
+    ARITHMETIC_OVERFLOW = 25
+    # commands
+    STREAM_EXISTS = 40
+    UNKNOWN_KEY = 41
+    PERIOD_CLOSED = 42
+    PERIOD_NOT_CLOSED = 43
+    PERIOD_OUT_OF_ORDER = 44
+    PERIOD_EMPTY = 45
+    JOB_UNFINISHED = 46
+    ALREADY_PAID = 47
+    NOT_INSTRUCTED = 48
+    WRONG_AMOUNT = 49
+    CLAWBACK_TOO_LARGE = 50
+    OVER_COLLECTED = 51
+    ALREADY_REVERSED = 52
+    POSTINGS_UNBALANCED = 53
+    POSTINGS_EMPTY = 54
+    POLICY_ASSUMED_OVER_REAL = 55
+    POLICY_INVALID = 56
+    STORE_NOT_EMPTY = 57
+    NOT_ALLOWED = 58
+
+    @property
+    def code(self) -> str:
+        """Returns the stable lower-case name that files and ``--json`` carry."""
+        return _CODES.get(self, self.name.lower())
+
+
+# The identities keep the names DOMAIN section 5 gives them.
+_CODES = {
+    Refusal.IDENTITY_I1: "identity_I1",
+    Refusal.IDENTITY_I2: "identity_I2",
+    Refusal.IDENTITY_I3: "identity_I3",
+    Refusal.IDENTITY_I5: "identity_I5",
+}
+
+
+class LedgerError(Exception):
+    """Is the base of every error this package raises on purpose."""
+
+
+class Refused(LedgerError):
+    """Is a command refused: nothing was written. ``refusal`` is the reason, the text says what to do."""
+
+    def __init__(self, refusal: Refusal, text: str) -> None:
+        super().__init__(text)
+        self.refusal = refusal
+
+
+class OutcomeUnknown(LedgerError):
+    """Is a connection lost around COMMIT: the log, not a retry, tells whether the command took effect."""
+
+
+class StoreError(LedgerError):
+    """Is a store that cannot be opened, created or understood: expected, got, where, what to do."""

@@ -1,0 +1,266 @@
+"""Recomputes every settlement from the log, in commit order, and compares it to the fen.
+
+Each act is decided again from its recorded facts, accumulators and account; that these are what the act before it
+left behind is checked beside it. So one wrong act is one difference, not the tail of acts that followed it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from core_ext.kernels import load
+from core_ext.layout import ACCUMULATORS, AMOUNT, AMOUNTS, FACT, FACTS, HOW
+from core_ext.text import text_at
+from ledger.booking import COMPUTE, REFUND, SOURCE, UNCHECKED
+from ledger.events import (
+    BASIS_KERNEL,
+    BASIS_REFUND,
+    FLAG_ASSUMED,
+    FLAG_NOT_CHECKED,
+    ClaimFiled,
+    ClaimReversed,
+    ClaimSettled,
+)
+from ledger.keys import YEARS
+from ledger.mapper import decode_event
+from ledger.refusals import Refusal
+
+if TYPE_CHECKING:
+    from ledger.acts import Acts
+    from ledger.plans import PolicyBook
+    from ledger.store import Reader
+
+Ints = npt.NDArray[np.int64]
+Settle = Callable[..., None]
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """Is one act that replay does not reproduce: the first step that differs, what it should be and what is booked.
+
+    Amounts are fen; ``claim`` is the position of its ClaimFiled, ``position`` that of the decision.
+    """
+
+    position: int
+    claim: int
+    setl_id: str
+    step: str
+    expected: int
+    got: int
+
+
+class ReplayReport(msgspec.Struct, frozen=True):
+    """Is what replay found: ``differences`` among the ``acts`` settlements and refunds of the period."""
+
+    period: int
+    acts: int
+    differences: tuple[Difference, ...]
+
+
+@dataclass(slots=True)
+class Again:
+    """Is a page of acts decided again; one row an act."""
+
+    code: Ints
+    booked: Ints
+    delta: Ints
+    how: Ints
+    balc: Ints
+    start: Ints
+
+
+def replay(
+    reader: "Reader",
+    pages: Iterable["Acts"],
+    policies: "PolicyBook",
+    period: int,
+    *,
+    openings: "Openings",
+    progress: Callable[[int], None] | None = None,
+    settle: Settle | None = None,
+) -> ReplayReport:
+    """Returns every act of a period that does not come out again; ``pages`` are all acts of the log in order.
+
+    ``settle`` is the kernel to decide with, the chosen back end's unless another is given.
+    """
+    kernel: Settle = settle or load("settle").settle
+    chain = Chain(openings)
+    differences: list[Difference] = []
+    count = seen = 0
+    for acts in pages:
+        again = decide_again(reader, acts, policies, kernel)
+        found = compare(acts, again)
+        found.update({row: broken for row, broken in chain.check(acts, again, found).items() if row not in found})
+        inside = acts.period == period
+        count += int(inside.sum())
+        differences += [found[row] for row in sorted(found) if inside[row]]
+        seen += len(inside)
+        if progress is not None:
+            progress(seen)
+    return ReplayReport(period, count, tuple(differences))
+
+
+def decide_again(reader: "Reader", acts: "Acts", policies: "PolicyBook", settle: Settle) -> Again:
+    """Returns a page's acts decided again, each from its own recorded start."""
+    n = len(acts.position)
+    refund = acts.basis == BASIS_REFUND
+    unchecked = (acts.flags & FLAG_NOT_CHECKED) != 0
+    kind = np.where(
+        refund, REFUND, np.where(unchecked, UNCHECKED, np.where(acts.basis == BASIS_KERNEL, COMPUTE, SOURCE))
+    )
+    ref = np.full(n, -1, np.int64)
+    tails = _originals(reader, acts, np.flatnonzero(refund), ref)
+    m = len(tails)
+    facts = np.concatenate([acts.facts, _rows([tail[0] for tail in tails], len(FACTS))])
+    booked = np.concatenate([np.zeros((n, len(AMOUNTS)), np.int64), _rows([tail[1] for tail in tails], len(AMOUNTS))])
+    delta = np.concatenate(
+        [np.zeros((n, len(ACCUMULATORS)), np.int64), _rows([tail[2] for tail in tails], len(ACCUMULATORS))]
+    )
+    given = np.concatenate([acts.given, booked[n:]])
+    lenient = np.array([0] * n + [int(tail[3] & FLAG_ASSUMED != 0) for tail in tails], np.int64)
+    plan = policies.resolve_pinned(acts.facts, acts.policies(), acts.how)
+    own = np.arange(n, dtype=np.int64)
+    start = acts.balance_before
+    state, accounts = acts.before.copy(), start.copy()
+    code, balc = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    computed, before = np.zeros((n, len(AMOUNTS)), np.int64), np.zeros((n, len(ACCUMULATORS)), np.int64)
+    how = np.zeros((n, len(HOW)), np.int64)
+    settle(
+        policies.plans, plan, facts, given, kind.astype(np.int64), ref, np.zeros(n + m, np.int64), lenient,
+        own, state, own, accounts, code, booked, computed, before, delta, balc, how,
+    )  # fmt: skip
+    how[:, HOW.index("assist_class")] = acts.how[:, HOW.index("assist_class")]
+    return Again(code, booked[:n], delta[:n], how, balc, start)
+
+
+Tail = tuple[list[int], list[int], list[int], int]
+
+
+def _originals(reader: "Reader", acts: "Acts", refunds: Ints, ref: Ints) -> list[Tail]:
+    """Returns what refunds of a page refund, read from the log by position; fills ``ref``."""
+    positions = acts.original[refunds].tolist()
+    events = reader.events_at(sorted({at for p in positions for at in (p, p + 1)})) if positions else {}
+    tails: list[Tail] = []
+    n = len(acts.position)
+    for row, position in zip(refunds.tolist(), positions, strict=True):
+        filed, decided = events.get(position), events.get(position + 1)
+        if filed is None or decided is None or decided[2] != ClaimSettled.TOPIC:
+            continue
+        claim, decision = decode_event(filed[2], filed[3]), decode_event(decided[2], decided[3])
+        if not isinstance(claim, ClaimFiled) or not isinstance(decision, ClaimSettled | ClaimReversed):
+            continue
+        ref[row] = n + len(tails)
+        facts = [getattr(claim, name) for name in FACTS]
+        tails.append((facts, list(decision.amounts), list(decision.delta), decision.flags))
+    return tails
+
+
+def _rows(rows: list[list[int]], width: int) -> Ints:
+    return np.array(rows, np.int64).reshape(len(rows), width)
+
+
+def compare(acts: "Acts", again: Again) -> dict[int, Difference]:
+    """Returns, by row, the first step of each act that comes out otherwise."""
+    differs = (
+        (again.code != 0)
+        | (again.booked != acts.booked).any(axis=1)
+        | (again.delta != acts.delta).any(axis=1)
+        | (again.how[:, 2:] != acts.how[:, 2:]).any(axis=1)
+        | (again.balc != acts.balc)
+    )
+    return {row: _first_difference(acts, again, row) for row in np.flatnonzero(differs).tolist()}
+
+
+def _first_difference(acts: "Acts", again: Again, row: int) -> Difference:
+    if again.code[row]:
+        return difference(acts, row, f"refused.{Refusal(int(again.code[row])).code}", int(again.code[row]), 0)
+    for names, expected, got in (
+        (AMOUNTS, again.booked[row], acts.booked[row]),
+        (tuple(f"delta.{name}" for name in ACCUMULATORS), again.delta[row], acts.delta[row]),
+        (tuple(f"how.{name}" for name in HOW), again.how[row], acts.how[row]),
+        (("balc",), again.balc[row : row + 1], acts.balc[row : row + 1]),
+    ):
+        for name, one, other in zip(names, expected.tolist(), got.tolist(), strict=True):
+            if one != other:
+                return difference(acts, row, name, one, other)
+    raise AssertionError("compare called for an act that is equal")
+
+
+def difference(acts: "Acts", row: int, step: str, expected: int, got: int) -> Difference:
+    """Returns one difference, named by the claim's own id."""
+    return Difference(
+        int(acts.position[row]),
+        int(acts.claim[row]),
+        text_at(acts.texts["setl_id"], row),
+        step,
+        int(expected),
+        int(got),
+    )
+
+
+@dataclass(slots=True)
+class Openings:
+    """Is what persons started with: accumulators by token * YEARS + year, account balances by token."""
+
+    accumulators: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    accounts: Mapping[int, int] = field(default_factory=dict)
+
+
+class Chain:
+    """Carries each person-year's accumulators and each account from act to act."""
+
+    def __init__(self, openings: Openings) -> None:
+        self.openings = openings
+        # What the last act left, as recorded and as decided again: a successor may rest on either.
+        self.state: dict[int, tuple[list[int], list[int]]] = {}
+        self.account: dict[int, tuple[int, int]] = {}
+
+    def check(self, acts: "Acts", again: Again, found: Mapping[int, Difference]) -> dict[int, Difference]:
+        """Returns, by row, the acts whose recorded start is not what the act before left behind."""
+        zeros = [0] * len(ACCUMULATORS)
+        broken: dict[int, Difference] = {}
+        before, after = acts.before.tolist(), (acts.before + acts.delta).tolist()
+        after_again = (acts.before + again.delta).tolist()
+        tokens, years = acts.facts[:, FACT["token"]].tolist(), acts.year.tolist()
+        start, balc = again.start.tolist(), acts.balc.tolist()
+        paid_again = again.booked[:, AMOUNT["acct_pay"]].tolist()
+        for row, (token, year) in enumerate(zip(tokens, years, strict=True)):
+            key = token * YEARS + year
+            left = self.state.get(key)
+            if left is None:
+                opening = [*self.openings.accumulators.get(key, ()), *zeros][: len(zeros)]
+                left = (opening, opening)
+            if before[row] not in left:
+                at = next(i for i, (one, other) in enumerate(zip(left[0], before[row], strict=True)) if one != other)
+                broken[row] = difference(acts, row, f"before.{ACCUMULATORS[at]}", left[0][at], before[row][at])
+            balances = self.account.get(token)
+            if balances is None:
+                opened = self.openings.accounts.get(token, 0)
+                balances = (opened, opened)
+            if start[row] not in balances and row not in broken:
+                broken[row] = difference(acts, row, "balc", balances[0], start[row])
+            wrong = row in found or row in broken
+            self.state[key] = (after[row], after_again[row] if wrong else after[row])
+            self.account[token] = (balc[row], balances[0] - paid_again[row] if wrong else balc[row])
+        return broken
+
+
+def read_openings(reader: "Reader") -> Openings:
+    """Returns every opening accumulator and account balance of the log."""
+    from ledger.events import OpeningAccount, OpeningAccumulator
+
+    accumulators: dict[int, tuple[int, ...]] = {}
+    accounts: dict[int, int] = {}
+    rows: list[tuple[Any, ...]] = reader.query(
+        "SELECT topic, state FROM stored_events WHERE topic IN (?, ?)", (OpeningAccount.TOPIC, OpeningAccumulator.TOPIC)
+    )
+    for topic, state in rows:
+        event = decode_event(str(topic), bytes(state))
+        if isinstance(event, OpeningAccumulator):
+            accumulators[event.token * YEARS + event.year] = event.values
+        elif isinstance(event, OpeningAccount):
+            accounts[event.token] = event.balance_fen
+    return Openings(accumulators, accounts)

@@ -1,0 +1,221 @@
+"""Defines what commands answer: plain frozen values, amounts in fen, ready for a table or for JSON."""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from core_ext.layout import AMOUNTS
+from ledger import periods
+from ledger.clawbacks import ClawbackState
+from ledger.events import (
+    JobBatch,
+    JobCompleted,
+    JobStarted,
+    PeriodClosed,
+    PolicyEnacted,
+)
+from ledger.knowledge import streams_with_prefix
+from ledger.mapper import decode_event
+from ledger.payments import PaymentState
+
+if TYPE_CHECKING:
+    from ledger.store import Reader
+
+
+class Enacted(msgspec.Struct, frozen=True):
+    """Is a policy in force for regions; ``already`` where the log had it before (position 0)."""
+
+    position: int
+    name: str
+    digest: str
+    regions: tuple[int, ...]
+    assumed: bool
+    already: bool
+
+
+class Registered(msgspec.Struct, frozen=True):
+    """Is a register taken in: its kind, rows read, rows that were new, the command's position (0: nothing new)."""
+
+    kind: str
+    rows: int
+    new: int
+    position: int
+
+
+class Reversed(msgspec.Struct, frozen=True):
+    """Is a settlement cancelled: the refund's position and id, and what it booked."""
+
+    position: int
+    setl_id: str
+    claim: str
+    period: int
+    amounts: dict[str, int]
+    balc: int
+
+
+class Closed(msgspec.Struct, frozen=True):
+    """Is a clearing period frozen; ``late_acts`` booked into it from earlier months."""
+
+    period: int
+    acts: int
+    person_times: int
+    medfee_fen: int
+    totals: dict[str, int]
+    late_acts: int
+    late_medfee_fen: int
+    statement: str
+
+    @classmethod
+    def of(cls, event: PeriodClosed) -> "Closed":
+        """Returns the report of a PeriodClosed."""
+        return cls(
+            event.period,
+            event.acts,
+            event.person_times,
+            event.medfee_fen,
+            dict(zip(AMOUNTS, event.totals, strict=True)),
+            event.late_acts,
+            event.late_medfee_fen,
+            event.statement.hex(),
+        )
+
+
+class Payment(msgspec.Struct, frozen=True):
+    """Is a payment: ``key`` names it everywhere; ``receipt`` is empty until it is confirmed."""
+
+    key: str
+    kind: str
+    period: int
+    payer: int
+    payee: str
+    acts: int
+    fund_fen: int
+    account_fen: int
+    amount_fen: int
+    receipt: str
+
+    @classmethod
+    def of(cls, key: str, state: PaymentState) -> "Payment":
+        """Returns the report of an instructed payment."""
+        event = state.instructed
+        assert event is not None
+        receipt = state.confirmed.receipt if state.confirmed else ""
+        kind = {1: "region", 2: "institution"}[event.kind]
+        return cls(
+            key,
+            kind,
+            event.period,
+            event.payer,
+            event.payee,
+            event.acts,
+            event.fund_fen,
+            event.account_fen,
+            event.amount_fen,
+            receipt,
+        )
+
+
+class Clawback(msgspec.Struct, frozen=True):
+    """Is a clawback case: raised, split over funds, collected, outstanding; fen."""
+
+    case: str
+    claim: str
+    amount_fen: int
+    funds: dict[str, int]
+    collected_fen: int
+    outstanding_fen: int
+
+    @classmethod
+    def of(cls, case: str, claim: str, state: ClawbackState) -> "Clawback":
+        """Returns the report of a raised clawback."""
+        assert state.raised is not None
+        funds = {name: fen for name, fen in zip(AMOUNTS[1:9], state.raised.funds, strict=True) if fen}
+        return cls(case, claim, state.raised.amount_fen, funds, state.collected_fen, state.outstanding_fen)
+
+
+class PeriodReport(msgspec.Struct, frozen=True):
+    """Is a clearing period's state; positions of its events, ``closed`` 0 while it is open."""
+
+    period: int
+    state: str
+    opened: int
+    closed: int
+
+    @classmethod
+    def read(cls, reader: "Reader") -> "list[PeriodReport]":
+        """Returns every period of the log, earliest first."""
+        state = periods.Periods()
+        for position, _, _, topic, stored in streams_with_prefix(reader, "period"):
+            periods.evolve(state, position, decode_event(topic, stored))
+        return [
+            cls(period, "closed" if period in state.closed else "open", opened, state.closed.get(period, 0))
+            for period, opened in sorted(state.opened.items())
+        ]
+
+
+class PolicyReport(msgspec.Struct, frozen=True):
+    """Is one enactment of a policy document."""
+
+    position: int
+    name: str
+    digest: str
+    regions: tuple[int, ...]
+    assumed: bool
+    document: str
+
+    @classmethod
+    def read(cls, reader: "Reader") -> "list[PolicyReport]":
+        """Returns every enactment in log order."""
+        found = []
+        for position, _, _, topic, stored in streams_with_prefix(reader, "policy"):
+            event = decode_event(topic, stored)
+            assert isinstance(event, PolicyEnacted)
+            found.append(cls(position, event.name, event.digest.hex(), event.regions, event.assumed, event.document))
+        return found
+
+
+class JobReport(msgspec.Struct, frozen=True):
+    """Is one job over a file: its totals so far, ``completed`` once every row has an outcome."""
+
+    job: int
+    verb: str
+    source: str
+    digest: str
+    actor: str
+    reason: str
+    recorded_at: int
+    rows: int
+    booked: int
+    duplicate: int
+    quarantined: int
+    completed: bool
+
+    @classmethod
+    def read(cls, reader: "Reader") -> "list[JobReport]":
+        """Returns every job in log order."""
+        jobs: dict[int, JobReport] = {}
+        for position, _, _, topic, stored in streams_with_prefix(reader, "job"):
+            event = decode_event(topic, stored)
+            if isinstance(event, JobStarted):
+                jobs[position] = cls(
+                    position,
+                    event.verb,
+                    event.source,
+                    event.digest.hex(),
+                    event.actor,
+                    event.reason,
+                    event.recorded_at,
+                    *(0, 0, 0, 0, False),
+                )
+            elif isinstance(event, JobBatch):
+                job = jobs[event.cause]
+                jobs[event.cause] = msgspec.structs.replace(
+                    job,
+                    rows=job.rows + event.rows,
+                    booked=job.booked + event.booked,
+                    duplicate=job.duplicate + len(event.duplicates),
+                    quarantined=job.quarantined + len(event.quarantined),
+                )
+            elif isinstance(event, JobCompleted):
+                jobs[event.cause] = msgspec.structs.replace(jobs[event.cause], completed=True)
+        return list(jobs.values())

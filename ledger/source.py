@@ -1,0 +1,169 @@
+"""Reads claim files: CSV in the national field names (DOMAIN section 6), in one pass, as batches of columns.
+
+Records are numbered from 1 without the header; empty lines are no records. A damaged record is a row with
+faults at its place, never an error; only what makes the whole file unreadable raises ``SourceError``.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core_ext.cells import COLUMNS, TEXT_COLUMNS, new_cells
+from core_ext.kernels import load
+from core_ext.text import Texts
+from ledger.profile import Profile
+from ledger.records import Records, SourceError, each_record
+
+__all__ = ["REQUIRED", "ClaimColumns", "Source", "SourceError", "open_source"]
+
+#: Columns without which a file holds no claims.
+REQUIRED = (
+    "setl_id",
+    "psn_no",
+    "insutype",
+    "psn_type",
+    "insu_admdvs",
+    "mdtrtarea_admvs",
+    "med_type",
+    "begndate",
+    "enddate",
+    "setl_time",
+    "medfee_sumamt",
+    "fulamt_ownpay_amt",
+    "overlmt_selfpay",
+    "preselfpay_amt",
+    "inscp_scp_amt",
+)
+
+
+@dataclass(slots=True)
+class ClaimColumns:
+    """Holds a batch of claims as integer tables, one row a record, from ``first_row`` of its file on.
+
+    ``facts`` int64[n, FACTS] (what lookups find is 0: token and regions), ``given`` int64[n, AMOUNTS] (ABSENT where
+    the cell is empty), ``settled`` and ``refund`` 0 or 1, ``faults`` one bit a Refusal, ``field`` the column of
+    ``Source.columns`` whose cell shows the lowest fault (-1: none), ``texts`` by national column name. A text that
+    fails its own check is empty, so that every text is sound UTF-8. An absent ``hosp_lv`` or ``hosp_part_amt``
+    column reads as 0.
+    """
+
+    first_row: int
+    n: int
+    facts: NDArray[np.int64]
+    given: NDArray[np.int64]
+    settled: NDArray[np.int64]
+    refund: NDArray[np.int64]
+    texts: dict[str, Texts]
+    faults: NDArray[np.int64]
+    field: NDArray[np.int64]
+
+    def slice(self, start: int, stop: int) -> "ClaimColumns":
+        """Returns rows ``start`` up to ``stop`` as views: nothing is copied but the offsets of the texts."""
+        return ClaimColumns(
+            first_row=self.first_row + start,
+            n=stop - start,
+            facts=self.facts[start:stop],
+            given=self.given[start:stop],
+            settled=self.settled[start:stop],
+            refund=self.refund[start:stop],
+            texts={name: _cut_texts(texts, start, stop) for name, texts in self.texts.items()},
+            faults=self.faults[start:stop],
+            field=self.field[start:stop],
+        )
+
+
+def _cut_texts(texts: Texts, start: int, stop: int) -> Texts:
+    offsets = texts.offsets[start : stop + 1]
+    return Texts(offsets - offsets[0], texts.data[offsets[0] : offsets[-1]])
+
+
+class Source:
+    """Is a claim file that can be read: its name, its digest, its columns, its claims.
+
+    ``columns`` are the file's own column names, without the diagnostic ones of a quarantine file.
+    """
+
+    def __init__(self, path: Path, profile: Profile) -> None:
+        self.path = path
+        self.name = path.name
+        self.profile = profile
+        with Records(path, profile) as records:
+            self.columns = list(records.header)
+            self.is_quarantine = records.is_quarantine
+        self._identity = _identity(path)
+        self._places = _places(self.columns, profile, path)
+        self._insutypes = np.array(profile.insutypes, np.int64)
+
+    @cached_property
+    def digest(self) -> bytes:
+        """Returns SHA-256 of the file's bytes, cut to 16; reads the file once."""
+        with self.path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").digest()[:16]
+        self._check_unchanged()
+        return digest
+
+    def batches(self, batch_rows: int = 8192) -> Iterator[ClaimColumns]:
+        """Yields the file's claims in order, ``batch_rows`` at a time (fewer where records are very long).
+
+        Raises SourceError where a record does not end within 64 MiB, or the file changed since it was opened.
+        """
+        parse = load("parse").parse
+        cells = new_cells(batch_rows, len(self.columns))
+        with Records(self.path, self.profile) as records:
+            while count := records.cut(cells):
+                found = parse(records.data, cells, count, self._places, self._insutypes)
+                yield ClaimColumns(
+                    first_row=records.row,
+                    n=count,
+                    facts=found.facts,
+                    given=found.given,
+                    settled=found.settled,
+                    refund=found.refund,
+                    texts=dict(zip(TEXT_COLUMNS, found.texts, strict=True)),
+                    faults=found.faults,
+                    field=found.field,
+                )
+        self._check_unchanged()
+
+    def each_record(self, rows: Iterable[int]) -> Iterator[tuple[int, list[str]]]:
+        """Yields (row, its cells as they stand in the file) of the given rows in order, in bounded memory.
+
+        Bytes that are not text come as lone surrogates; a record of unsound quotes is one cell, its raw text.
+        """
+        return each_record(self.path, self.profile, set(rows))
+
+    def records(self, rows: Iterable[int]) -> dict[int, list[str]]:
+        """Returns the cells of the given rows as they stand in the file, see ``each_record``."""
+        return dict(self.each_record(rows))
+
+    def _check_unchanged(self) -> None:
+        if _identity(self.path) != self._identity:
+            raise SourceError(f"{self.path}: the file changed while it was read; start again with the file at rest")
+
+
+def open_source(path: str | Path, profile: Profile) -> Source:
+    """Returns the claim file at ``path``; raises SourceError where it has no header or lacks a required column."""
+    return Source(Path(path), profile)
+
+
+def _identity(path: Path) -> tuple[int, int, int]:
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _places(columns: list[str], profile: Profile, path: Path) -> NDArray[np.int64]:
+    """Returns where each of ``core_ext.cells.COLUMNS`` stands in the file, -1 where it does not."""
+    national = [profile.columns.get(name, name) for name in columns]
+    for name in COLUMNS:
+        if national.count(name) > 1:
+            raise SourceError(f"{path}: expected one column {name}, got {national.count(name)} in the header")
+    missing = [name for name in REQUIRED if name not in national]
+    if missing:
+        got = ", ".join(columns)
+        raise SourceError(f"{path}: expected the columns {', '.join(missing)} in the header, got only: {got}")
+    return np.array([national.index(name) if name in national else -1 for name in COLUMNS], np.int64)

@@ -1,0 +1,57 @@
+"""Keeps the log and the write side's state in one database: SQLite in a file, or PostgreSQL in a schema of its own.
+
+``connect(url)`` opens a store and never creates one; ``create(url)`` creates it, and opens an existing store of
+the same schema as it is. Nothing is read from the environment. A store may be shared by threads, each ``with``
+block has a connection of its own; a store is never carried across a fork: open it again in the child.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ledger.store.faults import Conflict
+from ledger.store.url import PostgresURL, parse_url
+
+if TYPE_CHECKING:
+    from ledger.store.session import Reader, Transaction, Writer
+    from ledger.store.store import Store
+
+__all__ = ["Conflict", "Reader", "Store", "Transaction", "Writer", "connect", "create"]
+
+
+def connect(url: str, create: bool = False, *, connector: Callable[..., Any] | None = None) -> "Store":
+    """Returns the store at ``url`` (``sqlite:///path`` or ``postgresql://…``), created first where ``create`` says so.
+
+    ``connector`` stands in for ``sqlite3.connect`` (SQLite only). Raises StoreError: a URL that is not understood,
+    no store there, a store of another schema version, or a server that does not answer.
+    """
+    from ledger.store.store import open_store
+
+    place = parse_url(url)
+    if isinstance(place, PostgresURL):
+        from ledger.store.postgres import PostgresBackend
+
+        return open_store(PostgresBackend(place), create)
+    from ledger.store.sqlite import SQLiteBackend
+
+    return open_store(SQLiteBackend(place, connector), create)
+
+
+def create(url: str, *, connector: Callable[..., Any] | None = None) -> "Store":
+    """Returns the store at ``url``, created if nothing is there; an existing one of the same schema is kept whole.
+
+    Raises StoreError where something else than a ledger is there already.
+    """
+    return connect(url, create=True, connector=connector)
+
+
+def __getattr__(name: str) -> object:
+    """Returns the classes of the package on first use, so that importing it loads no database driver."""
+    if name in ("Reader", "Transaction", "Writer"):
+        from ledger.store import session
+
+        return getattr(session, name)
+    if name == "Store":
+        from ledger.store.store import Store
+
+        return Store
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

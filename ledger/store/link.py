@@ -1,0 +1,115 @@
+"""Says what a database must do for the store: one link is one connection inside one transaction."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from enum import Enum
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from eventsourcing.persistence import ApplicationRecorder
+
+    from ledger.block import EventBlock
+
+    Ints: TypeAlias = npt.NDArray[np.int64]
+    Keys: TypeAlias = Ints | Sequence[str]
+    Column: TypeAlias = Ints | Sequence[str] | Sequence[bytes] | Sequence[int]
+
+Row: TypeAlias = tuple[Any, ...]
+
+
+class Mode(Enum):
+    """Is what a transaction is for."""
+
+    READ = "read"  # one snapshot, nothing written
+    WRITE = "write"  # tables beside the log
+    APPEND = "append"  # the log and the write side's state, under the lock on log_head
+
+
+class Link(ABC):
+    """Is an open transaction. Every method raises StoreError for what the database refuses, which ends it."""
+
+    #: Why the transaction can no longer be committed; None while it can.
+    failure: str | None = None
+
+    @abstractmethod
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """Runs one statement with ``?`` placeholders and returns the number of rows it changed."""
+
+    @abstractmethod
+    def query(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        """Returns the rows of one statement with ``?`` placeholders, as tuples of int, str, bytes and None."""
+
+    @abstractmethod
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> int:
+        """Runs one statement for every row and returns the number of rows it changed."""
+
+    @abstractmethod
+    def lookup(self, table: str, key: str, columns: str, keys: "Keys", also: str = "") -> list[Row]:
+        """Returns (i, *columns) of every row of ``table`` whose ``key`` equals ``keys[i]``: one index probe a key.
+
+        ``also`` is SQL that narrows it further, beginning with AND.
+        """
+
+    @abstractmethod
+    def each(self, expression: str, keys: "Keys") -> list[Row]:
+        """Returns (i, value of ``expression``) for every key, which the expression calls ``k.value``."""
+
+    @abstractmethod
+    def put(self, table: str, columns: Sequence[str], data: Sequence["Column"], conflict: str = "") -> int:
+        """Inserts rows given as columns and returns how many; ``conflict`` is an ON CONFLICT clause."""
+
+    @abstractmethod
+    def append(self, block: "EventBlock", first: int) -> None:
+        """Inserts a block of events at positions ``first``, …; raises Conflict where a version is taken."""
+
+    @abstractmethod
+    def head(self) -> tuple[int, int, int]:
+        """Returns log_head (size, recorded_at, tokens), locked where the transaction is to append."""
+
+    @abstractmethod
+    def write_head(self, size: int, recorded_at: int, tokens: int) -> None:
+        """Writes log_head and wakes the log's subscribers."""
+
+
+class Backend(ABC):
+    """Is a database that holds one store, by its URL."""
+
+    dialect: str
+    url: str
+    #: The URL without secrets, for messages.
+    place: str
+
+    @property
+    @abstractmethod
+    def recorder(self) -> "ApplicationRecorder":
+        """Returns the library's recorder over the same table of events."""
+
+    @abstractmethod
+    def check_place(self, create: bool) -> None:
+        """Checks that the database can be reached (or made, where ``create``); raises StoreError."""
+
+    @abstractmethod
+    def link(self, mode: Mode) -> AbstractContextManager[Link]:
+        """Gives a link: committed at the end of the block, rolled back where the block raises.
+
+        Raises StoreError, also at the end, where the commit was refused; OutcomeUnknown where nobody can tell.
+        """
+
+    @abstractmethod
+    def create_link(self) -> AbstractContextManager[Link]:
+        """Gives a link that excludes every other creator of a store in the same place."""
+
+    @abstractmethod
+    def tables(self, link: Link) -> set[str]:
+        """Returns the names of the tables already there."""
+
+    @abstractmethod
+    def statements(self) -> list[str]:
+        """Returns the statements that create a store in an empty place."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Closes every connection."""

@@ -1,0 +1,264 @@
+"""Keeps a store in one schema of a PostgreSQL database, for many writers."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import psycopg_pool
+from psycopg.rows import TupleRow, tuple_row
+from psycopg.sql import SQL
+
+from core_ext.kernels import load
+from ledger.refusals import OutcomeUnknown, StoreError
+from ledger.store.faults import Conflict
+from ledger.store.link import Backend, Link, Mode, Row
+from ledger.store.postgres_connection import (
+    APPEND_EVENTS,
+    COPY_EVENTS,
+    COPY_FROM,
+    COPY_HEADER,
+    COPY_TRAILER,
+    LedgerDatastore,
+    bytea_array,
+    connect,
+    int_array,
+    text_array,
+)
+from ledger.store.postgres_recorder import PostgresRecorder
+from ledger.store.schema import postgres_statements
+
+if TYPE_CHECKING:
+    from ledger.block import EventBlock
+    from ledger.store.link import Column, Keys
+    from ledger.store.url import PostgresURL
+
+BEGIN = {
+    Mode.READ: SQL("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
+    Mode.WRITE: SQL("BEGIN"),
+    Mode.APPEND: SQL("BEGIN"),
+}
+HEAD = "SELECT size, recorded_at, tokens FROM log_head"
+LOCK_HEAD = "SELECT size, recorded_at, tokens FROM log_head FOR UPDATE"
+WRITE_HEAD = "UPDATE log_head SET size = ?, recorded_at = ?, tokens = ? RETURNING pg_notify(?, '')"
+TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = ?"
+SCHEMA_EXISTS = "SELECT 1 FROM pg_namespace WHERE nspname = ?"
+# One creator at a time in a database; the number is this package's own.
+LOCK_CREATION = "SELECT pg_advisory_xact_lock(5230418966)"
+
+#: ``Key (originator_id, originator_version)=(claim-…, 1) already exists``, in any language.
+_TAKEN = re.compile(r"=\((.*), (-?\d+)\)", re.DOTALL)
+
+
+@lru_cache(maxsize=1024)
+def _placeholders(sql: str) -> bytes:
+    return sql.replace("%", "%%").replace("?", "%s").encode()
+
+
+def _array(keys: "Keys | Column") -> tuple[bytes, str]:
+    """Returns keys or a column as one binary array parameter, and its type."""
+    if hasattr(keys, "dtype"):
+        return int_array(keys), "bigint"
+    first = next(iter(keys), "")
+    if isinstance(first, str):
+        return text_array(keys), "text"
+    if isinstance(first, int):
+        return int_array(keys), "bigint"
+    return bytea_array(keys), "bytea"
+
+
+class PostgresLink(Link):
+    """Is a transaction on one PostgreSQL connection."""
+
+    def __init__(self, connection: psycopg.Connection[Any], backend: "PostgresBackend", mode: Mode) -> None:
+        self._cursor: psycopg.Cursor[TupleRow] = connection.cursor(binary=True, row_factory=tuple_row)
+        self._place = backend.place
+        self._schema = backend.schema
+        self._mode = mode
+
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
+        with self._refusing():
+            return self._cursor.execute(_placeholders(sql), params).rowcount
+
+    def query(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        with self._refusing():
+            return self._cursor.execute(_placeholders(sql), params).fetchall()
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> int:
+        with self._refusing():
+            self._cursor.executemany(_placeholders(sql), rows)
+            return self._cursor.rowcount
+
+    def lookup(self, table: str, key: str, columns: str, keys: "Keys", also: str = "") -> list[Row]:
+        named = ", ".join(f"t.{column.strip()}" for column in columns.split(","))
+        # OFFSET 0 keeps the probe a probe: one index look-up a key, whatever the planner believes of a new table.
+        return self._planned_now(
+            f"SELECT k.at - 1, f.* FROM {{keys}} CROSS JOIN LATERAL"
+            f" (SELECT {named} FROM {table} AS t WHERE t.{key} = k.value {also} OFFSET 0) AS f ORDER BY k.at",
+            keys,
+        )
+
+    def each(self, expression: str, keys: "Keys") -> list[Row]:
+        return self._planned_now(f"SELECT k.at - 1, {expression} FROM {{keys}} ORDER BY k.at", keys)
+
+    def put(self, table: str, columns: Sequence[str], data: Sequence["Column"], conflict: str = "") -> int:
+        arrays = [_array(column) for column in data]
+        places = ", ".join(f"%s::{kind}[]" for _, kind in arrays)
+        sql = f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({places}) {conflict}"
+        with self._refusing():
+            return self._cursor.execute(sql.encode(), [array for array, _ in arrays]).rowcount
+
+    def append(self, block: "EventBlock", first: int) -> None:
+        columns = (block.streams, block.versions, block.topics, block.topic_names, block.states, first)
+        try:
+            if len(block) >= COPY_FROM:
+                with self._cursor.copy(COPY_EVENTS) as copy:
+                    copy.write(COPY_HEADER)
+                    copy.write(load("codec").pack_copy(*columns))
+                    copy.write(COPY_TRAILER)
+                return
+            positions, streams, versions, topics, states = zip(*load("codec").rows(*columns), strict=True)
+            self._cursor.execute(
+                APPEND_EVENTS,
+                (
+                    int_array(positions),
+                    text_array(streams),
+                    int_array(versions),
+                    text_array(topics),
+                    bytea_array(states),
+                ),
+            )
+        except psycopg.errors.UniqueViolation as error:
+            self.failure = str(error)
+            taken = _TAKEN.search(error.diag.message_detail or "")
+            if taken is None:
+                raise self._refused(error) from error
+            raise Conflict(taken[1], int(taken[2])) from error
+        except psycopg.Error as error:
+            raise self._refused(error) from error
+
+    def head(self) -> tuple[int, int, int]:
+        size, recorded_at, tokens = self.query(LOCK_HEAD if self._mode is Mode.APPEND else HEAD)[0]
+        return size, recorded_at, tokens
+
+    def write_head(self, size: int, recorded_at: int, tokens: int) -> None:
+        self.execute(WRITE_HEAD, (size, recorded_at, tokens, self._schema))
+
+    def _planned_now(self, sql: str, keys: "Keys") -> list[Row]:
+        """Returns the rows of a statement planned for this call: a plan made while a table was empty would scan it."""
+        array, kind = _array(keys)
+        source = f"unnest(%s::{kind}[]) WITH ORDINALITY AS k(value, at)"
+        with self._refusing():
+            return self._cursor.execute(sql.format(keys=source).encode(), (array,), prepare=False).fetchall()
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        try:
+            yield
+        except psycopg.Error as error:
+            raise self._refused(error) from error
+
+    def _refused(self, error: psycopg.Error) -> StoreError:
+        self.failure = str(error)
+        return StoreError(f"{self._place}: the database refused a statement, nothing was written: {error}")
+
+
+class PostgresBackend(Backend):
+    """Is a schema of a PostgreSQL database that holds one store."""
+
+    dialect = "postgres"
+
+    def __init__(self, url: "PostgresURL") -> None:
+        self._url = url
+        self.url = url.url
+        self.place = url.place
+        self.schema = url.schema
+        self._datastore = LedgerDatastore(url)
+        self._recorder: PostgresRecorder | None = None
+
+    @property
+    def recorder(self) -> PostgresRecorder:
+        if self._recorder is None:
+            self._recorder = PostgresRecorder(self._datastore)
+        return self._recorder
+
+    def check_place(self, create: bool) -> None:
+        # The pool would keep trying to connect in the background, and not say why it cannot.
+        try:
+            connect(self._url).close()
+        except psycopg.Error as error:
+            raise StoreError(f"expected a PostgreSQL server and database at {self.place}, got: {error}") from error
+
+    @contextmanager
+    def link(self, mode: Mode) -> Iterator[PostgresLink]:
+        connection = self._begun(mode)
+        try:
+            yield PostgresLink(connection, self, mode)
+            if mode is not Mode.READ:
+                self._commit(connection)
+        finally:
+            self._give_back(connection)
+
+    @contextmanager
+    def create_link(self) -> Iterator[PostgresLink]:
+        with self.link(Mode.WRITE) as link:
+            link.execute(LOCK_CREATION)
+            if not link.query(SCHEMA_EXISTS, (self.schema,)):
+                link.execute(f'CREATE SCHEMA "{self.schema}"')
+            yield link
+
+    def tables(self, link: Link) -> set[str]:
+        return {name for (name,) in link.query(TABLES, (self.schema,))}
+
+    def statements(self) -> list[str]:
+        return postgres_statements()
+
+    def close(self) -> None:
+        self._datastore.close()
+
+    def _begun(self, mode: Mode) -> psycopg.Connection[Any]:
+        """Returns a connection in a new transaction; one the server has dropped meanwhile is replaced."""
+        pool = self._datastore.pool
+        for _ in range(pool.max_size + 1):
+            try:
+                pool.open()
+                connection = pool.getconn()
+            except (psycopg_pool.PoolTimeout, psycopg_pool.PoolClosed) as error:
+                raise StoreError(f"{self.place}: expected a connection, got none: {error}") from error
+            try:
+                connection.execute(BEGIN[mode])
+            except psycopg.Error as error:
+                lost = connection.broken
+                self._give_back(connection)
+                if not lost:
+                    raise StoreError(f"{self.place}: no transaction could begin: {error}") from error
+            else:
+                return connection
+        raise StoreError(f"{self.place}: expected a connection that lives, got none: is the server still there?")
+
+    def _commit(self, connection: psycopg.Connection[Any]) -> None:
+        try:
+            status = connection.execute("COMMIT").statusmessage
+        except psycopg.Error as error:
+            if connection.broken:
+                raise OutcomeUnknown(
+                    f"{self.place}: the connection was lost while committing: {error}. Look whether the command is in"
+                    " the log before repeating it"
+                ) from error
+            raise StoreError(f"{self.place}: the commit was refused, nothing was written: {error}") from error
+        if status != "COMMIT":
+            raise StoreError(
+                f"{self.place}: expected COMMIT, got {status}: a statement had failed, nothing was written"
+            )
+
+    def _give_back(self, connection: psycopg.Connection[Any]) -> None:
+        try:
+            if not connection.broken and connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                connection.rollback()
+        except psycopg.Error:
+            # A connection that cannot roll back is one the server has rolled back; the pool throws it away.
+            connection.close()
+        finally:
+            self._datastore.pool.putconn(connection)

@@ -1,0 +1,147 @@
+"""Reads and writes a store inside one transaction: the log, and beside it what the write side keeps."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from ledger.refusals import StoreError
+from ledger.store.link import Link, Row
+from ledger.store.state import StateReader, StateWriter
+
+if TYPE_CHECKING:
+    from ledger.block import EventBlock
+    from ledger.store.link import Column, Keys
+
+#: position, stream, version, topic, state
+EventRow: TypeAlias = tuple[int, str, int, str, bytes]
+
+PAGE = 1_000
+
+STREAM = (
+    "SELECT notification_id, originator_version, topic, state FROM stored_events"
+    " WHERE originator_id = ? ORDER BY originator_version"
+)
+EVENT_COLUMNS = "notification_id, originator_id, originator_version, topic, state"
+HEAD_VERSION = "(SELECT MAX(originator_version) FROM stored_events WHERE originator_id = k.value)"
+
+
+class Reader(StateReader):
+    """Is one consistent view of a store: everything up to position ``size``."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._size, self._recorded_at, self._tokens = link.head()
+
+    @property
+    def size(self) -> int:
+        """Returns the position of the last event, which is the number of events."""
+        return self._size
+
+    @property
+    def recorded_at(self) -> int:
+        """Returns the recorded time of the last transaction, microseconds since 1970 UTC."""
+        return self._recorded_at
+
+    def query(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        """Returns the rows of a statement with ``?`` placeholders (never a ``?`` inside a quoted literal)."""
+        return self._link.query(sql, params)
+
+    def lookup(self, table: str, key: str, columns: str, keys: "Keys", also: str = "") -> list[Row]:
+        """Returns (i, *columns) of the rows whose ``key`` equals ``keys[i]``: thousands of keys in one statement."""
+        return self._link.lookup(table, key, columns, keys, also)
+
+    def stream(self, stream: str) -> list[tuple[int, int, str, bytes]]:
+        """Returns (position, version, topic, state) of a stream's events, in order."""
+        return self._link.query(STREAM, (stream,))
+
+    def stream_heads(self, streams: Sequence[str]) -> dict[str, int]:
+        """Returns the last version of every stream that has events."""
+        rows = self._link.each(HEAD_VERSION, streams)
+        return {streams[i]: version for i, version in rows if version is not None}
+
+    def first_events(self, streams: Sequence[str]) -> dict[str, tuple[int, bytes]]:
+        """Returns (position, state) of version 1 of every stream that has it."""
+        rows = self._link.lookup(
+            "stored_events", "originator_id", "notification_id, state", streams, "AND originator_version = 1"
+        )
+        return {streams[i]: (position, state) for i, position, state in rows}
+
+    def events_at(self, positions: "Sequence[int] | Column") -> dict[int, tuple[str, int, str, bytes]]:
+        """Returns (stream, version, topic, state) of every position that has an event."""
+        keys = np.asarray(positions, dtype=np.int64)
+        columns = "notification_id, originator_id, originator_version, topic, state"
+        return {row[1]: row[2:] for row in self._link.lookup("stored_events", "notification_id", columns, keys)}
+
+    def pages(self, after: int = 0, limit: int = PAGE, topics: Sequence[str] | None = None) -> Iterator[list[EventRow]]:
+        """Yields the events behind position ``after`` in log order, at most ``limit`` a page; ``topics`` filters."""
+        return self._pages(EVENT_COLUMNS, after, self.size, limit, topics)
+
+    def states(
+        self, after: int, stop: int | None = None, topics: Sequence[str] | str | None = None, limit: int = PAGE
+    ) -> Iterator[list[tuple[int, bytes]]]:
+        """Yields (position, state) behind ``after`` up to and with ``stop``, in log order, at most ``limit`` a page."""
+        wanted = [topics] if isinstance(topics, str) else topics
+        return self._pages("notification_id, state", after, self.size if stop is None else stop, limit, wanted)
+
+    def _pages(
+        self, columns: str, after: int, stop: int, limit: int, topics: Sequence[str] | None
+    ) -> Iterator[list[Any]]:
+        topic = f" AND topic IN ({', '.join('?' * len(topics))})" if topics is not None else ""
+        sql = (
+            f"SELECT {columns} FROM stored_events WHERE notification_id > ? AND notification_id <= ?{topic}"
+            f" ORDER BY notification_id LIMIT {int(limit)}"
+        )
+        if topics is not None and not topics:
+            return
+        while page := self._link.query(sql, (after, min(stop, self.size), *(topics or ()))):
+            yield page
+            if len(page) < limit:
+                return
+            after = page[-1][0]
+
+
+class Writer(Reader):
+    """Is a transaction over tables beside the log, a projection's say; it appends nothing."""
+
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """Runs a statement with ``?`` placeholders and returns the number of rows it changed."""
+        return self._link.execute(sql, params)
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> int:
+        """Runs a statement for every row and returns the number of rows it changed; ``put`` is faster for inserts."""
+        return self._link.executemany(sql, rows)
+
+    def put(self, table: str, columns: Sequence[str], data: Sequence["Column"], conflict: str = "") -> int:
+        """Inserts rows given as columns (int64 arrays, lists of str or bytes); ``conflict`` is an ON CONFLICT clause.
+
+        Fast on both databases for thousands of rows. A row may meet the clause at most once a call.
+        """
+        return self._link.put(table, columns, data, conflict)
+
+
+class Transaction(StateWriter, Writer):
+    """Is the one transaction that appends: it holds the lock on the log's head from its first line to its commit."""
+
+    def __init__(self, link: Link, clock_us: Callable[[], int]) -> None:
+        super().__init__(link)
+        self._recorded_at = max(int(clock_us()), self._recorded_at)
+        self._head = (self._size, self._tokens)
+
+    def append(self, block: "EventBlock") -> int:
+        """Appends a block and returns the position of its first event; positions have no gaps.
+
+        Raises Conflict where a (stream, version) is taken: the transaction is then rolled back whatever follows.
+        """
+        first = self._size + 1
+        if len(block):
+            self._link.append(block, first)
+            self._size += len(block)
+        return first
+
+    def finish(self) -> None:
+        """Writes the head back, if the log or the tokens grew; raises StoreError where a statement had failed."""
+        if self._link.failure is not None:
+            raise StoreError(f"expected a transaction without a failed statement, got one: {self._link.failure}")
+        if self._head != (self._size, self._tokens):
+            self._link.write_head(self._size, self._recorded_at, self._tokens)

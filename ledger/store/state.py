@@ -1,0 +1,132 @@
+"""Keeps the write side's state beside the log: persons, accumulators, accounts, messages, reversals.
+
+All of it is set-based: thousands of keys a call, int64 arrays in and out. Nothing here is a projection; it is
+written in the transaction that appends the events it follows from.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core_ext.layout import ACCUMULATORS
+from ledger.refusals import StoreError
+
+if TYPE_CHECKING:
+    from ledger.store.link import Ints, Link
+
+STATE_BYTES = 8 * len(ACCUMULATORS)
+
+REPLACE_STATE = "ON CONFLICT (key) DO UPDATE SET version = excluded.version, state = excluded.state"
+REPLACE_ACCOUNT = "ON CONFLICT (token) DO UPDATE SET balance_fen = excluded.balance_fen"
+KEEP = "ON CONFLICT DO NOTHING"
+
+
+class StateReader:
+    """Reads the state; every method takes its keys in any order and gives results in that order or by key."""
+
+    _link: "Link"
+
+    def tokens(self, psn_nos: Sequence[str]) -> dict[str, int]:
+        """Returns the token of every person that has one."""
+        return {psn_nos[i]: token for i, token in self._link.lookup("person", "psn_no", "token", psn_nos)}
+
+    def load_state(self, keys: "Ints") -> tuple["Ints", "Ints"]:
+        """Returns (versions int64[k], values int64[k, len(ACCUMULATORS)]) of person-years; 0 and zeros where none.
+
+        A stored state of fewer accumulators reads as zero in the rest; raises StoreError for one of more.
+        """
+        versions = np.zeros(len(keys), dtype=np.int64)
+        values = np.zeros((len(keys), len(ACCUMULATORS)), dtype=np.int64)
+        rows = self._link.lookup("person_year", "key", "version, state", keys)
+        if not rows:
+            return versions, values
+        at, found, states = zip(*rows, strict=True)
+        packed = b"".join([state.ljust(STATE_BYTES, b"\0") for state in states])
+        if len(packed) != STATE_BYTES * len(states):
+            raise StoreError(
+                f"expected a person-year of at most {STATE_BYTES} bytes, got {max(map(len, states))}:"
+                " a later version of this package has written it"
+            )
+        index = np.array(at, dtype=np.int64)
+        versions[index] = found
+        values[index] = np.frombuffer(packed, dtype="<i8").reshape(len(states), len(ACCUMULATORS))
+        return versions, values
+
+    def load_accounts(self, tokens: "Ints") -> "Ints":
+        """Returns the account balances in fen, int64[k]; 0 where a person has no account."""
+        balances = np.zeros(len(tokens), dtype=np.int64)
+        rows = self._link.lookup("account", "token", "balance_fen", tokens)
+        if rows:
+            at, found = zip(*rows, strict=True)
+            balances[np.array(at, dtype=np.int64)] = found
+        return balances
+
+    def find_messages(self, keys: Sequence[str]) -> dict[str, int]:
+        """Returns the position of every message known."""
+        return {keys[i]: position for i, position in self._link.lookup("message", "msgid", "position", keys)}
+
+    def reversals(self, claims: "Sequence[int] | Ints") -> dict[int, int]:
+        """Returns {position of the ClaimFiled: position of what reversed it} for the claims reversed."""
+        keys = np.asarray(claims, dtype=np.int64)
+        return {int(keys[i]): by for i, by in self._link.lookup("reversal", "claim", "by_position", keys)}
+
+
+class StateWriter(StateReader):
+    """Writes the state, inside the transaction that appends."""
+
+    _tokens: int
+
+    def add_persons(self, persons: Sequence[tuple[str, str]]) -> dict[str, int]:
+        """Returns the tokens of (psn_no, psn_name): consecutive from the last one given, in the order given.
+
+        A person already known keeps token and name. A token is never given twice, not even after an erasure.
+        """
+        names = dict(persons)
+        known = self.tokens(list(names))
+        fresh = [psn_no for psn_no in names if psn_no not in known]
+        given = dict(zip(fresh, range(self._tokens + 1, self._tokens + 1 + len(fresh)), strict=True))
+        if fresh:
+            tokens = np.array(list(given.values()), dtype=np.int64)
+            self._link.put("person", ("token", "psn_no", "psn_name"), (tokens, fresh, [names[no] for no in fresh]))
+            self._tokens += len(fresh)
+        return {psn_no: given.get(psn_no) or known[psn_no] for psn_no in names}
+
+    def save_state(self, keys: "Ints", versions: "Ints", values: "Ints") -> None:
+        """Writes person-years, each key once: ``values`` int64[k, len(ACCUMULATORS)]."""
+        if values.shape != (len(keys), len(ACCUMULATORS)):
+            raise ValueError(f"expected values of shape {(len(keys), len(ACCUMULATORS))}, got {values.shape}")
+        packed = values.astype("<i8", order="C", copy=False).tobytes()
+        states = [packed[at : at + STATE_BYTES] for at in range(0, len(packed), STATE_BYTES)]
+        self._link.put("person_year", ("key", "version", "state"), (keys, versions, states), REPLACE_STATE)
+
+    def save_accounts(self, tokens: "Ints", balances: "Ints") -> None:
+        """Writes account balances in fen, each token once."""
+        self._link.put("account", ("token", "balance_fen"), (tokens, balances), REPLACE_ACCOUNT)
+
+    def add_messages(self, keys: Sequence[str], positions: "Sequence[int] | Ints") -> list[int]:
+        """Notes messages that are not yet known and returns the indexes of those that are, earlier in the list or in
+        the store; their rows stay as they were."""
+        at = np.asarray(positions, dtype=np.int64)
+        self._link.execute("SAVEPOINT messages")
+        if self._link.put("message", ("msgid", "position"), (keys, at), KEEP) == len(keys):
+            self._link.execute("RELEASE SAVEPOINT messages")
+            return []
+        # Which ones were there is asked only when some were: the common batch pays one insert a message.
+        self._link.execute("ROLLBACK TO SAVEPOINT messages")
+        self._link.execute("RELEASE SAVEPOINT messages")
+        seen = set(self.find_messages(keys))
+        present: list[int] = []
+        fresh: list[int] = []
+        for i, key in enumerate(keys):
+            (present if key in seen else fresh).append(i)
+            seen.add(key)
+        self._link.put("message", ("msgid", "position"), ([keys[i] for i in fresh], at[fresh]))
+        return present
+
+    def add_reversals(self, reversals: Sequence[tuple[int, int]]) -> None:
+        """Notes (position of a ClaimFiled, position of what reverses it); raises StoreError for one reversed before."""
+        if not reversals:
+            return
+        claims, by = np.array(reversals, dtype=np.int64).T
+        self._link.put("reversal", ("claim", "by_position"), (claims, by))

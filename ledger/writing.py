@@ -1,0 +1,259 @@
+"""Writes a decided batch: one block of events in person order, then the write-side state, in the same transaction."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from core_ext.codec_fields import Array, Choice, Const, Encoded, Ints, Source, Text
+from core_ext.kernels import load
+from core_ext.layout import AMOUNT, FACT, FACTS
+from core_ext.text import text_at, texts_from_list
+from ledger.block import EventBlock
+from ledger.booking import COMPUTE, REFUND, UNCHECKED, Batch, differing_rows
+from ledger.columnar import encode_columns
+from ledger.events import (
+    BASIS_KERNEL,
+    BASIS_REFUND,
+    BASIS_SOURCE,
+    ClaimFiled,
+    ClaimReversed,
+    ClaimSettled,
+    Event,
+    PeriodOpened,
+    SettlementDiffers,
+)
+from ledger.keys import YEARS, period_stream, person_year_stream
+from ledger.sameness import TEXTS
+
+if TYPE_CHECKING:
+    from ledger.knowledge import Knowledge
+    from ledger.store import Transaction
+
+Column = npt.NDArray[np.int64]
+Header = tuple[str, int, Event]
+
+_TOPICS = (ClaimFiled.TOPIC, ClaimSettled.TOPIC, ClaimReversed.TOPIC, SettlementDiffers.TOPIC)
+_FILED, _SETTLED, _REVERSED, _DIFFERS = range(4)
+
+
+@dataclass(slots=True)
+class Order:
+    """Is where a batch's events stand: booked rows in person order and the position of each row's ClaimFiled."""
+
+    rows: Column
+    filed_at: Column
+    differs: npt.NDArray[np.bool_]
+    first: int
+    events: int
+
+
+def arrange(batch: Batch, first: int) -> Order:
+    """Returns the order of a batch's events from position ``first``: person by person, each in source order.
+
+    A person's claims stay in source order (commit order), so accumulators and accounts advance as in the file.
+    """
+    rows = batch.booked_rows()
+    rows = rows[np.argsort(batch.person[rows], kind="stable")]
+    differs = np.zeros(batch.n, np.bool_)
+    differs[differing_rows(batch, rows)] = True
+    size = 2 + differs[rows].astype(np.int64)
+    filed_at = np.zeros(batch.n, np.int64)
+    filed_at[rows] = first + np.cumsum(size) - size
+    return Order(rows, filed_at, differs, first, int(size.sum()))
+
+
+def write(
+    tx: "Transaction", batch: Batch, knowledge: "Knowledge", cause: int, headers: list[Header]
+) -> tuple[Order, list[tuple[int, int]]]:
+    """Appends headers, newly opened periods and all events of a batch, and saves the state they leave behind.
+
+    Returns the order of the events and the (period, position) pairs that opened. ``headers`` go first.
+    """
+    rows = batch.booked_rows()
+    _name_new_persons(tx, batch, rows, knowledge)
+    opening = sorted(set(batch.period[rows].tolist()) - knowledge.periods.opened.keys())
+    first = tx.size + 1
+    opened = [(period, first + len(headers) + at) for at, period in enumerate(opening)]
+    small = headers + [
+        (period_stream(period), 1, PeriodOpened(cause, _first_row(batch, rows, period), period)) for period in opening
+    ]
+    order = arrange(batch, first + len(small))
+    tx.append(_block(batch, order, cause, knowledge, small))
+    _save(tx, batch, order)
+    return order, opened
+
+
+def _first_row(batch: Batch, rows: Column, period: int) -> int:
+    return batch.columns.first_row + int(rows[batch.period[rows] == period][0])
+
+
+def _name_new_persons(tx: "Transaction", batch: Batch, rows: Column, knowledge: "Knowledge") -> None:
+    """Gives tokens, in source order, to persons whose first claim books now."""
+    people = batch.person[rows]
+    new = people[batch.person_tokens[people] == 0]
+    if not len(new):
+        return
+    unique, at = np.unique(new, return_index=True)
+    unique = unique[np.argsort(at)]
+    names = _names_of(batch, rows, unique)
+    fresh = tx.add_persons([(batch.person_names[person], names[person]) for person in unique.tolist()])
+    knowledge.remember(fresh)
+    batch.person_tokens[unique] = [fresh[batch.person_names[person]] for person in unique.tolist()]
+    batch.facts[:, FACT["token"]] = batch.person_tokens[batch.person]
+    batch.slot_keys = batch.person_tokens[batch.slot_person] * YEARS + batch.slot_keys % YEARS
+
+
+def _names_of(batch: Batch, rows: Column, persons: Column) -> dict[int, str]:
+    wanted = set(persons.tolist())
+    names: dict[int, str] = {}
+    for row in rows.tolist():
+        person = int(batch.person[row])
+        if person in wanted and person not in names:
+            names[person] = text_at(batch.columns.texts["psn_name"], row)
+    return names
+
+
+def _block(batch: Batch, order: Order, cause: int, knowledge: "Knowledge", headers: list[Header]) -> EventBlock:
+    """Returns headers and the claims' events as columns: filed, decided and, where they differ, found, row by row."""
+    rows = order.rows
+    differing = rows[order.differs[rows]]
+    head = EventBlock.from_events(headers)
+    filed, decided, differs = _columns(batch, order, cause, knowledge)
+    parts = (
+        head.states,
+        encode_columns(ClaimFiled, filed, rows),
+        encode_columns(ClaimSettled, decided, rows),
+        encode_columns(SettlementDiffers, differs, differing),
+    )
+    h = len(head)
+    program, record, at = _sequence(order)
+    kernel = load("gather")
+    part = np.concatenate([np.zeros(h, np.int64), program + 1])
+    index = np.concatenate([np.arange(h, dtype=np.int64), at])
+    states = Encoded(*kernel.gather(parts, part, index))
+    claims = texts_from_list(batch.streams)
+    person_years = texts_from_list([person_year_stream(*divmod(key, YEARS)) for key in batch.slot_keys.tolist()])
+    of_person = program == 1
+    streams = kernel.gather(
+        (head.streams, claims, person_years),
+        np.concatenate([np.zeros(h, np.int64), 1 + of_person]),
+        np.concatenate([np.arange(h, dtype=np.int64), np.where(of_person, batch.slot[record], record)]),
+    )
+    versions = np.where(program == 0, 1, np.where(program == 2, 2, _versions(batch, rows)[record]))
+    refund = batch.kind[record] == REFUND
+    topics = np.where(program == 0, _FILED, np.where(program == 2, _DIFFERS, np.where(refund, _REVERSED, _SETTLED)))
+    return EventBlock(
+        streams,
+        np.concatenate([head.versions, versions]),
+        np.concatenate([head.topics + len(_TOPICS), topics]),
+        _TOPICS + head.topic_names,
+        states,
+    )
+
+
+def _sequence(order: Order) -> tuple[Column, Column, Column]:
+    """Returns (program, row, index in its program) of every event: 0 filed, 1 decided, 2 differs."""
+    extra = order.differs[order.rows].astype(np.int64)
+    of_row = np.repeat(np.arange(len(order.rows)), 2 + extra)
+    start = np.cumsum(2 + extra) - (2 + extra)
+    program = np.arange(len(of_row)) - start[of_row]
+    found = np.cumsum(extra) - extra
+    return program, order.rows[of_row], np.where(program == 2, found[of_row], of_row)
+
+
+def _versions(batch: Batch, rows: Column) -> Column:
+    """Returns the person-year version of each booked row's decision: what the stream has, and counting on."""
+    slots = batch.slot[rows]
+    grouped = np.argsort(slots, kind="stable")
+    ordered = slots[grouped]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    running = np.arange(len(ordered)) - np.repeat(starts, np.diff(np.r_[starts, len(ordered)]))
+    versions = np.zeros(batch.n, np.int64)
+    versions[rows[grouped]] = batch.versions[ordered] + running + 1
+    return versions
+
+
+Columns = dict[str, Source]
+
+
+def _columns(batch: Batch, order: Order, cause: int, knowledge: "Knowledge") -> tuple[Columns, Columns, Columns]:
+    """Returns the fields of ClaimFiled, of the decisions and of SettlementDiffers as codec sources."""
+    n, columns = batch.n, batch.columns
+    assert batch.originals is not None
+    ref = batch.originals.ref
+    refund = (batch.kind == REFUND) & (ref >= 0)
+    inside, outside = refund & (ref < n), np.flatnonzero(refund & (ref >= n))
+    original = np.zeros(n, np.int64)
+    original[inside] = order.filed_at[ref[inside]]
+    original[outside] = np.array(batch.originals.positions, np.int64)[ref[outside] - n]
+    basis = np.where(batch.kind == REFUND, BASIS_REFUND, np.where(batch.kind == COMPUTE, BASIS_KERNEL, BASIS_SOURCE))
+    digests, choice = _policy_choice(batch, knowledge, inside, outside)
+    said: Columns = {
+        "cause": Const(msgspec.msgpack.encode(cause)),
+        "row": Ints(columns.first_row + np.arange(n, dtype=np.int64)),
+    }
+    filed = said | {name: Ints(batch.facts[:, at]) for at, name in enumerate(FACTS)}
+    filed |= {name: Text(*columns.texts[name]) for name in TEXTS}
+    filed["given"] = Array(columns.given, columns.settled.astype(np.int64))
+    decided = said | {
+        "claim": Ints(order.filed_at),
+        "original": Ints(original),
+        "basis": Ints(basis.astype(np.int64)),
+        "period": Ints(batch.period),
+        "policy": Choice(choice, digests),
+        "flags": Ints(batch.flags),
+        "amounts": Array(batch.booked[:n]),
+        "balc": Ints(batch.balc),
+        "before": Array(batch.before),
+        "delta": Array(batch.delta[:n]),
+        "how": Array(batch.how),
+    }
+    return filed, decided, said | {"claim": Ints(order.filed_at), "computed": Array(batch.computed)}
+
+
+def _policy_choice(
+    batch: Batch, knowledge: "Knowledge", inside: npt.NDArray[np.bool_], outside: Column
+) -> tuple[list[bytes], Column]:
+    """Returns encoded policy digests and each row's choice; a refund carries its original's."""
+    assert batch.originals is not None
+    raws = [msgspec.msgpack.encode(bytes(digest)) for digest in knowledge.policies.digests]
+    nothing = len(raws)
+    raws.append(msgspec.msgpack.encode(b""))
+    base = len(raws)
+    raws += [msgspec.msgpack.encode(policy) for policy in batch.originals.policies]
+    choice = np.where((batch.policy >= 0) & (batch.kind != UNCHECKED), batch.policy, nothing).astype(np.int64)
+    ref = batch.originals.ref
+    choice[inside] = choice[ref[inside]]
+    choice[outside] = base + ref[outside] - batch.n
+    return raws, choice
+
+
+def _save(tx: "Transaction", batch: Batch, order: Order) -> None:
+    """Saves accumulators, accounts, message ids and reversals that the batch left behind."""
+    rows = order.rows
+    if not len(rows):
+        return
+    slots, counts = np.unique(batch.slot[rows], return_counts=True)
+    tx.save_state(batch.slot_keys[slots], batch.versions[slots] + counts, batch.state[slots])
+    moved = np.unique(batch.person[rows[batch.booked[rows, AMOUNT["acct_pay"]] != 0]])
+    if len(moved):
+        tx.save_accounts(batch.person_tokens[moved], batch.accounts[moved])
+    messages = [
+        (batch.messages[row], at)
+        for row, at in zip(rows.tolist(), order.filed_at[rows].tolist(), strict=True)
+        if batch.messages[row]
+    ]
+    clashing = tx.add_messages([message for message, _ in messages], [at for _, at in messages])
+    assert not clashing, "a message id was taken while this transaction held the log"
+    refunds = rows[batch.kind[rows] == REFUND]
+    if len(refunds):
+        assert batch.originals is not None
+        ref = batch.originals.ref[refunds]
+        positions = np.array([*batch.originals.positions, 0], np.int64)
+        claims = np.where(
+            ref < batch.n, order.filed_at[np.minimum(ref, batch.n - 1)], positions[np.clip(ref - batch.n, 0, None)]
+        )
+        tx.add_reversals(list(zip(claims.tolist(), order.filed_at[refunds].tolist(), strict=True)))

@@ -1,0 +1,81 @@
+"""Folds the log into balances: account to fen, debits positive, each book's accounts summing to zero."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ledger.events import (
+    ClaimFiled,
+    ClawbackCollected,
+    ClawbackRaised,
+    Event,
+    OpeningAccount,
+    OpeningBalance,
+    PaymentConfirmed,
+    PaymentInstructed,
+)
+from ledger.mapper import decode_event
+from ledger.postings import Opened, postings
+from ledger.refusals import StoreError
+from projections.act_postings import act_postings
+from projections.pages import Page, Placed
+from projections.tables import Change, Mode, ReadModel, Table, change_of
+
+if TYPE_CHECKING:
+    from ledger.store import Reader
+
+BALANCE = Table("balance", ("account",), ("amount_fen",), Mode.ADD, {"account": "text"})
+
+#: The events beside acts that post.
+MONEY = (PaymentInstructed, PaymentConfirmed, ClawbackRaised, ClawbackCollected, OpeningBalance, OpeningAccount)
+
+
+def fold(_: "Reader", page: Page) -> list[Change]:
+    """Returns what a page's events post, summed per account."""
+    sums = act_postings(page.acts)
+    for placed, opened in with_opened(page.reader, page.others):
+        for account, amount_fen in postings(placed.event, opened):
+            sums[account] = sums.get(account, 0) + amount_fen
+    return [change_of(BALANCE, sums.items())]
+
+
+MODEL = ReadModel("balances", 1, (BALANCE,), fold, wide=False)
+
+
+def with_opened(reader: "Reader", events: Iterable[Placed]) -> list[tuple[Placed, Opened | None]]:
+    """Returns the money events beside acts, each with the event its postings need, read in two queries.
+
+    Raises StoreError where that event is not in the log.
+    """
+    money = [placed for placed in events if isinstance(placed.event, MONEY)]
+    streams = sorted({p.stream for p in money if isinstance(p.event, PaymentConfirmed | ClawbackCollected)})
+    claims = sorted({p.event.claim for p in money if isinstance(p.event, ClawbackRaised)})
+    topics = {"payment": PaymentInstructed.TOPIC, "clawback": ClawbackRaised.TOPIC}
+    openers: dict[str | int, Event] = {}
+    if streams:
+        for stream, (_, state) in reader.first_events(streams).items():
+            openers[stream] = decode_event(topics[stream.partition("-")[0]], state)
+    if claims:
+        for position, (_, _, topic, state) in reader.events_at(claims).items():
+            openers[position] = decode_event(topic, state)
+    return [(placed, _opener(placed, openers)) for placed in money]
+
+
+def _opener(placed: Placed, openers: dict[str | int, Event]) -> Opened | None:
+    event = placed.event
+    if isinstance(event, ClawbackRaised):
+        key: str | int = event.claim
+        expected: type[Event] = ClaimFiled
+    elif isinstance(event, PaymentConfirmed):
+        key, expected = placed.stream, PaymentInstructed
+    elif isinstance(event, ClawbackCollected):
+        key, expected = placed.stream, ClawbackRaised
+    else:
+        return None
+    opener = openers.get(key)
+    if not isinstance(opener, expected):
+        got = "none" if opener is None else opener.TOPIC
+        raise StoreError(
+            f"position {placed.position}: expected a {expected.TOPIC} behind {event.TOPIC}, at {key!r}, got {got}"
+        )
+    assert isinstance(opener, ClaimFiled | PaymentInstructed | ClawbackRaised)
+    return opener

@@ -1,0 +1,114 @@
+"""Brings read models up to the head of the log: page by page, rows and position in one transaction.
+
+A page is read and folded without a lock and then written where the model still stands before it; two processes
+that catch up at once do the same work, and one of them throws its own away.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from ledger.refusals import StoreError
+from projections.pages import PAGE_EVENTS, read_page
+from projections.tables import ReadModel, write
+
+if TYPE_CHECKING:
+    from ledger.store import Reader, Store, Writer
+
+Progress = Callable[[int], None]
+
+CREATE_STATE = {
+    "sqlite": "CREATE TABLE IF NOT EXISTS projection"
+    " (name TEXT PRIMARY KEY, position INTEGER NOT NULL, version INTEGER NOT NULL)",
+    "postgres": 'CREATE TABLE IF NOT EXISTS projection (name TEXT COLLATE "C" PRIMARY KEY,'
+    " position BIGINT NOT NULL, version BIGINT NOT NULL)",
+}
+# Two creators at once would both find nothing; the number is arbitrary, the lock ends with the transaction.
+LOCK_CREATION = "SELECT pg_advisory_xact_lock(6962)"
+HAS_STATE = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'projection'",
+    "postgres": "SELECT 1 WHERE to_regclass('projection') IS NOT NULL",
+}
+SELECT_STATE = "SELECT name, position, version FROM projection ORDER BY name"
+LOCK_STATE = {
+    "sqlite": "SELECT position FROM projection WHERE name = ?",
+    "postgres": "SELECT position FROM projection WHERE name = ? FOR UPDATE",
+}
+INSERT_STATE = "INSERT INTO projection (name, position, version) VALUES (?, 0, ?)"
+UPDATE_STATE = "UPDATE projection SET position = ? WHERE name = ?"
+DELETE_STATE = "DELETE FROM projection WHERE name = ?"
+
+
+def positions(reader: "Reader", dialect: str) -> dict[str, tuple[int, int]]:
+    """Returns (position, version) of every model the store holds; nothing where it holds none yet."""
+    if not reader.query(HAS_STATE[dialect]):
+        return {}
+    return {str(name): (int(position), int(version)) for name, position, version in reader.query(SELECT_STATE)}
+
+
+def ensure(store: "Store", models: Sequence[ReadModel]) -> None:
+    """Creates the tables of models that the store does not hold in their present version; those start at 0."""
+    with store.read() as reader:
+        held = positions(reader, store.dialect)
+    if any(held.get(model.name, (0, 0))[1] != model.version for model in models):
+        with store.write() as writer:
+            _create(writer, store.dialect, models)
+
+
+def rebuild(store: "Store", models: Sequence[ReadModel], progress: Progress | None = None) -> int:
+    """Throws the models' rows away and folds the log again from position 0; returns the position reached."""
+    with store.write() as writer:
+        _create(writer, store.dialect, models, anew=True)
+    return catch_up(store, models, progress)
+
+
+def _create(writer: "Writer", dialect: str, models: Iterable[ReadModel], anew: bool = False) -> None:
+    if dialect == "postgres":
+        writer.query(LOCK_CREATION)
+    writer.execute(CREATE_STATE[dialect])
+    held = positions(writer, dialect)
+    for model in models:
+        if not anew and held.get(model.name, (0, 0))[1] == model.version:
+            continue
+        for table in model.tables:
+            writer.execute(f"DROP TABLE IF EXISTS {table.name}")
+            for statement in table.statements(dialect):
+                writer.execute(statement)
+        writer.execute(DELETE_STATE, (model.name,))
+        writer.execute(INSERT_STATE, (model.name, model.version))
+
+
+def catch_up(
+    store: "Store",
+    models: Sequence[ReadModel],
+    progress: Progress | None = None,
+    page_events: int = PAGE_EVENTS,
+) -> int:
+    """Folds into the models what the log holds beyond them and returns the head they reached.
+
+    ``progress`` is told the position behind each page. Raises StoreError where a model is ahead of the log (the
+    log was cut: verify says where) or an event is missing or not what its topic says.
+    """
+    while True:
+        with store.read() as reader:
+            head = reader.size
+            held = {name: position for name, (position, _) in positions(reader, store.dialect).items()}
+            at = {model.name: held[model.name] for model in models}
+            if ahead := [name for name, position in at.items() if position > head]:
+                raise StoreError(
+                    f"projection {ahead[0]}: expected a position up to {head}, the head of the log,"
+                    f" got {at[ahead[0]]}: run verify"
+                )
+            after = min(at.values())
+            if after == head:
+                return head
+            stop = min((position for position in at.values() if position > after), default=head)
+            due = [model for model in models if at[model.name] == after]
+            page = read_page(reader, after, stop, any(model.wide for model in due), page_events)
+            folded = [(model, model.fold(reader, page)) for model in due]
+        with store.write() as writer:
+            for model, changes in sorted(folded, key=lambda pair: pair[0].name):
+                if writer.query(LOCK_STATE[store.dialect], (model.name,)) == [(after,)]:
+                    write(writer, changes)
+                    writer.execute(UPDATE_STATE, (page.stop, model.name))
+        if progress is not None:
+            progress(page.stop)

@@ -1,0 +1,235 @@
+"""Keeps an RFC 6962 Merkle tree over the log: leaf i is the event at position i + 1.
+
+A leaf is SHA-256 of 0x00, then the event in this framing (integers big-endian):
+position (8 bytes) · version (8) · length of topic (2) · topic · length of stream (2) · stream · state.
+A node is SHA-256 of 0x01, left, right. Hashes lie in tiles of 256: tile (L, i) holds the roots of the perfect
+subtrees of 256**L leaves from number 256 * i, and beside them the root over what it holds, so that an edited
+tile and an edited event can be told apart. The last tile of each level is partial: together they are the frontier.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from ledger.refusals import StoreError
+from projections.pages import Page
+from projections.tables import Change, Mode, ReadModel, Table, change_of
+
+if TYPE_CHECKING:
+    from ledger.store import Reader
+
+TILE = Table("proof_tile", ("level", "number"), ("hashes", "root"), Mode.REPLACE, {"hashes": "blob", "root": "blob"})
+
+WIDTH = 256
+SIZE = 32
+EMPTY_ROOT = sha256(b"").digest()
+
+SELECT_TILE = "SELECT hashes FROM proof_tile WHERE level = ? AND number = ?"
+
+_PLACE = Struct(">cQQ").pack
+
+Fetch = Callable[[int, int], bytes]
+
+
+def leaf_hash(position: int, stream: str, version: int, topic: str, state: bytes) -> bytes:
+    """Returns the leaf of one event, 32 bytes."""
+    return leaf_hashes([(position, topic, state, stream, version)])[0]
+
+
+def leaf_hashes(rows: Iterable[tuple[int, str, bytes, str, int]]) -> list[bytes]:
+    """Returns the leaves of (position, topic, state, stream, version) rows."""
+    framed: dict[str, bytes] = {}
+    leaves = []
+    for position, topic, state, stream, version in rows:
+        head = framed.get(topic)
+        if head is None:
+            head = framed[topic] = len(topic.encode()).to_bytes(2, "big") + topic.encode()
+        name = stream.encode()
+        place = _PLACE(b"\0", position, version)
+        leaves.append(sha256(b"%b%b%b%b%b" % (place, head, len(name).to_bytes(2, "big"), name, state)).digest())
+    return leaves
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """Returns the node over two hashes."""
+    return sha256(b"\1" + left + right).digest()
+
+
+def root_of(hashes: bytes) -> bytes:
+    """Returns the RFC 6962 root over concatenated hashes, each the root of an equally deep perfect subtree."""
+    count = len(hashes) // SIZE
+    if count == 1:
+        return hashes
+    if count & (count - 1):
+        split = SIZE << (count - 1).bit_length() - 1
+        return node_hash(root_of(hashes[:split]), root_of(hashes[split:]))
+    while len(hashes) > SIZE:
+        hashes = b"".join([sha256(b"\1" + hashes[at : at + 64]).digest() for at in range(0, len(hashes), 64)])
+    return hashes
+
+
+def fold(reader: "Reader", page: Page) -> list[Change]:
+    """Returns the tiles that a page's events fill or begin, at every level; needs a wide page and the tiles so far."""
+    entries, start = leaf_hashes(page.rows), page.after
+    tiles: list[tuple[int, int, bytes, bytes]] = []
+    level = 0
+    while entries:
+        number, filled = divmod(start, WIDTH)
+        hashes = _partial(reader, level, number, filled) + b"".join(entries)
+        entries, start = [], number
+        for at in range(0, len(hashes), WIDTH * SIZE):
+            tile = hashes[at : at + WIDTH * SIZE]
+            root = root_of(tile)
+            tiles.append((level, number, tile, root))
+            if len(tile) == WIDTH * SIZE:
+                entries.append(root)
+            number += 1
+        level += 1
+    return [change_of(TILE, tiles)]
+
+
+MODEL = ReadModel("proof", 1, (TILE,), fold, wide=True)
+
+
+def _partial(reader: "Reader", level: int, number: int, filled: int) -> bytes:
+    if not filled:
+        return b""
+    rows = reader.query(SELECT_TILE, (level, number))
+    hashes = bytes(rows[0][0]) if rows else b""
+    if len(hashes) != filled * SIZE:
+        raise StoreError(
+            f"proof_tile level {level}, number {number}: expected {filled} hashes,"
+            f" got {len(hashes) // SIZE}: run rebuild"
+        )
+    return hashes
+
+
+class Tree:
+    """Is the tree over the first ``size`` events, read through ``fetch(level, number) -> hashes`` of a tile."""
+
+    def __init__(self, size: int, fetch: Fetch) -> None:
+        self.size = size
+        self._fetch = fetch
+        self._tiles: dict[tuple[int, int], bytes] = {}
+
+    def root(self, size: int | None = None) -> bytes:
+        """Returns the root over the first ``size`` events (None: all); the empty tree's is SHA-256 of nothing."""
+        size = self._within(self.size if size is None else size)
+        return self._range(0, size) if size else EMPTY_ROOT
+
+    def inclusion(self, position: int, size: int | None = None) -> list[bytes]:
+        """Returns the audit path (RFC 6962 §2.1.1) of the event at ``position`` in the tree of ``size`` events."""
+        size = self._within(self.size if size is None else size)
+        if not 1 <= position <= size:
+            raise ValueError(f"expected a position from 1 to {size}, got {position}")
+        path, low, high, leaf = [], 0, size, position - 1
+        while high - low > 1:
+            middle = low + _split(high - low)
+            if leaf < middle:
+                path.append(self._range(middle, high))
+                high = middle
+            else:
+                path.append(self._range(low, middle))
+                low = middle
+        return path[::-1]
+
+    def consistency(self, old: int, size: int | None = None) -> list[bytes]:
+        """Returns the proof (RFC 6962 §2.1.2) that the tree of ``old`` events is the beginning of that of ``size``."""
+        size = self._within(self.size if size is None else size)
+        if not 1 <= old <= size:
+            raise ValueError(f"expected an old size from 1 to {size}, got {old}")
+        path, low, high, whole = [], 0, size, True
+        while old < high:
+            middle = low + _split(high - low)
+            if old <= middle:
+                path.append(self._range(middle, high))
+                high = middle
+            else:
+                path.append(self._range(low, middle))
+                low, whole = middle, False
+        if not whole:
+            path.append(self._range(low, high))
+        return path[::-1]
+
+    def _within(self, size: int) -> int:
+        if not 0 <= size <= self.size:
+            raise ValueError(f"expected a size from 0 to {self.size}, got {size}")
+        return size
+
+    def _range(self, low: int, high: int) -> bytes:
+        """Returns the root over leaves low…high-1; low is a multiple of the power of two at or above high - low."""
+        count = high - low
+        if count & (count - 1) == 0:
+            return self._perfect(low, count.bit_length() - 1)
+        middle = low + _split(count)
+        return node_hash(self._range(low, middle), self._range(middle, high))
+
+    def _perfect(self, low: int, depth: int) -> bytes:
+        level, inside = divmod(depth, 8)
+        entry = low >> (8 * level)
+        number, at = divmod(entry, WIDTH)
+        tile = self._tiles.get((level, number))
+        if tile is None:
+            tile = self._tiles[level, number] = self._fetch(level, number)
+        hashes = tile[at * SIZE : (at + (1 << inside)) * SIZE]
+        if len(hashes) != SIZE << inside:
+            raise StoreError(
+                f"proof_tile level {level}, number {number}: expected a hash that is not there: run rebuild"
+            )
+        return root_of(hashes)
+
+
+def _split(count: int) -> int:
+    """Returns the largest power of two below ``count``."""
+    return 1 << ((count - 1).bit_length() - 1)
+
+
+def verify_inclusion(leaf: bytes, position: int, size: int, path: Sequence[bytes], root: bytes) -> bool:
+    """Returns whether ``leaf`` stands at ``position`` in the tree of (size, root), by RFC 9162 §2.1.3.2."""
+    at, last = position - 1, size - 1
+    if not 0 <= at <= last:
+        return False
+    found = leaf
+    for sibling in path:
+        if last == 0:
+            return False
+        if at & 1 or at == last:
+            found = node_hash(sibling, found)
+            while not at & 1 and at:
+                at >>= 1
+                last >>= 1
+        else:
+            found = node_hash(found, sibling)
+        at >>= 1
+        last >>= 1
+    return last == 0 and found == root
+
+
+def verify_consistency(old: int, old_root: bytes, size: int, root: bytes, path: Sequence[bytes]) -> bool:
+    """Returns whether the tree of (size, root) begins with that of (old, old_root), by RFC 9162 §2.1.4.2."""
+    if not 1 <= old <= size:
+        return False
+    if old == size:
+        return not path and old_root == root
+    hashes = list(path) if old & (old - 1) else [old_root, *path]
+    if not hashes:
+        return False
+    at, last = old - 1, size - 1
+    while at & 1:
+        at >>= 1
+        last >>= 1
+    first = second = hashes[0]
+    for sibling in hashes[1:]:
+        if last == 0:
+            return False
+        if at & 1 or at == last:
+            first, second = node_hash(sibling, first), node_hash(sibling, second)
+            while not at & 1 and at:
+                at >>= 1
+                last >>= 1
+        else:
+            second = node_hash(second, sibling)
+        at >>= 1
+        last >>= 1
+    return last == 0 and first == old_root and second == root

@@ -1,0 +1,142 @@
+"""Opens the read side of a store: balances, statements, traces, events and proofs, each caught up before it answers."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ledger.events import Event
+from ledger.mapper import decode_event
+from ledger.store import connect
+from projections import balances, proof, statement, trace
+from projections.as_of import position_at
+from projections.catch_up import Progress, catch_up, ensure, rebuild
+from projections.pages import PAGE_EVENTS, read_page
+from projections.statement import Statement, statement_of
+from projections.tables import Rows, apply
+from projections.trace_tree import Trace
+from projections.tracing import LISTED, Tracer
+
+if TYPE_CHECKING:
+    from ledger.store import Reader, Store
+    from projections.findings import Finding
+
+MODELS = (balances.MODEL, proof.MODEL, statement.MODEL, trace.MODEL)
+
+
+class Balances(msgspec.Struct, frozen=True):
+    """Is every account's balance in fen as of a log position; debits are positive."""
+
+    position: int
+    accounts: dict[str, int]
+
+
+class PositionedEvent(msgspec.Struct, frozen=True):
+    """Is an event of the log with its place."""
+
+    position: int
+    stream: str
+    version: int
+    topic: str
+    event: Event
+
+
+class Projections:
+    """Is the read side of one store; a context manager. Threads may share it, a forked child opens its own."""
+
+    def __init__(self, store: "Store", page_events: int = PAGE_EVENTS) -> None:
+        self._store = store
+        self._page_events = page_events
+        ensure(store, MODELS)
+
+    def __enter__(self) -> "Projections":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the store."""
+        self._store.close()
+
+    def catch_up(self, progress: Progress | None = None) -> int:
+        """Brings every model up to the head of the log and returns its position; ``progress`` is told each page's."""
+        return catch_up(self._store, MODELS, progress, self._page_events)
+
+    def rebuild(self, progress: Progress | None = None) -> int:
+        """Throws every model away and folds the log anew; returns the position reached."""
+        return rebuild(self._store, MODELS, progress, self._page_events)
+
+    def balances(self, as_of: int | datetime | None = None) -> Balances:
+        """Returns every account's balance: now, behind a log position, or as recorded at a moment (with time zone).
+
+        Raises ValueError for a position beyond the log or a moment without a time zone.
+        """
+        if as_of is None:
+            catch_up(self._store, [balances.MODEL], page_events=self._page_events)
+            with self._store.read() as reader:
+                rows = reader.query(balances.BALANCE.select())
+                return Balances(_position(reader, balances.MODEL.name), dict(rows))
+        with self._store.read() as reader:
+            stop = position_at(reader, as_of)
+            tables: dict[str, Rows] = {}
+            after = 0
+            while after < stop:
+                page = read_page(reader, after, stop, False, self._page_events)
+                apply(tables, balances.fold(reader, page))
+                after = page.stop
+            rows_held = tables.get(balances.BALANCE.name, {})
+            return Balances(stop, {account: values[0] for (account,), values in sorted(rows_held.items())})
+
+    def statement(self, period: int | None = None, region: int | None = None) -> Statement:
+        """Returns the clearing statement of a period (yyyymm; None: all), of one region's pairs where one is given."""
+        catch_up(self._store, [statement.MODEL], page_events=self._page_events)
+        with self._store.read() as reader:
+            rows = reader.query(statement.LINE.select())
+            return statement_of(rows, period, region, _position(reader, statement.MODEL.name))
+
+    def trace(self, key: str | int, listed: int = LISTED) -> Trace:
+        """Returns everything a key leads to, at most ``listed`` claims a list; an int is a log position."""
+        catch_up(self._store, [trace.MODEL], page_events=self._page_events)
+        with self._store.read() as reader:
+            return Tracer(reader, listed).trace(key)
+
+    def events(self, after: int = 0) -> Iterator[PositionedEvent]:
+        """Yields the events behind position ``after`` up to the present head, in log order, for a host's followers."""
+        with self._store.read() as reader:
+            for page in reader.pages(after):
+                for position, stream, version, topic, state in page:
+                    yield PositionedEvent(position, stream, version, topic, decode_event(topic, state))
+
+    def root(self, size: int | None = None) -> tuple[int, bytes]:
+        """Returns (size, root) of the tree over the first ``size`` events (None: all there are)."""
+        with self._tree() as tree:
+            size = tree.size if size is None else size
+            return size, tree.root(size)
+
+    def inclusion(self, position: int, size: int | None = None) -> list[bytes]:
+        """Returns the audit path of the event at ``position`` in the tree of ``size`` events (None: all)."""
+        with self._tree() as tree:
+            return tree.inclusion(position, size)
+
+    def consistency(self, old: int, size: int | None = None) -> list[bytes]:
+        """Returns the proof that the tree of ``old`` events is the beginning of the tree of ``size`` (None: all)."""
+        with self._tree() as tree:
+            return tree.consistency(old, size)
+
+    def verify(self) -> "list[Finding]":
+        """Returns what is wrong with the log and with the models' rows; nothing where all is well.
+
+        Models are verified where they stand, before they catch up; where nothing is found they then catch up, so
+        that every event so far is anchored in the tree for the next time.
+        """
+        from projections.verify import verify
+
+        found = verify(self._store, MODELS, self._page_events)
+        if not found:
+            self.catch_up()
+        return found

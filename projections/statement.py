@@ -1,0 +1,170 @@
+"""Folds acts into clearing statements: one line a period, business month, pair of regions and insurance type."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from core_ext.layout import AMOUNT, AMOUNTS, FACT, FUND_PARTS
+from ledger.events import FLAG_ASSUMED, FLAG_LATE, FLAG_NOT_CHECKED
+from ledger.money import yuan_text
+from projections.grouping import group_sums
+from projections.pages import Page
+from projections.tables import Change, Mode, ReadModel, Row, Table
+
+if TYPE_CHECKING:
+    from ledger.store import Reader
+
+_PAID = (*FUND_PARTS, AMOUNT["fund_pay_sumamt"], AMOUNT["acct_pay"])
+
+LINE = Table(
+    "statement_line",
+    ("period", "month", "insured_region", "treatment_region", "insutype"),
+    (
+        *("settlements", "refunds", "medfee_sumamt"),
+        *(AMOUNTS[at] for at in _PAID),
+        *("late_acts", "late_medfee_fen"),
+        *("assumed_claims", "assumed_medfee_fen"),
+        *("unchecked_claims", "unchecked_medfee_fen"),
+    ),
+    Mode.ADD,
+)
+
+#: The columns of the exported statement, as the national tables order them.
+CSV_COLUMNS = (
+    *("period", "section", "insured_region", "treatment_region", "insutype"),
+    *("person_times", "settlements", "refunds", "medfee_sumamt"),
+    *("hifp_pay", "hifob_pay", "hifmi_pay", "maf_pay", "fund_pay_sumamt", "acct_pay"),
+)
+_COUNTS = ("person_times", "settlements", "refunds")
+
+
+class StatementTotals(msgspec.Struct, frozen=True, kw_only=True):
+    """Is what a statement sums: counts, and amounts in fen under their national names.
+
+    ``late_acts`` booked into a later period than their business month; ``assumed_claims`` stand under an assumed
+    policy and ``unchecked_claims`` under none (both settlements minus refunds), with their total fee beside them.
+    """
+
+    settlements: int
+    refunds: int
+    medfee_sumamt: int
+    hifp_pay: int
+    cvlserv_pay: int
+    hifes_pay: int
+    hifmi_pay: int
+    hifob_pay: int
+    hifdm_pay: int
+    maf_pay: int
+    oth_pay: int
+    fund_pay_sumamt: int
+    acct_pay: int
+    late_acts: int
+    late_medfee_fen: int
+    assumed_claims: int
+    assumed_medfee_fen: int
+    unchecked_claims: int
+    unchecked_medfee_fen: int
+
+    @property
+    def person_times(self) -> int:
+        """Returns settlements minus refunds."""
+        return self.settlements - self.refunds
+
+    @property
+    def due_fen(self) -> int:
+        """Returns what is owed: the fund and account parts."""
+        return self.fund_pay_sumamt + self.acct_pay
+
+
+class StatementLine(StatementTotals, frozen=True, kw_only=True):
+    """Is one line: a clearing period and a business month (yyyymm), an ordered pair of regions, an insurance type."""
+
+    period: int
+    month: int
+    insured_region: int
+    treatment_region: int
+    insutype: int
+
+    @property
+    def section(self) -> str:
+        """Returns same_city for a pair inside one region, off_site for any other."""
+        return "same_city" if self.insured_region == self.treatment_region else "off_site"
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """Is a clearing statement as of a log position: lines in order, and their totals; ``period`` None means all."""
+
+    period: int | None
+    region: int | None
+    position: int
+    lines: tuple[StatementLine, ...]
+    totals: StatementTotals
+
+
+def fold(_: "Reader", page: Page) -> list[Change]:
+    """Returns a page's acts summed per statement line; raises OverflowError where a sum leaves 64 bits."""
+    acts = page.acts
+    if not len(acts):
+        return []
+    facts = acts.facts
+    medfee = facts[:, FACT["medfee_sumamt"]]
+    refund = acts.reversed.astype(np.int64)
+    person_time = 1 - 2 * refund
+    late, assumed, unchecked = (
+        ((acts.flags & flag) != 0).astype(np.int64) for flag in (FLAG_LATE, FLAG_ASSUMED, FLAG_NOT_CHECKED)
+    )
+    regions = [facts[:, FACT[name]] for name in ("insured_region", "treatment_region", "insutype")]
+    keys = np.column_stack([acts.period, facts[:, FACT["setl_time"]] // 10**8, *regions])
+    marks = [late, late * medfee, assumed * person_time, assumed * medfee, unchecked * person_time, unchecked * medfee]
+    values = np.column_stack([1 - refund, refund, medfee, acts.booked[:, _PAID], *marks])
+    first, sums = group_sums(keys, values)
+    return [Change(LINE, [*keys[first].T, *sums.T])]
+
+
+MODEL = ReadModel("statement", 1, (LINE,), fold, wide=False)
+
+
+def statement_of(rows: Iterable[Row], period: int | None, region: int | None, position: int) -> Statement:
+    """Returns the statement of table rows: section by section, then by pair and insurance type."""
+    lines = [StatementLine(**dict(zip(LINE.columns, row, strict=True))) for row in rows]
+    lines = [
+        line
+        for line in lines
+        if (period is None or line.period == period)
+        and (region is None or region in (line.insured_region, line.treatment_region))
+    ]
+    lines.sort(key=lambda line: (*_order(line), line.month))
+    return Statement(period, region, position, tuple(lines), totals_of(lines))
+
+
+def totals_of(lines: Sequence[StatementTotals]) -> StatementTotals:
+    """Returns the sums of lines, exact beyond 64 bits."""
+    return StatementTotals(**{name: sum(getattr(line, name) for line in lines) for name in LINE.values})
+
+
+def statement_csv(lines: Iterable[StatementLine]) -> str:
+    """Returns lines as CSV in the national columns, amounts in yuan, business months of one period added up."""
+    merged: dict[tuple[int, str, int, int, int], list[StatementLine]] = {}
+    for line in lines:
+        merged.setdefault(_order(line), []).append(line)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for (period, section, insured, treatment, insutype), parts in sorted(merged.items()):
+        totals = totals_of(parts)
+        cells: list[str | int] = [f"{period // 100:04d}-{period % 100:02d}", section]
+        cells += [f"{insured:06d}", f"{treatment:06d}", insutype]
+        for name in CSV_COLUMNS[5:]:
+            value: int = getattr(totals, name)
+            cells.append(value if name in _COUNTS else yuan_text(value))
+        writer.writerow(cells)
+    return out.getvalue()
+
+
+def _order(line: StatementLine) -> tuple[int, str, int, int, int]:
+    section = "same_city" if line.insured_region == line.treatment_region else "off_site"
+    return line.period, section, line.insured_region, line.treatment_region, line.insutype

@@ -1,0 +1,148 @@
+"""Describes the tables of a read model and writes what a fold found: added to, replaced in, or appended.
+
+A fold is pure: it returns Changes. They are written here, and applied to plain dictionaries where the log is
+folded again to compare (``verify``) or up to a past position (``as_of``).
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ledger.store import Reader, Writer
+    from ledger.store.link import Column
+    from projections.pages import Page
+
+Row: TypeAlias = tuple[Any, ...]
+Rows: TypeAlias = dict[Row, Row]
+
+TYPES = {
+    "sqlite": {"int": "INTEGER", "text": "TEXT", "blob": "BLOB"},
+    "postgres": {"int": "BIGINT", "text": 'TEXT COLLATE "C"', "blob": "BYTEA"},
+}
+
+#: SQLite turns an integer sum that overflows into a float; no amount may come near it.
+LARGEST = 9_000_000_000_000_000_000
+
+
+class Mode(Enum):
+    """Is how a changed row meets the row of its key: its values add up, replace, or are the first."""
+
+    ADD = 1
+    REPLACE = 2
+    APPEND = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Is a table of a read model: key columns first, then values; a column not in ``types`` is an integer.
+
+    ``indexes`` are (suffix, columns, condition); an empty condition indexes every row.
+    """
+
+    name: str
+    key: tuple[str, ...]
+    values: tuple[str, ...]
+    mode: Mode
+    types: dict[str, str] = field(default_factory=dict)
+    indexes: tuple[tuple[str, str, str], ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Returns every column, the key's first."""
+        return self.key + self.values
+
+    def statements(self, dialect: str) -> list[str]:
+        """Returns the statements that create the table and its indexes where they are missing."""
+        types = TYPES[dialect]
+        lines = [f"{name} {types[self.types.get(name, 'int')]} NOT NULL" for name in self.columns]
+        lines.append(f"PRIMARY KEY ({', '.join(self.key)})")
+        if self.mode is Mode.ADD:
+            lines += [f"CHECK ({name} BETWEEN {-LARGEST} AND {LARGEST})" for name in self.values]
+        created = [f"CREATE TABLE IF NOT EXISTS {self.name} ({', '.join(lines)})"]
+        for suffix, columns, condition in self.indexes:
+            where = f" WHERE {condition}" if condition else ""
+            created.append(f"CREATE INDEX IF NOT EXISTS {self.name}_{suffix} ON {self.name} ({columns}){where}")
+        return created
+
+    @property
+    def conflict(self) -> str:
+        """Returns the clause that says what becomes of a row whose key is there already."""
+        if self.mode is Mode.APPEND:
+            return ""
+        old = {name: f"{self.name}.{name} + " if self.mode is Mode.ADD else "" for name in self.values}
+        sets = ", ".join(f"{name} = {old[name]}excluded.{name}" for name in self.values)
+        return f"ON CONFLICT ({', '.join(self.key)}) DO UPDATE SET {sets}"
+
+    def select(self, condition: str = "") -> str:
+        """Returns the statement that reads whole rows in key order, those of ``condition`` only."""
+        where = f" WHERE {condition}" if condition else ""
+        return f"SELECT {', '.join(self.columns)} FROM {self.name}{where} ORDER BY {', '.join(self.key)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Is what one fold does to one table: a column (int64 array, or list) for each of its columns, each key once."""
+
+    table: Table
+    data: "Sequence[Column]"
+
+    def __len__(self) -> int:
+        """Returns the number of rows."""
+        return len(self.data[0])
+
+    def rows(self) -> list[Row]:
+        """Returns the change row by row, cells in the order of the table's columns."""
+        lists = [column.tolist() if isinstance(column, np.ndarray) else column for column in self.data]
+        return list(zip(*lists, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class ReadModel:
+    """Is one projection: its tables, and the pure fold from a page of the log to what changes in them.
+
+    A new ``version`` has other tables or another meaning: what a store holds of an older one is built anew.
+    ``wide`` folds need the stream and version of every event.
+    """
+
+    name: str
+    version: int
+    tables: tuple[Table, ...]
+    fold: "Callable[[Reader, Page], list[Change]]"
+    wide: bool = False
+
+
+def change_of(table: Table, rows: Iterable[Row]) -> Change:
+    """Returns rows as a change."""
+    listed = list(rows)
+    return Change(table, list(zip(*listed, strict=True)) if listed else [()] * len(table.columns))
+
+
+def write(writer: "Writer", changes: Iterable[Change]) -> None:
+    """Writes changes inside the caller's transaction; a sum past 9e18 fen is refused by the table itself."""
+    for change in changes:
+        if len(change):
+            table = change.table
+            writer.put(table.name, table.columns, change.data, table.conflict)
+
+
+def apply(tables: dict[str, Rows], changes: Iterable[Change]) -> None:
+    """Applies changes to tables held in memory: table name to {key: values}."""
+    for change in changes:
+        rows = tables.setdefault(change.table.name, {})
+        width = len(change.table.key)
+        for row in change.rows():
+            key, values = row[:width], row[width:]
+            old = rows.get(key)
+            if old is not None and change.table.mode is Mode.ADD:
+                values = tuple(a + b for a, b in zip(old, values, strict=True))
+            rows[key] = values
+
+
+def read_table(reader: "Reader", table: Table) -> Rows:
+    """Returns a whole table as {key: values}."""
+    width = len(table.key)
+    return {row[:width]: row[width:] for row in reader.query(table.select())}

@@ -1,0 +1,175 @@
+"""Names what tracing finds: payment, claims, file rows, and back; amounts in fen, places as log positions."""
+
+from typing import TypeAlias
+
+import msgspec
+
+
+class FileRow(msgspec.Struct, frozen=True):
+    """Is where an event came from: the job (or command) at ``cause``, its source by name and digest, and the row."""
+
+    cause: int
+    verb: str
+    source: str
+    digest: str
+    row: int
+
+
+class Payment(msgspec.Struct, frozen=True):
+    """Is a payment and how far it got; ``kind`` is region or institution, ``confirmed`` 0 until it is."""
+
+    stream: str
+    position: int
+    kind: str
+    period: int
+    payer: int
+    payee: str
+    acts: int
+    amount_fen: int
+    confirmed: int
+    receipt: str
+
+
+class Collection(msgspec.Struct, frozen=True):
+    """Is one receipt on a clawback."""
+
+    position: int
+    amount_fen: int
+    receipt: str
+
+
+class Clawback(msgspec.Struct, frozen=True):
+    """Is a clawback case: what was raised on which claim, split over the funds that paid, and what came in."""
+
+    case: str
+    position: int
+    claim: int
+    amount_fen: int
+    funds: dict[str, int]
+    collected: tuple[Collection, ...]
+
+    @property
+    def outstanding_fen(self) -> int:
+        """Returns what is still to collect."""
+        return self.amount_fen - sum(part.amount_fen for part in self.collected)
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """Is a booked act: its keys, its dimensions, what it owes, and the file row it came from.
+
+    ``claim`` is the position of its ClaimFiled, ``decision`` of ClaimSettled or ClaimReversed, ``original`` that of
+    the ClaimFiled a refund refunds (0: none). ``person`` is a token, never a number.
+    """
+
+    key: str
+    claim: int
+    decision: int
+    refund: bool
+    original: int
+    medins_setl_id: str
+    fixmedins_code: str
+    person: int
+    insured_region: int
+    treatment_region: int
+    insutype: int
+    month: int
+    period: int
+    basis: int
+    flags: int
+    medfee_sumamt: int
+    fund_pay_sumamt: int
+    acct_pay: int
+    file: FileRow
+
+    @property
+    def due_fen(self) -> int:
+        """Returns what the act adds to its payments: the fund and account parts."""
+        return self.fund_pay_sumamt + self.acct_pay
+
+
+class ClaimTrace(msgspec.Struct, frozen=True, tag="claim"):
+    """Is a claim with everything that followed from it; ``refunds`` are the acts that refund it."""
+
+    claim: Claim
+    refunds: tuple[Claim, ...]
+    payments: tuple[Payment, ...]
+    clawbacks: tuple[Clawback, ...]
+
+
+class PaymentTrace(msgspec.Struct, frozen=True, tag="payment"):
+    """Is a payment with the claims it pays: all are counted and summed, the first of them listed."""
+
+    payment: Payment
+    claims: tuple[Claim, ...]
+    claims_count: int
+    claims_fen: int
+
+    @property
+    def agrees(self) -> bool:
+        """Returns whether the claims' dues sum to the amount instructed."""
+        return self.claims_fen == self.payment.amount_fen and self.claims_count == self.payment.acts
+
+
+class ClawbackTrace(msgspec.Struct, frozen=True, tag="clawback"):
+    """Is a clawback with the claim it was raised on."""
+
+    clawback: Clawback
+    claim: Claim | None
+
+
+class RowTrace(msgspec.Struct, frozen=True, tag="row"):
+    """Is what became of one row of a file: booked, duplicate (of ``claim``), quarantined (``reason``), or pending.
+
+    ``field`` is the number of the field a quarantined row failed at.
+    """
+
+    file: FileRow
+    outcome: str
+    reason: str
+    field: int
+    claim: ClaimTrace | None
+
+
+class JobTrace(msgspec.Struct, frozen=True, tag="job"):
+    """Is a job over a source; ``completed`` is 0 while it is unfinished, and the counts are those so far."""
+
+    file: FileRow
+    stream: str
+    actor: str
+    reason: str
+    recorded_at: int
+    completed: int
+    rows: int
+    booked: int
+    duplicate: int
+    quarantined: int
+
+
+class ClaimsTrace(msgspec.Struct, frozen=True, tag="claims"):
+    """Is the acts of a person or an institution: all are counted and summed, the first of them listed."""
+
+    of: str
+    key: str
+    claims: tuple[Claim, ...]
+    claims_count: int
+    claims_fen: int
+
+
+class EventTrace(msgspec.Struct, frozen=True, tag="event"):
+    """Is any other event of the log, as its position names it."""
+
+    position: int
+    stream: str
+    version: int
+    topic: str
+
+
+Found: TypeAlias = ClaimTrace | PaymentTrace | ClawbackTrace | RowTrace | JobTrace | ClaimsTrace | EventTrace
+
+
+class Trace(msgspec.Struct, frozen=True):
+    """Is everything a key leads to, as of a log position; empty ``found`` means that nothing has that key."""
+
+    key: str
+    position: int
+    found: tuple[Found, ...]

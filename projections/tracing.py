@@ -1,0 +1,292 @@
+"""Follows any key through the log, both ways: payment to claims to file rows, file row to claim to payments."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from core_ext.layout import AMOUNTS, FUND_PARTS
+from ledger.events import (
+    PAYMENT_INSTITUTION,
+    PAYMENT_REGION,
+    ClaimFiled,
+    ClawbackCollected,
+    ClawbackRaised,
+    CommandRecorded,
+    JobBatch,
+    JobCompleted,
+    JobStarted,
+    PaymentConfirmed,
+    PaymentInstructed,
+)
+from ledger.keys import clawback_stream, payment_stream
+from ledger.mapper import decode_event
+from ledger.refusals import Refusal
+from projections.trace import ACT
+from projections.trace_tree import (
+    Claim,
+    ClaimsTrace,
+    ClaimTrace,
+    Clawback,
+    ClawbackTrace,
+    Collection,
+    EventTrace,
+    FileRow,
+    Found,
+    JobTrace,
+    Payment,
+    PaymentTrace,
+    RowTrace,
+    Trace,
+)
+
+if TYPE_CHECKING:
+    from ledger.store import Reader
+
+#: How many claims are listed where a key has many; all of them are counted and summed.
+LISTED = 1_000
+
+SELECT_ACTS = f"SELECT {', '.join(ACT.columns)} FROM trace_act WHERE {{}} ORDER BY claim LIMIT ?"
+SUM_ACTS = "SELECT COUNT(*), CAST(COALESCE(SUM(fund_pay_sumamt + acct_pay), 0) AS TEXT) FROM trace_act WHERE {}"
+OF_CLAIM = "claim IN (?, ?)"
+OF_KEY = "setl_id = ? AND insured_region = ?"
+OF_SETL_ID = "setl_id = ?"
+OF_MESSAGE = "medins_setl_id = ? AND medins_setl_id <> ''"
+OF_PERSON = "token = ?"
+OF_INSTITUTION = "fixmedins_code = ?"
+OF_FILE_ROW = "cause = ? AND row = ?"
+OF_REFUNDED = "original = ? AND original > 0"
+OF_REGION_PAYMENT = (
+    "period = ? AND insured_region = ? AND treatment_region = ? AND insured_region <> treatment_region"
+)
+OF_INSTITUTION_PAYMENT = "fixmedins_code = ? AND period = ? AND treatment_region = ?"
+
+SELECT_TOKEN = "SELECT token FROM person WHERE psn_no = ?"
+SELECT_JOBS = "SELECT position, stream, state FROM trace_event WHERE topic = ? ORDER BY position"
+SELECT_CASES = "SELECT stream FROM trace_event WHERE claim = ? AND claim > 0 ORDER BY position"
+
+_KINDS = {PAYMENT_REGION: "region", PAYMENT_INSTITUTION: "institution"}
+
+
+class Tracer:
+    """Answers one question over one snapshot of the store, the trace model caught up with it."""
+
+    def __init__(self, reader: "Reader", listed: int = LISTED) -> None:
+        self._reader = reader
+        self._listed = listed
+        self._sources: dict[int, tuple[str, str, str]] = {}
+
+    def trace(self, key: str | int) -> Trace:
+        """Returns everything a key leads to: all readings of the key are tried, a bare number last as a position.
+
+        A claim by setl_id, region/setl_id or message id; a person by psn_no; an institution; a payment or other
+        stream; a clawback case; a job by source name or digest, ``source#row`` for one row of it; a position.
+        """
+        text = str(key).strip()
+        readings: tuple[Callable[[str], list[Found]], ...] = (
+            *(self._claims, self._payments, self._cases, self._files),
+            *(self._persons, self._institutions),
+        )
+        found: list[Found] = []
+        if not isinstance(key, int):
+            for reading in readings:
+                found += (match for match in reading(text) if match not in found)
+        if not found and text.isascii() and text.isdecimal():
+            found = self._at(int(text))
+        return Trace(text, self._reader.size, tuple(found))
+
+    def _claims(self, key: str) -> list[Found]:
+        region, slash, setl_id = key.partition("/")
+        if key.startswith("claim-"):
+            region, slash, setl_id = key.removeprefix("claim-").partition("-")
+        if slash and region.isascii() and region.isdecimal():
+            acts = self._acts(OF_KEY, (setl_id, int(region)))
+        else:
+            acts = self._acts(OF_SETL_ID, (key,))
+            seen = {act.claim for act in acts}
+            acts += [act for act in self._acts(OF_MESSAGE, (key,)) if act.claim not in seen]
+        return [self._claim_trace(act) for act in acts]
+
+    def _claim_trace(self, claim: Claim) -> ClaimTrace:
+        """Returns a claim with its refunds, the payments of its period that hold it, and its clawbacks."""
+        streams = [payment_stream(PAYMENT_INSTITUTION, claim.period, claim.treatment_region, claim.fixmedins_code)]
+        if claim.insured_region != claim.treatment_region:
+            payee = f"{claim.treatment_region:06d}"
+            streams.insert(0, payment_stream(PAYMENT_REGION, claim.period, claim.insured_region, payee))
+        payments = [payment for stream in streams if (payment := self._payment(stream)) is not None]
+        cases = [str(stream) for (stream,) in self._reader.query(SELECT_CASES, (claim.claim,))]
+        clawbacks = [clawback for case in cases if (clawback := self._clawback(case)) is not None]
+        refunds = self._acts(OF_REFUNDED, (claim.claim,))
+        return ClaimTrace(claim, tuple(refunds), tuple(payments), tuple(clawbacks))
+
+    def _payments(self, key: str) -> list[Found]:
+        payment = self._payment(key) if key.startswith("payment-") else None
+        return [] if payment is None else [self._payment_trace(payment)]
+
+    def _payment_trace(self, payment: Payment) -> PaymentTrace:
+        if payment.kind == _KINDS[PAYMENT_REGION]:
+            condition, params = OF_REGION_PAYMENT, (payment.period, payment.payer, int(payment.payee))
+        else:
+            condition, params = OF_INSTITUTION_PAYMENT, (payment.payee, payment.period, payment.payer)
+        return PaymentTrace(payment, tuple(self._acts(condition, params)), *self._sum(condition, params))
+
+    def _payment(self, stream: str) -> Payment | None:
+        events = [(row[0], decode_event(row[2], row[3])) for row in self._reader.stream(stream)]
+        if not events:
+            return None
+        position, instructed = events[0]
+        assert isinstance(instructed, PaymentInstructed)
+        confirmed, receipt = next(
+            ((at, event.receipt) for at, event in events if isinstance(event, PaymentConfirmed)), (0, "")
+        )
+        return Payment(
+            stream,
+            position,
+            _KINDS[instructed.kind],
+            instructed.period,
+            instructed.payer,
+            instructed.payee,
+            instructed.acts,
+            instructed.amount_fen,
+            confirmed,
+            receipt,
+        )
+
+    def _cases(self, key: str) -> list[Found]:
+        stream = key if key.startswith("clawback-") else clawback_stream(key)
+        clawback = self._clawback(stream)
+        if clawback is None:
+            return []
+        claims = self._acts(OF_CLAIM, (clawback.claim, clawback.claim))
+        return [ClawbackTrace(clawback, claims[0] if claims else None)]
+
+    def _clawback(self, stream: str) -> Clawback | None:
+        events = [(row[0], decode_event(row[2], row[3])) for row in self._reader.stream(stream)]
+        if not events:
+            return None
+        position, raised = events[0]
+        assert isinstance(raised, ClawbackRaised)
+        parts = zip((AMOUNTS[at] for at in FUND_PARTS), raised.funds, strict=True)
+        collected = [
+            Collection(at, event.amount_fen, event.receipt)
+            for at, event in events
+            if isinstance(event, ClawbackCollected)
+        ]
+        return Clawback(
+            stream.removeprefix("clawback-"),
+            position,
+            raised.claim,
+            raised.amount_fen,
+            {name: part for name, part in parts if part},
+            tuple(collected),
+        )
+
+    def _persons(self, key: str) -> list[Found]:
+        rows = self._reader.query(SELECT_TOKEN, (key,))
+        return [self._list("person", key, OF_PERSON, (int(rows[0][0]),))] if rows else []
+
+    def _institutions(self, key: str) -> list[Found]:
+        listed = self._list("institution", key, OF_INSTITUTION, (key,))
+        return [listed] if listed.claims_count else []
+
+    def _list(self, of: str, key: str, condition: str, params: Sequence[object]) -> ClaimsTrace:
+        return ClaimsTrace(of, key, tuple(self._acts(condition, params)), *self._sum(condition, params))
+
+    def _files(self, key: str) -> list[Found]:
+        """Returns jobs by source name, digest or stream, or what became of one row of each where ``#row`` is given."""
+        name, _, number = key.rpartition("#")
+        row = int(number) if name and number.isascii() and number.isdecimal() else 0
+        name = name if row else key
+        found: list[Found] = []
+        for position, stream, state in self._reader.query(SELECT_JOBS, (JobStarted.TOPIC,)):
+            job = decode_event(JobStarted.TOPIC, state)
+            assert isinstance(job, JobStarted)
+            if name in (job.source, job.digest.hex(), stream):
+                found.append(self._row(int(position), str(stream), row) if row else self._job(int(position), stream, job))
+        return found
+
+    def _job(self, position: int, stream: str, job: JobStarted) -> JobTrace:
+        completed = rows = booked = duplicate = quarantined = 0
+        for at, _, topic, state in self._reader.stream(stream):
+            event = decode_event(topic, state)
+            if isinstance(event, JobCompleted) and event.cause == position:
+                completed = at
+            elif isinstance(event, JobBatch) and event.cause == position:
+                rows, booked = rows + event.rows, booked + event.booked
+                duplicate += len(event.duplicates)
+                quarantined += len(event.quarantined)
+        file = FileRow(position, job.verb, job.source, job.digest.hex(), 0)
+        counts = (rows, booked, duplicate, quarantined)
+        return JobTrace(file, str(stream), job.actor, job.reason, job.recorded_at, completed, *counts)
+
+    def _row(self, job: int, stream: str, row: int) -> RowTrace:
+        """Returns what became of a row in one job; ``pending`` where no batch of it holds the row."""
+        file = self._file(job, row)
+        acts = self._acts(OF_FILE_ROW, (job, row))
+        if acts:
+            return RowTrace(file, "booked", "", 0, self._claim_trace(acts[0]))
+        for _, _, topic, state in self._reader.stream(stream):
+            if topic != JobBatch.TOPIC:
+                continue
+            batch = decode_event(topic, state)
+            assert isinstance(batch, JobBatch)
+            if batch.cause != job or not batch.first_row <= row < batch.first_row + batch.rows:
+                continue
+            for at, reason, field in batch.quarantined:
+                if at == row:
+                    return RowTrace(file, "quarantined", Refusal(reason).code, field, None)
+            for at, claim in batch.duplicates:
+                if at == row:
+                    equal = self._acts(OF_CLAIM, (claim, claim))
+                    return RowTrace(file, "duplicate", "", 0, self._claim_trace(equal[0]) if equal else None)
+        return RowTrace(file, "pending", "", 0, None)
+
+    def _at(self, position: int) -> list[Found]:
+        events = self._reader.events_at([position])
+        if position not in events:
+            return []
+        stream, version, topic, _ = events[position]
+        if stream.startswith("payment-"):
+            return self._payments(stream)
+        if stream.startswith("clawback-"):
+            return self._cases(stream)
+        # A decision stands behind its claim, a difference behind both.
+        acts = self._acts(OF_CLAIM, (position, position if topic == ClaimFiled.TOPIC else position - 1))
+        if stream.startswith(("claim-", "py-")) and acts:
+            return [self._claim_trace(acts[0])]
+        return [EventTrace(position, stream, version, topic)]
+
+    def _acts(self, condition: str, params: Sequence[object]) -> list[Claim]:
+        rows = self._reader.query(SELECT_ACTS.format(condition), (*params, self._listed))
+        named = [dict(zip(ACT.columns, row, strict=True)) for row in rows]
+        self._load_sources(row["cause"] for row in named)
+        return [
+            Claim(
+                key=f"{row['insured_region']:06d}/{row['setl_id']}",
+                decision=row["claim"] + 1,
+                refund=bool(row["reversed"]),
+                person=row["token"],
+                file=self._file(row["cause"], row["row"]),
+                **{name: row[name] for name in ACT.columns if name in _CLAIM_FIELDS},
+            )
+            for row in named
+        ]
+
+    def _sum(self, condition: str, params: Sequence[object]) -> tuple[int, int]:
+        count, total = self._reader.query(SUM_ACTS.format(condition), params)[0]
+        return int(count), int(total)
+
+    def _file(self, cause: int, row: int) -> FileRow:
+        self._load_sources([cause])
+        return FileRow(cause, *self._sources[cause], row)
+
+    def _load_sources(self, causes: Iterable[int]) -> None:
+        missing = sorted(set(causes) - self._sources.keys())
+        if not missing:
+            return
+        self._sources.update(dict.fromkeys(missing, ("", "", "")))
+        for position, (_, _, topic, state) in self._reader.events_at(missing).items():
+            event = decode_event(topic, state)
+            if isinstance(event, JobStarted | CommandRecorded):
+                self._sources[position] = (event.verb, event.source, event.digest.hex())
+
+
+_CLAIM_FIELDS = frozenset(Claim.__struct_fields__)

@@ -1,0 +1,251 @@
+"""Promises of the codec kernels: the bytes of msgspec, one meaning in both twins, no state that breaks them."""
+
+from types import ModuleType
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core_ext import _codec as compiled
+from core_ext.codec_fields import Array, Binary, Choice, Column, Const, Encoded, Ints, Source, Table, Text
+from core_ext.layout import ABSENT
+from core_ext.reference import codec as reference
+from core_ext.text import texts_from_list
+
+BOTH = pytest.mark.parametrize("codec", [reference, compiled], ids=["reference", "compiled"])
+EDGES = sorted({sign * 2**bits + by for bits in (5, 7, 8, 15, 16, 31, 32, 62) for by in (-1, 0, 1) for sign in (1, -1)})
+INT64 = st.one_of(st.sampled_from([0, 1, -1, 2**63 - 1, -(2**63) + 1, *EDGES]), st.integers(-(2**63) + 1, 2**63 - 1))
+CELL = st.one_of(st.just(ABSENT), INT64)
+TEXT = st.one_of(st.text(max_size=40), st.sampled_from(["", "a" * 31, "b" * 32, "c" * 255, "d" * 256, "清" * 22000]))
+LAYOUT = ("int", "table:2", "str", "bytes", "ints:3", "optional-ints:17")
+ROW = st.tuples(
+    INT64,
+    st.tuples(INT64, INT64),
+    TEXT,
+    st.binary(max_size=300),
+    st.tuples(INT64, INT64, INT64),
+    st.one_of(st.none(), st.tuples(*[CELL] * 17)),
+)
+
+
+def ints(values: list[int]) -> np.ndarray:
+    return np.array(values, dtype=np.int64)
+
+
+def sources(rows: list[tuple]) -> list[Source]:
+    """Returns the sources of LAYOUT for drawn rows; the plain ints are a column of a wider table."""
+    n = len(rows)
+    wide = np.zeros((n, 3), dtype=np.int64)
+    wide[:, 1] = [row[0] for row in rows]
+    return [
+        Ints(wide[:, 1]),
+        Table(ints([row[1] for row in rows]).reshape(n, 2)),
+        Text(*texts_from_list([row[2] for row in rows])),
+        Binary(*texts_from_list([row[3] for row in rows])),
+        Array(ints([row[4] for row in rows]).reshape(n, 3)),
+        Array(ints([row[5] or (0,) * 17 for row in rows]).reshape(n, 17), ints([row[5] is not None for row in rows])),
+    ]
+
+
+def plain(row: tuple) -> list:
+    """Returns a drawn row as the value msgspec would write."""
+    optional = None if row[5] is None else [None if cell == ABSENT else cell for cell in row[5]]
+    return [row[0], *row[1], row[2], row[3], list(row[4]), optional]
+
+
+def same(left: list[Column], right: list[Column]) -> bool:
+    for a, b in zip(left, right, strict=True):
+        pairs = zip(a, b, strict=True) if isinstance(a, tuple) else [(a, b)]
+        if not all(x.shape == y.shape and x.dtype == y.dtype and bool((x == y).all()) for x, y in pairs):
+            return False
+    return True
+
+
+@BOTH
+@settings(max_examples=60, deadline=None)
+@given(rows=st.lists(ROW, min_size=1, max_size=5), data=st.data())
+def test_states_are_the_bytes_msgspec_writes(codec: ModuleType, rows: list[tuple], data: st.DataObject) -> None:
+    """Whatever rows are selected, in whatever order, each state is what msgspec writes, and reads back the same."""
+    chosen = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=6))
+    encoded = codec.encode(sources(rows), ints(chosen))
+    states = codec.cut(encoded)
+    assert states == [msgspec.msgpack.encode(plain(rows[i])) for i in chosen]
+    assert len(encoded.data) == sum(map(len, states))
+    columns = codec.decode(LAYOUT, encoded)
+    assert same(columns, codec.decode(LAYOUT, states))
+    assert same(columns, reference.decode(LAYOUT, states))
+    assert codec.cut(codec.encode(sources([rows[i] for i in chosen]), np.arange(len(chosen)))) == states
+
+
+@BOTH
+def test_constants_and_choices_are_written_as_they_are(codec: ModuleType) -> None:
+    """A value given as msgpack stands in the state untouched, one for all rows or one of a few."""
+    digests = [msgspec.msgpack.encode(bytes([k]) * 16) for k in range(3)]
+    fields = [Const(msgspec.msgpack.encode(202403)), Choice(ints([2, 0, 1]), digests)]
+    states = codec.cut(codec.encode(fields, ints([0, 2])))
+    assert states == [msgspec.msgpack.encode([202403, bytes([k]) * 16]) for k in (2, 1)]
+    assert codec.cut(codec.encode([Const(b"\x07")], ints([0, 0, 5]))) == [b"\x91\x07"] * 3
+
+
+BAD_FIELDS = [
+    (Choice(ints([0, 2]), [b"\x01", b"\x02"]), "row 1, field 1: expected a choice from 0 to 1, got 2"),
+    (Choice(ints([-1, 0]), [b"\x01"]), "row 0, field 1: expected a choice from 0 to 0, got -1"),
+    (Text(ints([0, 1, 2]), np.frombuffer(b"a\xff", np.uint8)), "row 1, field 1: expected UTF-8 text"),
+    (Text(ints([0, 1, 9]), np.frombuffer(b"ab", np.uint8)), "row 1, field 1: expected offsets rising within 2 bytes"),
+    (Text(ints([0, 2, 1]), np.frombuffer(b"ab", np.uint8)), "row 1, field 1: expected offsets rising within 2 bytes"),
+    (Binary(ints([-1, 2, 2]), np.frombuffer(b"ab", np.uint8)), "row 0, field 1: expected offsets rising"),
+    (Array(ints([[1, 2], [3, ABSENT]])), "row 1, field 1: expected an integer in every cell, got an absent one in"),
+    (Ints(ints([1, 2, 3])), "same number of rows"),
+    (Ints(np.zeros(2)), "expected int64 values"),
+    (Array(ints([[1, 2], [3, 4]]).T, ints([1, 1])), "C-contiguous"),
+    (Array(ints([[1, 2], [3, 4]]), ints([1])), "expected 2 rows in present"),
+]
+
+
+@BOTH
+@pytest.mark.parametrize(("field", "text"), BAD_FIELDS)
+def test_a_source_that_cannot_be_written_is_refused_by_row_and_field(
+    codec: ModuleType, field: Source, text: str
+) -> None:
+    """Nothing absent, out of range or not text gets into a state: the error names the row and the field."""
+    with pytest.raises(ValueError, match=text.replace("[", r"\[")):
+        codec.encode([Ints(ints([5, 6])), field], ints([0, 1]))
+
+
+@BOTH
+def test_rows_outside_the_sources_are_refused(codec: ModuleType) -> None:
+    """A row number that no source has is an error, not memory of somebody else."""
+    for row in (-1, 2):
+        with pytest.raises(ValueError, match="expected rows from 0 to 1"):
+            codec.encode([Ints(ints([5, 6]))], ints([row]))
+
+
+def outcome(codec: ModuleType, layout: tuple[str, ...], states: list[bytes] | Encoded) -> list[Column] | str:
+    try:
+        columns: list[Column] = codec.decode(layout, states)
+    except ValueError as error:
+        return str(error)
+    return columns
+
+
+@settings(max_examples=300, deadline=None)
+@given(rows=st.lists(ROW, min_size=1, max_size=3), data=st.data())
+def test_damaged_states_are_refused_alike_and_never_read_out_of_bounds(rows: list[tuple], data: st.DataObject) -> None:
+    """Truncated, flipped or spliced bytes either decode or name row, field, expected and got, in both twins alike."""
+    states = [msgspec.msgpack.encode(plain(row)) for row in rows]
+    at = data.draw(st.integers(0, len(states) - 1))
+    raw = bytearray(states[at])
+    for _ in range(data.draw(st.integers(1, 3))):
+        where = data.draw(st.integers(0, max(len(raw) - 1, 0)))
+        match data.draw(st.sampled_from(["cut", "flip", "byte", "add"])):
+            case "cut":
+                del raw[where:]
+            case "flip" if raw:
+                raw[where] ^= 1 << data.draw(st.integers(0, 7))
+            case "byte" if raw:
+                raw[where] = data.draw(st.sampled_from([0, 0x7F, 0x9F, 0xBF, 0xC0, 0xC1, 0xCF, 0xD3, 0xDB, 0xDD, 0xFF]))
+            case _:
+                raw += data.draw(st.binary(max_size=9))
+    states[at] = bytes(raw)
+    joined = Encoded(*texts_from_list(states))
+    expected = outcome(reference, LAYOUT, states)
+    for got in (outcome(compiled, LAYOUT, states), outcome(compiled, LAYOUT, joined)):
+        assert got == expected if isinstance(expected, str) else not isinstance(got, str) and same(got, expected)
+
+
+@settings(max_examples=300, deadline=None)
+@given(raw=st.binary(max_size=40))
+def test_any_bytes_at_all_are_read_alike(raw: bytes) -> None:
+    """Bytes that nobody wrote as a state are refused in the same words by both twins."""
+    for layout in (("int",), ("str", "int"), ("optional-ints:3",), ("bytes", "table:2")):
+        for state in (raw, bytes([0x90 + len(layout)]) + raw):
+            expected, got = outcome(reference, layout, [state]), outcome(compiled, layout, [state])
+            assert got == expected if isinstance(expected, str) else not isinstance(got, str) and same(got, expected)
+
+
+MALFORMED = [
+    (("int", "str"), ["\x92\x01"], "row 0, field 1: expected UTF-8 text, got the end of the state"),
+    (("int", "str"), ["\x92\x01\xa0", "\x92\xc0\xa0"], "row 1, field 0: expected an int of 64 bits, got byte 0xc0"),
+    (("int",), ["\x91\xcf" + "\xff" * 8], "row 0, field 0: expected an int of 64 bits, got a larger one"),
+    (("int",), ["\x92\x01\x02"], "row 0, the state: expected an array of 1 fields, got 2 of them"),
+    (("int",), ["\x91\x01\x02"], "row 0, the state: expected an array of 1 fields, got 1 bytes behind it"),
+    (("int",), [""], "row 0, the state: expected an array of 1 fields, got the end of the state"),
+    (("str",), ["\x91\xa1\xff"], "row 0, field 0: expected UTF-8 text, got bytes that are not UTF-8"),
+    (("table:2", "ints:2"), ["\x93\x01\x02\x93\x01\x02\x03"], "row 0, field 2: .*at most 2 ints, got 3 of them"),
+    (("optional-ints:2",), ["\x91\x92\xc0\xc3"], "row 0, field 0: expected nil or .* and nils, got byte 0xc3"),
+    (("ints:2",), ["\x91\xc0"], "row 0, field 0: expected an array of at most 2 ints, got byte 0xc0"),
+    (("bytes",), ["\x91\xa1a"], "row 0, field 0: expected bytes, got byte 0xa1"),
+]
+
+
+@BOTH
+@pytest.mark.parametrize(("layout", "states", "text"), MALFORMED)
+def test_a_malformed_state_is_named(codec: ModuleType, layout: tuple[str, ...], states: list[str], text: str) -> None:
+    """A state that is not what its event says is told by row, field, expected and got."""
+    with pytest.raises(ValueError, match=text):
+        codec.decode(layout, [state.encode("latin-1") for state in states])
+
+
+@BOTH
+def test_arrays_written_before_a_column_existed_read_on(codec: ModuleType) -> None:
+    """A shorter array is an older one: sums read 0 in the columns it lacks, amounts that were not given read absent."""
+    plain_ints, (optional, present) = codec.decode(
+        ("ints:3", "optional-ints:3"), [msgspec.msgpack.encode([[7], [None, 8]]), msgspec.msgpack.encode([[], None])]
+    )
+    assert plain_ints.tolist() == [[7, 0, 0], [0, 0, 0]]
+    assert optional.tolist() == [[ABSENT, 8, ABSENT], [ABSENT] * 3]
+    assert present.tolist() == [1, 0]
+
+
+@BOTH
+def test_unknown_kinds_and_other_objects_are_refused(codec: ModuleType) -> None:
+    """Only bytes are states, and only the six kinds are kinds."""
+    for kind in ("float", "ints", "int:3", "ints:0", "ints:x"):
+        with pytest.raises(ValueError, match="as a kind"):
+            codec.decode((kind,), [b"\x91\x01"])
+    with pytest.raises(TypeError, match="row 1: expected the bytes of a state, got str"):
+        codec.decode(("int",), [b"\x91\x01", "no"])
+    with pytest.raises(ValueError, match="offsets rising"):
+        codec.decode(("int",), Encoded(ints([0, 99]), np.frombuffer(b"\x91\x01", np.uint8)))
+
+
+@settings(max_examples=50, deadline=None)
+@given(rows=st.lists(st.tuples(st.text(max_size=50), INT64, st.integers(0, 1), st.binary(max_size=9)), max_size=5))
+def test_rows_for_stores_are_the_same_in_both_twins(rows: list[tuple[str, int, int, bytes]]) -> None:
+    """What SQLite and PostgreSQL take in holds every column unchanged, ids rising without a gap."""
+    names = ("claim-filed/1", "结算/1")
+    arguments = (
+        texts_from_list([row[0] for row in rows]),
+        ints([row[1] for row in rows]),
+        ints([row[2] for row in rows]),
+        names,
+        Encoded(*texts_from_list([row[3] for row in rows])),
+        2**40,
+    )
+    expected = [(2**40 + i, row[0], row[1], names[row[2]], row[3]) for i, row in enumerate(rows)]
+    assert compiled.rows(*arguments) == reference.rows(*arguments) == expected
+    assert compiled.pack_copy(*arguments) == reference.pack_copy(*arguments)
+
+
+@BOTH
+def test_rows_of_unequal_columns_are_refused(codec: ModuleType) -> None:
+    """A row is never made of columns that do not belong together, nor given a topic without a name."""
+    streams, states = texts_from_list(["a", "b"]), Encoded(*texts_from_list([b"\x91\x01", b"\x91\x02"]))
+    for function in (codec.rows, codec.pack_copy):
+        with pytest.raises(ValueError, match="versions: expected 2 of them, one a state, got 1"):
+            function(streams, ints([1]), ints([0, 0]), ("t",), states, 1)
+        with pytest.raises(ValueError, match="topics: expected 0 to 0, got 0 to 1"):
+            function(streams, ints([1, 1]), ints([0, 1]), ("t",), states, 1)
+
+
+def test_a_copy_tuple_is_five_fields_of_length_and_value() -> None:
+    """PostgreSQL's binary COPY reads: field count, then each field's length and bytes, numbers big-endian."""
+    packed = compiled.pack_copy(
+        texts_from_list(["s"]), ints([3]), ints([0]), ("t/1",), Encoded(*texts_from_list([b"\x91\x01"])), 258
+    )
+    assert packed.hex(" ", 1) == (
+        "00 05 00 00 00 01 73 00 00 00 08 00 00 00 00 00 00 00 03 00 00 00 03 74 2f 31"
+        " 00 00 00 02 91 01 00 00 00 08 00 00 00 00 00 00 01 02"
+    )
