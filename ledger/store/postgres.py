@@ -61,7 +61,7 @@ def _array(keys: "Keys | Column") -> tuple[bytes, str]:
     """Returns keys or a column as one binary array parameter, and its type."""
     if hasattr(keys, "dtype"):
         return int_array(keys), "bigint"
-    first = next(iter(keys), "")
+    first = keys[0]
     if isinstance(first, str):
         return text_array(keys), "text"
     if isinstance(first, int):
@@ -104,6 +104,8 @@ class PostgresLink(Link):
         return self._planned_now(f"SELECT k.at - 1, {expression} FROM {{keys}} ORDER BY k.at", keys)
 
     def put(self, table: str, columns: Sequence[str], data: Sequence["Column"], conflict: str = "") -> int:
+        if not len(data[0]):
+            return 0
         arrays = [_array(column) for column in data]
         places = ", ".join(f"%s::{kind}[]" for _, kind in arrays)
         sql = f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({places}) {conflict}"
@@ -148,6 +150,8 @@ class PostgresLink(Link):
 
     def _planned_now(self, sql: str, keys: "Keys") -> list[Row]:
         """Returns the rows of a statement planned for this call: a plan made while a table was empty would scan it."""
+        if not len(keys):
+            return []
         array, kind = _array(keys)
         source = f"unnest(%s::{kind}[]) WITH ORDINALITY AS k(value, at)"
         with self._refusing():

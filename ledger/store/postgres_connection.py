@@ -52,22 +52,23 @@ SELECT set_config('search_path', %s, false), set_config('jit', 'off', false), se
   set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'
     ELSE current_setting('synchronous_commit') END, false)"""
 
+# The settings of libpq that no connection option overrides.
+HIDDEN = ("PGSERVICE", "PGDATESTYLE", "PGTZ", "PGGEQO")
 _environment = Lock()
 
 
 @contextmanager
-def _without_service() -> Iterator[None]:
-    """Hides PGSERVICE while libpq connects: it is the one setting that no connection option overrides."""
-    if "PGSERVICE" not in os.environ:
+def _hidden_environment() -> Iterator[None]:
+    """Hides those settings while libpq connects; a process without them, which is nearly every one, is not touched."""
+    if not any(name in os.environ for name in HIDDEN):
         yield
         return
     with _environment:
-        service = os.environ.pop("PGSERVICE", None)
+        values = {name: os.environ.pop(name) for name in HIDDEN if name in os.environ}
         try:
             yield
         finally:
-            if service is not None:
-                os.environ["PGSERVICE"] = service
+            os.environ.update(values)
 
 
 def conninfo(url: "PostgresURL") -> str:
@@ -92,7 +93,7 @@ class LedgerConnection(psycopg.Connection[Any]):
     @classmethod
     def connect(cls, conninfo: str = "", **options: Any) -> "LedgerConnection":
         """Returns a new connection."""
-        with _without_service():
+        with _hidden_environment():
             return super().connect(conninfo, **options)
 
 

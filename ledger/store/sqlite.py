@@ -2,163 +2,35 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
+from threading import Lock
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-import msgspec
-from eventsourcing.persistence import ConnectionUnavailableError, InterfaceError, Notification, StoredEvent
-from eventsourcing.sqlite import (
-    SQLiteApplicationRecorder,
-    SQLiteConnection,
-    SQLiteConnectionPool,
-    SQLiteCursor,
-    SQLiteDatastore,
-    SQLiteTransaction,
-)
+from eventsourcing.persistence import ConnectionPoolClosedError, ConnectionUnavailableError, InterfaceError
 
 from core_ext.kernels import load
 from ledger.refusals import OutcomeUnknown, StoreError
 from ledger.store.faults import Conflict
 from ledger.store.link import Backend, Link, Mode, Row
 from ledger.store.schema import sqlite_statements
+from ledger.store.sqlite_recorder import (
+    INSERT_EVENTS,
+    LOCK_TIMEOUT_S,
+    LedgerConnection,
+    LedgerDatastore,
+    LedgerPool,
+    SQLiteRecorder,
+    json_text,
+)
 
 if TYPE_CHECKING:
     from ledger.block import EventBlock
     from ledger.store.link import Column, Keys
     from ledger.store.url import SQLiteURL
 
-#: How long a writer waits for another one, in seconds.
-LOCK_TIMEOUT_S = 60
-
-CACHED_STATEMENTS = 256
-
-# A commit is on disk when it returns (FULL, on purpose); REPLACE fires the triggers that refuse deletion; a longer
-# write-ahead log before each checkpoint rewrites hot pages less often (16,384 pages of 4 KiB = 64 MiB).
-PRAGMAS = (
-    "PRAGMA synchronous = FULL",
-    "PRAGMA recursive_triggers = ON",
-    "PRAGMA wal_autocheckpoint = 16384",
-    "PRAGMA cache_size = -65536",
-    "PRAGMA temp_store = MEMORY",
-)
-
-INSERT_EVENTS = (
-    "INSERT INTO stored_events (notification_id, originator_id, originator_version, topic, state)"
-    " VALUES (?, ?, ?, ?, ?)"
-)
 HEAD = "SELECT size, recorded_at, tokens FROM log_head"
 WRITE_HEAD = "UPDATE log_head SET size = ?, recorded_at = ?, tokens = ?"
-TAKE_HEAD = "UPDATE log_head SET size = size + ? RETURNING size"
 TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-NOTIFICATIONS = (
-    "SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events"
-    " WHERE notification_id >= ? AND notification_id <= ?{topics} ORDER BY notification_id LIMIT ?"
-)
-TOPICS = " AND topic IN (SELECT value FROM json_each(?))"
-LAST_ID = 2**63 - 1
-
-
-class LedgerConnection(SQLiteConnection):
-    """Is a connection of the pool that shows the one underneath."""
-
-    def __init__(self, raw: sqlite3.Connection, max_age: float | None) -> None:
-        super().__init__(raw, max_age)
-        self.raw = raw
-
-    @contextmanager
-    def transaction(self, *, commit: bool) -> Iterator[SQLiteCursor]:
-        """Gives a cursor in a transaction that takes the write lock at once where it will commit."""
-        with LedgerTransaction(self, commit=commit) as cursor, cursor:
-            yield cursor
-
-
-class LedgerTransaction(SQLiteTransaction):
-    """Begins with the write lock: a reader that turns writer later can only fail."""
-
-    def __enter__(self) -> SQLiteCursor:
-        cursor = self.connection.cursor()
-        cursor.execute("BEGIN IMMEDIATE" if self.commit else "BEGIN")
-        return cursor
-
-
-class LedgerPool(SQLiteConnectionPool):
-    """Opens connections to an existing file, each with the settings a ledger needs."""
-
-    def __init__(self, url: "SQLiteURL", connector: Callable[..., Any]) -> None:
-        super().__init__(
-            db_name=f"file:{quote(str(url.path))}?mode=rw",
-            lock_timeout=LOCK_TIMEOUT_S,
-            pool_timeout=LOCK_TIMEOUT_S,
-        )
-        self._connector = connector
-
-    def _create_connection(self) -> LedgerConnection:
-        try:
-            raw = self._connector(
-                self.db_name,
-                uri=True,
-                check_same_thread=False,
-                isolation_level=None,
-                cached_statements=CACHED_STATEMENTS,
-                timeout=LOCK_TIMEOUT_S,
-            )
-            for pragma in PRAGMAS:
-                raw.execute(pragma)
-        except sqlite3.Error as error:
-            raise InterfaceError(error) from error
-        raw.row_factory = sqlite3.Row
-        return LedgerConnection(raw, self.max_age)
-
-
-class LedgerDatastore(SQLiteDatastore):
-    """Is the library's datastore over that pool, with text ids."""
-
-    def __init__(self, pool: LedgerPool) -> None:
-        # The base class would make a pool of its own, from a name it opens in its own way.
-        self.pool = pool
-        self.single_row_tracking = True
-        self.originator_id_type = "text"
-
-
-class SQLiteRecorder(SQLiteApplicationRecorder):
-    """Is the library's recorder over the ledger's table: positions come from log_head, under the write lock."""
-
-    def construct_create_table_statements(self) -> list[str]:
-        """Returns nothing: ``ledger.store.create`` makes the tables."""
-        return []
-
-    def _insert_events(self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int]:
-        c.execute(TAKE_HEAD, (len(stored_events),))
-        last = c.fetchall()[0][0]
-        ids = range(last - len(stored_events) + 1, last + 1)
-        c.executemany(
-            INSERT_EVENTS,
-            [
-                (position, str(event.originator_id), event.originator_version, event.topic, event.state)
-                for position, event in zip(ids, stored_events, strict=True)
-            ],
-        )
-        return list(ids)
-
-    def select_notifications(
-        self,
-        start: int | None,
-        limit: int,
-        stop: int | None = None,
-        topics: Sequence[str] = (),
-        *,
-        inclusive_of_start: bool = True,
-    ) -> Sequence[Notification]:
-        """Returns at most ``limit`` notifications from ``start`` to ``stop``, both included unless told otherwise."""
-        first = 0 if start is None else start if inclusive_of_start else start + 1
-        params: list[int | str] = [first, LAST_ID if stop is None else stop, limit]
-        if topics:
-            params.insert(2, _json(list(topics)))
-        statement = NOTIFICATIONS.format(topics=TOPICS if topics else "")
-        with self.datastore.transaction(commit=False) as c:
-            c.execute(statement, params)
-            return [Notification(row[1], row[2], row[3], row[4], id=row[0]) for row in c.fetchall()]
 
 
 class SQLiteLink(Link):
@@ -257,6 +129,10 @@ class SQLiteBackend(Backend):
         self._connector: Callable[..., Any] = connector or sqlite3.connect
         self._datastore = LedgerDatastore(LedgerPool(url, self._connector))
         self._recorder = SQLiteRecorder(self._datastore)
+        # Writers take turns on one connection: its page cache stays true as long as no other process writes.
+        self._writers = LedgerPool(url, self._connector)
+        self._next = Lock()
+        self._writing = Lock()
 
     @property
     def recorder(self) -> SQLiteRecorder:
@@ -267,7 +143,10 @@ class SQLiteBackend(Backend):
         if create:
             if not path.parent.is_dir():
                 raise StoreError(f"expected the folder {path.parent} to be there, got none: make it first")
-            path.touch()
+            try:
+                path.touch()
+            except OSError as error:
+                raise StoreError(f"expected to be allowed to create {self.place}, got: {error}") from error
         elif not path.is_file():
             raise StoreError(f"expected a ledger at {self.place}, got no such file: create it with `settlement init`")
 
@@ -284,8 +163,10 @@ class SQLiteBackend(Backend):
                 if writes:
                     self._commit(raw)
             finally:
-                if raw.in_transaction:
-                    raw.rollback()
+                # A connection closed meanwhile, by Store.close in another thread say, has rolled back already.
+                with suppress(sqlite3.Error):
+                    if raw.in_transaction:
+                        raw.rollback()
 
     @contextmanager
     def create_link(self) -> Iterator[SQLiteLink]:
@@ -304,25 +185,49 @@ class SQLiteBackend(Backend):
         return sqlite_statements()
 
     def close(self) -> None:
+        self._writers.close()
         self._datastore.close()
 
     @contextmanager
     def _connection(self, writes: bool) -> Iterator[sqlite3.Connection]:
-        pool = self._datastore.pool
+        pool = self._writers if writes else self._datastore.pool
+        with self._turn() if writes else nullcontext():
+            try:
+                connection = pool.get_connection()
+            except (ConnectionUnavailableError, ConnectionPoolClosedError) as error:
+                raise StoreError(f"{self.place}: expected a connection, got none: {error!r}") from error
+            except InterfaceError as error:
+                raise StoreError(f"expected a SQLite database at {self.place}, got: {error}") from error
+            assert isinstance(connection, LedgerConnection)
+            try:
+                yield connection.raw
+            finally:
+                with suppress(ConnectionPoolClosedError):
+                    pool.put_connection(connection)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Lets the writing threads of this process in one by one, none overtaking the one that waits longest.
+
+        The pool's own interlock would do the first, but keeps readers waiting behind a waiting writer.
+        """
+        if not self._next.acquire(timeout=LOCK_TIMEOUT_S):
+            raise self._no_turn()
         try:
-            connection = pool.get_connection(is_writer=writes)
-        except ConnectionUnavailableError as error:
-            raise StoreError(
-                f"{self.place}: expected a turn within {LOCK_TIMEOUT_S} s, got none: {error}. Another thread of this"
-                " process keeps the store, or a block was opened inside a block"
-            ) from error
-        except InterfaceError as error:
-            raise StoreError(f"expected a SQLite database at {self.place}, got: {error}") from error
-        assert isinstance(connection, LedgerConnection)
-        try:
-            yield connection.raw
+            if not self._writing.acquire(timeout=LOCK_TIMEOUT_S):
+                raise self._no_turn()
         finally:
-            pool.put_connection(connection)
+            self._next.release()
+        try:
+            yield
+        finally:
+            self._writing.release()
+
+    def _no_turn(self) -> StoreError:
+        return StoreError(
+            f"{self.place}: expected a turn to write within {LOCK_TIMEOUT_S} s, got none: another thread keeps the"
+            " store, or a writing block was opened inside another; nothing was written"
+        )
 
     def _commit(self, raw: sqlite3.Connection) -> None:
         try:
@@ -345,14 +250,10 @@ class SQLiteBackend(Backend):
         return StoreError(f"expected a SQLite database that can be used at {self.place}, got: {error}")
 
 
-def _json(values: list[Any]) -> str:
-    return msgspec.json.encode(values).decode()
-
-
 def _json_keys(keys: "Keys") -> str:
     """Returns keys for json_each; raises StoreError for a text with a NUL, which SQLite would cut off there."""
     values = keys.tolist() if hasattr(keys, "tolist") else list(keys)
-    text = _json(values)
+    text = json_text(values)
     if "\\u0000" in text and any("\0" in key for key in values):
         raise StoreError("expected keys without NUL characters, got one: no store takes it")
     return text

@@ -82,7 +82,9 @@ class StateWriter(StateReader):
 
         A person already known keeps token and name. A token is never given twice, not even after an erasure.
         """
-        names = dict(persons)
+        names: dict[str, str] = {}
+        for psn_no, psn_name in persons:
+            names.setdefault(psn_no, psn_name)
         known = self.tokens(list(names))
         fresh = [psn_no for psn_no in names if psn_no not in known]
         given = dict(zip(fresh, range(self._tokens + 1, self._tokens + 1 + len(fresh)), strict=True))
