@@ -1,14 +1,9 @@
 from collections.abc import Sequence
 
+from core_ext._records import cut, pack_copy, rows
 from core_ext.codec_fields import Column, Encoded, Int64s, Source
-from core_ext.text import Texts
+
+__all__ = ["cut", "decode", "encode", "pack_copy", "rows"]
 
 def encode(fields: Sequence[Source], rows: Int64s) -> Encoded: ...
 def decode(layout: Sequence[str], states: Sequence[bytes] | Encoded) -> list[Column]: ...
-def cut(encoded: Encoded) -> list[bytes]: ...
-def rows(
-    streams: Texts, versions: Int64s, topics: Int64s, names: Sequence[str], states: Encoded, first_id: int
-) -> list[tuple[int, str, int, str, bytes]]: ...
-def pack_copy(
-    streams: Texts, versions: Int64s, topics: Int64s, names: Sequence[str], states: Encoded, first_id: int
-) -> bytes: ...

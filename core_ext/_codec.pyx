@@ -1,52 +1,32 @@
 """Compiles the codec: see core_ext/reference/codec.py, its specification."""
 
-from cpython.buffer cimport PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.unicode cimport PyUnicode_DecodeUTF8
-from libc.stdint cimport int8_t, int64_t, uint8_t, uint64_t
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
+from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy
+
+from core_ext.msgpack cimport (
+    COUNT, END, RANGE, TRAILING, TYPE, UTF8, WIDE, Reader, address, copy_text, fail, get_binary, get_int, get_length,
+    get_text, put_head, put_int,
+)
 
 import numpy as np
 
 from core_ext import codec_fields as shapes
+from core_ext._records import cut, pack_copy, rows
 from core_ext.codec_fields import Encoded
 from core_ext.text import Texts
 
-cdef extern from *:
-    """
-    #include <stdint.h>
-    #include <string.h>
-    #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-    #error "the codec reads and writes msgpack on little-endian machines only"
-    #endif
-    static inline uint64_t load_be64(const uint8_t *p) { uint64_t w; memcpy(&w, p, 8); return __builtin_bswap64(w); }
-    static inline int64_t load_be32(const uint8_t *p) { uint32_t w; memcpy(&w, p, 4); return __builtin_bswap32(w); }
-    static inline int64_t load_be16(const uint8_t *p) { uint16_t w; memcpy(&w, p, 2); return __builtin_bswap16(w); }
-    static inline uint64_t load_le64(const uint8_t *p) { uint64_t w; memcpy(&w, p, 8); return w; }
-    static inline void store_be64(uint8_t *p, uint64_t w) { w = __builtin_bswap64(w); memcpy(p, &w, 8); }
-    static inline void copy32(uint8_t *to, const uint8_t *from) { memcpy(to, from, 32); }
-    static inline int bits_of(uint64_t u) { return 64 - __builtin_clzll(u | 1); }
-    """
-    uint64_t load_be64(const uint8_t* p) noexcept nogil
-    int64_t load_be32(const uint8_t* p) noexcept nogil
-    int64_t load_be16(const uint8_t* p) noexcept nogil
-    uint64_t load_le64(const uint8_t* p) noexcept nogil
-    void store_be64(uint8_t* p, uint64_t w) noexcept nogil
-    void copy32(uint8_t* to, const uint8_t* source) noexcept nogil
-    int bits_of(uint64_t u) noexcept nogil
+__all__ = ["cut", "decode", "encode", "pack_copy", "rows"]
 
 cdef enum:
-    # Kinds and faults, as core_ext.codec_fields numbers them (checked below).
+    # Kinds, as core_ext.codec_fields numbers them (checked below, as are the faults).
     INT, STR, BYTES, INTS, OPTIONAL_INTS, TABLE
-
-cdef enum:
-    END = 1, TYPE, RANGE, UTF8, WIDE, COUNT, TRAILING
 
 cdef enum:
     PUT_INTS = 1, PUT_TEXT, PUT_BINARY, PUT_RAW, PUT_ARRAY
 
 cdef enum:
-    BAD_OFFSETS = 1, BAD_TEXT, BAD_CHOICE, BAD_CELL
+    BAD_TEXT = 1, BAD_CHOICE, BAD_CELL
 
 if (INT, STR, BYTES, INTS, OPTIONAL_INTS, TABLE) != (
     shapes.INT, shapes.STR, shapes.BYTES, shapes.INTS, shapes.OPTIONAL_INTS, shapes.TABLE
@@ -57,95 +37,6 @@ if (INT, STR, BYTES, INTS, OPTIONAL_INTS, TABLE) != (
 
 cdef int64_t ABSENT = -(2**63)
 cdef int64_t LONGEST = 2**32 - 1  # of a str, bin or array in msgpack
-
-cdef struct IntForm:  # how to write an integer, by its sign and bit length
-    uint8_t head
-    uint8_t mask
-    uint8_t size
-    uint8_t shift
-
-cdef struct IntRead:  # how to read an integer, by its first byte
-    uint8_t size
-    uint8_t shift
-    uint8_t signed
-    uint8_t bad
-
-cdef IntForm FORMS[130]
-cdef IntRead READS[256]
-cdef uint64_t HIGH_BITS[4][33]  # the high bits of the first n bytes, by word
-
-
-cdef void _prepare() except *:
-    cdef int bits, size, byte, word
-    for bits in range(65):
-        if bits <= 7:
-            FORMS[bits] = IntForm(0, 0x7F, 0, 0)
-        else:
-            size = 1 if bits <= 8 else 2 if bits <= 16 else 4 if bits <= 32 else 8
-            FORMS[bits] = IntForm(0xCB + bits_of(size), 0, size, 64 - 8 * size)
-        if bits <= 5:
-            FORMS[64 + bits] = IntForm(0, 0xFF, 0, 0)
-        else:
-            size = 1 if bits <= 7 else 2 if bits <= 15 else 4 if bits <= 31 else 8
-            FORMS[64 + bits] = IntForm(0xCF + bits_of(size), 0, size, 64 - 8 * size)
-    FORMS[129] = IntForm(0xC0, 0, 0, 0)
-    for byte in range(256):
-        READS[byte] = IntRead(0, 0, 0, 0x80 <= byte < 0xE0)
-    for bits in range(4):
-        READS[0xCC + bits] = IntRead(1 << bits, 64 - (8 << bits), 0, 0)
-        READS[0xD0 + bits] = IntRead(1 << bits, 64 - (8 << bits), 1, 0)
-    for word in range(4):
-        for size in range(33):
-            bits = min(max(size - 8 * word, 0), 8)
-            HIGH_BITS[word][size] = int.from_bytes(b"\x80" * bits, "little")
-
-
-_prepare()
-
-
-cdef int utf8_ok(const uint8_t* p, int64_t n) noexcept nogil:
-    cdef int64_t i = 0
-    cdef int follow, k
-    cdef uint8_t b
-    while i < n:
-        if i + 8 <= n and load_le64(p + i) & HIGH_BITS[0][8] == 0:
-            i += 8
-            continue
-        b = p[i]
-        if b < 0x80:
-            i += 1
-            continue
-        if b < 0xC2 or b > 0xF4:
-            return 0
-        follow = 1 if b < 0xE0 else 2 if b < 0xF0 else 3
-        if i + follow >= n:
-            return 0
-        # The second byte rules out overlong forms, surrogates and code points beyond U+10FFFF.
-        if (b == 0xE0 and p[i + 1] < 0xA0) or (b == 0xED and p[i + 1] > 0x9F):
-            return 0
-        if (b == 0xF0 and p[i + 1] < 0x90) or (b == 0xF4 and p[i + 1] > 0x8F):
-            return 0
-        for k in range(1, follow + 1):
-            if (p[i + k] & 0xC0) != 0x80:
-                return 0
-        i += follow + 1
-    return 1
-
-
-cdef inline int copy_text(uint8_t* to, const uint8_t* source, int64_t n, int64_t readable) noexcept nogil:
-    """Copies n bytes into a buffer with 32 bytes of slack; returns whether they are UTF-8."""
-    cdef uint64_t a, b, c, d
-    if n <= 32 and readable >= 32:
-        copy32(to, source)
-        a, b, c, d = load_le64(source), load_le64(source + 8), load_le64(source + 16), load_le64(source + 24)
-        if (a | b | c | d) & HIGH_BITS[0][8] == 0:
-            return 1
-        # What follows the text may have a high bit where the text has none.
-        a, b = a & HIGH_BITS[0][n], b & HIGH_BITS[1][n]
-        c, d = c & HIGH_BITS[2][n], d & HIGH_BITS[3][n]
-        return (a | b | c | d) == 0 or utf8_ok(source, n)
-    memcpy(to, source, n)
-    return utf8_ok(to, n)
 
 
 # --- encode ---------------------------------------------------------------------------------------------------
@@ -161,39 +52,12 @@ cdef struct Field:
     int64_t size
 
 
-cdef inline uint8_t* put_int(uint8_t* p, int64_t value, int absent) noexcept nogil:
-    cdef int64_t negative = value >> 63
-    cdef int at = bits_of(<uint64_t>(value ^ negative)) + <int>(negative & 64)
-    if absent:
-        at = 129
-    cdef IntForm form = FORMS[at]
-    p[0] = form.head | (<uint8_t>value & form.mask)
-    store_be64(p + 1, (<uint64_t>value) << form.shift)
-    return p + 1 + form.size
-
-
-cdef inline uint8_t* put_head(uint8_t* p, int64_t n, int fix, int fix_below, int head8, int head16) noexcept nogil:
-    if n < fix_below:
-        p[0] = <uint8_t>(fix | n)
-        return p + 1
-    if n < 256 and head8:
-        p[0] = head8
-        p[1] = <uint8_t>n
-        return p + 2
-    if n < 65536:
-        p[0] = head16
-        p[1] = <uint8_t>(n >> 8)
-        p[2] = <uint8_t>n
-        return p + 3
-    p[0] = head16 + 1
-    store_be64(p + 1, (<uint64_t>n) << 32)
-    return p + 5
-
-
-cdef inline uint8_t* put_array(uint8_t* p, const int64_t* cells, int64_t width, int optional, int* absent) noexcept nogil:
+cdef inline uint8_t* put_array(
+    uint8_t* p, const int64_t* cells, int64_t width, bint optional, int* absent
+) noexcept nogil:
     """Writes an array; without ``optional`` an ABSENT cell is written as an integer and told in ``absent``."""
     cdef int64_t k
-    cdef int found = 0
+    cdef bint found = 0
     p = put_head(p, width, 0x90, 16, 0, 0xDC)
     if optional:
         for k in range(width):
@@ -285,50 +149,33 @@ cdef int64_t write_states(
     return p - out
 
 
-cdef object _raws(object raws):
-    """Returns (offsets, data, longest) of raw msgpack values, data never empty so that it has an address."""
-    kept = [bytes(raw) for raw in raws]
-    offsets = np.zeros(len(kept) + 1, dtype=np.int64)
-    np.cumsum([len(raw) for raw in kept], out=offsets[1:])
-    return offsets, np.frombuffer(b"".join(kept) + b"\0", dtype=np.uint8), max(map(len, kept), default=0)
-
-
-cdef int64_t _address(object array) except? -1:
-    """Returns where an array's first element is; the caller keeps the array alive."""
-    cdef Py_buffer view
-    PyObject_GetBuffer(array, &view, PyBUF_STRIDES)
-    cdef int64_t address = <int64_t>view.buf
-    PyBuffer_Release(&view)
-    return address
-
-
 cdef int64_t _fill(Field* field, object source, list held) except -1:
     """Fills one field from its source, keeps alive what it points into, returns its longest bytes beside text."""
     field.values, field.present, field.width = NULL, NULL, 1
     if isinstance(source, (shapes.Ints, shapes.Table)):
         field.put = PUT_INTS
-        field.values, field.stride = <const char*>_address(source.values), source.values.strides[0]
+        field.values, field.stride = <const char*>address(source.values), source.values.strides[0]
         field.width = source.values.shape[1] if source.values.ndim == 2 else 1
         return 9 * field.width
     if isinstance(source, (shapes.Text, shapes.Binary)):
         field.put = PUT_TEXT if isinstance(source, shapes.Text) else PUT_BINARY
-        field.offsets, field.data = <const int64_t*>_address(source.offsets), <const uint8_t*>_address(source.data)
+        field.offsets, field.data = <const int64_t*>address(source.offsets), <const uint8_t*>address(source.data)
         field.size = len(source.data)
         return 5
     if isinstance(source, shapes.Array):
         field.put, field.width = PUT_ARRAY, source.values.shape[1]
-        field.values = <const char*>_address(source.values)
+        field.values = <const char*>address(source.values)
         if source.present is not None:
-            field.present = <const int64_t*>_address(source.present)
+            field.present = <const int64_t*>address(source.present)
         return 5 + 9 * field.width
     field.put = PUT_RAW
     choice = isinstance(source, shapes.Choice)
-    offsets, data, longest = _raws(source.raws if choice else [source.raw])
+    offsets, data, longest = shapes.joined(source.raws if choice else [source.raw])
     held.append((offsets, data))
     field.width = len(offsets) - 1
     if choice:
-        field.values = <const char*>_address(source.index)
-    field.offsets, field.data = <const int64_t*>_address(offsets), <const uint8_t*>_address(data)
+        field.values = <const char*>address(source.chosen)
+    field.offsets, field.data = <const int64_t*>address(offsets), <const uint8_t*>address(data)
     return longest
 
 
@@ -340,7 +187,7 @@ def encode(fields, rows):
     cdef const int64_t[::1] selected = rows
     cdef int64_t[::1] fault = np.zeros(5, dtype=np.int64)
     buffer = np.zeros(max(count, 1) * sizeof(Field), dtype=np.uint8)
-    cdef Field* array = <Field*>_address(buffer)
+    cdef Field* array = <Field*>address(buffer)
     for f in range(count):
         longest += _fill(&array[f], fields[f], held)
         cells += array[f].width if array[f].put == PUT_INTS else 1
@@ -352,7 +199,7 @@ def encode(fields, rows):
     data = np.empty(texts + longest * selected.shape[0] + 64, dtype=np.uint8)
     offsets = np.zeros(selected.shape[0] + 1, dtype=np.int64)
     cdef int64_t[::1] at = offsets
-    cdef uint8_t* out = <uint8_t*>_address(data)
+    cdef uint8_t* out = <uint8_t*>address(data)
     with nogil:
         used = write_states(array, count, cells, selected, at, out, fault)
     if used < 0:
@@ -369,13 +216,6 @@ def encode(fields, rows):
 
 # --- decode ---------------------------------------------------------------------------------------------------
 
-cdef struct Reader:
-    const uint8_t* end  # of the state
-    const uint8_t* readable  # of the memory behind it, at or after end
-    int fault
-    int64_t detail
-
-
 cdef struct Out:
     int kind
     int64_t width
@@ -384,117 +224,6 @@ cdef struct Out:
     int64_t* offsets
     uint8_t* data
     int64_t used
-
-
-cdef inline const uint8_t* fail(Reader* r, int fault, int64_t detail) noexcept nogil:
-    r.fault, r.detail = fault, detail
-    return NULL
-
-
-cdef inline int64_t value_of(uint8_t head, uint64_t word) noexcept nogil:
-    """Returns the integer with this head and the eight bytes behind it, big-endian."""
-    cdef IntRead form = READS[head]
-    cdef int64_t low = <int64_t>word >> form.shift
-    if not form.signed:
-        low = <int64_t>(word >> form.shift)
-    return low if form.size else <int8_t>head
-
-
-cdef const uint8_t* get_last_int(Reader* r, const uint8_t* p, int64_t* value) noexcept nogil:
-    """Reads an integer that may be malformed or near the end of what is readable."""
-    cdef uint8_t bytes_there[16]
-    cdef int64_t left = r.end - p
-    if left <= 0:
-        return fail(r, END, 0)
-    if READS[p[0]].bad:
-        return fail(r, TYPE, p[0])
-    if left <= READS[p[0]].size:
-        return fail(r, END, 0)
-    memcpy(bytes_there, p, READS[p[0]].size + 1)
-    value[0] = value_of(p[0], load_be64(bytes_there + 1))
-    if p[0] == 0xCF and value[0] < 0:
-        return fail(r, RANGE, 0)
-    return p + 1 + READS[p[0]].size
-
-
-cdef inline const uint8_t* get_int(Reader* r, const uint8_t* p, int64_t* value) noexcept nogil:
-    """Reads one integer of any form and returns what follows it; NULL, and the fault in ``r``, when there is none.
-
-    The position is passed by value: kept in memory, it would cost a store and a load between any two integers.
-    The frequent forms are branches, so that the next integer starts before this one's length has been loaded.
-    """
-    cdef uint8_t head = p[0] if p < r.end else 0xC0
-    if head < 0x80:
-        value[0] = head
-        return p + 1
-    if r.end - p < 9:
-        return get_last_int(r, p, value)
-    if head == 0xCE:
-        value[0] = load_be32(p + 1)
-        return p + 5
-    if head == 0xCD:
-        value[0] = load_be16(p + 1)
-        return p + 3
-    value[0] = value_of(head, load_be64(p + 1))
-    if READS[head].bad or (head == 0xCF and value[0] < 0):
-        return get_last_int(r, p, value)
-    return p + 1 + READS[head].size
-
-
-cdef inline const uint8_t* get_length(
-    Reader* r, const uint8_t* p, int fix, int fix_mask, int head8, int head16, int64_t* length
-) noexcept nogil:
-    """Reads the head of an array (head8 0), str or bin (fix_mask 0) and its length; NULL for a fault."""
-    cdef uint8_t head
-    cdef int size, k
-    cdef int64_t n = 0
-    if p >= r.end:
-        return fail(r, END, 0)
-    head = p[0]
-    if fix_mask and (head & fix_mask) == fix:
-        length[0] = head & ~fix_mask
-        return p + 1
-    if head8 and head == head8:
-        size = 1
-    elif head == head16:
-        size = 2
-    elif head == head16 + 1:
-        size = 4
-    else:
-        return fail(r, TYPE, head)
-    if r.end - p <= size:
-        return fail(r, END, 0)
-    for k in range(1, size + 1):
-        n = n << 8 | p[k]
-    length[0] = n
-    return p + 1 + size
-
-
-cdef inline const uint8_t* get_text(Reader* r, const uint8_t* p, Out* out, int64_t row) noexcept nogil:
-    cdef int64_t n = 0
-    p = get_length(r, p, 0xA0, 0xE0, 0xD9, 0xDA, &n)
-    if p == NULL:
-        return NULL
-    if r.end - p < n:
-        return fail(r, END, 0)
-    if not copy_text(out.data + out.used, p, n, r.readable - p):
-        return fail(r, UTF8, 0)
-    out.used += n
-    out.offsets[row + 1] = out.used
-    return p + n
-
-
-cdef inline const uint8_t* get_binary(Reader* r, const uint8_t* p, Out* out, int64_t row) noexcept nogil:
-    cdef int64_t n = 0
-    p = get_length(r, p, 0, 0, 0xC4, 0xC5, &n)
-    if p == NULL:
-        return NULL
-    if r.end - p < n:
-        return fail(r, END, 0)
-    memcpy(out.data + out.used, p, n)
-    out.used += n
-    out.offsets[row + 1] = out.used
-    return p + n
 
 
 cdef inline const uint8_t* get_array(
@@ -537,7 +266,10 @@ cdef inline int64_t read_state(
         if out.kind == INT:
             p = get_int(r, p, out.values + row)
         elif out.kind == STR:
-            p = get_text(r, p, out, row)
+            n = 0
+            p = get_text(r, p, out.data + out.used, &n)
+            out.used += n
+            out.offsets[row + 1] = out.used
         elif out.kind == TABLE:
             n, values = out.width, out.values + row * out.width
             for k in range(n):
@@ -548,7 +280,10 @@ cdef inline int64_t read_state(
         elif out.kind == INTS:
             p = get_array(r, p, out.values + row * out.width, out.width, 0)
         elif out.kind == BYTES:
-            p = get_binary(r, p, out, row)
+            n = 0
+            p = get_binary(r, p, out.data + out.used, &n)
+            out.used += n
+            out.offsets[row + 1] = out.used
         elif p < r.end and p[0] == 0xC0:
             p += 1
             out.present[row] = 0
@@ -608,16 +343,16 @@ cdef object _column(Out* out, int64_t n, int64_t total):
     """Allocates one column and points the reader at it; text columns get every byte there is as their bound."""
     if out.kind in (STR, BYTES):
         offsets, data = np.zeros(n + 1, dtype=np.int64), np.empty(total + 32, dtype=np.uint8)
-        out.offsets, out.data = <int64_t*>_address(offsets), <uint8_t*>_address(data)
+        out.offsets, out.data = <int64_t*>address(offsets), <uint8_t*>address(data)
         return Texts(offsets, data)
     values = np.empty(n * out.width, dtype=np.int64)
     if out.kind != INT:
         values = values.reshape(n, out.width)
-    out.values = <int64_t*>_address(values)
+    out.values = <int64_t*>address(values)
     if out.kind != OPTIONAL_INTS:
         return values
     present = np.empty(n, dtype=np.int64)
-    out.present = <int64_t*>_address(present)
+    out.present = <int64_t*>address(present)
     return values, present
 
 
@@ -626,15 +361,15 @@ def decode(layout, states):
     cdef int64_t count = len(layout), fields = shapes.fields_of(layout), f, n, total, readable_end = 0, failed
     if isinstance(states, Encoded):
         n = shapes.texts_checked("states", states.offsets, states.data)
-        starts, sizes = states.offsets[:n] + _address(states.data), np.diff(states.offsets)
-        total, readable_end = len(states.data), _address(states.data) + len(states.data)
+        starts, sizes = states.offsets[:n] + address(states.data), np.diff(states.offsets)
+        total, readable_end = len(states.data), address(states.data) + len(states.data)
         held = states
     else:
         held = tuple(states)  # keeps every state alive while the lock is released
         n = len(held)
         starts, sizes, total = _places(held, n)
     buffer = np.zeros(max(count, 1) * sizeof(Out), dtype=np.uint8)
-    cdef Out* outs = <Out*>_address(buffer)
+    cdef Out* outs = <Out*>address(buffer)
     cdef list columns = []
     for f in range(count):
         outs[f].kind, outs[f].width = shapes.parse_kind(layout[f])
@@ -649,85 +384,3 @@ def decode(layout, states):
         if outs[f].kind in (STR, BYTES):
             columns[f].data.resize(outs[f].used, refcheck=False)
     return columns
-
-
-# --- rows for stores ------------------------------------------------------------------------------------------
-
-def cut(encoded):
-    """Returns the states as bytes objects; see the reference."""
-    cdef int64_t n = shapes.texts_checked("states", encoded.offsets, encoded.data), i
-    cdef const int64_t[::1] at = encoded.offsets
-    cdef const char* data = <const char*>_address(encoded.data)
-    return [PyBytes_FromStringAndSize(data + at[i], at[i + 1] - at[i]) for i in range(n)]
-
-
-cdef int64_t _check_rows(streams, versions, topics, names, states) except -1:
-    cdef int64_t count = shapes.texts_checked("states", states.offsets, states.data)
-    lengths = {
-        "streams": shapes.texts_checked("streams", streams.offsets, streams.data),
-        "versions": len(shapes.int64s("versions", versions)),
-        "topics": len(shapes.int64s("topics", topics)),
-    }
-    for what, length in lengths.items():
-        if length != count:
-            raise ValueError(f"{what}: expected {count} of them, one a state, got {length}")
-    if count and (topics.min() < 0 or topics.max() >= len(names)):
-        raise ValueError(f"topics: expected 0 to {len(names) - 1}, got {topics.min()} to {topics.max()}")
-    return count
-
-
-def rows(streams, versions, topics, names, states, int64_t first_id):
-    """Returns (id, stream, version, topic, state) a state; see the reference."""
-    cdef int64_t n = _check_rows(streams, versions, topics, names, states), i
-    cdef const int64_t[::1] ids = streams.offsets, at = states.offsets, version = versions, topic = topics
-    cdef const char* texts = <const char*>_address(streams.data)
-    cdef const char* data = <const char*>_address(states.data)
-    cdef tuple named = tuple(names)
-    cdef list out = []
-    for i in range(n):
-        out.append((
-            first_id + i,
-            PyUnicode_DecodeUTF8(texts + ids[i], ids[i + 1] - ids[i], NULL),
-            version[i],
-            named[topic[i]],
-            PyBytes_FromStringAndSize(data + at[i], at[i + 1] - at[i]),
-        ))
-    return out
-
-
-cdef inline uint8_t* put_copy(uint8_t* p, const uint8_t* source, int64_t n) noexcept nogil:
-    store_be64(p, (<uint64_t>n) << 32)
-    memcpy(p + 4, source, n)
-    return p + 4 + n
-
-
-cdef inline uint8_t* put_copy_int(uint8_t* p, int64_t value) noexcept nogil:
-    store_be64(p, (<uint64_t>8) << 32)
-    store_be64(p + 4, <uint64_t>value)
-    return p + 12
-
-
-def pack_copy(streams, versions, topics, names, states, int64_t first_id):
-    """Returns the rows as PostgreSQL binary COPY tuples; see the reference."""
-    cdef int64_t n = _check_rows(streams, versions, topics, names, states), i, total, t
-    name_offsets, name_data, _ = _raws([name.encode() for name in names])
-    cdef const int64_t[::1] ids = streams.offsets, at = states.offsets, version = versions, topic = topics
-    cdef const int64_t[::1] name_at = name_offsets
-    cdef const uint8_t* texts = <const uint8_t*>_address(streams.data)
-    cdef const uint8_t* data = <const uint8_t*>_address(states.data)
-    cdef const uint8_t* named = <const uint8_t*>_address(name_data)
-    total = (ids[n] - ids[0]) + (at[n] - at[0]) + 38 * n
-    for i in range(n):
-        total += name_at[topic[i] + 1] - name_at[topic[i]]
-    packed = PyBytes_FromStringAndSize(NULL, total)
-    cdef uint8_t* p = <uint8_t*>PyBytes_AS_STRING(packed)
-    with nogil:
-        for i in range(n):
-            p[0], p[1] = 0, 5
-            p = put_copy(p + 2, texts + ids[i], ids[i + 1] - ids[i])
-            p = put_copy_int(p, version[i])
-            t = topic[i]
-            p = put_copy(p, named + name_at[t], name_at[t + 1] - name_at[t])
-            p = put_copy(p, data + at[i], at[i + 1] - at[i])
-            p = put_copy_int(p, first_id + i)
-    return packed

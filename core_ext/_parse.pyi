@@ -3,16 +3,6 @@ from numpy.typing import NDArray
 
 from core_ext.cells import Cells, Parsed
 
-def split(
-    data: NDArray[np.uint8],
-    begin: int,
-    end: int,
-    final: bool,
-    delimiter: int,
-    lead: int,
-    cells: Cells,
-    row: int,
-) -> tuple[int, int]: ...
 def parse(
     data: NDArray[np.uint8],
     cells: Cells,

@@ -1,50 +1,19 @@
-"""Cuts CSV bytes into cells and reads cells into integer tables; ``core_ext.reference.parse`` is the specification.
+"""Reads cells into integer tables; ``core_ext.reference.parse`` is the specification.
 
-Both loops run without the GIL and never raise: a record that fails carries fault bits.
+The loop runs without the GIL and never raises: a record that fails carries fault bits.
 """
 
 import numpy as np
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
-from libc.string cimport memcpy, memmove, memset
+from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.string cimport memcpy
+
+from core_ext.utf8 cimport has_control, has_gap, is_utf8
 
 from core_ext import cells as c
 from core_ext.cells import COLUMNS, TEXT_COLUMNS, Parsed
 from core_ext.layout import ABSENT, AMOUNTS, FACT, FACTS
 from core_ext.text import Texts
-
-cdef extern from *:
-    """
-    #include <stdint.h>
-    #include <string.h>
-    #if defined(_MSC_VER)
-    #include <intrin.h>
-    static __inline int first_hit(uint64_t hits) { unsigned long at; _BitScanForward64(&at, hits); return (int)(at >> 3); }
-    #else
-    static inline int first_hit(uint64_t hits) { return __builtin_ctzll(hits) >> 3; }
-    #endif
-
-    /* Eight bytes of text, the first one lowest. */
-    static inline uint64_t word_at(const uint8_t *text) {
-        uint64_t word;
-        memcpy(&word, text, 8);
-    #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-        word = __builtin_bswap64(word);
-    #endif
-        return word;
-    }
-
-    static inline uint64_t every(uint8_t byte) { return UINT64_C(0x0101010101010101) * byte; }
-    static inline uint64_t high(uint64_t word) { return word & UINT64_C(0x8080808080808080); }
-    /* High bits over the bytes below n (n <= 128): exact up to the first hit, noise only above it. */
-    static inline uint64_t below(uint64_t word, uint8_t n) { return high((word - every(n)) & ~word); }
-    static inline uint64_t equal(uint64_t word, uint8_t byte) { return below(word ^ every(byte), 1); }
-    """
-    int first_hit(uint64_t hits) noexcept nogil
-    uint64_t word_at(const uint8_t* text) noexcept nogil
-    uint64_t high(uint64_t word) noexcept nogil
-    uint64_t below(uint64_t word, uint8_t n) noexcept nogil
-    uint64_t equal(uint64_t word, uint8_t byte) noexcept nogil
 
 cdef enum:
     TEXTS = 7
@@ -64,8 +33,6 @@ cdef int AMOUNT_RANGE = c.AMOUNT_RANGE
 cdef int NEGATIVE_WITHOUT_INIT = c.NEGATIVE_WITHOUT_INIT
 cdef int IDENTITY_I1 = c.IDENTITY_I1
 cdef uint8_t WHOLE = c.WHOLE
-cdef uint8_t WRONG_COUNT = c.WRONG_COUNT
-cdef uint8_t BAD_QUOTES = c.BAD_QUOTES
 cdef int KEY_BYTES = c.KEY_BYTES
 cdef int CODE_DIGITS = c.CODE_DIGITS
 cdef int64_t LIMIT_FEN = c.LIMIT_FEN
@@ -100,223 +67,6 @@ for _at, _name in enumerate(("insu_admdvs", "mdtrtarea_admvs", "hosp_lv", "psn_t
 
 if len(TEXT_COLUMNS) != TEXTS or FACTS[FACT["medfee_sumamt"]:] != COLUMNS[C_MEDFEE:C_GIVEN] or COLUMNS[C_GIVEN:] != AMOUNTS:
     raise ImportError("core_ext._parse: core_ext.cells and core_ext.layout are not the ones it was written for")
-
-
-# ---- records into cells ------------------------------------------------------------------------------------------
-
-
-def split(
-    uint8_t[::1] data not None,
-    Py_ssize_t begin,
-    Py_ssize_t end,
-    bint final,
-    int delimiter,
-    int lead,
-    cells not None,
-    Py_ssize_t row,
-):
-    """Cuts the records of ``data[begin:end]`` into ``cells`` from ``row`` on; returns (next row, rest's begin)."""
-    cdef int32_t[:, ::1] starts = cells.starts
-    cdef int32_t[:, ::1] ends = cells.ends
-    cdef int64_t[:, ::1] records = cells.records
-    cdef uint8_t[::1] shape = cells.shape
-    cdef Py_ssize_t rows = starts.shape[0], columns = starts.shape[1], count, stop
-    cdef int state
-    cdef uint8_t* raw
-    if ends.shape[0] != rows or ends.shape[1] != columns or records.shape[0] != rows or records.shape[1] != 2 or shape.shape[0] != rows:
-        raise ValueError("cells: expected four tables of one length")
-    if not 0 <= begin <= end <= data.shape[0] or row < 0 or data.shape[0] > 0x7FFFFFFF:
-        raise ValueError(f"expected 0 <= begin <= end <= {data.shape[0]}, got {begin} and {end}")
-    if begin == end or columns == 0:
-        return row, begin
-    raw = &data[0]
-    with nogil:
-        while row < rows:
-            while begin < end and (raw[begin] == 10 or raw[begin] == 13):
-                begin += 1
-            if begin == end:
-                break
-            stop = begin
-            state = cut(raw, &stop, end, <uint8_t>delimiter, lead, columns, &starts[row, 0], &ends[row, 0], &count)
-            if state & 1 == 0 and not final:
-                break
-            records[row, 0] = begin
-            records[row, 1] = stop
-            if state & 2:
-                shape[row] = BAD_QUOTES
-            elif count != lead + columns:
-                shape[row] = WRONG_COUNT
-            else:
-                shape[row] = WHOLE
-                if lead or state & 4:
-                    tidy(raw, lead > 0, columns, &starts[row, 0], &ends[row, 0])
-            if shape[row] != WHOLE:
-                memset(&starts[row, 0], 0, columns * sizeof(int32_t))
-                memset(&ends[row, 0], 0, columns * sizeof(int32_t))
-            begin = stop
-            row += 1
-    return row, begin
-
-
-cdef int cut(
-    uint8_t* raw,
-    Py_ssize_t* place,
-    Py_ssize_t end,
-    uint8_t delimiter,
-    Py_ssize_t lead,
-    Py_ssize_t columns,
-    int32_t* starts,
-    int32_t* ends,
-    Py_ssize_t* cells,
-) noexcept nogil:
-    """Cuts one record; returns 1 line end seen | 2 quotes unsound | 4 some cell holds doubled quotes.
-
-    A cell with doubled quotes has its end as ``~end`` until ``tidy`` has been there.
-    """
-    cdef Py_ssize_t at = place[0], count = 0, first, last
-    cdef int state = 0
-    cdef bint doubled
-    cdef uint64_t word, hits
-    while True:
-        first = at
-        if at < end and raw[at] == 34:
-            doubled = False
-            at += 1
-            first = at
-            while True:
-                while at < end and raw[at] != 34:
-                    at += 1
-                if at >= end:
-                    place[0] = end
-                    cells[0] = count
-                    return 2
-                if at + 1 < end and raw[at + 1] == 34:
-                    doubled = True
-                    at += 2
-                    continue
-                break
-            last = at
-            at += 1
-            if at < end and raw[at] != delimiter and raw[at] != 10 and raw[at] != 13:
-                state |= 2
-                while at < end and raw[at] != delimiter and raw[at] != 10 and raw[at] != 13:
-                    at += 1
-            if lead <= count < lead + columns:
-                starts[count - lead] = <int32_t>first
-                ends[count - lead] = <int32_t>(~last if doubled else last)
-                if doubled:
-                    state |= 4
-        else:
-            while at + 8 <= end:
-                word = word_at(raw + at)
-                hits = equal(word, delimiter) | equal(word, 10) | equal(word, 13)
-                if hits:
-                    at += first_hit(hits)
-                    break
-                at += 8
-            while at < end and raw[at] != delimiter and raw[at] != 10 and raw[at] != 13:
-                at += 1
-            if lead <= count < lead + columns:
-                starts[count - lead] = <int32_t>first
-                ends[count - lead] = <int32_t>at
-        count += 1
-        if at >= end or raw[at] != delimiter:
-            break
-        at += 1
-    place[0] = at
-    cells[0] = count
-    return state | (at < end)
-
-
-cdef void tidy(uint8_t* raw, bint undo, Py_ssize_t columns, int32_t* starts, int32_t* ends) noexcept nogil:
-    """Halves doubled quotes and undoes a quarantine file's marks, in place; what is left behind is blanked."""
-    cdef Py_ssize_t column
-    cdef int32_t first, last, stop, at, to
-    for column in range(columns):
-        first = starts[column]
-        stop = ends[column]
-        last = stop
-        if stop < 0:
-            stop = ~stop
-            at = to = first
-            while at < stop:
-                raw[to] = raw[at]
-                at += 2 if raw[at] == 34 else 1
-                to += 1
-            last = to
-        if undo:
-            last = first + undone(raw + first, last - first)
-        ends[column] = last
-        if last < stop:
-            memset(raw + last, 32, stop - last)
-
-
-cdef int32_t undone(uint8_t* cell, int32_t length) noexcept nogil:
-    """Undoes ``core_ext.defusing`` in place; returns the new length."""
-    cdef int32_t at = 0, to = 0
-    cdef int upper, lower
-    if length > 1 and cell[0] == 39 and is_formula(cell + 1, length - 1) and not is_plain_number(cell + 1, length - 1):
-        length -= 1
-        memmove(cell, cell + 1, length)
-    while at < length:
-        if cell[at] == 92 and at + 3 < length and cell[at + 1] == 120:
-            upper = hex_digit(cell[at + 2])
-            lower = hex_digit(cell[at + 3])
-            if lower >= 0 and (upper >= 8 or (upper == 5 and lower == 12)):
-                cell[to] = <uint8_t>(upper * 16 + lower)
-                at += 4
-                to += 1
-                continue
-        cell[to] = cell[at]
-        at += 1
-        to += 1
-    return to
-
-
-cdef inline int hex_digit(uint8_t byte) noexcept nogil:
-    if 48 <= byte <= 57:
-        return byte - 48
-    if 65 <= byte <= 70:
-        return byte - 55
-    return -1
-
-
-cdef bint is_formula(const uint8_t* cell, int32_t length) noexcept nogil:
-    cdef int32_t at = 0
-    cdef uint8_t byte
-    while at < length and cell[at] == 39:
-        at += 1
-    if at == length:
-        return False
-    byte = cell[at]
-    if byte == 61 or byte == 43 or byte == 45 or byte == 64 or byte == 9 or byte == 10 or byte == 13:
-        return True
-    if byte != 0xEF or at + 2 >= length or cell[at + 1] != 0xBC:
-        return False
-    byte = cell[at + 2]
-    return byte == 0x9D or byte == 0x8B or byte == 0x8D or byte == 0xA0
-
-
-cdef bint is_plain_number(const uint8_t* cell, int32_t length) noexcept nogil:
-    cdef int32_t at = 0, digits = 0
-    if length and (cell[0] == 43 or cell[0] == 45):
-        at = 1
-    while at < length and 48 <= cell[at] <= 57:
-        at += 1
-        digits += 1
-    if digits == 0:
-        return False
-    if at == length:
-        return True
-    if cell[at] != 46 or at + 1 == length:
-        return False
-    at += 1
-    while at < length and 48 <= cell[at] <= 57:
-        at += 1
-    return at == length
-
-
-# ---- cells into tables -------------------------------------------------------------------------------------------
 
 
 cdef struct Row:
@@ -500,108 +250,6 @@ cdef int text_fault(int text, const uint8_t* cell, Py_ssize_t length) noexcept n
                 return 0
         return MISSING_PSN_NO
     return 0
-
-
-cdef inline bint has_control(const uint8_t* cell, Py_ssize_t length) noexcept nogil:
-    """Tells whether UTF-8 text holds U+0000-001F or U+007F-009F."""
-    cdef Py_ssize_t at = 0
-    cdef uint64_t word
-    if length >= 8:
-        # Whole words first, the last one over the text's end; only a suspect one is looked at byte by byte.
-        while True:
-            word = word_at(cell + at)
-            if below(word, 32) | equal(word, 127) | equal(word, 0xC2):
-                break
-            if at + 8 >= length:
-                return False
-            at = at + 8 if at + 16 <= length else length - 8
-    for at in range(length):
-        if cell[at] < 32 or cell[at] == 127 or (cell[at] == 0xC2 and cell[at + 1] < 0xA0):
-            return True
-    return False
-
-
-cdef bint has_gap(const uint8_t* cell, Py_ssize_t length) noexcept nogil:
-    """Tells whether UTF-8 text holds a control character, a space of any width, an invisible mark or a comma."""
-    cdef Py_ssize_t at = 0
-    cdef uint64_t word
-    cdef uint8_t second, third
-    if length >= 8:
-        while True:
-            word = word_at(cell + at)
-            if below(word, 33) | equal(word, 127) | equal(word, 44) | high(word):
-                break
-            if at + 8 >= length:
-                return False
-            at = at + 8 if at + 16 <= length else length - 8
-    for at in range(length):
-        if cell[at] <= 32 or cell[at] == 44 or cell[at] == 127:
-            return True
-        if cell[at] < 0xC2:
-            continue
-        second = cell[at + 1]
-        if cell[at] == 0xC2 and second <= 0xA0:
-            return True
-        if cell[at] < 0xE1 or cell[at] > 0xEF:
-            continue
-        third = cell[at + 2]
-        if cell[at] == 0xE1 and second == 0x9A and third == 0x80:
-            return True
-        if cell[at] == 0xE2 and second == 0x80 and (third <= 0x8F or 0xA8 <= third <= 0xAF):
-            return True
-        if cell[at] == 0xE2 and second == 0x81 and 0x9F <= third <= 0xAF:
-            return True
-        if cell[at] == 0xE3 and second == 0x80 and third == 0x80:
-            return True
-        if cell[at] == 0xEF and second == 0xBB and third == 0xBF:
-            return True
-    return False
-
-
-cdef bint is_utf8(const uint8_t* text, Py_ssize_t length) noexcept nogil:
-    """Tells whether bytes are UTF-8: shortest forms only, no surrogates, nothing above U+10FFFF."""
-    cdef Py_ssize_t at = 0, more
-    cdef uint64_t word
-    cdef uint8_t byte, least, most
-    while at < length:
-        if at + 8 <= length:
-            word = high(word_at(text + at))
-            if word == 0:
-                at += 8
-                continue
-            at += first_hit(word)
-        byte = text[at]
-        at += 1
-        if byte < 0x80:
-            continue
-        least = 0x80
-        most = 0xBF
-        if 0xC2 <= byte <= 0xDF:
-            more = 1
-        elif 0xE0 <= byte <= 0xEF:
-            more = 2
-            if byte == 0xE0:
-                least = 0xA0
-            elif byte == 0xED:
-                most = 0x9F
-        elif 0xF0 <= byte <= 0xF4:
-            more = 3
-            if byte == 0xF0:
-                least = 0x90
-            elif byte == 0xF4:
-                most = 0x8F
-        else:
-            return False
-        if at + more > length or text[at] < least or text[at] > most:
-            return False
-        at += 1
-        more -= 1
-        while more:
-            if text[at] & 0xC0 != 0x80:
-                return False
-            at += 1
-            more -= 1
-    return True
 
 
 cdef void read_codes(Row* row, int64_t* facts, const int64_t* insutypes, Py_ssize_t n_insutypes) noexcept nogil:

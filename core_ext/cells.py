@@ -1,4 +1,4 @@
-"""Names what the parse kernels take in and hand out: records cut into cells, and the columns cells become.
+"""Names what the split and parse kernels take in and hand out: records cut into cells, and the columns cells become.
 
 ``COLUMNS`` are the national columns a kernel reads. A *column map* is an ``int64`` array of that length: the
 place of each one in the file, or -1 where the file has no such column. A *fault* is a bit: bit ``k`` stands for

@@ -57,9 +57,9 @@ class Const(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """Is a field of few values, each already msgpack: ``raws[index[i]]`` in row i."""
+    """Is a field of few values, each already msgpack: ``raws[chosen[i]]`` in row i."""
 
-    index: Int64s
+    chosen: Int64s
     raws: Sequence[bytes]
 
 
@@ -183,6 +183,14 @@ def texts_checked(what: str, offsets: Int64s, data: Bytes) -> int:
     return count
 
 
+def joined(raws: Sequence[bytes]) -> tuple[Int64s, Bytes, int]:
+    """Returns (offsets, data, length of the longest) of raw values; the data is never empty."""
+    lengths = [len(raw) for raw in raws]
+    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets, np.frombuffer(b"".join(raws) + b"\0", dtype=np.uint8), max(lengths, default=0)
+
+
 def rows_of(source: Source, field: int) -> int | None:
     """Returns how many rows a source has, None for a constant; raises ValueError for arrays of another shape.
 
@@ -198,8 +206,8 @@ def rows_of(source: Source, field: int) -> int | None:
             return len(int64s(what, values, 2))
         case Text(offsets, data) | Binary(offsets, data):
             return texts_shaped(what, offsets, data)
-        case Choice(index, _):
-            return len(int64s(what, index))
+        case Choice(chosen, _):
+            return len(int64s(what, chosen))
         case Array(values, present):
             rows = len(int64s(what, values, 2))
             if present is not None and len(int64s(f"{what} present", present)) != rows:

@@ -13,8 +13,9 @@ RATIO_ONE = 100_000_000
 #: Stands where a policy sets no limit; larger than any amount a settlement may hold.
 NO_LIMIT = 10**18
 
-#: The largest amount, fen, that a settlement reads or writes: 10^15 yuan. Sums of fifty of them fit an int64.
-LARGEST = 10**17
+#: Every amount, fen, that a settlement reads or writes is at least -RANGE and below RANGE: 720 million million yuan.
+#: Sums of fifty of them fit an int64.
+RANGE = 2**56
 
 DEDUCTIBLE_NONE, DEDUCTIBLE_BY_ORDINAL, DEDUCTIBLE_ANNUAL = 0, 1, 2
 FUND_HIFOB, FUND_HIFMI, FUND_MAF = 1, 2, 3

@@ -1,6 +1,7 @@
 """Holds many texts as one buffer of UTF-8 bytes and the offsets that cut it."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -30,4 +31,4 @@ def text_at(texts: Texts, i: int) -> str:
 def to_list(texts: Texts) -> list[str]:
     """Returns every text; raises UnicodeDecodeError where bytes are not UTF-8."""
     data, offsets = texts.data.tobytes(), texts.offsets.tolist()
-    return [data[a:b].decode() for a, b in zip(offsets, offsets[1:], strict=False)]
+    return [data[a:b].decode() for a, b in pairwise(offsets)]

@@ -98,7 +98,7 @@ class Batch:
 
 def _begin(columns: "ClaimColumns", knowledge: "Knowledge") -> Batch:
     """Returns a batch with its keys formed; regions come from the policies in force."""
-    facts = columns.facts
+    facts = columns.facts.copy()
     facts[:, FACT["insured_region"]] = knowledge.policies.region_of(facts[:, FACT["insu_admdvs"]])
     facts[:, FACT["treatment_region"]] = knowledge.policies.region_of(facts[:, FACT["mdtrtarea_admvs"]])
     regions = facts[:, FACT["insured_region"]].tolist()

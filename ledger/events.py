@@ -26,7 +26,7 @@ class Event(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     TOPIC: ClassVar[str]
 
 
-class CommandRecorded(Event):
+class CommandRecorded(Event, frozen=True):
     """Records who asked for what and why; ``recorded_at`` is microseconds since 1970 UTC, never decreasing."""
 
     TOPIC = "command-recorded/1"
@@ -40,7 +40,7 @@ class CommandRecorded(Event):
     arguments: str
 
 
-class JobStarted(Event):
+class JobStarted(Event, frozen=True):
     """Opens a job of many transactions over one source; a second start of the same source is a new version."""
 
     TOPIC = "job-started/1"
@@ -54,10 +54,11 @@ class JobStarted(Event):
     kernel: bytes
 
 
-class JobBatch(Event):
+class JobBatch(Event, frozen=True):
     """Records the outcome of ``rows`` rows from ``first_row``: booked ones are events, the others are named here.
 
-    ``medfee_fen`` is the total fee of the booked ones.
+    ``medfee_fen`` is the total fee of the booked ones, ``late`` how many of them book into a later period than their
+    own month, ``periods`` the clearing periods they book into.
     ``duplicates`` holds (row, position of the equal ClaimFiled), ``quarantined`` (row, Refusal, field number).
     """
 
@@ -68,11 +69,13 @@ class JobBatch(Event):
     rows: int
     booked: int
     medfee_fen: int
+    late: int
+    periods: tuple[int, ...]
     duplicates: tuple[tuple[int, int], ...]
     quarantined: tuple[tuple[int, int, int], ...]
 
 
-class JobCompleted(Event):
+class JobCompleted(Event, frozen=True):
     """Closes a job: rows = booked + duplicate + quarantined; ``medfee_fen`` is the sum over booked rows."""
 
     TOPIC = "job-completed/1"
@@ -85,7 +88,7 @@ class JobCompleted(Event):
     medfee_fen: int
 
 
-class PolicyEnacted(Event):
+class PolicyEnacted(Event, frozen=True):
     """Puts a policy document in force for regions; ``digest`` is SHA-256 of the document, cut to 16 bytes."""
 
     TOPIC = "policy-enacted/1"
@@ -98,7 +101,7 @@ class PolicyEnacted(Event):
     assumed: bool
 
 
-class MemberEnrolled(Event):
+class MemberEnrolled(Event, frozen=True):
     """Enrols a person: pooling code, insurance type, class, assistance class (0 none)."""
 
     TOPIC = "member-enrolled/1"
@@ -111,7 +114,7 @@ class MemberEnrolled(Event):
     assist_class: int
 
 
-class OpeningAccount(Event):
+class OpeningAccount(Event, frozen=True):
     """Opens a personal account with a balance in fen."""
 
     TOPIC = "opening-account/1"
@@ -121,7 +124,7 @@ class OpeningAccount(Event):
     balance_fen: int
 
 
-class OpeningAccumulator(Event):
+class OpeningAccumulator(Event, frozen=True):
     """Opens a person-year with accumulators in the order of ``core_ext.layout.ACCUMULATORS``."""
 
     TOPIC = "opening-accumulator/1"
@@ -132,7 +135,7 @@ class OpeningAccumulator(Event):
     values: tuple[int, ...]
 
 
-class OpeningBalance(Event):
+class OpeningBalance(Event, frozen=True):
     """Opens the books: (account, amount in fen) that sum to zero."""
 
     TOPIC = "opening-balance/1"
@@ -141,7 +144,7 @@ class OpeningBalance(Event):
     postings: tuple[tuple[str, int], ...]
 
 
-class FilingRegistered(Event):
+class FilingRegistered(Event, frozen=True):
     """Registers an off-site filing (备案) of a person for a region, both days included; ``to`` 0 has no end."""
 
     TOPIC = "filing-registered/1"
@@ -154,7 +157,7 @@ class FilingRegistered(Event):
     to: int
 
 
-class ClaimFiled(Event):
+class ClaimFiled(Event, frozen=True):
     """States the facts of one settlement as its source gave them (national field names, fen, yyyymmdd).
 
     ``given`` holds the source's own amounts in the order of ``core_ext.layout.AMOUNTS`` (None: the cell was
@@ -190,7 +193,7 @@ class ClaimFiled(Event):
     given: tuple[int | None, ...] | None
 
 
-class ClaimSettled(Event):
+class ClaimSettled(Event, frozen=True):
     """Books a settlement: every amount, the policy it was decided under, accumulators before and deltas.
 
     ``claim`` is the position of its ClaimFiled, ``original`` 0, ``basis`` kernel or source, ``period`` the
@@ -214,7 +217,7 @@ class ClaimSettled(Event):
     how: tuple[int, ...]
 
 
-class ClaimReversed(Event):
+class ClaimReversed(Event, frozen=True):
     """Books a refund: the exact negative of the settlement filed at ``original`` (I7), in that one's person-year.
 
     Fields as in ClaimSettled; ``basis`` refund; ``policy`` is the original's.
@@ -236,7 +239,7 @@ class ClaimReversed(Event):
     how: tuple[int, ...]
 
 
-class SettlementDiffers(Event):
+class SettlementDiffers(Event, frozen=True):
     """Finds that the source's amounts differ from what the policy gives; a finding, never a replacement."""
 
     TOPIC = "settlement-differs/1"
@@ -246,7 +249,7 @@ class SettlementDiffers(Event):
     computed: tuple[int, ...]
 
 
-class PeriodOpened(Event):
+class PeriodOpened(Event, frozen=True):
     """Opens a clearing period with its first claim."""
 
     TOPIC = "period-opened/1"
@@ -255,7 +258,7 @@ class PeriodOpened(Event):
     period: int
 
 
-class PeriodClosed(Event):
+class PeriodClosed(Event, frozen=True):
     """Freezes a clearing period: acts, person-times, totals in the order of AMOUNTS, digest of its statement."""
 
     TOPIC = "period-closed/1"
@@ -271,7 +274,7 @@ class PeriodClosed(Event):
     statement: bytes
 
 
-class PaymentInstructed(Event):
+class PaymentInstructed(Event, frozen=True):
     """Instructs what a closed period owes one payee; ``kind`` region pair or institution; fen."""
 
     TOPIC = "payment-instructed/1"
@@ -287,7 +290,7 @@ class PaymentInstructed(Event):
     amount_fen: int
 
 
-class PaymentConfirmed(Event):
+class PaymentConfirmed(Event, frozen=True):
     """Confirms a payment in full by the bank's receipt number."""
 
     TOPIC = "payment-confirmed/1"
@@ -297,7 +300,7 @@ class PaymentConfirmed(Event):
     receipt: str
 
 
-class ClawbackRaised(Event):
+class ClawbackRaised(Event, frozen=True):
     """Raises a clawback (追回) on a settled claim, split over the funds that paid it (AMOUNTS[1:9] order)."""
 
     TOPIC = "clawback-raised/1"
@@ -311,7 +314,7 @@ class ClawbackRaised(Event):
     funds: tuple[int, ...]
 
 
-class ClawbackCollected(Event):
+class ClawbackCollected(Event, frozen=True):
     """Collects a part of a clawback by the receipt that brought it."""
 
     TOPIC = "clawback-collected/1"

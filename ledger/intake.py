@@ -6,7 +6,7 @@ again reads where it stopped and goes on; until then the job is unfinished and r
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,6 @@ from ledger.refusals import Refusal, Refused
 from ledger.source import ClaimColumns, Source, open_source
 
 if TYPE_CHECKING:
-    from ledger.booking import Ints
     from ledger.service import Ledger
     from ledger.store import Transaction
 
@@ -32,23 +31,6 @@ Progress = Callable[[int], None]
 
 #: Rows a transaction: long enough to be fast, short enough that a single command never waits long behind it.
 BATCH_ROWS = 8_192
-
-
-#: The cell to blame where a lookup or the kernel refuses a row.
-BLAMED = {
-    Refusal.SETL_ID_CONFLICT: "setl_id",
-    Refusal.MSGID_CONFLICT: "medins_setl_id",
-    Refusal.UNKNOWN_PSN_NO: "psn_no",
-    Refusal.NO_POLICY: "insu_admdvs",
-    Refusal.REFUND_UNKNOWN: "init_setl_id",
-    Refusal.REFUND_TWICE: "init_setl_id",
-    Refusal.REFUND_MISMATCH: "init_setl_id",
-    Refusal.IDENTITY_I1: "medfee_sumamt",
-    Refusal.IDENTITY_I2: "psn_part_amt",
-    Refusal.IDENTITY_I3: "psn_cash_pay",
-    Refusal.IDENTITY_I5: "fund_pay_sumamt",
-    Refusal.ARITHMETIC_OVERFLOW: "medfee_sumamt",
-}
 
 
 class IntakeReport(msgspec.Struct, frozen=True):
@@ -74,7 +56,11 @@ class _DryRunOver(Exception):
 
 
 class Job:
-    """Is one run over one source: what the log already holds of it, and the totals so far."""
+    """Is one run over one source: what the log already holds of it, and the totals so far.
+
+    The log is the truth: whoever else works on the same source at the same time works on the same job, and each
+    takes up what the other has committed.
+    """
 
     def __init__(self, ledger: "Ledger", source: Source, profile: Profile, reason: str) -> None:
         self.ledger = ledger
@@ -83,100 +69,104 @@ class Job:
         self.reason = reason
         self.stream = job_stream("intake", source.digest)
         self.position = 0
+        self.version = 0
+        self.completed = False
+        self._reset()
+
+    def _reset(self) -> None:
         self.next_row = 1
         self.booked = 0
         self.medfee_fen = 0
+        self.late = 0
+        self.periods: set[int] = set()
         self.duplicates: list[tuple[int, int]] = []
         self.quarantined: list[tuple[int, int, int]] = []
-        self.periods: Counter[int] = Counter()
-        self.late = 0
-        national = [profile.columns.get(name, name) for name in source.columns]
-        self.places = {reason: national.index(name) for reason, name in BLAMED.items() if name in national}
 
-    def start(self, tx: "Transaction") -> list[writing.Header]:
-        """Returns the JobStarted to append, or nothing where an unfinished job goes on."""
-        events = tx.stream(self.stream)
-        started = None
-        for position, _, topic, state in events:
-            event = decode_event(topic, state)
+    def start(self, tx: "Transaction") -> None:
+        """Starts the job, or takes up the one over the same source that is not complete."""
+        events = self._events(tx)
+        for position, event in events:
             if isinstance(event, JobStarted):
-                started, batches = position, []
-            elif isinstance(event, JobBatch):
-                batches.append(event)
-            else:
-                started = None
-        if started is not None:
-            self._resume(started, batches)
-            return []
+                self.position = position
+            elif isinstance(event, JobCompleted):
+                self.position = 0
+        if self.position:
+            self._take(events)
+            return
         self.position = tx.size + 1
-        return [
-            (
-                self.stream,
-                len(events) + 1,
-                JobStarted(
-                    tx.recorded_at,
-                    "intake",
-                    self.ledger.actor,
-                    self.reason,
-                    self.source.name,
-                    self.source.digest,
-                    self.profile.digest,
-                    self.ledger.kernel,
-                ),
-            )
-        ]
+        started = JobStarted(
+            tx.recorded_at,
+            "intake",
+            self.ledger.actor,
+            self.reason,
+            self.source.name,
+            self.source.digest,
+            self.profile.digest,
+            self.ledger.kernel,
+        )
+        self.version += 1
+        tx.append(EventBlock.from_events([(self.stream, self.version, started)]))
 
-    def _resume(self, position: int, batches: list[JobBatch]) -> None:
-        """Takes up the totals of the batches a killed run committed."""
-        self.position = position
-        for batch in batches:
-            self.next_row = batch.first_row + batch.rows
-            self.booked += batch.booked
-            self.medfee_fen += batch.medfee_fen
-            self.duplicates += batch.duplicates
-            self.quarantined += batch.quarantined
+    def catch_up(self, tx: "Transaction") -> None:
+        """Takes up what others committed to the job since."""
+        if tx.stream_heads([self.stream])[self.stream] != self.version:
+            self._take(self._events(tx))
 
-    def batch_event(self, tx: "Transaction", batch: booking.Batch) -> JobBatch:
-        """Returns the JobBatch of a decided batch and adds it to the totals."""
+    def _events(self, tx: "Transaction") -> list[tuple[int, Event]]:
+        events = [(position, decode_event(topic, state)) for position, _, topic, state in tx.stream(self.stream)]
+        self.version = len(events)
+        return events
+
+    def _take(self, events: list[tuple[int, Event]]) -> None:
+        """Makes the totals those of the job's events."""
+        self._reset()
+        for _, event in events:
+            if isinstance(event, JobBatch) and event.cause == self.position:
+                self._add(event)
+            elif isinstance(event, JobCompleted) and event.cause == self.position:
+                self.completed = True
+
+    def _add(self, batch: JobBatch) -> None:
+        self.next_row = batch.first_row + batch.rows
+        self.booked += batch.booked
+        self.medfee_fen += batch.medfee_fen
+        self.late += batch.late
+        self.periods.update(batch.periods)
+        self.duplicates += batch.duplicates
+        self.quarantined += batch.quarantined
+
+    def header(self, tx: "Transaction", batch: booking.Batch) -> writing.Header:
+        """Returns the JobBatch of a decided batch, ready to append, and adds it to the totals."""
         columns = batch.columns
         rows = batch.booked_rows()
         reasons = batch.reasons()
         refused = np.flatnonzero(reasons)
-        fields = self._fields(batch, refused, reasons)
-        duplicates = tuple((columns.first_row + row, at) for row, at in sorted(batch.duplicate_of.items()))
-        quarantined = tuple(
-            zip((columns.first_row + refused).tolist(), reasons[refused].tolist(), fields.tolist(), strict=True)
-        )
-        medfee = booking.medfee_of(batch, rows)
-        self.booked += len(rows)
-        self.medfee_fen += medfee
-        self.duplicates += duplicates
-        self.quarantined += quarantined
-        self.next_row = columns.first_row + columns.n
-        self.periods.update(batch.period[rows].tolist())
-        self.late += booking.late_count(batch, rows)
-        return JobBatch(
-            self.position, tx.recorded_at, columns.first_row, columns.n, len(rows), medfee, duplicates, quarantined
-        )
-
-    def _fields(self, batch: booking.Batch, refused: "Ints", reasons: "Ints") -> "Ints":
-        """Returns the column number of the cell to blame for each refused row, -1 where no column has it."""
-        own = batch.columns.faults[refused]
-        lowest = np.where(own == 0, 0, np.int64(1) << reasons[refused])
-        blamed = np.array([self.places.get(Refusal(reason), -1) for reason in reasons[refused].tolist()], np.int64)
-        return np.where((own & -own) == lowest, np.where(own == 0, blamed, batch.columns.field[refused]), blamed)
-
-    def completed(self, tx: "Transaction") -> Event:
-        """Returns the JobCompleted with the job's totals."""
-        return JobCompleted(
+        fields = columns.fields_of(refused, reasons[refused])
+        event = JobBatch(
             self.position,
             tx.recorded_at,
-            self.next_row - 1,
-            self.booked,
-            len(self.duplicates),
-            len(self.quarantined),
-            self.medfee_fen,
+            columns.first_row,
+            columns.n,
+            len(rows),
+            booking.medfee_of(batch, rows),
+            booking.late_count(batch, rows),
+            tuple(np.unique(batch.period[rows]).tolist()),
+            tuple((columns.first_row + row, at) for row, at in sorted(batch.duplicate_of.items())),
+            tuple(zip((columns.first_row + refused).tolist(), reasons[refused].tolist(), fields.tolist(), strict=True)),
         )
+        self._add(event)
+        self.version += 1
+        return self.stream, self.version, event
+
+    def complete(self, tx: "Transaction") -> None:
+        """Appends the JobCompleted with the job's totals, unless another worker has."""
+        self.catch_up(tx)
+        if self.completed:
+            return
+        totals = (self.next_row - 1, self.booked, len(self.duplicates), len(self.quarantined), self.medfee_fen)
+        event = JobCompleted(self.position, tx.recorded_at, *totals)
+        self.version += 1
+        tx.append(EventBlock.from_events([(self.stream, self.version, event)]))
 
 
 def run_intake(
@@ -236,35 +226,34 @@ def _retry_text(source: Source, retry: bool) -> str:
 
 
 def _run_batches(ledger: "Ledger", job: Job, batch_rows: int, progress: Progress | None) -> None:
-    """Runs the job, one transaction a batch; the first carries JobStarted, a last one JobCompleted."""
+    """Runs the job, one transaction a batch; a first one carries JobStarted, a last one JobCompleted."""
     with ledger.transaction() as tx:
-        headers = job.start(tx)
-        if headers:
-            tx.append(EventBlock.from_events(headers))
-    for columns in _left(job, batch_rows):
-        rest = columns
+        job.start(tx)
+    for columns in job.source.batches(batch_rows):
+        rest = _left(job, columns)
         while rest.n:
             with ledger.transaction() as tx:
-                taken = _book(tx, ledger, job, rest)
-            rest = rest.slice(taken, rest.n)
+                job.catch_up(tx)
+                rest = _left(job, rest)
+                if rest.n:
+                    _book(tx, ledger, job, rest)
+            rest = _left(job, rest)
             if progress is not None:
                 progress(job.next_row - 1)
     with ledger.transaction() as tx:
-        version = tx.stream_heads([job.stream])[job.stream]
-        tx.append(EventBlock.from_events([(job.stream, version + 1, job.completed(tx))]))
+        job.complete(tx)
 
 
 def _run_dry(ledger: "Ledger", job: Job, batch_rows: int, progress: Progress | None) -> None:
     """Runs the whole job in one transaction and rolls it back."""
     try:
         with ledger.transaction() as tx:
-            headers = job.start(tx)
-            if headers:
-                tx.append(EventBlock.from_events(headers))
-            for columns in _left(job, batch_rows):
-                rest = columns
+            job.start(tx)
+            for columns in job.source.batches(batch_rows):
+                rest = _left(job, columns)
                 while rest.n:
-                    rest = rest.slice(_book(tx, ledger, job, rest), rest.n)
+                    _book(tx, ledger, job, rest)
+                    rest = _left(job, rest)
                     if progress is not None:
                         progress(job.next_row - 1)
             raise _DryRunOver
@@ -272,19 +261,14 @@ def _run_dry(ledger: "Ledger", job: Job, batch_rows: int, progress: Progress | N
         ledger.forget()
 
 
-def _left(job: Job, batch_rows: int) -> "Iterator[ClaimColumns]":
-    """Yields the source's batches from the job's next row on."""
-    for columns in job.source.batches(batch_rows):
-        done = min(max(0, job.next_row - columns.first_row), columns.n)
-        if done < columns.n:
-            yield columns.slice(done, columns.n)
+def _left(job: Job, columns: ClaimColumns) -> ClaimColumns:
+    """Returns the rows of a batch that the job has not taken yet."""
+    done = min(max(0, job.next_row - columns.first_row), columns.n)
+    return columns.slice(done, columns.n)
 
 
-def _book(tx: "Transaction", ledger: "Ledger", job: Job, columns: "ClaimColumns") -> int:
-    """Decides and writes the first rows of ``columns``; returns how many were taken."""
+def _book(tx: "Transaction", ledger: "Ledger", job: Job, columns: ClaimColumns) -> None:
+    """Decides and writes the first rows of ``columns``, as many as can be decided together."""
     batch = booking.decide(tx, columns, ledger.knowledge, job.profile)
-    version = tx.stream_heads([job.stream])[job.stream] + 1
-    header = (job.stream, version, job.batch_event(tx, batch))
-    _, opened = writing.write(tx, batch, ledger.knowledge, job.position, [header])
+    _, opened = writing.write(tx, batch, ledger.knowledge, job.position, [job.header(tx, batch)])
     ledger.knowledge.appended(tx.size, opened)
-    return batch.n

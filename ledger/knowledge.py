@@ -1,4 +1,4 @@
-"""Keeps what every command must know of the log: policies in force, periods, jobs, and the tokens seen so far.
+"""Keeps what every command must know of the log: policies in force, periods, and the tokens seen so far.
 
 It is read from the log's own streams inside the writing transaction and refreshed when another writer has
 appended since; nothing here comes from a projection.
@@ -40,12 +40,11 @@ class Knowledge:
         self.position = -1
         self.policies = PolicyBook()
         self.periods = periods.Periods()
-        self.unfinished: dict[str, int] = {}
         self.tokens: dict[str, int] = {}
         self._policies_seen = 0
 
     def refresh(self, reader: "Reader") -> None:
-        """Reads policies, periods and open jobs again if the log has grown past what is known."""
+        """Reads policies and periods again if the log has grown past what is known."""
         if reader.size == self.position:
             return
         for position, _, _, topic, state in streams_with_prefix(reader, "policy"):
@@ -57,7 +56,6 @@ class Knowledge:
         self.periods = periods.Periods()
         for position, _, _, topic, state in streams_with_prefix(reader, "period"):
             periods.evolve(self.periods, position, decode_event(topic, state))
-        self.unfinished = unfinished_jobs(reader)
         self.position = reader.size
 
     def appended(self, position: int, opened: Sequence[tuple[int, int]] = ()) -> None:
@@ -73,12 +71,18 @@ class Knowledge:
         self.tokens.update(tokens)
 
 
+JOB_ENDS = (
+    "SELECT notification_id, originator_id, topic FROM stored_events"
+    " WHERE originator_id >= 'job-' AND originator_id < 'job.' AND topic IN (?, ?) ORDER BY notification_id"
+)
+
+
 def unfinished_jobs(reader: "Reader") -> dict[str, int]:
     """Returns the job streams whose last start has no completion, with the position of that start."""
     unfinished: dict[str, int] = {}
-    for position, stream, _, topic, _ in streams_with_prefix(reader, "job"):
+    for position, stream, topic in reader.query(JOB_ENDS, (JobStarted.TOPIC, JobCompleted.TOPIC)):
         if topic == JobStarted.TOPIC:
-            unfinished[stream] = position
-        elif topic == JobCompleted.TOPIC:
-            unfinished.pop(stream, None)
+            unfinished[str(stream)] = int(position)
+        else:
+            unfinished.pop(str(stream), None)
     return unfinished

@@ -34,7 +34,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     encoding: str = "utf-8"
     delimiter: str = ","
     columns: dict[str, str] = {}
-    persons: Literal["any", "registered"] = "registered"
+    persons: Literal["any", "registered"] = "any"
     no_policy: Literal["quarantine", "book_unchecked"] = "quarantine"
     insutypes: tuple[int, ...] = (310, 340, 390, 510)
     name: str = ""

@@ -51,7 +51,7 @@ class Records:
         self.row = 1
         self._handed = 0
         self.data = np.empty(4 * BLOCK_BYTES, np.uint8)
-        self._split = load("parse").split
+        self._split = load("split").split
         self._begin = self._end = 0
         self._final = False
         try:
@@ -106,7 +106,8 @@ class Records:
             raise SourceError(f"{self.path}: expected a header of column names, got quotes that do not close")
         self._begin = stop
         try:
-            names = [raw[a:b].replace(b'""', b'"').decode() for a, b, _ in bounds]
+            cells = [raw[a:b].replace(b'""', b'"') if quoted else raw[a:b] for a, b, quoted in bounds]
+            names = [(undone(cell) if self._lead else cell).decode() for cell in cells]
         except UnicodeDecodeError as error:
             hint = "does the profile name the file's encoding?"
             raise SourceError(

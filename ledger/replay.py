@@ -88,11 +88,14 @@ def replay(
     """
     kernel: Settle = settle or load("settle").settle
     chain = Chain(openings)
+    altered: dict[int, tuple[Ints, Ints]] = {}
     differences: list[Difference] = []
     count = seen = 0
     for acts in pages:
         again = decide_again(reader, acts, policies, kernel)
         found = compare(acts, again)
+        altered |= {int(acts.claim[row]): (again.booked[row], again.delta[row]) for row in found}
+        _excuse_refunds(acts, found, altered)
         found.update({row: broken for row, broken in chain.check(acts, again, found).items() if row not in found})
         inside = acts.period == period
         count += int(inside.sum())
@@ -172,6 +175,16 @@ def compare(acts: "Acts", again: Again) -> dict[int, Difference]:
         | (again.balc != acts.balc)
     )
     return {row: _first_difference(acts, again, row) for row in np.flatnonzero(differs).tolist()}
+
+
+def _excuse_refunds(acts: "Acts", found: dict[int, Difference], altered: Mapping[int, tuple[Ints, Ints]]) -> None:
+    """Drops refunds that negate what their original should be: the original alone is wrong."""
+    for row in [row for row in found if acts.basis[row] == BASIS_REFUND]:
+        original = altered.get(int(acts.original[row]))
+        if original is not None:
+            booked, delta = original
+            if bool((acts.booked[row] == -booked).all() and (acts.delta[row] == -delta).all()):
+                del found[row]
 
 
 def _first_difference(acts: "Acts", again: Again, row: int) -> Difference:

@@ -83,6 +83,7 @@ def negated(filed: ClaimFiled, setl_id: str, setl_time: int) -> "ClaimColumns":
         texts={name: texts_from_list([text]) for name, text in texts.items()},
         faults=np.zeros(1, np.int64),
         field=np.full(1, -1, np.int64),
+        places={},
     )
 
 

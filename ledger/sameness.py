@@ -4,7 +4,7 @@ A person's name is no fact of a settlement and is not in the log, so it does not
 the row a claim came from.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -22,12 +22,12 @@ TEXTS = ("setl_id", "mdtrt_id", "medins_setl_id", "fixmedins_code", "init_setl_i
 def filed_claim(batch: "Batch", row: int, cause: int) -> ClaimFiled:
     """Returns the ClaimFiled of one row of a batch: the plain twin of the columnar encoding."""
     columns = batch.columns
-    facts = dict(zip(FACTS, batch.facts[row].tolist(), strict=True))
-    texts = {name: text_at(columns.texts[name], row) for name in TEXTS}
+    facts: dict[str, Any] = dict(zip(FACTS, batch.facts[row].tolist(), strict=True))
+    facts |= {name: text_at(columns.texts[name], row) for name in TEXTS}
     given = None
     if columns.settled[row]:
         given = tuple(None if value == ABSENT else value for value in columns.given[row].tolist())
-    return ClaimFiled(cause=cause, row=columns.first_row + row, given=given, **facts, **texts)
+    return ClaimFiled(cause=cause, row=columns.first_row + row, given=given, **facts)
 
 
 def same_content(batch: "Batch", row: int, state: bytes) -> bool:

@@ -24,7 +24,7 @@ from ledger.events import (
     PolicyEnacted,
 )
 from ledger.keys import claim_stream, clawback_stream, command_stream, period_stream, policy_stream
-from ledger.knowledge import Knowledge, streams_with_prefix
+from ledger.knowledge import Knowledge, streams_with_prefix, unfinished_jobs
 from ledger.mapper import decode_event
 from ledger.postings import checked_postings
 from ledger.refusals import Refusal, Refused
@@ -121,7 +121,6 @@ class Ledger:
         ``assumed`` marks every settlement under it; it never replaces a region's own policy (refused). Enacting the
         same document for the same regions again changes nothing.
         """
-        from ledger.plans import check_enactment
         from ledger.policy import digest_of, read_policy
 
         document, where = read_document(policy)
@@ -133,9 +132,9 @@ class Ledger:
             for event in have:
                 if isinstance(event, PolicyEnacted) and event.assumed == assumed and set(listed) <= set(event.regions):
                     return Enacted(0, name, digest.hex(), listed, assumed, True)
-            check_enactment(self.knowledge.policies, read_policy(document, where), listed, assumed=assumed)
             cause, command = self.command(tx, "enact", reason, {"assumed": assumed, "regions": listed}, name, digest)
             enacted = PolicyEnacted(cause, 0, digest, name, document, listed, assumed)
+            self.knowledge.policies.check(enacted)
             self.append(tx, [command, (stream, len(have) + 1, enacted)])
             return Enacted(cause + 1, name, digest.hex(), listed, assumed, False)
 
@@ -194,10 +193,10 @@ class Ledger:
         from ledger.clearing import fold_period
 
         with self.transaction() as tx:
-            state = self.knowledge.periods
-            refusal = periods.decide_close(state, period, self.knowledge.unfinished)
+            state, unfinished = self.knowledge.periods, unfinished_jobs(tx)
+            refusal = periods.decide_close(state, period, unfinished)
             if refusal:
-                raise Refused(refusal, explain.period(refusal, period, state, self.knowledge.unfinished))
+                raise Refused(refusal, explain.period(refusal, period, state, unfinished))
             figures = fold_period(read_acts(tx, after=state.opened[period]), period)
             cause, command = self.command(tx, "close", reason, {"period": period})
             totals = figures.totals
@@ -226,8 +225,8 @@ class Ledger:
         with self.store.read() as reader:
             known = Knowledge()
             known.refresh(reader)
-            if known.unfinished:
-                raise Refused(Refusal.JOB_UNFINISHED, explain.unfinished(known.unfinished))
+            if unfinished := unfinished_jobs(reader):
+                raise Refused(Refusal.JOB_UNFINISHED, explain.unfinished(unfinished))
             if period not in known.periods.opened:
                 raise Refused(Refusal.PERIOD_EMPTY, explain.period(Refusal.PERIOD_EMPTY, period, known.periods, {}))
             openings = replay.read_openings(reader)

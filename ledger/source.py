@@ -17,6 +17,7 @@ from core_ext.cells import COLUMNS, TEXT_COLUMNS, new_cells
 from core_ext.kernels import load
 from core_ext.text import Texts
 from ledger.profile import Profile
+from ledger.quarantine import COLUMN_OF
 from ledger.records import Records, SourceError, each_record
 
 __all__ = ["REQUIRED", "ClaimColumns", "Source", "SourceError", "open_source"]
@@ -49,7 +50,7 @@ class ClaimColumns:
     the cell is empty), ``settled`` and ``refund`` 0 or 1, ``faults`` one bit a Refusal, ``field`` the column of
     ``Source.columns`` whose cell shows the lowest fault (-1: none), ``texts`` by national column name. A text that
     fails its own check is empty, so that every text is sound UTF-8. An absent ``hosp_lv`` or ``hosp_part_amt``
-    column reads as 0.
+    column reads as 0. ``places`` tells where a national column stands in the file.
     """
 
     first_row: int
@@ -61,6 +62,18 @@ class ClaimColumns:
     texts: dict[str, Texts]
     faults: NDArray[np.int64]
     field: NDArray[np.int64]
+    places: dict[str, int]
+
+    def fields_of(self, rows: NDArray[np.int64], reasons: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Returns the file column to blame for each row's reason (a Refusal), -1 where no one cell is.
+
+        A reason found in the row alone has its failing cell, one found later its column (``quarantine.COLUMN_OF``).
+        """
+        own = self.faults[rows] >> reasons & 1
+        of_reason = np.full(64, -1, np.int64)
+        for refusal, name in COLUMN_OF.items():
+            of_reason[refusal] = self.places.get(name, -1)
+        return np.where(own, self.field[rows], of_reason[reasons])
 
     def slice(self, start: int, stop: int) -> "ClaimColumns":
         """Returns rows ``start`` up to ``stop`` as views: nothing is copied but the offsets of the texts."""
@@ -74,6 +87,7 @@ class ClaimColumns:
             texts={name: _cut_texts(texts, start, stop) for name, texts in self.texts.items()},
             faults=self.faults[start:stop],
             field=self.field[start:stop],
+            places=self.places,
         )
 
 
@@ -85,7 +99,8 @@ def _cut_texts(texts: Texts, start: int, stop: int) -> Texts:
 class Source:
     """Is a claim file that can be read: its name, its digest, its columns, its claims.
 
-    ``columns`` are the file's own column names, without the diagnostic ones of a quarantine file.
+    ``columns`` are the file's own column names, without the diagnostic ones of a quarantine file; ``national`` the
+    same after the profile's renames.
     """
 
     def __init__(self, path: Path, profile: Profile) -> None:
@@ -96,7 +111,8 @@ class Source:
             self.columns = list(records.header)
             self.is_quarantine = records.is_quarantine
         self._identity = _identity(path)
-        self._places = _places(self.columns, profile, path)
+        self.national = [profile.columns.get(name, name) for name in self.columns]
+        self._places = _places(self.columns, self.national, path)
         self._insutypes = np.array(profile.insutypes, np.int64)
 
     @cached_property
@@ -114,6 +130,7 @@ class Source:
         """
         parse = load("parse").parse
         cells = new_cells(batch_rows, len(self.columns))
+        places = {name: at for at, name in enumerate(self.national)}
         with Records(self.path, self.profile) as records:
             while count := records.cut(cells):
                 found = parse(records.data, cells, count, self._places, self._insutypes)
@@ -127,6 +144,7 @@ class Source:
                     texts=dict(zip(TEXT_COLUMNS, found.texts, strict=True)),
                     faults=found.faults,
                     field=found.field,
+                    places=places,
                 )
         self._check_unchanged()
 
@@ -156,9 +174,8 @@ def _identity(path: Path) -> tuple[int, int, int]:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _places(columns: list[str], profile: Profile, path: Path) -> NDArray[np.int64]:
+def _places(columns: list[str], national: list[str], path: Path) -> NDArray[np.int64]:
     """Returns where each of ``core_ext.cells.COLUMNS`` stands in the file, -1 where it does not."""
-    national = [profile.columns.get(name, name) for name in columns]
     for name in COLUMNS:
         if national.count(name) > 1:
             raise SourceError(f"{path}: expected one column {name}, got {national.count(name)} in the header")

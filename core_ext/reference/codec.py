@@ -38,18 +38,18 @@ from core_ext.codec_fields import (
     check_sources,
     choice_out_of_range,
     fields_of,
-    int64s,
     malformed,
     not_utf8,
     parse_kind,
     text_outside,
-    texts_checked,
 )
 from core_ext.layout import ABSENT
-from core_ext.text import Texts, texts_from_list
+from core_ext.reference.records import cut, pack_copy, rows
+from core_ext.text import texts_from_list
+
+__all__ = ["cut", "decode", "encode", "pack_copy", "rows"]
 
 _INT_FORMS = {0xCC: ">B", 0xCD: ">H", 0xCE: ">I", 0xCF: ">Q", 0xD0: ">b", 0xD1: ">h", 0xD2: ">i", 0xD3: ">q"}
-_COPY_HEAD = b"\0\x05"
 
 
 def _int(value: int) -> bytes:
@@ -109,8 +109,8 @@ def _value(source: Source, row: int, i: int, field: int) -> bytes:
             return _bin_head(len(raw)) + raw
         case Const(raw):
             return raw
-        case Choice(index, raws):
-            at = int(index[i])
+        case Choice(chosen, raws):
+            at = int(chosen[i])
             if not 0 <= at < len(raws):
                 raise choice_out_of_range(row, field, at, len(raws))
             return raws[at]
@@ -138,7 +138,7 @@ def encode(fields: Sequence[Source], rows: Int64s) -> Encoded:
     return Encoded(*texts_from_list(states))
 
 
-class _Malformed(Exception):
+class _MalformedError(Exception):
     """Carries (field, fault, detail) of a malformed state up to where the row is known."""
 
 
@@ -148,8 +148,8 @@ class _Reader:
     def __init__(self, raw: bytes, field: int) -> None:
         self.raw, self.at, self.field = raw, 0, field
 
-    def fault(self, fault: int, detail: int = 0) -> _Malformed:
-        return _Malformed(self.field, fault, detail)
+    def fault(self, fault: int, detail: int = 0) -> _MalformedError:
+        return _MalformedError(self.field, fault, detail)
 
     def take(self, size: int) -> bytes:
         if len(self.raw) - self.at < size:
@@ -265,71 +265,8 @@ def decode(layout: Sequence[str], states: Sequence[bytes] | Encoded) -> list[Col
             raise TypeError(f"row {row}: expected the bytes of a state, got {type(raw).__name__}")
         try:
             read = _read(_Reader(raw, fields_of(layout)), kinds)
-        except _Malformed as error:
+        except _MalformedError as error:
             raise malformed(layout, row, *error.args) from None
         for column, value in zip(values, read, strict=True):
             column.append(value)
     return [_column(kind, width, column) for (kind, width), column in zip(kinds, values, strict=True)]
-
-
-def cut(encoded: Encoded) -> list[bytes]:
-    """Returns the states as bytes objects; raises ValueError for offsets outside the data."""
-    texts_checked("states", encoded.offsets, encoded.data)
-    data, offsets = encoded.data.tobytes(), encoded.offsets.tolist()
-    return [data[a:b] for a, b in zip(offsets, offsets[1:], strict=False)]
-
-
-def _check_rows(streams: Texts, versions: Int64s, topics: Int64s, names: Sequence[str], states: Encoded) -> int:
-    count = texts_checked("states", states.offsets, states.data)
-    lengths = {
-        "streams": texts_checked("streams", streams.offsets, streams.data),
-        "versions": len(int64s("versions", versions)),
-        "topics": len(int64s("topics", topics)),
-    }
-    for what, length in lengths.items():
-        if length != count:
-            raise ValueError(f"{what}: expected {count} of them, one a state, got {length}")
-    if count and (topics.min() < 0 or topics.max() >= len(names)):
-        raise ValueError(f"topics: expected 0 to {len(names) - 1}, got {topics.min()} to {topics.max()}")
-    return count
-
-
-def rows(
-    streams: Texts, versions: Int64s, topics: Int64s, names: Sequence[str], states: Encoded, first_id: int
-) -> list[tuple[int, str, int, str, bytes]]:
-    """Returns (id, stream, version, topic, state) a state, ids rising from ``first_id``, for ``executemany``.
-
-    Raises ValueError for columns of different lengths, topics without a name, streams that are not UTF-8.
-    """
-    _check_rows(streams, versions, topics, names, states)
-    data, offsets = streams.data.tobytes(), streams.offsets.tolist()
-    ids = [data[a:b].decode() for a, b in zip(offsets, offsets[1:], strict=False)]
-    named = [names[at] for at in topics.tolist()]
-    return [
-        (first_id + i, stream, version, topic, state)
-        for i, (stream, version, topic, state) in enumerate(
-            zip(ids, versions.tolist(), named, cut(states), strict=True)
-        )
-    ]
-
-
-def _copy_field(raw: bytes) -> bytes:
-    return struct.pack(">i", len(raw)) + raw
-
-
-def pack_copy(
-    streams: Texts, versions: Int64s, topics: Int64s, names: Sequence[str], states: Encoded, first_id: int
-) -> bytes:
-    """Returns the rows as PostgreSQL binary COPY tuples, without the file's header and trailer.
-
-    Columns: originator_id text, originator_version bigint, topic text, state bytea, notification_id bigint.
-    Raises as ``rows`` does, but leaves the check of UTF-8 to the server.
-    """
-    _check_rows(streams, versions, topics, names, states)
-    data, offsets = streams.data.tobytes(), streams.offsets.tolist()
-    out = []
-    for i, state in enumerate(cut(states)):
-        number = (struct.pack(">q", int(versions[i])), struct.pack(">q", first_id + i))
-        stream, topic = data[offsets[i] : offsets[i + 1]], names[int(topics[i])].encode()
-        out.append(_COPY_HEAD + b"".join(map(_copy_field, (stream, number[0], topic, state, number[1]))))
-    return b"".join(out)

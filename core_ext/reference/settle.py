@@ -6,56 +6,32 @@ satisfies (section 5), refunds (sections 1b and 7), and the order in which a per
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
 
 from core_ext.layout import ABSENT, ACCUMULATORS, AMOUNTS, FACT, FACTS
-from core_ext.plan import LARGEST, PLAN, STAY_MED_TYPE
+from core_ext.plan import PLAN, RANGE, SEGMENTS_MAX, STAY_MED_TYPE, TIERS_MAX
 from core_ext.reference.benefit import FUND_PART_NAMES, Benefit, Row, benefit, contribution
-
-Table: TypeAlias = NDArray[np.int64]
-
-SKIP, COMPUTE, SOURCE, REFUND, SOURCE_UNCHECKED = 0, 1, 2, 3, 4
-
-# Numbers of ledger.refusals.Refusal, which this package may not import; a test keeps them equal.
-NO_POLICY = 13
-NEGATIVE_WITHOUT_INIT = 17
-REFUND_UNKNOWN = 18
-REFUND_TWICE = 19
-REFUND_MISMATCH = 20
-IDENTITY_I1 = 21
-IDENTITY_I2 = 22
-IDENTITY_I3 = 23
-IDENTITY_I5 = 24
-ARITHMETIC_OVERFLOW = 25
+from core_ext.settling import (
+    ARITHMETIC_OVERFLOW,
+    COMPUTE,
+    IDENTITY_I1,
+    IDENTITY_I2,
+    IDENTITY_I3,
+    IDENTITY_I5,
+    NEGATIVE_WITHOUT_INIT,
+    NO_POLICY,
+    REFUND,
+    REFUND_MISMATCH,
+    REFUND_TWICE,
+    REFUND_UNKNOWN,
+    SKIP,
+    SOURCE,
+    SOURCE_UNCHECKED,
+    Batch,
+    Table,
+    check_shapes,
+)
 
 MONEY_FACTS = FACTS[FACT["medfee_sumamt"] :]
-
-
-class Batch(NamedTuple):
-    """Is the tables of one call of ``settle``, which explains each."""
-
-    plans: Table
-    plan: Table
-    facts: Table
-    given: Table
-    kind: Table
-    ref: Table
-    refunded: Table
-    lenient: Table
-    slot: Table
-    state: Table
-    account: Table
-    accounts: Table
-    code: Table
-    booked: Table
-    computed: Table
-    before: Table
-    delta: Table
-    balc: Table
-    how: Table
 
 
 def settle(
@@ -88,14 +64,16 @@ def settle(
     In and out: ``refunded`` [n+m] · ``state`` [S, ACCUMULATORS] · ``accounts`` · ``code`` [n], in: a fault found
     before, out: 0 or the refusal · ``booked`` [n+m, AMOUNTS] and ``delta`` [n+m, ACCUMULATORS], rows n… filled.
     Out: ``computed`` [n, AMOUNTS] what the policy gives (equal to ``booked`` unless a source settled) · ``before``
-    [n, ACCUMULATORS] · ``balc`` [n] · ``how`` [n, HOW].
+    [n, ACCUMULATORS] · ``balc`` [n] · ``how`` [n, HOW], its first four columns.
 
-    A row refused or skipped has no effect and its outputs are zero. Raises IndexError where a row points outside.
+    A row refused or skipped has no effect and its outputs are zero. Raises ValueError for a table of the wrong shape,
+    IndexError where a row points outside its tables.
     """
     batch = Batch(
         plans, plan, facts, given, kind, ref, refunded, lenient, slot, state, account, accounts,
         code, booked, computed, before, delta, balc, how,
     )  # fmt: skip
+    check_shapes(batch)
     check_indexes(batch)
     for row in range(len(plan)):
         for table in (booked, computed, before, delta, how):
@@ -108,7 +86,7 @@ def settle(
 
 
 def check_indexes(batch: Batch) -> None:
-    """Raises IndexError, naming the row, where a row to settle points outside plans, state, accounts or originals."""
+    """Raises IndexError, naming the row, where a row to settle points outside a table, or its plan outside itself."""
     for row, kind in enumerate(batch.kind):
         if kind == SKIP:
             continue
@@ -120,6 +98,13 @@ def check_indexes(batch: Batch) -> None:
             and 0 <= batch.account[row] < len(batch.accounts)
         ):
             raise IndexError(f"row {row}: its kind, plan, ref, slot or account points outside its table")
+        terms = _named(PLAN, batch.plans[batch.plan[row]]) if batch.plan[row] >= 0 else None
+        if terms is not None and not (
+            0 <= terms["placed"] < len(ACCUMULATORS)
+            and 0 <= terms["segments"] <= SEGMENTS_MAX
+            and 0 <= terms["tiers"] <= TIERS_MAX
+        ):
+            raise IndexError(f"row {row}: its plan {batch.plan[row]} points outside itself")
 
 
 def _settlement(batch: Batch, row: int) -> int:
@@ -154,7 +139,7 @@ def _settlement(batch: Batch, row: int) -> int:
     batch.computed[row] = [policy_amounts[name] for name in AMOUNTS]
     batch.before[row] = [year[name] for name in ACCUMULATORS]
     batch.delta[row] = [added[name] for name in ACCUMULATORS]
-    batch.how[row] = how
+    batch.how[row, : len(how)] = how
     batch.state[batch.slot[row]] = after
     batch.accounts[batch.account[row]] = batch.balc[row] = balance_after
     return 0
@@ -301,8 +286,8 @@ def _negates(batch: Batch, row: int, original: int) -> bool:
 
 
 def in_range(fen: Iterable[int]) -> bool:
-    """Returns whether every amount lies within ±LARGEST, so that no sum of them can leave an int64."""
-    return all(-LARGEST <= amount <= LARGEST for amount in fen)
+    """Returns whether every amount is at least -RANGE and below RANGE, so that no sum of them leaves an int64."""
+    return all(-RANGE <= amount < RANGE for amount in fen)
 
 
 def _named(names: tuple[str, ...], row: Table) -> dict[str, int]:

@@ -1,0 +1,12 @@
+from collections.abc import Sequence
+
+from core_ext.codec_fields import Encoded, Int64s
+from core_ext.text import Texts
+
+def cut(encoded: Encoded) -> list[bytes]: ...
+def rows(
+    streams: Texts, versions: Int64s, topics: Int64s, names: Sequence[str], states: Encoded, first_id: int
+) -> list[tuple[int, str, int, str, bytes]]: ...
+def pack_copy(
+    streams: Texts, versions: Int64s, topics: Int64s, names: Sequence[str], states: Encoded, first_id: int
+) -> bytes: ...

@@ -1,0 +1,74 @@
+"""Specifies the rows that stores take in, made from the buffers of a batch of events."""
+
+import struct
+from collections.abc import Sequence
+from itertools import pairwise
+
+from core_ext.codec_fields import Encoded, Int64s, int64s, texts_checked
+from core_ext.text import Texts
+
+_COPY_HEAD = b"\0\x05"
+
+
+def cut(encoded: Encoded) -> list[bytes]:
+    """Returns the states as bytes objects; raises ValueError for offsets outside the data."""
+    texts_checked("states", encoded.offsets, encoded.data)
+    data, offsets = encoded.data.tobytes(), encoded.offsets.tolist()
+    return [data[a:b] for a, b in pairwise(offsets)]
+
+
+def check_rows(streams: Texts, versions: Int64s, topics: Int64s, names: Sequence[str], states: Encoded) -> int:
+    """Returns how many rows there are; raises ValueError for columns that do not belong together."""
+    count = texts_checked("states", states.offsets, states.data)
+    lengths = {
+        "streams": texts_checked("streams", streams.offsets, streams.data),
+        "versions": len(int64s("versions", versions)),
+        "topics": len(int64s("topics", topics)),
+    }
+    for what, length in lengths.items():
+        if length != count:
+            raise ValueError(f"{what}: expected {count} of them, one a state, got {length}")
+    if count and (topics.min() < 0 or topics.max() >= len(names)):
+        raise ValueError(f"topics: expected 0 to {len(names) - 1}, got {topics.min()} to {topics.max()}")
+    return count
+
+
+def rows(
+    streams: Texts, versions: Int64s, topics: Int64s, names: Sequence[str], states: Encoded, first_id: int
+) -> list[tuple[int, str, int, str, bytes]]:
+    """Returns (id, stream, version, topic, state) a state, ids rising from ``first_id``, for ``executemany``.
+
+    Raises ValueError for columns of different lengths, topics without a name, streams that are not UTF-8.
+    """
+    check_rows(streams, versions, topics, names, states)
+    data, offsets = streams.data.tobytes(), streams.offsets.tolist()
+    ids = [data[a:b].decode() for a, b in pairwise(offsets)]
+    named = [names[at] for at in topics.tolist()]
+    return [
+        (first_id + i, stream, version, topic, state)
+        for i, (stream, version, topic, state) in enumerate(
+            zip(ids, versions.tolist(), named, cut(states), strict=True)
+        )
+    ]
+
+
+def _copy_field(raw: bytes) -> bytes:
+    return struct.pack(">i", len(raw)) + raw
+
+
+def pack_copy(
+    streams: Texts, versions: Int64s, topics: Int64s, names: Sequence[str], states: Encoded, first_id: int
+) -> bytes:
+    """Returns the rows as PostgreSQL binary COPY tuples, without the file's header and trailer.
+
+    Columns: originator_id text, originator_version bigint, topic text, state bytea, notification_id bigint.
+    Raises as ``rows`` does, but leaves the check of UTF-8 to the server.
+    """
+    check_rows(streams, versions, topics, names, states)
+    data, offsets = streams.data.tobytes(), streams.offsets.tolist()
+    out = []
+    for i, state in enumerate(cut(states)):
+        number = (struct.pack(">q", int(versions[i])), struct.pack(">q", first_id + i))
+        stream, topic = data[offsets[i] : offsets[i + 1]], names[int(topics[i])].encode()
+        out.append(_COPY_HEAD + b"".join(map(_copy_field, (stream, number[0], topic, state, number[1]))))
+    return b"".join(out)

@@ -1,0 +1,136 @@
+"""Builds small worlds for scenario tests: claim files in the national field names, stores with policies enacted."""
+
+import csv
+import itertools
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import ledger
+from ledger.service import Ledger
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+HEADER = [
+    "setl_id",
+    "mdtrt_id",
+    "medins_setl_id",
+    "init_setl_id",
+    "refd_setl_flag",
+    "psn_no",
+    "psn_name",
+    "insutype",
+    "psn_type",
+    "insu_admdvs",
+    "mdtrtarea_admvs",
+    "fixmedins_code",
+    "hosp_lv",
+    "med_type",
+    "begndate",
+    "enddate",
+    "setl_time",
+    "medfee_sumamt",
+    "fulamt_ownpay_amt",
+    "overlmt_selfpay",
+    "preselfpay_amt",
+    "inscp_scp_amt",
+    "hosp_part_amt",
+    "act_pay_dedc",
+    "hifp_pay",
+    "hifob_pay",
+    "hifmi_pay",
+    "maf_pay",
+    "fund_pay_sumamt",
+    "psn_part_amt",
+    "acct_pay",
+    "psn_cash_pay",
+]
+
+
+def shared(*parts: str) -> Path:
+    """Returns a file of the shared sample data; fails where it is not beside the repository."""
+    root = Path(os.environ.get("LEDGER_SHARED", REPOSITORY.parent / "shared"))
+    path = root.joinpath("data", *parts)
+    assert path.exists(), f"{path} is not there: set LEDGER_SHARED to the folder that holds data/"
+    return path
+
+
+def clock() -> Callable[[], int]:
+    """Returns a clock that ticks one second a call from 2024-04-01 00:00 UTC."""
+    ticks = itertools.count(1_711_929_600_000_000, 1_000_000)
+    return lambda: next(ticks)
+
+
+def claim(serial: int, **cells: str) -> dict[str, str]:
+    """Returns a plain outpatient claim of its own person and institution; ``cells`` say what is otherwise."""
+    row = dict.fromkeys(HEADER, "")
+    row |= {
+        "setl_id": f"S{serial:06d}",
+        "mdtrt_id": f"M{serial:06d}",
+        "medins_setl_id": f"H26010100001{20240105080000 + serial:014d}{serial % 10000:04d}",
+        "refd_setl_flag": "0",
+        "psn_no": f"P{serial:06d}",
+        "psn_name": "某人",
+        "insutype": "390",
+        "psn_type": "15",
+        "insu_admdvs": "260101",
+        "mdtrtarea_admvs": "260101",
+        "fixmedins_code": "H26010100001",
+        "hosp_lv": "2",
+        "med_type": "21",
+        "begndate": "2024-01-02",
+        "enddate": "2024-01-05",
+        "setl_time": "2024-01-05 08:00:00",
+        "medfee_sumamt": "10000.00",
+        "fulamt_ownpay_amt": "0.00",
+        "overlmt_selfpay": "0.00",
+        "preselfpay_amt": "0.00",
+        "inscp_scp_amt": "10000.00",
+        "hosp_part_amt": "0.00",
+    }
+    return row | cells
+
+
+MONEY = ("medfee_sumamt", "fulamt_ownpay_amt", "overlmt_selfpay", "preselfpay_amt", "inscp_scp_amt", "hosp_part_amt")
+
+
+def refund(of: dict[str, str], serial: int, **cells: str) -> dict[str, str]:
+    """Returns the exact negative of a claim without settled amounts, settled a day later."""
+    row = dict(of)
+    row |= {name: of[name] if of[name].strip("0.") == "" else f"-{of[name]}" for name in MONEY}
+    row |= {
+        "setl_id": f"S{serial:06d}",
+        "medins_setl_id": f"H26010100001{20240106080000 + serial:014d}{serial % 10000:04d}",
+        "init_setl_id": of["setl_id"],
+        "refd_setl_flag": "1",
+        "setl_time": "2024-01-06 08:00:00",
+    }
+    return row | cells
+
+
+def write(path: Path, rows: Iterable[dict[str, str]]) -> Path:
+    """Writes claims as a CSV file and returns its path."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, HEADER)
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def opened(url: str, regions: Iterable[int] = (260100, 470100), policy: str = "national-default") -> Ledger:
+    """Returns a fresh ledger with an assumed policy for regions."""
+    book = ledger.create(url, actor="tester", clock_us=clock())
+    book.enact(policy, list(regions), assumed=policy == "national-default")
+    return book
+
+
+def rows_of(book: Ledger, table: str, order: str) -> list[tuple[object, ...]]:
+    """Returns every row of a table of the store."""
+    with book.store.read() as reader:
+        return [tuple(row) for row in reader.query(f"SELECT * FROM {table} ORDER BY {order}")]
+
+
+def events_of(book: Ledger) -> list[tuple[int, str, int, str, bytes]]:
+    """Returns every event of the log."""
+    with book.store.read() as reader:
+        return [event for page in reader.pages() for event in page]
