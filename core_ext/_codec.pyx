@@ -5,8 +5,8 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy
 
 from core_ext.msgpack cimport (
-    COUNT, END, RANGE, TRAILING, TYPE, UTF8, WIDE, Reader, address, copy_text, fail, get_binary, get_int, get_length,
-    get_text, put_head, put_int,
+    COUNT, END, RANGE, READS, TRAILING, TYPE, UTF8, WIDE, Reader, address, copy_text, fail, get_binary, get_int,
+    get_length, get_text, load_be64, put_head, put_int, value_of,
 )
 
 import numpy as np
@@ -64,6 +64,11 @@ cdef inline uint8_t* put_array(
             p = put_int(p, cells[k], cells[k] == ABSENT)
         return p
     for k in range(width):
+        # Most funds pay nothing most of the time: a zero is worth a branch of its own.
+        if cells[k] == 0:
+            p[0] = 0
+            p += 1
+            continue
         found |= cells[k] == ABSENT
         p = put_int(p, cells[k], 0)
     absent[0] = found
@@ -230,12 +235,20 @@ cdef inline const uint8_t* get_array(
     Reader* r, const uint8_t* p, int64_t* cells, int64_t width, int optional
 ) noexcept nogil:
     cdef int64_t k, n = 0
+    cdef uint8_t head
     p = get_length(r, p, 0x90, 0xF0, 0, 0xDC, &n)
     if p == NULL:
         return NULL
     if n > width:
         return fail(r, WIDE, n)
     for k in range(n):
+        # Whether a cell is 0 or how long it is cannot be foreseen: a table costs less than wrong guesses.
+        if r.end - p >= 9:
+            head = p[0]
+            cells[k] = value_of(head, load_be64(p + 1))
+            if not READS[head].bad and (head != 0xCF or cells[k] >= 0):
+                p += 1 + READS[head].size
+                continue
         if optional and p < r.end and p[0] == 0xC0:
             cells[k] = ABSENT
             p += 1

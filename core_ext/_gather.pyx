@@ -5,6 +5,7 @@ import numpy as np
 from core_ext.codec_fields import texts_checked
 from core_ext.text import Texts
 
+from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
@@ -65,3 +66,16 @@ def gather(parts, const int64_t[::1] part, const int64_t[::1] index):
         free(starts)
         free(bodies)
         free(sizes)
+
+
+def to_list(texts):
+    cdef Py_ssize_t n = texts_checked("texts", *texts), k
+    cdef const int64_t[::1] offsets = texts[0]
+    cdef const uint8_t[::1] data = texts[1]
+    cdef const char* body = NULL
+    if data.shape[0]:
+        body = <const char*> &data[0]
+    found = [None] * n
+    for k in range(n):
+        found[k] = PyUnicode_DecodeUTF8(body + offsets[k], offsets[k + 1] - offsets[k], NULL)
+    return found

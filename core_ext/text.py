@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from core_ext.kernels import load
+
 
 class Texts(NamedTuple):
     """Is a column of texts: text ``i`` is ``data[offsets[i]:offsets[i + 1]]``, UTF-8."""
@@ -30,5 +32,5 @@ def text_at(texts: Texts, i: int) -> str:
 
 def to_list(texts: Texts) -> list[str]:
     """Returns every text; raises UnicodeDecodeError where bytes are not UTF-8."""
-    data, offsets = texts.data.tobytes(), texts.offsets.tolist()
-    return [data[a:b].decode() for a, b in pairwise(offsets)]
+    found: list[str] = load("gather").to_list(texts)
+    return found

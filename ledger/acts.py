@@ -98,49 +98,50 @@ def read_acts(
     stop = reader.size if stop is None else stop
     low = max(0, after - 1)
     while low < stop:
-        high = min(low + page_events, stop)
+        high = min(low + max(2, page_events), stop)
         rows = reader.query(PAGE, (low, high, *ACT_TOPICS))
-        if rows and int(rows[0][0]) == after and rows[0][1] != ClaimFiled.TOPIC:
+        if rows and rows[0][0] == after and rows[0][1] != ClaimFiled.TOPIC:
             rows = rows[1:]
         low = high
         if rows and rows[-1][1] == ClaimFiled.TOPIC:
             # Its decision, if there is one, opens the next page.
             low = int(rows.pop()[0]) - 1 if high < stop else high
         if rows:
-            yield acts_of_rows(reader, rows)
+            positions, topics, states = zip(*rows, strict=True)
+            yield acts_of(reader, np.array(positions, np.int64), topics, states)
 
 
-def acts_of_rows(reader: "Reader", rows: Sequence[tuple[Any, ...]]) -> Acts:
-    """Returns the acts of (position, topic, state) rows: ClaimFiled and decision in turn, nothing else.
+def acts_of(reader: "Reader", positions: Int64s, topics: Sequence[str], states: Sequence[bytes]) -> Acts:
+    """Returns the acts of events at ``positions``: ClaimFiled and decision in turn, nothing else.
 
     Raises StoreError naming the position where the turn is broken.
     """
-    positions = [int(row[0]) for row in rows]
-    check_turns(positions, [str(row[1]) for row in rows])
-    refunds = [at for at, row in enumerate(rows) if row[1] == ClaimReversed.TOPIC]
-    streams: dict[int, str] = {}
-    if refunds:
-        low, high = positions[refunds[0]] - 1, positions[refunds[-1]]
-        streams = {int(at): str(stream) for at, stream in reader.query(STREAMS, (low, high, ClaimReversed.TOPIC))}
-    filed, decided = [row[2] for row in rows[::2]], [row[2] for row in rows[1::2]]
-    reversed_ = np.zeros(len(filed), np.bool_)
-    reversed_[[at // 2 for at in refunds]] = True
-    return build_acts(
-        np.array(positions[::2], np.int64), filed, decided, reversed_, [streams[positions[at]] for at in refunds]
-    )
+    check_turns(positions, topics)
+    decided = topics[1::2]
+    reversed_ = np.zeros(len(decided), np.bool_)
+    streams: list[str] = []
+    if refunds := decided.count(ClaimReversed.TOPIC):
+        reversed_[:] = [topic == ClaimReversed.TOPIC for topic in decided]
+        at = positions[1::2][reversed_]
+        found = reader.query(STREAMS, (int(at[0]) - 1, int(at[-1]), ClaimReversed.TOPIC))
+        streams = [str(stream) for _, stream in found]
+        assert len(streams) == refunds
+    return build_acts(np.ascontiguousarray(positions[::2]), states[::2], states[1::2], reversed_, streams)
 
 
-def check_turns(positions: Sequence[int], topics: Sequence[str]) -> None:
+def check_turns(positions: Int64s, topics: Sequence[str]) -> None:
     """Checks that ClaimFiled and decision alternate at consecutive positions; raises StoreError where they do not."""
-    if any(topic != ClaimFiled.TOPIC for topic in topics[::2]) or ClaimFiled.TOPIC in topics[1::2]:
+    filed, decided = topics[::2], topics[1::2]
+    if len(filed) != len(decided):
+        raise StoreError(f"position {positions[-1] + 1}: expected the decision of the claim before, got none")
+    if filed.count(ClaimFiled.TOPIC) != len(filed) or decided.count(ClaimFiled.TOPIC):
         at = next(i for i, topic in enumerate(topics) if (topic == ClaimFiled.TOPIC) == bool(i % 2))
         expected = "the decision of the claim before" if at % 2 else "the claim a decision stands behind"
         raise StoreError(f"position {positions[at]}: expected {expected}, got {topics[at]}: run verify")
-    for claim, decision in zip(positions[::2], positions[1::2], strict=False):
-        if decision != claim + 1:
-            raise StoreError(f"position {claim + 1}: expected the decision of claim {claim}, got none: run verify")
-    if len(positions) % 2:
-        raise StoreError(f"position {positions[-1] + 1}: expected the decision of the claim before, got none")
+    apart = np.flatnonzero(positions[1::2] - positions[::2] != 1)
+    if len(apart):
+        claim = int(positions[::2][apart[0]])
+        raise StoreError(f"position {claim + 1}: expected the decision of claim {claim}, got none: run verify")
 
 
 def build_acts(

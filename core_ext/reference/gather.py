@@ -1,4 +1,4 @@
-"""Is the specification of the gather kernel: many texts put in a new order, out of several columns of them."""
+"""Is the specification of the gather kernel: texts put in a new order, out of several columns, or taken one by one."""
 
 from collections.abc import Sequence
 
@@ -21,3 +21,10 @@ def gather(parts: Sequence[tuple[Int64s, Bytes]], part: Int64s, index: Int64s) -
         offsets, data = parts[which]
         picked.append(data[offsets[at] : offsets[at + 1]].tobytes())
     return texts_from_list(picked)
+
+
+def to_list(texts: tuple[Int64s, Bytes]) -> list[str]:
+    """Returns every text; raises UnicodeDecodeError where bytes are not UTF-8."""
+    texts_checked("texts", *texts)
+    data, offsets = texts[1].tobytes(), texts[0].tolist()
+    return [data[a:b].decode() for a, b in zip(offsets, offsets[1:], strict=False)]
