@@ -4,6 +4,7 @@ Every built module carries the SHA-256 of the sources it was made from (``core_e
 stale build is found by a test and not by a wrong figure.
 """
 
+import os
 from hashlib import sha256
 from pathlib import Path
 
@@ -35,10 +36,15 @@ def extension(source: str) -> Extension:
         [source],
         depends=SHARED,
         define_macros=[("CORE_EXT_BUILT_FROM", f'"{sources_digest(source)}"')],
-        extra_compile_args=["-O3", "-ffp-contract=off", "-include", "core_ext/built_from.h"],
+        extra_compile_args=["-O3", "-g0", "-ffp-contract=off", "-include", "core_ext/built_from.h"],
     )
 
 
 kernels = [extension(str(source)) for source in sorted(Path("core_ext").glob("_*.pyx"))]
 
-setup(ext_modules=cythonize(kernels, compiler_directives=DIRECTIVES, nthreads=2, quiet=True))
+CORES = os.cpu_count() or 1
+
+setup(
+    ext_modules=cythonize(kernels, compiler_directives=DIRECTIVES, nthreads=CORES, quiet=True),
+    options={"build_ext": {"parallel": CORES}},
+)

@@ -9,7 +9,8 @@ import ledger
 from console import output
 from console.failures import UserError
 from console.options import NO_OPTIONS, Options
-from console.output import Column, count, yuan
+from console.output import Column, count
+from ledger.money import yuan_display as yuan
 
 if TYPE_CHECKING:
     from ledger.intake import IntakeReport
@@ -95,7 +96,7 @@ def print_intake(report: "IntakeReport") -> None:
         [
             ("source", f"{report.source}{'  (dry run: nothing was written)' if report.dry_run else ''}"),
             ("rows", count(report.rows)),
-            ("booked", f"{count(report.booked)}  medfee_sumamt {yuan(report.medfee_fen)}"),
+            ("booked", f"{count(report.booked)}, medfee 医疗费总额 {yuan(report.medfee_fen)}"),
             ("duplicate", count(report.duplicate)),
             ("quarantined", count(report.quarantined)),
             ("periods", " ".join(str(period) for period in report.periods)),

@@ -5,7 +5,7 @@ from cyclopts import App
 import ledger
 from console import output
 from console.options import NO_OPTIONS, Amount, Options
-from console.output import yuan
+from ledger.money import yuan_display as yuan
 
 
 def register(app: App) -> None:

@@ -40,6 +40,8 @@ def failure_of(error: BaseException) -> Failure | None:
             return Failure("store", _one_line(error), USER_ERROR)
         case LedgerError():
             return Failure(type(error).__name__.removesuffix("Error").lower(), _one_line(error), USER_ERROR)
+        case ImportError() if (error.name or "").startswith("core_ext.") or "core_ext._" in str(error):
+            return Failure("not_built", _one_line(error), USER_ERROR)
         case OSError():
             return Failure("file", _file_text(error), USER_ERROR)
         case KeyboardInterrupt():

@@ -7,12 +7,25 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 import core_ext
 import ledger
 import projections
-from console import claims, clawbacks, demo, enactments, failures, output, payments, periods, reading, upkeep
+from console import (
+    balances,
+    claims,
+    clawbacks,
+    demo,
+    enactments,
+    failures,
+    output,
+    payments,
+    periods,
+    statements,
+    traces,
+    upkeep,
+)
 from console.failures import Failure, UserError, failure_of
 from console.options import options_last
 
@@ -20,7 +33,10 @@ EPILOGUE = """\
 Exit status: 0 done; 1 a check found something; 2 the request was refused, nothing was written; \
 3 the outcome is unknown, look before you repeat it."""
 
-FAMILIES = (demo, upkeep, enactments, claims, periods, payments, clawbacks, reading)
+#: An option that is not given is off; there is no --no-option.
+PARAMETERS = Parameter(negative="")
+
+FAMILIES = (demo, upkeep, enactments, claims, statements, periods, payments, clawbacks, balances, traces)
 
 
 def application() -> App:
@@ -30,10 +46,13 @@ def application() -> App:
         help="Keeps the settlement ledger of basic medical insurance across regions (异地就医直接结算).",
         help_epilogue=EPILOGUE,
         help_format="plaintext",
+        default_parameter=PARAMETERS,
         version=lambda: version("settlement-ledger"),
     )
     for family in FAMILIES:
         family.register(app)
+    for order, command in enumerate(app):
+        app[command].sort_key = order
     return app
 
 

@@ -11,16 +11,11 @@ from cyclopts import Parameter, Token
 from console.failures import UserError
 from ledger.money import fen_from_text
 
-DEFAULT_STORE = "sqlite:///ledger.db"
-
 
 @Parameter(name="*", group="Options of every command")
 @dataclass(frozen=True, kw_only=True)
-class Options:
-    """Is what every command accepts."""
-
-    store: Annotated[str, Parameter(env_var="SETTLEMENT_STORE")] = DEFAULT_STORE
-    """Where the ledger is: sqlite:///file.db or postgresql://user@host/database."""
+class Asked:
+    """Is who asks, why, and how the answer is to look."""
 
     actor: str = ""
     """Who asks, as the log records it; the operating system's user by default."""
@@ -28,8 +23,8 @@ class Options:
     reason: str = ""
     """Why, as the log records it."""
 
-    json: Annotated[bool, Parameter(negative="")] = False
-    """Print one JSON value on stdout; amounts are integers of fen."""
+    json: bool = False
+    """Print JSON on stdout; amounts are integers of fen."""
 
     @property
     def who(self) -> str:
@@ -47,13 +42,29 @@ class Options:
             raise UserError("usage", f"{verb} expects --reason TEXT: the log records why")
         return self.reason
 
+
+@Parameter(name="*", group="Options of every command")
+@dataclass(frozen=True, kw_only=True)
+class Options(Asked):
+    """Is what every command accepts that works on a store."""
+
+    store: Annotated[str, Parameter(env_var="SETTLEMENT_STORE")] = "sqlite:///ledger.db"
+    """Where the ledger is: sqlite:///file.db or postgresql://user@host/database."""
+
     @property
     def shown_store(self) -> str:
         """Returns the store's URL without a password, fit for a screen."""
-        return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", self.store)
+        return without_password(self.store)
 
 
 NO_OPTIONS = Options()
+NOT_ASKED = Asked()
+
+
+def without_password(url: str) -> str:
+    """Returns a store's URL with its password hidden, wherever it stands."""
+    hidden = re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", url)
+    return re.sub(r"([?&]password=)[^&]*", r"\1***", hidden)
 
 
 def _period(_: Any, tokens: Sequence[Token]) -> int:
@@ -85,7 +96,7 @@ def _one_region(_: Any, tokens: Sequence[Token]) -> int:
 Period = Annotated[int, Parameter(converter=_period)]
 Amount = Annotated[int, Parameter(converter=_amount)]
 Region = Annotated[int, Parameter(converter=_one_region)]
-Regions = Annotated[tuple[int, ...], Parameter(converter=_regions, consume_multiple=True, negative="")]
+Regions = Annotated[tuple[int, ...], Parameter(converter=_regions, consume_multiple=True)]
 
 
 def options_last(tokens: Sequence[str]) -> list[str]:

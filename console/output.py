@@ -52,7 +52,9 @@ def plain(value: Any) -> Any:
         case Mapping():
             return {str(key): plain(item) for key, item in value.items()}
     if hasattr(value, "__struct_fields__"):
-        return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
+        config = value.__struct_config__
+        tag = {} if config.tag is None else {config.tag_field: config.tag}
+        return tag | {name: plain(getattr(value, name)) for name in value.__struct_fields__}
     if hasattr(value, "_asdict"):
         return plain(value._asdict())
     if is_dataclass(value):
@@ -91,7 +93,9 @@ def print_table(
         title_justify="left",
         title_style="bold",
         show_footer=total is not None,
+        show_edge=False,
         pad_edge=False,
+        padding=(0, 1, 0, 0),
     )
     for at, column in enumerate(columns):
         table.add_column(

@@ -1,15 +1,18 @@
 """Commands on payments: pay, pay confirm."""
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from cyclopts import App
 
 import ledger
 from console import output
 from console.options import NO_OPTIONS, Amount, Options, Period
-from console.output import Column, count, yuan
-from ledger.reports import Payment
+from console.output import Column, count
+from ledger.money import yuan_display as yuan
+
+if TYPE_CHECKING:
+    from ledger.reports import Payment
 
 
 def register(app: App) -> None:
@@ -40,7 +43,7 @@ def instruct(
     print_payments(paid)
 
 
-def print_payments(paid: Iterable[Payment]) -> None:
+def print_payments(paid: "Iterable[Payment]") -> None:
     """Prints payments with their keys and a total."""
     rows = [(each.key, each.payer, each.payee, each.acts, each.amount_fen) for each in paid]
     columns = (

@@ -5,7 +5,8 @@ from cyclopts import App
 import ledger
 from console import failures, output
 from console.options import NO_OPTIONS, Options, Period
-from console.output import Column, count, yuan
+from console.output import Column, count
+from ledger.money import yuan_display as yuan
 
 
 def register(app: App) -> None:

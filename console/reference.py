@@ -7,7 +7,7 @@ from pathlib import Path
 from cyclopts import App, ArgumentCollection
 from docstring_parser import parse
 
-from console.main import EPILOGUE, application
+from console.main import EPILOGUE, PARAMETERS, application
 from console.options import Options
 
 HEAD = """# The command line
@@ -43,8 +43,8 @@ def reference() -> str:
 def _command(app: App) -> Iterator[str]:
     parsed = parse(app.default_command.__doc__ or "")
     yield from (line for line in (parsed.short_description, parsed.long_description) if line)
-    shared = {names for names, _ in _shared()}
-    own = [(names, text) for names, text in _arguments(app.assemble_argument_collection()) if names not in shared]
+    shared = _shared()
+    own = [each for each in _arguments(_collected(app)) if each not in shared]
     if own:
         yield ""
     for names, text in own:
@@ -55,7 +55,11 @@ def _shared() -> list[tuple[str, str]]:
     def nothing(*, options: Options) -> None:
         """Take every shared option."""
 
-    return list(_arguments(App(default_command=nothing).assemble_argument_collection()))
+    return list(_arguments(_collected(App(default_command=nothing))))
+
+
+def _collected(app: App) -> ArgumentCollection:
+    return app.assemble_argument_collection(default_parameter=PARAMETERS, parse_docstring=True)
 
 
 def _arguments(arguments: ArgumentCollection) -> Iterator[tuple[str, str]]:

@@ -1,12 +1,18 @@
 """Commands on the store itself: init, verify, rebuild."""
 
+from typing import TYPE_CHECKING
+
 from cyclopts import App
 
 import ledger
 import projections
 from console import failures, output
-from console.options import NO_OPTIONS, Options
+from console.options import NO_OPTIONS, Options, without_password
 from console.output import Column
+from ledger.refusals import Refusal, Refused, StoreError
+
+if TYPE_CHECKING:
+    from ledger.service import Ledger
 
 
 def register(app: App) -> None:
@@ -17,12 +23,23 @@ def register(app: App) -> None:
 
 def init(*, options: Options = NO_OPTIONS) -> None:
     """Create an empty ledger in a store that has none."""
-    with ledger.create(options.store, actor=options.who):
+    with create_only(options.store, options.who):
         pass
     if options.json:
         output.print_json({"store": options.shown_store, "created": True})
     else:
         output.print_line(f"created an empty ledger in {options.shown_store}")
+
+
+def create_only(url: str, actor: str) -> "Ledger":
+    """Returns a new, empty ledger; raises Refused where there is one already, StoreError where there can be none."""
+    try:
+        ledger.open(url, actor=actor).close_store()
+    except StoreError:
+        return ledger.create(url, actor=actor)
+    raise Refused(
+        Refusal.STORE_NOT_EMPTY, f"expected no ledger in {without_password(url)} yet, got one: open it, or name another"
+    )
 
 
 def verify(*, options: Options = NO_OPTIONS) -> int:

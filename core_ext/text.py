@@ -1,7 +1,6 @@
 """Holds many texts as one buffer of UTF-8 bytes and the offsets that cut it."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np

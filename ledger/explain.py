@@ -70,7 +70,10 @@ def clawback(
     if refusal == Refusal.POSTINGS_EMPTY:
         return f"expected an amount above zero, got {yuan_display(amount_fen)}"
     left = amounts[AMOUNT["fund_pay_sumamt"]] - sum(recovered)
-    return f"claim {claim}: expected at most {yuan_display(left)} (what its funds paid, less earlier clawbacks), got {yuan_display(amount_fen)}"
+    return (
+        f"claim {claim}: expected at most {yuan_display(left)} (what its funds paid, less earlier clawbacks),"
+        f" got {yuan_display(amount_fen)}"
+    )
 
 
 def collection(refusal: Refusal, case: str, amount_fen: int, receipt: str, state: ClawbackState) -> str:

@@ -127,7 +127,7 @@ class PolicyBook:
         1 referral, 2 emergency, 3 temporary), ``assist`` [n] the assistance class, 0 none.
         """
         found, enactment = _find(self._region_keys, self._region_enactment, facts[:, FACT["insured_region"]])
-        document = np.where(found, self._document_of[enactment], -1) if len(enactment) else enactment
+        document = np.where(found, self._document_of[enactment], -1) if len(self._document_of) else enactment
         related = relation(
             facts[:, FACT["insu_admdvs"]],
             facts[:, FACT["mdtrtarea_admvs"]],

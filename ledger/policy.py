@@ -337,7 +337,8 @@ def _check_contiguous(pieces: tuple[Segment | Tier, ...], most: int, where: str,
     reached: int | None = 0
     for at, piece in enumerate(pieces):
         key = f"{path}[{at}]"
-        _expect(reached is not None and piece.above == reached, where, f"{key}.above", f"{reached} fen", piece.above)
+        expected = "nothing behind a piece without end" if reached is None else f"{reached} fen"
+        _expect(reached is not None and piece.above == reached, where, f"{key}.above", expected, piece.above)
         _expect(piece.up_to is None or piece.up_to > piece.above, where, f"{key}.up_to", "more than above", piece.up_to)
         reached = piece.up_to
 

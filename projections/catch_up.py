@@ -54,11 +54,16 @@ def ensure(store: "Store", models: Sequence[ReadModel]) -> None:
             _create(writer, store.dialect, models)
 
 
-def rebuild(store: "Store", models: Sequence[ReadModel], progress: Progress | None = None) -> int:
+def rebuild(
+    store: "Store",
+    models: Sequence[ReadModel],
+    progress: Progress | None = None,
+    page_events: int = PAGE_EVENTS,
+) -> int:
     """Throws the models' rows away and folds the log again from position 0; returns the position reached."""
     with store.write() as writer:
         _create(writer, store.dialect, models, anew=True)
-    return catch_up(store, models, progress)
+    return catch_up(store, models, progress, page_events)
 
 
 def _create(writer: "Writer", dialect: str, models: Iterable[ReadModel], anew: bool = False) -> None:

@@ -3,11 +3,14 @@
 A page is a range of positions that ends behind a whole act. A position without an event is an error, not a gap.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from ledger.acts import ACT_TOPICS, Acts, acts_of_rows, no_acts
+import numpy as np
+
+from ledger.acts import ACT_TOPICS, Acts, acts_of, no_acts
 from ledger.events import ClaimFiled, Event, SettlementDiffers
 from ledger.mapper import decode_event
 from ledger.refusals import StoreError
@@ -19,11 +22,14 @@ if TYPE_CHECKING:
 PAGE_EVENTS = 65_536
 
 NARROW = (
-    "SELECT notification_id, topic, state FROM stored_events"
-    " WHERE notification_id > ? AND notification_id <= ? ORDER BY notification_id"
+    "SELECT topic, state FROM stored_events WHERE notification_id > ? AND notification_id <= ? ORDER BY notification_id"
 )
 WIDE = (
-    "SELECT notification_id, topic, state, originator_id, originator_version FROM stored_events"
+    "SELECT topic, state, originator_id, originator_version FROM stored_events"
+    " WHERE notification_id > ? AND notification_id <= ? ORDER BY notification_id"
+)
+POSITIONS = (
+    "SELECT notification_id FROM stored_events"
     " WHERE notification_id > ? AND notification_id <= ? ORDER BY notification_id"
 )
 PLACES = (
@@ -48,32 +54,43 @@ class Placed(NamedTuple):
 
 @dataclass
 class Page:
-    """Is the events behind ``after`` up to ``stop`` as (position, topic, state), in wide pages (…, stream, version)."""
+    """Is the events behind ``after`` up to ``stop`` as columns; only wide pages have streams and versions."""
 
     reader: "Reader"
     after: int
     stop: int
-    rows: list[tuple[int, str, bytes, str, int]]
-    wide: bool
+    positions: Sequence[int]
+    topics: Sequence[str]
+    states: Sequence[bytes]
+    streams: Sequence[str] = ()
+    versions: Sequence[int] = ()
 
     @cached_property
     def acts(self) -> Acts:
         """Returns the page's acts as columns; raises StoreError where one is not whole."""
-        rows = [row for row in self.rows if row[1] in _ACTS]
-        return acts_of_rows(self.reader, rows) if rows else no_acts()
+        rows = [row for row, topic in enumerate(self.topics) if topic in _ACTS]
+        if not rows:
+            return no_acts()
+        topics, states = self.topics, self.states
+        if len(rows) < len(topics):
+            topics, states = [topics[row] for row in rows], [states[row] for row in rows]
+        return acts_of(self.reader, np.array(self.positions, np.int64)[rows], topics, states)
 
     @cached_property
     def others(self) -> list[Placed]:
         """Returns every event that is neither part of an act nor a difference beside one."""
-        rows = [row for row in self.rows if row[1] not in _BULK]
+        rows = [row for row, topic in enumerate(self.topics) if topic not in _BULK]
         if not rows:
             return []
-        if self.wide:
-            places = {row[0]: (row[3], row[4]) for row in rows}
+        if self.streams:
+            places = [(self.streams[row], self.versions[row]) for row in rows]
         else:
             found = self.reader.query(PLACES, (self.after, self.stop, *BULK_TOPICS))
-            places = {int(at): (str(stream), int(version)) for at, stream, version in found}
-        return [Placed(row[0], *places[row[0]], decode_event(row[1], bytes(row[2])), bytes(row[2])) for row in rows]
+            places = [(str(stream), int(version)) for _, stream, version in found]
+        return [
+            Placed(self.positions[row], *place, decode_event(self.topics[row], self.states[row]), self.states[row])
+            for row, place in zip(rows, places, strict=True)
+        ]
 
 
 def read_page(reader: "Reader", after: int, stop: int, wide: bool, page_events: int = PAGE_EVENTS) -> Page:
@@ -83,10 +100,12 @@ def read_page(reader: "Reader", after: int, stop: int, wide: bool, page_events: 
     """
     high = min(after + max(2, page_events), stop)
     rows = reader.query(WIDE if wide else NARROW, (after, high))
+    # Positions are unique, so as many events as positions means one at each.
     if len(rows) != high - after:
-        missing = next(at for at, row in enumerate([*rows, (0,)], after + 1) if row[0] != at)
+        there = [at for (at,) in reader.query(POSITIONS, (after, high))]
+        missing = next(at for at, found in enumerate([*there, 0], after + 1) if found != at)
         raise StoreError(f"position {missing}: expected an event, got none: run verify")
-    if rows and rows[-1][1] == ClaimFiled.TOPIC and high < stop:
+    if rows and rows[-1][0] == ClaimFiled.TOPIC and high < stop:
         rows.pop()
         high -= 1
-    return Page(reader, after, high, rows, wide)
+    return Page(reader, after, high, range(after + 1, high + 1), *zip(*rows, strict=True))

@@ -7,7 +7,7 @@ subtrees of 256**L leaves from number 256 * i, and beside them the root over wha
 tile and an edited event can be told apart. The last tile of each level is partial: together they are the frontier.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from struct import Struct
 from typing import TYPE_CHECKING
@@ -34,21 +34,31 @@ Fetch = Callable[[int, int], bytes]
 
 def leaf_hash(position: int, stream: str, version: int, topic: str, state: bytes) -> bytes:
     """Returns the leaf of one event, 32 bytes."""
-    return leaf_hashes([(position, topic, state, stream, version)])[0]
+    return leaf_hashes([position], [topic], [state], [stream], [version])[0]
 
 
-def leaf_hashes(rows: Iterable[tuple[int, str, bytes, str, int]]) -> list[bytes]:
-    """Returns the leaves of (position, topic, state, stream, version) rows."""
-    framed: dict[str, bytes] = {}
+def leaf_hashes(
+    positions: Sequence[int],
+    topics: Sequence[str],
+    states: Sequence[bytes],
+    streams: Sequence[str],
+    versions: Sequence[int],
+) -> list[bytes]:
+    """Returns the leaves of events given as columns."""
+    framed = {topic: _framed(topic) for topic in set(topics)}
+    short = [bytes((0, length)) for length in range(256)]
     leaves = []
-    for position, topic, state, stream, version in rows:
-        head = framed.get(topic)
-        if head is None:
-            head = framed[topic] = len(topic.encode()).to_bytes(2, "big") + topic.encode()
+    for position, topic, state, stream, version in zip(positions, topics, states, streams, versions, strict=True):
         name = stream.encode()
-        place = _PLACE(b"\0", position, version)
-        leaves.append(sha256(b"%b%b%b%b%b" % (place, head, len(name).to_bytes(2, "big"), name, state)).digest())
+        length = len(name)
+        size = short[length] if length < 256 else length.to_bytes(2, "big")
+        leaves.append(sha256(b"".join((_PLACE(b"\0", position, version), framed[topic], size, name, state))).digest())
     return leaves
+
+
+def _framed(text: str) -> bytes:
+    raw = text.encode()
+    return len(raw).to_bytes(2, "big") + raw
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
@@ -71,7 +81,8 @@ def root_of(hashes: bytes) -> bytes:
 
 def fold(reader: "Reader", page: Page) -> list[Change]:
     """Returns the tiles that a page's events fill or begin, at every level; needs a wide page and the tiles so far."""
-    entries, start = leaf_hashes(page.rows), page.after
+    entries = leaf_hashes(page.positions, page.topics, page.states, page.streams, page.versions)
+    start = page.after
     tiles: list[tuple[int, int, bytes, bytes]] = []
     level = 0
     while entries:

@@ -1,6 +1,7 @@
 """Opens the read side of a store: balances, statements, traces, events and proofs, each caught up before it answers."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -9,11 +10,11 @@ import msgspec
 
 from ledger.events import Event
 from ledger.mapper import decode_event
-from ledger.store import connect
 from projections import balances, proof, statement, trace
 from projections.as_of import position_at
 from projections.catch_up import Progress, catch_up, ensure, rebuild
 from projections.pages import PAGE_EVENTS, read_page
+from projections.proof import Tree
 from projections.statement import Statement, statement_of
 from projections.tables import Rows, apply
 from projections.trace_tree import Trace
@@ -22,6 +23,8 @@ from projections.tracing import LISTED, Tracer
 if TYPE_CHECKING:
     from ledger.store import Reader, Store
     from projections.findings import Finding
+
+SELECT_POSITION = "SELECT position FROM projection WHERE name = ?"
 
 MODELS = (balances.MODEL, proof.MODEL, statement.MODEL, trace.MODEL)
 
@@ -81,6 +84,8 @@ class Projections:
             with self._store.read() as reader:
                 rows = reader.query(balances.BALANCE.select())
                 return Balances(_position(reader, balances.MODEL.name), dict(rows))
+        if isinstance(as_of, datetime):
+            catch_up(self._store, [trace.MODEL], page_events=self._page_events)
         with self._store.read() as reader:
             stop = position_at(reader, as_of)
             tables: dict[str, Rows] = {}
@@ -103,7 +108,7 @@ class Projections:
         """Returns everything a key leads to, at most ``listed`` claims a list; an int is a log position."""
         catch_up(self._store, [trace.MODEL], page_events=self._page_events)
         with self._store.read() as reader:
-            return Tracer(reader, listed).trace(key)
+            return Tracer(reader, _position(reader, trace.MODEL.name), listed).trace(key)
 
     def events(self, after: int = 0) -> Iterator[PositionedEvent]:
         """Yields the events behind position ``after`` up to the present head, in log order, for a host's followers."""
@@ -128,6 +133,17 @@ class Projections:
         with self._tree() as tree:
             return tree.consistency(old, size)
 
+    @contextmanager
+    def _tree(self) -> Iterator[Tree]:
+        catch_up(self._store, [proof.MODEL], page_events=self._page_events)
+        with self._store.read() as reader:
+
+            def fetch(level: int, number: int) -> bytes:
+                rows = reader.query(proof.SELECT_TILE, (level, number))
+                return bytes(rows[0][0]) if rows else b""
+
+            yield Tree(_position(reader, proof.MODEL.name), fetch)
+
     def verify(self) -> "list[Finding]":
         """Returns what is wrong with the log and with the models' rows; nothing where all is well.
 
@@ -140,3 +156,7 @@ class Projections:
         if not found:
             self.catch_up()
         return found
+
+
+def _position(reader: "Reader", name: str) -> int:
+    return int(reader.query(SELECT_POSITION, (name,))[0][0])

@@ -7,8 +7,9 @@ was, should its events be altered or missing later (``verify``).
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from core_ext.layout import AMOUNT, AMOUNTS, FACT, FUND_PARTS
+from core_ext.layout import AMOUNT, FACT, FUND_PARTS
 from core_ext.text import to_list
 from ledger.events import (
     ClawbackRaised,
@@ -26,18 +27,16 @@ ACT = Table(
     "trace_act",
     ("claim",),
     (
-        *("reversed", "token", "insured_region", "treatment_region", "insutype"),
-        *("month", "period", "cause", "row", "original", "basis", "flags", "medfee_sumamt"),
-        *(AMOUNTS[at] for at in FUND_PARTS),
-        *("fund_pay_sumamt", "acct_pay", "fixmedins_code", "setl_id", "medins_setl_id"),
+        *("token", "insured_region", "treatment_region", "insutype", "month", "period", "cause", "row", "original"),
+        *("basis", "flags", "medfee_sumamt", "fund_pay_sumamt", "acct_pay"),
+        *("funds", "fixmedins_code", "setl_id", "medins_setl_id"),
     ),
     Mode.APPEND,
-    dict.fromkeys(("fixmedins_code", "setl_id", "medins_setl_id"), "text"),
+    {"funds": "blob"} | dict.fromkeys(("fixmedins_code", "setl_id", "medins_setl_id"), "text"),
+    # A claim is found by its stream in the log's own index, and by its message id in the write side's.
     (
-        ("setl_id", "setl_id", ""),
-        ("message", "medins_setl_id", "medins_setl_id <> ''"),
         ("person", "token", ""),
-        ("institution", "fixmedins_code, period, treatment_region", ""),
+        ("institution", "fixmedins_code, period", ""),
         ("pair", "period, insured_region, treatment_region", "insured_region <> treatment_region"),
         ("file", "cause, row", ""),
         ("refund", "original", "original > 0"),
@@ -50,14 +49,13 @@ EVENT = Table(
     ("stream", "version", "topic", "claim", "state"),
     Mode.APPEND,
     {"stream": "text", "topic": "text", "state": "blob"},
-    (("topic", "topic", ""), ("claim", "claim", "claim > 0")),
+    (("topic", "topic", ""), ("stream", "stream", ""), ("claim", "claim", "claim > 0")),
 )
 
 #: Registers are as many as persons and touch no claim and no balance: the log has them.
 _LEFT_OUT = (MemberEnrolled, FilingRegistered, OpeningAccumulator)
 
 _FACTS = ("token", "insured_region", "treatment_region", "insutype")
-_PAID = (*FUND_PARTS, AMOUNT["fund_pay_sumamt"], AMOUNT["acct_pay"])
 
 
 def fold(_: "Reader", page: Page) -> list[Change]:
@@ -67,12 +65,13 @@ def fold(_: "Reader", page: Page) -> list[Change]:
         ACT,
         [
             acts.claim,
-            acts.reversed.astype(np.int64),
             *(facts[:, FACT[name]] for name in _FACTS),
             facts[:, FACT["setl_time"]] // 10**8,
             *(acts.period, acts.cause, acts.row, acts.original, acts.basis, acts.flags),
             facts[:, FACT["medfee_sumamt"]],
-            *(acts.booked[:, at] for at in _PAID),
+            acts.booked[:, AMOUNT["fund_pay_sumamt"]],
+            acts.booked[:, AMOUNT["acct_pay"]],
+            fund_cells(acts.booked[:, FUND_PARTS]),
             *(to_list(acts.texts[name]) for name in ("fixmedins_code", "setl_id", "medins_setl_id")),
         ],
     )
@@ -89,6 +88,23 @@ def fold(_: "Reader", page: Page) -> list[Change]:
         if not isinstance(placed.event, _LEFT_OUT)
     ]
     return [act, change_of(EVENT, events)]
+
+
+def fund_cells(parts: NDArray[np.int64]) -> list[bytes]:
+    """Returns the eight fund parts of each act as little-endian int64, nothing where the pool paid all there was."""
+    raw = np.ascontiguousarray(parts, "<i8").tobytes()
+    width = 8 * len(FUND_PARTS)
+    cells = [b""] * len(parts)
+    for at in np.unique(np.nonzero(parts[:, 1:])[0]).tolist():
+        cells[at] = raw[at * width : (at + 1) * width]
+    return cells
+
+
+def fund_parts(cell: bytes, fund_pay_sumamt: int) -> tuple[int, ...]:
+    """Returns the eight fund parts that ``fund_cells`` wrote."""
+    if not cell:
+        return (fund_pay_sumamt, *(0,) * (len(FUND_PARTS) - 1))
+    return tuple(int(part) for part in np.frombuffer(cell, "<i8"))
 
 
 MODEL = ReadModel("trace", 1, (ACT, EVENT), fold)

@@ -17,7 +17,7 @@ from ledger.events import (
     PaymentConfirmed,
     PaymentInstructed,
 )
-from ledger.keys import clawback_stream, payment_stream
+from ledger.keys import claim_stream, clawback_stream, payment_stream
 from ledger.mapper import decode_event
 from ledger.refusals import Refusal
 from projections.trace import ACT
@@ -47,17 +47,22 @@ LISTED = 1_000
 SELECT_ACTS = f"SELECT {', '.join(ACT.columns)} FROM trace_act WHERE {{}} ORDER BY claim LIMIT ?"
 SUM_ACTS = "SELECT COUNT(*), CAST(COALESCE(SUM(fund_pay_sumamt + acct_pay), 0) AS TEXT) FROM trace_act WHERE {}"
 OF_CLAIM = "claim IN (?, ?)"
-OF_KEY = "setl_id = ? AND insured_region = ?"
-OF_SETL_ID = "setl_id = ?"
-OF_MESSAGE = "medins_setl_id = ? AND medins_setl_id <> ''"
 OF_PERSON = "token = ?"
 OF_INSTITUTION = "fixmedins_code = ?"
 OF_FILE_ROW = "cause = ? AND row = ?"
 OF_REFUNDED = "original = ? AND original > 0"
-OF_REGION_PAYMENT = (
-    "period = ? AND insured_region = ? AND treatment_region = ? AND insured_region <> treatment_region"
-)
+OF_REGION_PAYMENT = "period = ? AND insured_region = ? AND treatment_region = ? AND insured_region <> treatment_region"
 OF_INSTITUTION_PAYMENT = "fixmedins_code = ? AND period = ? AND treatment_region = ?"
+
+# The regions that have claims, each found by one probe of the log's index: streams are claim-<six digits>-….
+SELECT_REGIONS = """
+WITH RECURSIVE found(stream) AS (
+    SELECT MIN(originator_id) FROM stored_events WHERE originator_id >= 'claim-' AND originator_id < 'claim.'
+    UNION ALL
+    SELECT (SELECT MIN(originator_id) FROM stored_events
+            WHERE originator_id >= SUBSTR(stream, 1, 12) || '.' AND originator_id < 'claim.')
+    FROM found WHERE stream IS NOT NULL)
+SELECT SUBSTR(stream, 7, 6) FROM found WHERE stream IS NOT NULL"""
 
 SELECT_TOKEN = "SELECT token FROM person WHERE psn_no = ?"
 SELECT_JOBS = "SELECT position, stream, state FROM trace_event WHERE topic = ? ORDER BY position"
@@ -67,10 +72,11 @@ _KINDS = {PAYMENT_REGION: "region", PAYMENT_INSTITUTION: "institution"}
 
 
 class Tracer:
-    """Answers one question over one snapshot of the store, the trace model caught up with it."""
+    """Answers one question over one snapshot of the store, whose trace model stands at ``position``."""
 
-    def __init__(self, reader: "Reader", listed: int = LISTED) -> None:
+    def __init__(self, reader: "Reader", position: int, listed: int = LISTED) -> None:
         self._reader = reader
+        self._position = position
         self._listed = listed
         self._sources: dict[int, tuple[str, str, str]] = {}
 
@@ -91,18 +97,22 @@ class Tracer:
                 found += (match for match in reading(text) if match not in found)
         if not found and text.isascii() and text.isdecimal():
             found = self._at(int(text))
-        return Trace(text, self._reader.size, tuple(found))
+        return Trace(text, self._position, tuple(found))
 
     def _claims(self, key: str) -> list[Found]:
+        if not key:
+            return []
         region, slash, setl_id = key.partition("/")
         if key.startswith("claim-"):
             region, slash, setl_id = key.removeprefix("claim-").partition("-")
         if slash and region.isascii() and region.isdecimal():
-            acts = self._acts(OF_KEY, (setl_id, int(region)))
+            regions = [int(region)]
         else:
-            acts = self._acts(OF_SETL_ID, (key,))
-            seen = {act.claim for act in acts}
-            acts += [act for act in self._acts(OF_MESSAGE, (key,)) if act.claim not in seen]
+            setl_id = key
+            regions = [int(found) for (found,) in self._reader.query(SELECT_REGIONS)]
+        filed = self._reader.first_events([claim_stream(region, setl_id) for region in regions])
+        claims = {position for position, _ in filed.values()} | set(self._reader.find_messages([key]).values())
+        acts = [act for claim in sorted(claims) for act in self._acts(OF_CLAIM, (claim, claim))]
         return [self._claim_trace(act) for act in acts]
 
     def _claim_trace(self, claim: Claim) -> ClaimTrace:
@@ -123,9 +133,11 @@ class Tracer:
 
     def _payment_trace(self, payment: Payment) -> PaymentTrace:
         if payment.kind == _KINDS[PAYMENT_REGION]:
-            condition, params = OF_REGION_PAYMENT, (payment.period, payment.payer, int(payment.payee))
+            condition = OF_REGION_PAYMENT
+            params: tuple[object, ...] = (payment.period, payment.payer, int(payment.payee))
         else:
-            condition, params = OF_INSTITUTION_PAYMENT, (payment.payee, payment.period, payment.payer)
+            condition = OF_INSTITUTION_PAYMENT
+            params = (payment.payee, payment.period, payment.payer)
         return PaymentTrace(payment, tuple(self._acts(condition, params)), *self._sum(condition, params))
 
     def _payment(self, stream: str) -> Payment | None:
@@ -200,7 +212,9 @@ class Tracer:
             job = decode_event(JobStarted.TOPIC, state)
             assert isinstance(job, JobStarted)
             if name in (job.source, job.digest.hex(), stream):
-                found.append(self._row(int(position), str(stream), row) if row else self._job(int(position), stream, job))
+                found.append(
+                    self._row(int(position), str(stream), row) if row else self._job(int(position), stream, job)
+                )
         return found
 
     def _job(self, position: int, stream: str, job: JobStarted) -> JobTrace:
@@ -262,7 +276,7 @@ class Tracer:
             Claim(
                 key=f"{row['insured_region']:06d}/{row['setl_id']}",
                 decision=row["claim"] + 1,
-                refund=bool(row["reversed"]),
+                refund=row["original"] > 0,
                 person=row["token"],
                 file=self._file(row["cause"], row["row"]),
                 **{name: row[name] for name in ACT.columns if name in _CLAIM_FIELDS},

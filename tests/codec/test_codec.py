@@ -1,5 +1,7 @@
 """Promises of the codec kernels: the bytes of msgspec, one meaning in both twins, no state that breaks them."""
 
+import ctypes
+import mmap
 from types import ModuleType
 
 import msgspec
@@ -249,3 +251,51 @@ def test_a_copy_tuple_is_five_fields_of_length_and_value() -> None:
         "00 05 00 00 00 01 73 00 00 00 08 00 00 00 00 00 00 00 03 00 00 00 03 74 2f 31"
         " 00 00 00 02 91 01 00 00 00 08 00 00 00 00 00 00 01 02"
     )
+
+
+def test_postgresql_takes_the_copy_tuples(postgres_server: str) -> None:
+    """A table of PostgreSQL filled by the packed tuples holds the rows that SQLite is given."""
+    import psycopg
+
+    arguments = (
+        texts_from_list(["claim-440100-S1", "py-2024-7"]),
+        ints([1, 2**40]),
+        ints([1, 0]),
+        ("claim-settled/1", "claim-filed/1"),
+        Encoded(*texts_from_list([b"\x91\x01", b""])),
+        2**33,
+    )
+    with psycopg.connect(postgres_server) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TEMPORARY TABLE taken (originator_id text, originator_version bigint, topic text, state bytea, "
+            "notification_id bigint)"
+        )
+        with cursor.copy("COPY taken FROM STDIN (FORMAT BINARY)") as copy:
+            copy.write(b"PGCOPY\n\xff\r\n\0" + bytes(8) + compiled.pack_copy(*arguments) + b"\xff\xff")
+        cursor.execute("SELECT notification_id, originator_id, originator_version, topic, state FROM taken ORDER BY 1")
+        assert cursor.fetchall() == compiled.rows(*arguments)
+
+
+def test_nothing_is_read_behind_the_last_byte() -> None:
+    """States and texts that end where the process may not read are decoded and encoded without touching beyond."""
+    library, page = ctypes.CDLL(None, use_errno=True), mmap.PAGESIZE
+    memory = mmap.mmap(-1, 2 * page)
+    held = (ctypes.c_char * (2 * page)).from_buffer(memory)
+    guard = ctypes.addressof(held) + page
+    assert library.mprotect(ctypes.c_void_p(guard), ctypes.c_size_t(page), 0) == 0
+    try:
+        room = np.frombuffer(memory, dtype=np.uint8, count=page)
+        row = (2**40, (1, -1), "S20240301", b"digest", (0, 2**31, -5), (None, *range(15), ABSENT))
+        full = msgspec.msgpack.encode(plain((*row[:5], tuple(ABSENT if c is None else c for c in row[5]))))
+        for length in range(len(full) + 1):
+            state = full[:length]
+            room[page - length :] = np.frombuffer(state, dtype=np.uint8)
+            encoded = Encoded(ints([0, length]), room[page - length :])
+            expected, got = outcome(reference, LAYOUT, [state]), outcome(compiled, LAYOUT, encoded)
+            assert got == expected if isinstance(expected, str) else not isinstance(got, str) and same(got, expected)
+        for length in (0, 1, 8, 31, 32, 33, 300):
+            room[page - length :] = ord("s")
+            text = Text(ints([0, length]), room[page - length :])
+            assert compiled.cut(compiled.encode([text], ints([0]))) == [msgspec.msgpack.encode(["s" * length])]
+    finally:
+        library.mprotect(ctypes.c_void_p(guard), ctypes.c_size_t(page), mmap.PROT_READ | mmap.PROT_WRITE)

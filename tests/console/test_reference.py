@@ -1,7 +1,7 @@
 """The command line documents itself, and the document is current."""
 
-from console.reference import commands, reference
 from console.main import application
+from console.reference import commands, reference
 from tests.console.documents import ROOT
 
 
@@ -29,4 +29,6 @@ def test_every_argument_is_explained() -> None:
 def test_the_readme_names_every_command() -> None:
     """A newcomer finds each command in the README."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert [" ".join(words) for words, _ in commands(application()) if f"settlement {' '.join(words)}" not in readme] == []
+    assert [
+        " ".join(words) for words, _ in commands(application()) if f"settlement {' '.join(words)}" not in readme
+    ] == []

@@ -1,4 +1,4 @@
-"""Two ways, one log: columns and Structs, compiled kernels and references, SQLite and PostgreSQL write the same bytes."""
+"""Two ways, one log: columns and Structs, compiled kernels and references, both stores write the same bytes."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def test_columns_and_structs_write_the_same_bytes(store_url: str, tmp_path: Path
 
 
 def test_both_stores_hold_the_same_log(sqlite_url: str, postgres_url: str, tmp_path: Path) -> None:
-    """The same commands leave the same positions, streams, versions, topics, bytes, persons and state on both stores."""
+    """The same commands leave the same events, to the byte, and the same persons and state on both stores."""
     path = write(tmp_path / "claims.csv", some_claims())
     held = []
     for url in (sqlite_url, postgres_url):

@@ -1,21 +1,23 @@
 """The platform's three months: every row's outcome and, under its own policies, every amount, on both stores."""
 
+import csv
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from core_ext.layout import AMOUNTS, HOW
+from core_ext.layout import AMOUNTS, FACTS, HOW
 from ledger import create
 from ledger.acts import read_acts
-from ledger.events import FLAG_ASSUMED, JobBatch, SettlementDiffers
+from ledger.events import FLAG_ASSUMED, FLAG_NOT_CHECKED, JobBatch, SettlementDiffers
 from ledger.mapper import decode_event
 from ledger.money import fen_from_text, yuan_text
 from ledger.refusals import Refusal
 from ledger.registers import FILING_CLASSES
 from ledger.service import Ledger
-from tests.ledger.worlds import clock, events_of, shared
+from tests.ledger.worlds import claim, clock, events_of, opened, shared, write
 from tests.settle.platform import policy_documents
 
 PROFILE = 'persons = "registered"\ninsutypes = [310, 390]\n'
@@ -128,3 +130,65 @@ def check(line: dict[str, Any], acts: Any, at: int, differs: dict[str, int] | No
             name: yuan_text(booked[name] - fen) for name, fen in (differs or booked).items() if fen != booked[name]
         }
         assert found == line["differs"]
+
+
+def fee_by_pair(rows: list[dict[str, str]]) -> Counter[tuple[str, str, str]]:
+    """Returns the total fee in fen by month, insured and treatment code, over rows whose fee is an amount."""
+    totals: Counter[tuple[str, str, str]] = Counter()
+    for row in rows:
+        try:
+            fen = fen_from_text(row["medfee_sumamt"])
+        except ValueError:
+            continue
+        totals[row["setl_time"][:7], row["insu_admdvs"], row["mdtrtarea_admvs"]] += fen
+    return totals
+
+
+def csv_rows(path: Path) -> list[dict[str, str]]:
+    """Returns a file's records; bytes that are not UTF-8 become surrogates."""
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_no_fen_is_lost_between_file_and_books(sqlite_url: str, tmp_path: Path) -> None:
+    """The file's fees are the booked, the quarantined and the duplicate ones, by month and region pair, to the fen."""
+    book, job = taken_in(sqlite_url, tmp_path, True)
+    with book:
+        booked: Counter[tuple[str, str, str]] = Counter()
+        with book.store.read() as reader:
+            for acts in read_acts(reader):
+                for facts in acts.facts.tolist():
+                    fact = dict(zip(FACTS, facts, strict=True))
+                    moment = str(fact["setl_time"])
+                    key = (
+                        f"{moment[:4]}-{moment[4:6]}",
+                        f"{fact['insu_admdvs']:06d}",
+                        f"{fact['mdtrtarea_admvs']:06d}",
+                    )
+                    booked[key] += fact["medfee_sumamt"]
+        file = csv_rows(shared("platform", "claims.csv"))
+        twice = [file[row - 1] for row, outcome in outcomes(book, job).items() if outcome == "duplicate"]
+        booked.update(fee_by_pair(csv_rows(tmp_path / "quarantine.csv")))
+        booked.update(fee_by_pair(twice))
+        assert booked == fee_by_pair(file)
+
+
+def test_rows_without_a_policy_are_booked_unchecked_where_a_profile_says_so(store_url: str, tmp_path: Path) -> None:
+    """A source-settled row without a policy is booked as given and marked, an unsettled one is quarantined."""
+    settled = {
+        "fund_pay_sumamt": "6000.00",
+        "hifp_pay": "6000.00",
+        "psn_part_amt": "4000.00",
+        "psn_cash_pay": "4000.00",
+    }
+    rows = [claim(1, insu_admdvs="990101", **settled), claim(2, insu_admdvs="990101"), claim(3)]
+    profile = tmp_path / "profile.toml"
+    profile.write_text('no_policy = "book_unchecked"\n', encoding="utf-8")
+    with opened(store_url) as book:
+        report = book.intake(write(tmp_path / "claims.csv", rows), profile)
+        assert (report.booked, report.reasons) == (2, {"no_policy": 1})
+        with book.store.read() as reader:
+            (acts,) = read_acts(reader)
+            assert (acts.flags & FLAG_NOT_CHECKED != 0).tolist() == [True, False]
+            assert acts.booked[0, AMOUNTS.index("hifp_pay")] == 600_000
+        assert book.replay(202401).differences == ()

@@ -1,0 +1,206 @@
+"""The command statement (清算表): what each ordered pair of regions owes for a clearing period."""
+
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from cyclopts import App
+
+import projections
+from console import output
+from console.failures import UserError
+from console.options import NO_OPTIONS, Options, Period, Region
+from console.output import Column, count
+from console.places import regions
+from ledger.money import yuan_display as yuan
+
+if TYPE_CHECKING:
+    from projections.statement import Statement, StatementLine, StatementTotals
+
+SECTIONS = {"off_site": "off site 异地", "same_city": "same city 本市"}
+INSUTYPES = {310: "310 职工", 340: "340 离休", 390: "390 居民", 510: "510 生育"}
+
+#: Each fund of the statement: its national field, an English heading, the fund's Chinese name.
+FUNDS = (
+    ("hifp_pay", "pool", "统筹基金"),
+    ("cvlserv_pay", "civil servant", "公务员补助"),
+    ("hifes_pay", "supplementary", "企业补充"),
+    ("hifmi_pay", "catastrophic", "居民大病"),
+    ("hifob_pay", "large amount", "职工大额"),
+    ("hifdm_pay", "disabled", "伤残军人"),
+    ("maf_pay", "assistance", "医疗救助"),
+    ("oth_pay", "other", "其他基金"),
+)
+
+
+class Cell(NamedTuple):
+    """Is a column of the statement and how a line (or the totals) fills it."""
+
+    column: Column
+    of: Callable[[Any], Any]
+    in_total: bool = True
+
+
+def register(app: App) -> None:
+    """Adds this family to the command line."""
+    app.command(statement)
+
+
+def statement(
+    *,
+    period: Period | None = None,
+    region: Region | None = None,
+    format: Literal["table", "csv"] = "table",
+    top: int | None = None,
+    options: Options = NO_OPTIONS,
+) -> None:
+    """Print the clearing statement (清算表): per pair of regions and insurance type, what is due.
+
+    Parameters
+    ----------
+    period
+        The clearing period, as yyyymm; every period by default.
+    region
+        Only the pairs of this region, insured (参保地) or treatment (就医地).
+    format
+        A table for people, or CSV in the national field names, amounts in yuan.
+    top
+        Only the lines with the largest amounts due; totals are of all lines.
+    """
+    with projections.open(options.store) as read:
+        found = read.statement(period, region)
+    if not found.lines:
+        which = f" in {period}" if period else ""
+        of = f" of region {region:06d}" if region else ""
+        raise UserError(
+            "unknown_key", f"expected booked claims{of}{which}, got none: run settlement periods to see what there is"
+        )
+    if options.json:
+        output.print_json(statement_object(found))
+    elif format == "csv":
+        from projections.statement import statement_csv
+
+        sys.stdout.write(statement_csv(found.lines))
+    else:
+        print_statement(found, top)
+
+
+def statement_object(found: "Statement") -> dict[str, Any]:
+    """Returns a statement as JSON values, sections, person-times and dues beside what it holds."""
+    return {
+        "period": found.period,
+        "region": found.region,
+        "position": found.position,
+        "lines": [{"section": line.section, **_derived(line), **output.plain(line)} for line in found.lines],
+        "totals": {**_derived(found.totals), **output.plain(found.totals)},
+    }
+
+
+def print_statement(found: "Statement", top: int | None = None) -> None:
+    """Prints a statement section by section with totals and remarks; all of its lines or the ``top`` ones."""
+    screen_width = shutil.get_terminal_size().columns if sys.stdout.isatty() else output.WIDTH
+    cells = statement_cells(found, screen_width)
+    for section, title in SECTIONS.items():
+        lines = [line for line in found.lines if line.section == section]
+        if not lines:
+            continue
+        shown = lines if top is None else sorted(lines, key=lambda line: -line.due_fen)[:top]
+        left_out = "" if len(shown) == len(lines) else f", the {len(shown)} largest of {len(lines):,} lines"
+        heading = f"Clearing statement 清算表 {found.period or 'of all periods'}: {title}{left_out}"
+        print_lines(cells, shown, lines, heading)
+    print_remarks(found)
+
+
+def print_lines(
+    cells: Sequence[Cell], shown: Sequence["StatementLine"], lines: Sequence["StatementLine"], title: str
+) -> None:
+    """Prints lines as a table below a title, with the total over ``lines``."""
+    from projections.statement import totals_of
+
+    totals = totals_of(lines)
+    total = ["total 合计", *(cell.of(totals) if cell.in_total else None for cell in cells[1:])]
+    output.print_table(
+        [cell.column for cell in cells], [[cell.of(line) for cell in cells] for line in shown], title=title, total=total
+    )
+
+
+def statement_cells(found: "Statement", width: int) -> list[Cell]:
+    """Returns the columns worth showing that fit ``width``: funds that paid, months that differ.
+
+    A narrow screen first loses the single funds, then the names of places and the total fee.
+    """
+    codes = [
+        Cell(Column("insured", "参保地"), lambda line: f"{line.insured_region:06d}", False),
+        Cell(Column("treatment", "就医地"), lambda line: f"{line.treatment_region:06d}", False),
+    ]
+    places = [
+        Cell(Column("insured", "参保地"), lambda line: place_text(line.insured_region), False),
+        Cell(Column("treatment", "就医地"), lambda line: place_text(line.treatment_region), False),
+    ]
+    keys = [Cell(Column("insutype", "险种"), lambda line: INSUTYPES.get(line.insutype, str(line.insutype)), False)]
+    if found.period is None:
+        keys.append(Cell(Column("period", "清算期"), lambda line: str(line.period), False))
+    if any(line.month != line.period for line in found.lines):
+        keys.append(Cell(Column("month", "业务月"), lambda line: str(line.month), False))
+    times = Cell(Column("times", "人次", count), lambda line: line.person_times)
+    medfee = Cell(Column("medfee", "医疗费总额", yuan), lambda line: line.medfee_sumamt)
+    funds = [
+        Cell(Column(heading, term, yuan), lambda line, name=name: getattr(line, name))  # type: ignore[misc]
+        for name, heading, term in FUNDS
+        if any(getattr(line, name) for line in found.lines)
+    ]
+    dues = [
+        Cell(Column("fund", "基金合计", yuan), lambda line: line.fund_pay_sumamt),
+        Cell(Column("account", "个人账户", yuan), lambda line: line.acct_pay),
+        Cell(Column("due", "应付", yuan), lambda line: line.due_fen),
+    ]
+    layouts = (
+        [*places, *keys, times, medfee, *funds, *dues],
+        [*places, *keys, times, medfee, *dues],
+        [*codes, *keys, times, *dues],
+    )
+    return next((layout for layout in layouts if _width(layout, found) <= width), layouts[-1])
+
+
+def print_remarks(found: "Statement") -> None:
+    """Prints what a reader must know beside the figures: position, late claims, assumed and unchecked policy."""
+    totals = found.totals
+    output.print_line(f"as of position {found.position:,}")
+    for number, amount, what in (
+        (totals.late_acts, totals.late_medfee_fen, "late 迟到: booked after their own month was closed"),
+        (totals.assumed_claims, totals.assumed_medfee_fen, "under an assumed policy 假定政策"),
+        (
+            totals.unchecked_claims,
+            totals.unchecked_medfee_fen,
+            "not checked 未核: no policy of their region is enacted",
+        ),
+    ):
+        if number or amount:
+            output.print_line(f"{number:,} claims, medfee {yuan(amount)}: {what}")
+
+
+def place_text(region: int) -> str:
+    """Returns a region's code, with its name where it is one of the places known here."""
+    return f"{region:06d} {_names().get(region, '')}".rstrip()
+
+
+@cache
+def _names() -> dict[int, str]:
+    return {place.code: place.name_zh for place in regions()}
+
+
+def _width(cells: Sequence[Cell], found: "Statement") -> int:
+    from rich.cells import cell_len
+
+    def widest(cell: Cell) -> int:
+        of = [found.totals] if cell.in_total else found.lines
+        texts = {cell.column.write(cell.of(each)) for each in of}
+        return max(map(cell_len, (cell.column.heading, cell.column.term, *texts)))
+
+    return sum(widest(cell) + 2 for cell in cells)
+
+
+def _derived(line: "StatementTotals") -> dict[str, int]:
+    return {"person_times": line.person_times, "due_fen": line.due_fen}

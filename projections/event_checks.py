@@ -1,0 +1,85 @@
+"""Checks the events beside acts: jobs end, policies are what their digest says, payments and clawbacks balance."""
+
+from typing import TYPE_CHECKING
+
+from ledger.events import ClawbackRaised, JobCompleted, JobStarted, PolicyEnacted
+from ledger.policy import digest_of
+from ledger.postings import Opened, Posting, checked_postings
+from ledger.refusals import Refused, StoreError
+from projections.act_checks import Policies, blame
+from projections.balances import with_opened
+from projections.findings import Findings
+from projections.pages import Placed
+
+if TYPE_CHECKING:
+    from ledger.store import Reader
+
+SELECT_FIRST = "SELECT position FROM trace_event WHERE stream = ? AND version = 1"
+SELECT_LAST_OF = "SELECT position FROM trace_event WHERE stream = ? AND topic = ? ORDER BY position DESC LIMIT 1"
+
+
+class EventChecks:
+    """Is the checks of one verification, page after page; ``traced`` says whether the trace model has rows."""
+
+    def __init__(self, reader: "Reader", found: Findings, policies: Policies, traced: bool) -> None:
+        self._reader = reader
+        self._found = found
+        self._policies = policies
+        self._traced = traced
+        self._open_jobs: dict[str, int] = {}
+
+    def check(self, events: list[Placed]) -> list[Posting]:
+        """Checks a page's events and returns what those that balance post."""
+        for placed in events:
+            event = placed.event
+            if isinstance(event, PolicyEnacted):
+                self._policies.known.add(event.digest)
+                digest = digest_of(event.document)
+                if digest != event.digest:
+                    self._found.event(placed.position, "policy-digest", event.digest.hex(), digest.hex())
+            elif isinstance(event, JobStarted):
+                self._open_jobs[placed.stream] = placed.position
+            elif isinstance(event, JobCompleted):
+                self._open_jobs.pop(placed.stream, None)
+        try:
+            opened = with_opened(self._reader, events)
+        except StoreError:
+            # One of them has nothing behind it: find which.
+            opened = [pair for placed in events for pair in self._opened(placed)]
+        return [posting for placed, opener in opened for posting in self._postings(placed, opener)]
+
+    def finish(self) -> None:
+        """Names the jobs that started and never ended; where their end is missing from the log, it is that finding."""
+        for stream, position in self._open_jobs.items():
+            if self._found.has(position):
+                self._found.attach(position, f"unfinished-job: {stream}")
+                continue
+            ended = self._reader.query(SELECT_LAST_OF, (stream, JobCompleted.TOPIC)) if self._traced else []
+            end = int(ended[0][0]) if ended else 0
+            if end > position and self._found.has(end):
+                self._found.attach(end, f"unfinished-job: {stream}")
+            else:
+                self._found.other("unfinished-job", stream, "a job-completed/1: run it again", "none")
+
+    def _opened(self, placed: Placed) -> list[tuple[Placed, Opened | None]]:
+        try:
+            return with_opened(self._reader, [placed])
+        except StoreError as error:
+            self._blame(placed, "unopened", "what it confirms, collects or is raised on", str(error))
+            return []
+
+    def _postings(self, placed: Placed, opened: Opened | None) -> list[Posting]:
+        try:
+            return checked_postings(placed.event, opened)
+        except Refused as refused:
+            self._blame(placed, "unbalanced-postings", "postings that sum to zero", str(refused))
+            return []
+
+    def _blame(self, placed: Placed, kind: str, expected: str, got: str) -> None:
+        opener = 0
+        if isinstance(placed.event, ClawbackRaised):
+            opener = placed.event.claim
+        elif self._traced:
+            first = self._reader.query(SELECT_FIRST, (placed.stream,))
+            opener = int(first[0][0]) if first else 0
+        blame(self._found, placed.position, (opener,), kind, expected, got)

@@ -1,0 +1,160 @@
+"""Reads the whole log for verification and stops at nothing: what is missing or unreadable becomes a finding."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core_ext.layout import FACTS
+from ledger.acts import ACT_TOPICS, Acts, acts_of, build_acts, no_acts
+from ledger.columnar import decode_columns
+from ledger.events import TOPICS, ClaimFiled, ClaimReversed, ClaimSettled
+from ledger.keys import person_year_of
+from ledger.mapper import decode_event
+from ledger.refusals import StoreError
+from projections.findings import Findings
+from projections.pages import BULK_TOPICS, Page, Placed
+
+if TYPE_CHECKING:
+    from ledger.store import Reader
+
+WideRow = tuple[int, str, bytes, str, int]
+
+#: position, topic, state, stream, version of every event there is
+SELECT_ROWS = (
+    "SELECT notification_id, topic, state, originator_id, originator_version FROM stored_events"
+    " WHERE notification_id > ? AND notification_id <= ? ORDER BY notification_id"
+)
+SELECT_LAST = "SELECT COALESCE(MAX(notification_id), 0), COUNT(*) FROM stored_events"
+
+_ACTS = frozenset(ACT_TOPICS)
+_BULK = frozenset(BULK_TOPICS)
+
+
+class ReadPage(Page):
+    """Is a page whose acts and other events are those that can be read; the rest are findings already."""
+
+    def __init__(self, reader: "Reader", after: int, stop: int, rows: list[WideRow], found: Findings) -> None:
+        super().__init__(reader, after, stop, *(zip(*rows, strict=True) if rows else ((), (), ())))
+        self.__dict__["others"] = _readable_others([row for row in rows if row[1] not in _BULK], found)
+        self.__dict__["acts"] = _readable_acts(reader, [row for row in rows if row[1] in _ACTS], found)
+
+
+def scan(
+    reader: "Reader", stops: Sequence[int], anchored: int, found: Findings, page_events: int
+) -> Iterator[tuple[int, int, list[WideRow]]]:
+    """Yields (after, stop, rows) over the whole log, pages ending at ``stops`` too; names positions without event.
+
+    Every empty position up to ``anchored`` is named; behind it, where nothing else tells how long the log was, the
+    size in log_head is the finding.
+    """
+    last, _ = reader.query(SELECT_LAST)[0]
+    size = reader.size
+    after = 0
+    while after < last:
+        high = min((stop for stop in (*stops, last) if after < stop <= last), default=last)
+        high = min(after + max(2, page_events), high)
+        rows = reader.query(SELECT_ROWS, (after, high))
+        if rows and rows[-1][1] == ClaimFiled.TOPIC and rows[-1][0] == high < last:
+            # An act is not cut in two, even where a stop says so.
+            if high > after + 1:
+                rows.pop()
+                high -= 1
+            else:
+                high += 1
+                rows = reader.query(SELECT_ROWS, (after, high))
+        if len(rows) != high - after:
+            _missing(range(after + 1, high + 1), {row[0] for row in rows}, found)
+        for row in rows if high > size else ():
+            if row[0] > size:
+                found.event(row[0], "beyond-head", f"no event behind position {size}, the head", row[1])
+        yield after, high, rows
+        after = high
+    if anchored > last:
+        _missing(range(last + 1, anchored + 1), set(), found)
+        yield last, anchored, []
+    if size > max(last, anchored):
+        found.other("log-head", "log_head.size", f"{max(last, anchored)}, the events there are", str(size))
+
+
+def _missing(expected: range, present: set[int], found: Findings) -> None:
+    for position in expected:
+        if position not in present:
+            found.event(position, "missing-event", "an event", "none")
+
+
+def _readable_others(rows: Sequence[WideRow], found: Findings) -> list[Placed]:
+    events = []
+    for position, topic, state, stream, version in rows:
+        if topic not in TOPICS:
+            found.event(position, "unknown-topic", "a topic of this version", repr(topic))
+            continue
+        try:
+            events.append(Placed(position, stream, version, decode_event(topic, state), state))
+        except StoreError as error:
+            found.event(position, "undecodable-event", f"a {topic}", str(error))
+    return events
+
+
+def _readable_acts(reader: "Reader", rows: Sequence[WideRow], found: Findings) -> Acts:
+    """Returns the acts whose two events are there, readable and of one claim; names every other."""
+    if not rows:
+        return no_acts()
+    try:
+        positions, topics, states, _, _ = zip(*rows, strict=True)
+        return acts_of(reader, np.array(positions, np.int64), topics, states)
+    except (StoreError, ValueError):
+        # One of them is not whole: find which, and go on with the others.
+        pass
+    at = {row[0]: row for row in rows}
+    filed: list[WideRow] = []
+    decided: list[WideRow] = []
+    for row in rows:
+        position, topic = row[0], row[1]
+        if topic != ClaimFiled.TOPIC:
+            before = at.get(position - 1)
+            if before is None or before[1] != ClaimFiled.TOPIC:
+                _unpaired(position, position - 1, "misplaced-decision", "a claim-filed/1 before it", found)
+            continue
+        decision = at.get(position + 1)
+        if decision is None or decision[1] == ClaimFiled.TOPIC:
+            _unpaired(position, position + 1, "undecided-claim", "its decision behind it", found)
+        elif _whole(row, decision, found):
+            filed.append(row)
+            decided.append(decision)
+    reversed_ = np.array([row[1] == ClaimReversed.TOPIC for row in decided], np.bool_)
+    streams = [row[3] for row in decided if row[1] == ClaimReversed.TOPIC]
+    claims = np.array([row[0] for row in filed], np.int64)
+    return build_acts(claims, [row[2] for row in filed], [row[2] for row in decided], reversed_, streams)
+
+
+def _unpaired(position: int, other: int, kind: str, expected: str, found: Findings) -> None:
+    """Names an event without its other half; where that one is missing, it follows from that."""
+    if found.has(other):
+        found.attach(other, f"{kind}: position {position}: expected {expected}, got none")
+    else:
+        found.event(position, kind, expected, "none")
+
+
+def _whole(filed: WideRow, decided: WideRow, found: Findings) -> bool:
+    """Returns whether both events can be read and belong together; names what is wrong otherwise."""
+    readable = True
+    for position, topic, state, stream, _ in (filed, decided):
+        try:
+            decode_event(topic, state)
+            if topic == ClaimFiled.TOPIC:
+                decode_columns(ClaimFiled, [state], {"facts": FACTS})
+            else:
+                decode_columns(ClaimSettled, [state])
+            if topic == ClaimReversed.TOPIC:
+                person_year_of(stream)
+        except (StoreError, ValueError) as error:
+            found.event(position, "undecodable-event", f"a {topic}", str(error))
+            readable = False
+    if readable:
+        decision = decode_event(decided[1], decided[2])
+        assert isinstance(decision, ClaimSettled | ClaimReversed)
+        if decision.claim != filed[0]:
+            found.event(decided[0], "misplaced-decision", f"the decision of claim {filed[0]}", f"of {decision.claim}")
+            readable = False
+    return readable

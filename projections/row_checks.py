@@ -1,0 +1,202 @@
+"""Folds the log again beside the models and compares their rows, keeping apart what an altered event explains.
+
+The trace model says what every act and event was when it was folded. So where an event is altered or missing, the
+rows it moved are expected to hold what it was, exactly; only what then still differs was edited in the rows.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ledger.events import ClaimFiled
+from ledger.mapper import decode_event
+from ledger.postings import Opened, Posting, checked_postings
+from ledger.refusals import Refused, StoreError
+from projections import balances, statement, trace
+from projections.act_postings import act_postings
+from projections.balances import BALANCE, with_opened
+from projections.findings import Findings
+from projections.log_scan import ReadPage
+from projections.pages import Placed
+from projections.statement import LINE
+from projections.tables import Row, Rows, Table, apply, change_of, read_table
+from projections.trace import ACT, EVENT
+from projections.was import Was, line_of_act, postings_of_act, postings_of_events
+
+if TYPE_CHECKING:
+    from ledger.store import Reader
+
+SELECT_OF_STREAM = f"SELECT {', '.join(EVENT.columns)} FROM trace_event WHERE stream = ? ORDER BY position"
+SELECT_CASES = "SELECT stream FROM trace_event WHERE claim = ? AND claim > 0"
+
+
+class RowChecks:
+    """Is the checks of one verification against the models' rows; ``at`` holds the position of each model."""
+
+    def __init__(self, reader: "Reader", at: dict[str, int], found: Findings) -> None:
+        self._reader = reader
+        self._at = at
+        self._found = found
+        self._tables: dict[str, Rows] = {BALANCE.name: {}, LINE.name: {}}
+        self._acts: dict[int, tuple[Row | None, Row | None]] = {}
+        self._streams: dict[str, int] = {}
+        self._untold: list[int] = []
+
+    def check(self, page: ReadPage, posted: Sequence[Posting]) -> None:
+        """Adds a page to the rebuilt tables and compares the trace rows of its positions."""
+        if page.stop <= self._at[statement.MODEL.name]:
+            apply(self._tables, statement.fold(self._reader, page))
+        if page.stop <= self._at[balances.MODEL.name]:
+            sums = act_postings(page.acts)
+            for account, amount_fen in posted:
+                sums[account] = sums.get(account, 0) + amount_fen
+            apply(self._tables, [change_of(BALANCE, sums.items())])
+        self._check_trace(page)
+
+    def _check_trace(self, page: ReadPage) -> None:
+        wrong = [position for position in self._found.positions() if page.after < position <= page.stop]
+        if page.stop > self._at[trace.MODEL.name]:
+            self._untold += wrong
+            return
+        expected: dict[str, Rows] = {ACT.name: {}, EVENT.name: {}}
+        apply(expected, trace.fold(self._reader, page))
+        for table in (ACT, EVENT):
+            condition = f"{table.key[0]} > ? AND {table.key[0]} <= ?"
+            rows = self._reader.query(table.select(condition), (page.after, page.stop))
+            held = {row[:1]: row[1:] for row in rows}
+            now = expected[table.name]
+            for key in sorted(now.keys() | held.keys()):
+                if now.get(key) != held.get(key):
+                    self._differs(table, key, now.get(key), held.get(key))
+
+    def _differs(self, table: Table, key: Row, now: Row | None, held: Row | None) -> None:
+        """Keeps what a wrong event was, or names the row that was edited."""
+        position = int(key[0])
+        culprits = (position, position + 1) if table is ACT else (position,)
+        culprit = next((at for at in culprits if self._found.has(at)), 0)
+        if not culprit:
+            edited(self._found, table, key, now, held)
+            return
+        if table is ACT:
+            self._acts[position] = (held, now)
+            if held is not None:
+                was = Was.of(key + held)
+                self._found.name(position, f"{was.stream} version 1, claim-filed/1")
+                self._found.name(position + 1, f"decision of {was.stream}")
+        else:
+            for row in (held, now):
+                if row is not None:
+                    self._streams[str(row[0])] = culprit
+            if held is not None:
+                self._found.name(position, f"{held[0]} version {held[1]}, {held[2]}")
+        for name, old, new in zip(table.values, held or (), now or (), strict=False):
+            if old != new and not isinstance(old, bytes):
+                self._found.attach(culprit, f"{name} was {old}, is {new}")
+
+    def finish(self) -> None:
+        """Names the rows of balances and statements that neither the log nor what it was explains."""
+        gone = [at for at in self._found.positions("missing-event") if at > self._at[trace.MODEL.name]]
+        self._untold += [at for at in gone if at not in self._untold]
+        for at in self._found.positions():
+            for (stream,) in self._reader.query(SELECT_CASES, (at,)) if self._traced else ():
+                self._streams.setdefault(str(stream), at)
+        explained: dict[str, set[Row]] = {BALANCE.name: set(), LINE.name: set()}
+        for claim, (held, now) in self._acts.items():
+            culprit = claim if self._found.has(claim) else claim + 1
+            for sign, row in ((1, held), (-1, now)):
+                if row is not None:
+                    was = Was.of((claim, *row))
+                    self._correct(BALANCE, postings_of_act(was), sign, culprit, explained)
+                    self._correct(LINE, [line_of_act(was)], sign, culprit, explained)
+        for stream, culprit in self._streams.items():
+            if culprit <= self._at[balances.MODEL.name]:
+                self._correct(BALANCE, self._stream_was(stream), 1, culprit, explained)
+                self._correct(BALANCE, self._stream_is(stream), -1, culprit, explained)
+        self._compare(BALANCE, explained[BALANCE.name])
+        self._compare(LINE, explained[LINE.name])
+
+    @property
+    def _traced(self) -> bool:
+        return self._at[trace.MODEL.name] > 0
+
+    def _correct(
+        self, table: Table, rows: Iterable[Row], sign: int, culprit: int, explained: dict[str, set[Row]]
+    ) -> None:
+        """Adds (1) or takes (-1) rows of a wrong event to the rebuilt table, so that it holds what the event was."""
+        model = balances.MODEL if table is BALANCE else statement.MODEL
+        if culprit > self._at[model.name]:
+            return
+        width = len(table.key)
+        sums: dict[Row, Row] = {}
+        for row in rows:
+            values = tuple(sign * value for value in row[width:])
+            old = sums.get(row[:width])
+            sums[row[:width]] = values if old is None else tuple(a + b for a, b in zip(old, values, strict=True))
+        change = change_of(table, [key + values for key, values in sums.items()])
+        apply(self._tables, [change])
+        explained[table.name] |= sums.keys()
+        for key in sums:
+            self._found.attach(culprit, f"moves {where(table, key)}")
+
+    def _stream_was(self, stream: str) -> list[Posting]:
+        rows = self._reader.query(SELECT_OF_STREAM, (stream,))
+        events = [Placed(row[0], row[1], row[2], decode_event(row[3], row[5]), row[5]) for row in rows]
+        return postings_of_events(events, self._filed_was)
+
+    def _filed_was(self, claim: int) -> ClaimFiled | None:
+        rows = self._reader.query(ACT.select("claim = ?"), (claim,))
+        return Was.of(rows[0]).filed if rows else None
+
+    def _stream_is(self, stream: str) -> list[Posting]:
+        posted: list[Posting] = []
+        for position, version, topic, state in self._reader.stream(stream):
+            try:
+                placed = Placed(position, stream, version, decode_event(topic, state), state)
+                posted += [p for event, opened in with_opened(self._reader, [placed]) for p in checked(event, opened)]
+            except StoreError:
+                # It is a finding where it stands, and it posted nothing to the rebuilt table either.
+                continue
+        return posted
+
+    def _compare(self, table: Table, explained: set[Row]) -> None:
+        rebuilt, held = self._tables[table.name], read_table(self._reader, table)
+        for key in sorted(rebuilt.keys() | held.keys()):
+            now, row = rebuilt.get(key), held.get(key)
+            if now == row or (key in explained and not any(now or ()) and not any(row or ())):
+                continue
+            if self._untold:
+                # The trace model never saw these events: what they were cannot be told from their effects.
+                self._found.attach(self._untold[0], f"moves {where(table, key)}")
+            else:
+                edited(self._found, table, key, now, row)
+
+
+def checked(placed: Placed, opened: Opened | None) -> list[Posting]:
+    """Returns what an event posts where that balances, nothing where it does not."""
+
+    try:
+        return checked_postings(placed.event, opened)
+    except Refused:
+        return []
+
+
+def where(table: Table, key: Row) -> str:
+    """Returns how a finding names a row: its table and its key."""
+    return f"{table.name} {' '.join(f'{name}={cell}' for name, cell in zip(table.key, key, strict=True))}"
+
+
+def edited(found: Findings, table: Table, key: Row, expected: Row | None, got: Row | None) -> None:
+    """Adds the finding of a row that is not what the log gives, with the columns that differ."""
+    if expected is None or got is None:
+        sides = [_cells(table.values, row) if row is not None else "no row" for row in (expected, got)]
+    else:
+        names = [name for name, a, b in zip(table.values, expected, got, strict=True) if a != b]
+        sides = [
+            _cells(names, [cell for cell, a, b in zip(row, expected, got, strict=True) if a != b])
+            for row in (expected, got)
+        ]
+    found.other("edited-row", where(table, key), sides[0], sides[1])
+
+
+def _cells(names: Iterable[str], cells: Iterable[Any]) -> str:
+    shown = ((name, cell.hex() if isinstance(cell, bytes) else cell) for name, cell in zip(names, cells, strict=True))
+    return " ".join(f"{name}={cell}" for name, cell in shown)

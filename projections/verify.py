@@ -1,0 +1,100 @@
+"""Verifies a store: the log against itself and its tree, and every model's rows against the log folded again.
+
+Nothing is caught up first: what the models hold was folded earlier, and that is what tells an altered event from
+one that always was so. Events behind the tree's position are checked for consistency but not anchored.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ledger.events import PolicyEnacted
+from ledger.mapper import decode_event
+from projections import proof, trace
+from projections.act_checks import Policies, check_acts
+from projections.catch_up import positions
+from projections.event_checks import EventChecks
+from projections.findings import Finding, Findings
+from projections.log_scan import SELECT_LAST, ReadPage, scan
+from projections.proof import SIZE, WIDTH
+from projections.row_checks import RowChecks
+from projections.tables import ReadModel
+from projections.tree_checks import TreeChecks
+
+if TYPE_CHECKING:
+    from ledger.store import Reader, Store
+
+# A stream with a hole has fewer events than its last version says, or does not begin with 1.
+SELECT_BROKEN = (
+    "SELECT originator_id FROM stored_events GROUP BY originator_id"
+    " HAVING MIN(originator_version) <> 1 OR MAX(originator_version) <> COUNT(*) ORDER BY originator_id"
+)
+SELECT_LAST_TILE = "SELECT number, hashes FROM proof_tile WHERE level = 0 ORDER BY number DESC LIMIT 1"
+SELECT_TRACED = (
+    "SELECT COALESCE(MAX(position), 0) FROM trace_event UNION ALL SELECT COALESCE(MAX(claim) + 1, 0) FROM trace_act"
+)
+SELECT_POLICIES = "SELECT position, state FROM trace_event WHERE topic = ? ORDER BY position"
+
+
+def verify(store: "Store", models: Sequence[ReadModel], page_events: int) -> list[Finding]:
+    """Returns what is wrong with a store, one finding an event or row; an empty list where nothing is."""
+    found = Findings()
+    with store.read() as reader:
+        held = positions(reader, store.dialect)
+        at = _positions(reader, {model.name: held[model.name][0] for model in models}, found)
+        traced = at[trace.MODEL.name] > 0
+        policies = Policies(_traced_policies(reader) if traced else {})
+        tree = TreeChecks(reader, at[proof.MODEL.name], found)
+        events = EventChecks(reader, found, policies, traced)
+        rows = RowChecks(reader, at, found)
+        stops = sorted(set(at.values()))
+        for after, stop, page_rows in scan(reader, stops, max(at.values()), found, page_events):
+            tree.check_leaves(page_rows)
+            page = ReadPage(reader, after, stop, page_rows, found)
+            posted = events.check(page.others)
+            check_acts(reader, page.acts, policies, found)
+            rows.check(page, posted)
+        _check_versions(reader, found)
+        tree.finish()
+        rows.finish()
+        events.finish()
+    return found.listed()
+
+
+def _positions(reader: "Reader", stated: dict[str, int], found: Findings) -> dict[str, int]:
+    """Returns where each model stands: the tree by its leaves, the trace by its rows, none beyond log and tree."""
+    tiles = reader.query(SELECT_LAST_TILE)
+    leaves = int(tiles[0][0]) * WIDTH + len(tiles[0][1]) // SIZE if tiles else 0
+    limit = max(leaves, reader.size, int(reader.query(SELECT_LAST)[0][0]))
+    at = {name: min(position, limit) for name, position in stated.items()}
+    at[proof.MODEL.name] = leaves
+    at[trace.MODEL.name] = max(at[trace.MODEL.name], *(int(row[0]) for row in reader.query(SELECT_TRACED)))
+    for name, position in sorted(stated.items()):
+        if position != at[name]:
+            found.other("edited-row", f"projection name={name}", f"position={at[name]}", f"position={position}")
+    return at
+
+
+def _traced_policies(reader: "Reader") -> dict[bytes, int]:
+    digests: dict[bytes, int] = {}
+    for position, state in reader.query(SELECT_POLICIES, (PolicyEnacted.TOPIC,)):
+        event = decode_event(PolicyEnacted.TOPIC, state)
+        assert isinstance(event, PolicyEnacted)
+        digests.setdefault(event.digest, int(position))
+    return digests
+
+
+def _check_versions(reader: "Reader", found: Findings) -> None:
+    """Names streams whose versions are not 1, 2, 3, …; where an event found already explains it, beside that one."""
+    for (stream,) in reader.query(SELECT_BROKEN):
+        events = [(version, position) for position, version, _, _ in reader.stream(stream)]
+        culprit = next((position for _, position in events if found.has(position)), 0)
+        last_version, last_position = 0, 0
+        for version, position in events:
+            if version != last_version + 1 and not culprit:
+                culprit = next((at for at in found.positions() if last_position < at < position), 0)
+            last_version, last_position = version, position
+        text = f"versions {', '.join(str(version) for version, _ in events[:20])}"
+        if culprit:
+            found.attach(culprit, f"stream {stream}: expected versions without gaps, got {text}")
+        else:
+            found.other("version-gap", f"stream {stream}", f"versions 1 to {len(events)}", text)

@@ -1,0 +1,98 @@
+"""The policy language: dated values that are followed, never edited, and errors that name file and key."""
+
+from pathlib import Path
+
+import pytest
+
+from core_ext.plan import NO_LIMIT
+from ledger.policy import PolicyInvalidError, load_document, read_policy, shipped, shipped_names
+from ledger.refusals import Refusal
+from tests.policy.documents import SMALL
+
+
+def test_a_version_is_the_values_in_force_on_a_day() -> None:
+    """Each parameter keeps its value until a later one follows; the version starts with the latest change."""
+    policy = read_policy(SMALL, "small.toml")
+    assert policy.days == (20230101, 20230701, 20240101)
+    assert [policy.version_on(day) for day in (20221231, 20230101, 20230630, 20230701, 20991231)] == [
+        0, 20230101, 20230101, 20230701, 20240101,
+    ]  # fmt: skip
+    before, after = policy.rules_on("employee", 20230630), policy.rules_on("employee", 20230701)
+    assert before is not None
+    assert after is not None
+    assert (before.ceiling_yearly_payment, after.ceiling_yearly_payment) == (10_000_000, NO_LIMIT)
+    assert before.off_site == after.off_site
+    assert policy.rules_on("employee", 20221231) is None
+    assert policy.rules_on("resident", 20230701) is None
+    assert policy.treatment_on("employee", "outpatient", 20230701) is None
+
+
+# What is replaced in the document, by what, the key path the error names, and what it says.
+WRONG = [
+    ('ratio = "0.8"', "ratio = 0.8", "employee.hifob.2023-01-01", 'text like "0.8575", got 0.8 - at `$.ratio`'),
+    ('"100000.00"', '"1,00"', "employee.ceiling_yearly_payment.2023-01-01", '"1200.00" or "none", got \'1,00\''),
+    ('1 = "300.00"', '1 = "0.001"', "employee.inpatient.deductible.2023-01-01", "'0.001' - at `$.first_stay`"),
+    ('1 = "0.8575"', '1 = "1.01"', "employee.inpatient.segments.2023-01-01", "'1.01' - at `$[0].ratio.active`"),
+    ('1 = "0.8575"', 'i = "0.8"', "employee.inpatient.segments.2023-01-01", "a hospital level or 'default', got 'i'"),
+    ("[employee.hifob]", "[employee.hifbo]", "employee.hifbo", "expected one of off_site"),
+    ("[employee.hifob]", "[emploee.hifob]", "emploee", "expected one of policy, employee, resident, got 'emploee'"),
+    ("inpatient.position]", "inpatient.place]", "employee.inpatient.place", "expected one of deductible"),
+    ("2023-07-01", "2023-7-1", "employee.ceiling_yearly_payment", "expected the day a value starts as its key"),
+    ("2023-07-01", "2023-02-30", "employee.ceiling_yearly_payment", "got '2023-02-30'"),
+    ('variant = "V1"', 'variant = "V5"', "employee.off_site.2023-01-01", "Invalid enum value 'V5' - at `$.variant`"),
+    ('variant = "V1"', 'variant = "V1"\nvar = "V1"', "employee.off_site.2023-01-01", "unknown field `var`"),
+    ('unfiled = "0.20"', 'unfiled = "1.20"', "employee.off_site.2023-01-01.cross_province", "values from 0 to 1"),
+    (', no_filing_needed = "0.02"', "", "employee.off_site.2023-01-01.same_province", "a value for no_filing_needed"),
+    (', up_to = "10000"', "", "employee.inpatient.segments.2023-01-01[1].above", "nothing behind a piece without end"),
+    ('above = "10000"', 'above = "9"', "employee.inpatient.segments.2023-01-01[1].above", "1000000 fen, got 900"),
+    ('pays]\n2023-01-01 = "in', 'pays]\n2023-07-01 = "in', "employee.account_pays", "a value on 20230101, got None"),
+    ('["hifob"]', '["hifob", "maf"]', "employee.maf", "expected a value on 20230101, got None"),
+    ('["hifob"]', '["hifob", "hifob"]', "employee.further_funds_in_order.2023-01-01", "expected each name once"),
+    (', retired = { 1 = "0.95" }', "", "employee.inpatient.segments[1].ratio", "active and retired, got ('active',)"),
+    ("position]\n2023", "position]\n2024", "employee.inpatient.position", "expected a value on 20230101"),
+    ('"oth_pay", ', "", "policy: clawback_order", "expected each of hifp_pay"),
+    ('{ 9 = "1" }', '{ 9 = "one" }', "policy: levels.9", "expected a level or 'default', got 'one'"),
+    ('name = "small"', 'name = "small"\nprefixes = ["8501"]', "policy: regions", "one region that owns the prefixes"),
+    ('name = "small"', "", "policy", "Object missing required field `name`"),
+    ("[policy]", "[policy", "expected TOML", ""),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "path", "error"), WRONG)
+def test_errors_name_file_and_key(old: str, new: str, path: str, error: str) -> None:
+    """What a document gets wrong is refused by file and key path, with what was expected and what came."""
+    assert old in SMALL
+    with pytest.raises(PolicyInvalidError) as raised:
+        read_policy(SMALL.replace(old, new, 1), "small.toml")
+    assert str(raised.value).startswith(f"small.toml: {path}:")
+    assert error in str(raised.value)
+    assert raised.value.refusal is Refusal.POLICY_INVALID
+
+
+def test_a_document_without_rules_is_refused() -> None:
+    """A document that says nothing about anybody is no policy."""
+    with pytest.raises(PolicyInvalidError, match="at least one parameter"):
+        read_policy(SMALL[: SMALL.index("[employee")], "small.toml")
+
+
+def test_shipped_policies_state_their_assumptions() -> None:
+    """The shipped documents read, and each says in words what it assumes."""
+    assert shipped_names() == ("national-default", "qingyuan", "taian")
+    for name in shipped_names():
+        document = load_document(name)
+        assert document.name == name
+        assert document.policy.header.assumptions
+        assert document.text == shipped(name)
+
+
+def test_a_document_is_loaded_from_a_file(tmp_path: Path) -> None:
+    """A file is taken as it is; a name that is neither a file nor shipped is refused with the names that are."""
+    path = tmp_path / "own.toml"
+    path.write_text(SMALL, encoding="utf-8")
+    document = load_document(path)
+    assert (document.name, len(document.digest), document.text) == ("small", 16, SMALL)
+    with pytest.raises(PolicyInvalidError, match="national-default, qingyuan, taian"):
+        load_document(tmp_path / "none.toml")
+    path.write_bytes(b"\xff")
+    with pytest.raises(PolicyInvalidError, match="expected UTF-8"):
+        load_document(path)
