@@ -91,14 +91,10 @@ def print_kinds(accounts: dict[str, int]) -> None:
     """Prints one line for each kind of account, and that they sum to zero."""
     found = kinds_of(accounts)
     order = [*(kind for kind in KINDS if kind in found), *sorted(found.keys() - KINDS.keys())]
-    columns = (
-        Column("kind", ""),
-        Column("", "科目"),
-        Column("accounts", "户数", count),
-        Column("balance", "余额", yuan),
-    )
+    columns = (Column("kind", "科目"), Column("accounts", "户数", count), Column("balance", "余额", yuan))
     output.print_table(
         columns,
-        [(kind, KINDS.get(kind, ""), found[kind]["accounts"], found[kind]["amount_fen"]) for kind in order],
-        total=("total", "合计", len(accounts), sum(accounts.values())),
+        [(f"{kind} {KINDS.get(kind, '')}", found[kind]["accounts"], found[kind]["amount_fen"]) for kind in order],
+        title="Balances 余额 by kind of account; debits are positive",
+        total=("total 合计", len(accounts), sum(accounts.values())),
     )

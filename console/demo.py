@@ -1,7 +1,7 @@
 """The command demo: a generated month from its file to signed-off figures, step by step, each step with its time."""
 
 import csv
-import os
+import shlex
 import shutil
 import tempfile
 import time
@@ -105,10 +105,10 @@ class Run:
         if not self.asked.json:
             output.print_line(_aligned(name, self.texts[name], self.durations_ms[name]))
 
-    def note(self, name: str, text: str) -> None:
+    def note(self, text: str) -> None:
         """Prints a line that belongs to the step before it."""
         if not self.asked.json:
-            output.print_line(f"{'':<11}{name:<11} {text}")
+            output.print_line(f"{'':<23}{text}")
 
     def all_steps(self) -> None:
         """Runs every step in order and prints what they show."""
@@ -155,9 +155,10 @@ class Run:
                 f"{count(report.booked)} booked, {count(report.duplicate)} duplicate,",
                 f"{count(report.quarantined)} quarantined; medfee {yuan(report.medfee_fen)}",
             ]
-        reasons = sorted(report.reasons.items(), key=lambda each: (-each[1], each[0]))
-        self.note("quarantined", ", ".join(f"{name} {count(rows)}" for name, rows in reasons))
-        self.note("", "no_policy: Qingyuan and Tai'an ship with what their texts state, which leaves out most outpatients")
+        faults = sorted(report.reasons.keys() - {"no_policy"})
+        uncovered = report.reasons.get("no_policy", 0)
+        self.note(f"{count(uncovered)} no_policy: the texts of Qingyuan and Tai'an rule few outpatients")
+        self.note(f"{count(report.quarantined - uncovered)} broken: {', '.join(faults)}")
 
     def settle_up(self, book: "Ledger", read: "Projections") -> "Statement":
         """Derives the statement, and closes the month."""
@@ -228,14 +229,15 @@ class Run:
         output.print_line("")
         for each in read.trace(paid, 5).found:
             print_found(each)
+        output.print_line("")
         print_kinds(read.balances().accounts)
-        output.print_line("What to try next:\n")
+        output.print_line("\nWhat to try next:\n")
         output.print_line("\n".join(f"  {line}" for line in self.next_commands(paid)))
 
     def next_commands(self, paid: str) -> list[str]:
         """Returns commands that work on the store this run leaves behind."""
         lines = [
-            f"export SETTLEMENT_STORE={without_password(self.url)}",
+            f"export SETTLEMENT_STORE={shlex.quote(without_password(self.url))}",
             f"settlement statement --period {PERIOD} --top 20",
             f"settlement trace {paid}",
             f"settlement trace {CASE}",
@@ -246,7 +248,7 @@ class Run:
             "settlement --help",
         ]
         folder = Path(self.url.removeprefix("sqlite:///")).parent
-        return [*lines, f"rm -r {folder}"] if folder.name.startswith("settlement-demo-") else lines
+        return [*lines, f"rm -r {shlex.quote(str(folder))}"] if folder.name.startswith("settlement-demo-") else lines
 
     def report(self) -> dict[str, Any]:
         """Returns what happened, for ``--json``."""
@@ -282,7 +284,7 @@ def late_claim(files: Path) -> Path:
     }
     path = files / "late.csv"
     with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, names, lineterminator=os.linesep)
+        writer = csv.DictWriter(stream, names, lineterminator="\n")
         writer.writeheader()
         writer.writerow(late)
     return path

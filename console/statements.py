@@ -110,6 +110,7 @@ def print_statement(found: "Statement", top: int | None = None) -> None:
         left_out = "" if len(shown) == len(lines) else f", the {len(shown)} largest of {len(lines):,} lines"
         heading = f"Clearing statement 清算表 {found.period or 'of all periods'}: {title}{left_out}"
         print_lines(cells, shown, lines, heading)
+        output.print_line("")
     print_remarks(found)
 
 

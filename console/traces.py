@@ -62,6 +62,7 @@ def print_found(found: Found) -> None:
     """Prints one thing that a key led to, with what hangs on it; claims of a list as a table."""
     output.print_fields(("  " * depth + name, text) for depth, name, text in lines_of(found))
     if isinstance(found, PaymentTrace | ClaimsTrace):
+        output.print_line("")
         print_claims(found.claims, found.claims_count, found.claims_fen)
 
 

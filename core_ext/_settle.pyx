@@ -1,17 +1,16 @@
 """Settles a batch of claims in commit order; the specification is ``core_ext.reference.settle`` and ``.benefit``.
 
-Arithmetic: every amount read is checked to lie within ±RANGE (2^56 fen) before it is used and every amount written
-before it is written, and no expression between sums more than fifty of them; products with a ratio are split where
+Arithmetic: every amount read is checked to lie within ±RANGE (2^56 fen) before it is used and every sum that is kept
+before it is written; no expression between adds more than fifty of them, and products with a ratio are split where
 they could leave an int64. So no operation can overflow unseen.
 """
 
 from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memcpy, memset
 
 from core_ext.benefit cimport *
 from core_ext.columns cimport *
 
-from core_ext.layout import ACCUMULATOR, AMOUNT, FACT
+from core_ext.layout import ACCUMULATOR, AMOUNT, FACT, HOW
 from core_ext.plan import NO_LIMIT, PLAN_AT
 from core_ext.plan import RANGE as _RANGE
 from core_ext.plan import RATIO_ONE as _RATIO_ONE
@@ -68,6 +67,8 @@ def _check_columns():
     ):
         if len(columns) != width or any(columns[name] != at for name, at in built.items()):
             raise ImportError(f"core_ext._settle is built for other columns, {list(built)}: run `make build`")
+    if HOW[:4] != ("relation", "filing", "first_selfpay", "over_ceiling") or len(HOW) != HOW_WIDTH:
+        raise ImportError(f"core_ext._settle is built for another HOW than {HOW}: run `make build`")
     if PLAN_AT["tiers"] != P_SEGMENT_EDGE_0 + 2 * SEGMENTS_MAX or PLAN_WIDTH != P_TIER_EDGE_0 + 2 * TIERS_MAX:
         raise ImportError("core_ext._settle is built for other numbers of segments and tiers: run `make build`")
     if _RANGE != RANGE or _RANGE.bit_length() != RANGE_BITS or _RATIO_ONE != ONE or not RANGE < NO_LIMIT < 2**62:
@@ -99,7 +100,12 @@ cdef struct Tables:
     int64_t* how
     Py_ssize_t n
     Py_ssize_t tail
-    Py_ssize_t how_width
+
+
+cdef inline void clear_how(Tables* tables, Py_ssize_t row) noexcept nogil:
+    cdef Py_ssize_t at
+    for at in range(HOW_WIDTH):
+        tables.how[row * HOW_WIDTH + at] = 0
 
 
 # Fills ``amounts`` with what a source's amounts book and returns the identity they break, 0 where they hold.
@@ -176,13 +182,12 @@ cdef int64_t settlement(Tables* tables, Py_ssize_t row) noexcept nogil:
     cdef const int64_t* given = tables.given + row * AMOUNTS_WIDTH
     cdef int64_t* year = tables.state + tables.slot[row] * YEAR_WIDTH
     cdef int64_t* balance = tables.accounts + tables.account[row]
-    cdef int64_t* how = tables.how + row * tables.how_width
+    cdef int64_t* how = tables.how + row * HOW_WIDTH
     cdef int64_t booked[AMOUNTS_WIDTH]
     cdef int64_t computed[AMOUNTS_WIDTH]
     cdef int64_t added[YEAR_WIDTH]
     cdef int64_t after[YEAR_WIDTH]
     cdef int64_t relation, filing = 0, balance_after, refusal = 0
-    cdef uint64_t bits
     cdef Gives gives
     cdef Py_ssize_t at
     if kind != SOURCE_UNCHECKED and tables.plan[row] < 0:
@@ -192,7 +197,7 @@ cdef int64_t settlement(Tables* tables, Py_ssize_t row) noexcept nogil:
         return refusal
     if kind == SOURCE_UNCHECKED:
         refusal = settled_by_source(facts, given, 0, booked)
-        memcpy(computed, booked, sizeof(booked))
+        copy_row(computed, booked)
         paid(facts, booked, added)
         added[Y_STAYS] = 1 if facts[F_MED_TYPE] == STAY_MED_TYPE else 0
         relation = relation_of(facts)
@@ -201,7 +206,7 @@ cdef int64_t settlement(Tables* tables, Py_ssize_t row) noexcept nogil:
         plan = tables.plans + tables.plan[row] * PLAN_WIDTH
         benefit(plan, facts, year, balance[0], computed, &gives)
         if kind == COMPUTE:
-            memcpy(booked, computed, sizeof(booked))
+            copy_row(booked, computed)
             if computed[A_PSN_PART_AMT] < 0:
                 refusal = IDENTITY_I2
         else:
@@ -214,16 +219,16 @@ cdef int64_t settlement(Tables* tables, Py_ssize_t row) noexcept nogil:
     for at in range(YEAR_WIDTH):
         after[at] = year[at] + added[at]
     balance_after = balance[0] - booked[A_ACCT_PAY]
-    bits = spread(booked, AMOUNTS_WIDTH) | spread(computed, AMOUNTS_WIDTH) | spread(added, YEAR_WIDTH)
-    if (bits | spread(after, YEAR_WIDTH) | spread(&balance_after, 1)) >> RANGE_BITS:
+    # Facts in range and the identities keep every amount and every part of added in range: sums alone can leave it.
+    if (spread(after, YEAR_WIDTH) | spread(&balance_after, 1)) >> RANGE_BITS:
         return ARITHMETIC_OVERFLOW
-    memcpy(tables.booked + row * AMOUNTS_WIDTH, booked, sizeof(booked))
-    memcpy(tables.computed + row * AMOUNTS_WIDTH, computed, sizeof(computed))
-    memcpy(tables.before + row * YEAR_WIDTH, year, sizeof(after))
-    memcpy(tables.delta + row * YEAR_WIDTH, added, sizeof(added))
-    memset(how, 0, tables.how_width * sizeof(int64_t))
+    copy_row(tables.booked + row * AMOUNTS_WIDTH, booked)
+    copy_row(tables.computed + row * AMOUNTS_WIDTH, computed)
+    copy_row(tables.before + row * YEAR_WIDTH, year)
+    copy_row(tables.delta + row * YEAR_WIDTH, added)
+    clear_how(tables, row)
     how[0], how[1], how[2], how[3] = relation, filing, gives.first_selfpay, gives.over_ceiling
-    memcpy(year, after, sizeof(after))
+    copy_row(year, after)
     balance[0] = balance_after
     tables.balc[row] = balance_after
     return 0
@@ -297,10 +302,10 @@ cdef int64_t refund(Tables* tables, Py_ssize_t row) noexcept nogil:
         tables.booked[row * AMOUNTS_WIDTH + at] = tables.computed[row * AMOUNTS_WIDTH + at] = -amounts[at]
     for at in range(YEAR_WIDTH):
         tables.delta[row * YEAR_WIDTH + at] = -contributed[at]
-    memcpy(tables.before + row * YEAR_WIDTH, year, YEAR_WIDTH * sizeof(int64_t))
-    memcpy(year, after, YEAR_WIDTH * sizeof(int64_t))
-    memset(tables.how + row * tables.how_width, 0, tables.how_width * sizeof(int64_t))
-    tables.how[row * tables.how_width] = relation_of(tables.facts + row * FACTS_WIDTH)
+    copy_row(tables.before + row * YEAR_WIDTH, year)
+    copy_row(year, after)
+    clear_how(tables, row)
+    tables.how[row * HOW_WIDTH] = relation_of(tables.facts + row * FACTS_WIDTH)
     balance[0] = balance_after
     tables.balc[row] = balance_after
     tables.refunded[original] = 1
@@ -308,11 +313,11 @@ cdef int64_t refund(Tables* tables, Py_ssize_t row) noexcept nogil:
 
 
 cdef void clear(Tables* tables, Py_ssize_t row) noexcept nogil:
-    memset(tables.booked + row * AMOUNTS_WIDTH, 0, AMOUNTS_WIDTH * sizeof(int64_t))
-    memset(tables.computed + row * AMOUNTS_WIDTH, 0, AMOUNTS_WIDTH * sizeof(int64_t))
-    memset(tables.before + row * YEAR_WIDTH, 0, YEAR_WIDTH * sizeof(int64_t))
-    memset(tables.delta + row * YEAR_WIDTH, 0, YEAR_WIDTH * sizeof(int64_t))
-    memset(tables.how + row * tables.how_width, 0, tables.how_width * sizeof(int64_t))
+    clear_row(tables.booked + row * AMOUNTS_WIDTH)
+    clear_row(tables.computed + row * AMOUNTS_WIDTH)
+    clear_row(tables.before + row * YEAR_WIDTH)
+    clear_row(tables.delta + row * YEAR_WIDTH)
+    clear_how(tables, row)
     tables.balc[row] = 0
 
 
@@ -385,7 +390,7 @@ def settle(
     tables.code, tables.booked, tables.computed = flat(v_code), flat(v_booked), flat(v_computed)
     tables.before, tables.delta, tables.balc = flat(v_before), flat(v_delta), flat(v_balc)
     tables.how = flat(v_how)
-    tables.n, tables.tail, tables.how_width = len(plan), len(facts), how.shape[1]
+    tables.n, tables.tail = len(plan), len(facts)
     cdef Py_ssize_t plan_rows = len(plans), slots = len(state), holders = len(accounts), found, chosen
     with nogil:
         found = stray(&tables, plan_rows, slots, holders)

@@ -2,7 +2,6 @@
 
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memset
 
 from core_ext.columns cimport *
 
@@ -166,7 +165,7 @@ cdef inline void benefit(
     cdef int64_t room = most(0, plan[P_CEILING] - year[Y_HIFP_PAY])
     cdef int64_t dedc, start, stop, above = 0, paid = 0, hifp, over, allowed
     cdef Py_ssize_t at
-    memset(amounts, 0, AMOUNTS_WIDTH * sizeof(int64_t))
+    clear_row(amounts)
     gives.first_selfpay = share(inscp, plan[P_FIRST_RATIO]) if plan[P_FIRST_RATIO] else 0
     gives.base = inscp - gives.first_selfpay
     dedc = deductible(plan, year, gives.base, room)
@@ -225,7 +224,7 @@ cdef inline void contribution(
 
 # Fills ``added`` with what was paid, whoever decided it.
 cdef inline void paid(const int64_t* facts, const int64_t* booked, int64_t* added) noexcept nogil:
-    memset(added, 0, YEAR_WIDTH * sizeof(int64_t))
+    clear_row(added)
     added[Y_HIFP_PAY] = booked[A_HIFP_PAY]
     added[Y_HIFOB_PAY] = booked[A_HIFOB_PAY]
     added[Y_HIFMI_PAY] = booked[A_HIFMI_PAY]

@@ -30,6 +30,7 @@ cdef enum:
     FACTS_WIDTH = 18
     AMOUNTS_WIDTH = 14
     YEAR_WIDTH = 14
+    HOW_WIDTH = 5
     PLAN_WIDTH = 65
     SEGMENTS_MAX = 8
     TIERS_MAX = 6
@@ -79,3 +80,24 @@ cdef extern from *:
     const int64_t RANGE
     const int64_t ONE
     const int64_t PLAIN_PRODUCT
+
+# A row of 14, in pieces of 16 bytes: for a constant size like this compilers tuned for any machine emit a string
+# instruction, whose start alone takes longer than the copy.
+cdef extern from *:
+    """
+    #include <string.h>
+    #define PIECE_OF_ROW(to, from, at) memcpy((to) + (at), (from) + (at), 2 * sizeof(int64_t))
+    static inline void copy_row(int64_t *to, const int64_t *from) {
+        PIECE_OF_ROW(to, from, 0);
+        PIECE_OF_ROW(to, from, 2);
+        PIECE_OF_ROW(to, from, 4);
+        PIECE_OF_ROW(to, from, 6);
+        PIECE_OF_ROW(to, from, 8);
+        PIECE_OF_ROW(to, from, 10);
+        PIECE_OF_ROW(to, from, 12);
+    }
+    static const int64_t ROW_OF_ZEROS[14];
+    static inline void clear_row(int64_t *to) { copy_row(to, ROW_OF_ZEROS); }
+    """
+    void copy_row(int64_t* to, const int64_t* source) noexcept nogil
+    void clear_row(int64_t* to) noexcept nogil

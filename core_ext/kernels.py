@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 #: The files that say what a settlement is, to the fen.
-SPECIFICATION = ("settle.py", "benefit.py")
+SPECIFICATION = ("plan.py", "settling.py", "reference/settle.py", "reference/benefit.py")
 
 BACKEND = os.environ.get("LEDGER_KERNELS", "compiled")
 
@@ -35,6 +35,6 @@ def digest() -> bytes:
 
     Both twins follow it, so it does not depend on the compiler or the back end.
     """
-    folder = Path(__file__).parent / "reference"
+    folder = Path(__file__).parent
     sources = [folder / name for name in SPECIFICATION]
     return sha256(b"".join(path.read_bytes() for path in sources)).digest()[:16]

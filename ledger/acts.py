@@ -4,7 +4,7 @@ An act is a ClaimFiled at position f and its decision (ClaimSettled or ClaimReve
 acts only; a ClaimFiled at the very end of what is read, its decision not yet in reach, belongs to no page.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from core_ext.layout import AMOUNT, FACT, FACTS
 from core_ext.text import Texts
 from ledger.columnar import decode_columns
-from ledger.events import ClaimFiled, ClaimReversed, ClaimSettled
+from ledger.events import TOPICS, ClaimFiled, ClaimReversed, ClaimSettled
 from ledger.keys import person_year_of
 from ledger.refusals import StoreError
 
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from ledger.store import Reader
 
 Int64s = NDArray[np.int64]
+Codes = NDArray[np.uint8]
 
 #: Events a page: long enough that a page's fixed costs vanish, short enough to stay in a few megabytes.
-PAGE_EVENTS = 16_384
+PAGE_EVENTS = 8_192
 
 ACT_TEXTS = ("setl_id", "mdtrt_id", "medins_setl_id", "fixmedins_code", "init_setl_id")
 ACT_TOPICS = (ClaimFiled.TOPIC, ClaimSettled.TOPIC, ClaimReversed.TOPIC)
@@ -105,39 +106,50 @@ def read_acts(
         low = high
         if rows and rows[-1][1] == ClaimFiled.TOPIC:
             # Its decision, if there is one, opens the next page.
-            low = int(rows.pop()[0]) - 1 if high < stop else high
+            cut = int(rows.pop()[0]) - 1
+            low = cut if high < stop else high
         if rows:
             positions, topics, states = zip(*rows, strict=True)
-            yield acts_of(reader, np.array(positions, np.int64), topics, states)
+            yield acts_of(reader, np.array(positions, np.int64), act_codes(topics), states)
 
 
-def acts_of(reader: "Reader", positions: Int64s, topics: Sequence[str], states: Sequence[bytes]) -> Acts:
+#: The act topics by number, and one number for every other.
+FILED, SETTLED, REVERSED, OTHER = range(4)
+_CODES = {**dict.fromkeys(TOPICS, OTHER), **{topic: code for code, topic in enumerate(ACT_TOPICS)}}
+
+
+def act_codes(topics: Iterable[str]) -> Codes:
+    """Returns the number of each topic: FILED, SETTLED, REVERSED or OTHER; raises KeyError for an unknown topic."""
+    return np.frombuffer(bytes(map(_CODES.__getitem__, topics)), np.uint8)
+
+
+def acts_of(reader: "Reader", positions: Int64s, codes: Codes, states: Sequence[bytes]) -> Acts:
     """Returns the acts of events at ``positions``: ClaimFiled and decision in turn, nothing else.
 
     Raises StoreError naming the position where the turn is broken.
     """
-    check_turns(positions, topics)
-    decided = topics[1::2]
-    reversed_ = np.zeros(len(decided), np.bool_)
+    check_turns(positions, codes)
+    reversed_ = codes[1::2] == REVERSED
     streams: list[str] = []
-    if refunds := decided.count(ClaimReversed.TOPIC):
-        reversed_[:] = [topic == ClaimReversed.TOPIC for topic in decided]
+    if reversed_.any():
         at = positions[1::2][reversed_]
         found = reader.query(STREAMS, (int(at[0]) - 1, int(at[-1]), ClaimReversed.TOPIC))
         streams = [str(stream) for _, stream in found]
-        assert len(streams) == refunds
     return build_acts(np.ascontiguousarray(positions[::2]), states[::2], states[1::2], reversed_, streams)
 
 
-def check_turns(positions: Int64s, topics: Sequence[str]) -> None:
+def check_turns(positions: Int64s, codes: Codes) -> None:
     """Checks that ClaimFiled and decision alternate at consecutive positions; raises StoreError where they do not."""
-    filed, decided = topics[::2], topics[1::2]
-    if len(filed) != len(decided):
-        raise StoreError(f"position {positions[-1] + 1}: expected the decision of the claim before, got none")
-    if filed.count(ClaimFiled.TOPIC) != len(filed) or decided.count(ClaimFiled.TOPIC):
-        at = next(i for i, topic in enumerate(topics) if (topic == ClaimFiled.TOPIC) == bool(i % 2))
+    if len(codes) % 2:
+        raise StoreError(
+            f"position {positions[-1] + 1}: expected the decision of the claim before, got none: run verify"
+        )
+    turn = np.arange(len(codes)) % 2
+    wrong = np.flatnonzero((codes == FILED) != (turn == 0))
+    if len(wrong):
+        at = int(wrong[0])
         expected = "the decision of the claim before" if at % 2 else "the claim a decision stands behind"
-        raise StoreError(f"position {positions[at]}: expected {expected}, got {topics[at]}: run verify")
+        raise StoreError(f"position {positions[at]}: expected {expected}, got {ACT_TOPICS[codes[at]]}: run verify")
     apart = np.flatnonzero(positions[1::2] - positions[::2] != 1)
     if len(apart):
         claim = int(positions[::2][apart[0]])

@@ -99,22 +99,10 @@ class PolicyBook:
         enactment = self._in_force.get(region)
         return enactment is not None and not self.assumed[enactment]
 
-    def policy_of(self, region: int) -> tuple[Policy, bool] | None:
-        """Returns the policy in force for a region and whether it is assumed; None where there is none."""
-        enactment = self._in_force.get(region)
-        if enactment is None:
-            return None
-        return self._policies[int(self._document_of[enactment])], bool(self.assumed[enactment])
-
     def policy_named(self, digest: bytes) -> Policy | None:
         """Returns the enacted document with a digest, in force or not."""
         document = self._documents.get(digest)
         return None if document is None else self._policies[document]
-
-    def fund_order(self, digest: bytes) -> tuple[str, ...] | None:
-        """Returns the order in which a clawback splits over the funds, by an enacted document; None if unknown."""
-        policy = self.policy_named(digest)
-        return None if policy is None else policy.header.clawback_order
 
     def region_of(self, codes: Ints) -> Ints:
         """Returns the pooling area that owns each ``admdvs`` code; 0 where there is no such code."""

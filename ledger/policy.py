@@ -18,7 +18,6 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from datetime import date
 from importlib.resources import files
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -112,32 +111,6 @@ class Policy:
     def _values(self, path: str, names: tuple[str, ...], day: int) -> list[Any]:
         dated = (self.parameters.get(f"{path}.{name}") for name in names)
         return [None if parameter is None else parameter.at(day) for parameter in dated]
-
-
-class Document(NamedTuple):
-    """Is a policy document as it is enacted: its name, what names it in events, its text and what it says."""
-
-    name: str
-    digest: bytes
-    text: str
-    policy: Policy
-
-
-def load_document(source: str | Path) -> Document:
-    """Returns a policy document from a file, or one that comes with the package by its name.
-
-    Raises PolicyInvalidError where there is neither, or where the text is no policy.
-    """
-    path = Path(source)
-    if path.is_file():
-        try:
-            text = path.read_bytes().decode()
-        except UnicodeDecodeError as error:
-            raise PolicyInvalidError(f"{path}: expected UTF-8 text: {error}") from None
-    else:
-        text = shipped(str(source))
-    policy = read_policy(text, path.name)
-    return Document(policy.header.name, digest_of(text), text, policy)
 
 
 def digest_of(document: str) -> bytes:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core_ext.layout import FACTS
-from ledger.acts import ACT_TOPICS, Acts, acts_of, build_acts, no_acts
+from ledger.acts import ACT_TOPICS, Acts, act_codes, acts_of, build_acts, no_acts
 from ledger.columnar import decode_columns
 from ledger.events import TOPICS, ClaimFiled, ClaimReversed, ClaimSettled
 from ledger.keys import person_year_of
@@ -102,7 +102,7 @@ def _readable_acts(reader: "Reader", rows: Sequence[WideRow], found: Findings) -
         return no_acts()
     try:
         positions, topics, states, _, _ = zip(*rows, strict=True)
-        return acts_of(reader, np.array(positions, np.int64), topics, states)
+        return acts_of(reader, np.array(positions, np.int64), act_codes(topics), states)
     except (StoreError, ValueError):
         # One of them is not whole: find which, and go on with the others.
         pass

@@ -6,11 +6,12 @@ A page is a range of positions that ends behind a whole act. A position without 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import compress
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ledger.acts import ACT_TOPICS, Acts, acts_of, no_acts
+from ledger.acts import ACT_TOPICS, OTHER, Acts, Codes, act_codes, acts_of, no_acts
 from ledger.events import ClaimFiled, Event, SettlementDiffers
 from ledger.mapper import decode_event
 from ledger.refusals import StoreError
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
     from ledger.store import Reader
 
 #: Events a page of catching up: a transaction of this many is durable in a fraction of a second.
-PAGE_EVENTS = 65_536
+PAGE_EVENTS = 32_768
+
+#: Rows a query: the tuples of so many stay in a processor's cache until they are columns.
+CHUNK_ROWS = 2_048
 
 NARROW = (
     "SELECT topic, state FROM stored_events WHERE notification_id > ? AND notification_id <= ? ORDER BY notification_id"
@@ -38,8 +42,6 @@ PLACES = (
 )
 #: The states acts do not consist of are few; these four topics are nearly all of a log.
 BULK_TOPICS = (*ACT_TOPICS, SettlementDiffers.TOPIC)
-_BULK = frozenset(BULK_TOPICS)
-_ACTS = frozenset(ACT_TOPICS)
 
 
 class Placed(NamedTuple):
@@ -68,18 +70,20 @@ class Page:
     @cached_property
     def acts(self) -> Acts:
         """Returns the page's acts as columns; raises StoreError where one is not whole."""
-        rows = [row for row, topic in enumerate(self.topics) if topic in _ACTS]
-        if not rows:
+        codes = self._codes
+        mask = codes != OTHER
+        if not mask.any():
             return no_acts()
-        topics, states = self.topics, self.states
-        if len(rows) < len(topics):
-            topics, states = [topics[row] for row in rows], [states[row] for row in rows]
-        return acts_of(self.reader, np.array(self.positions, np.int64)[rows], topics, states)
+        if mask.all():
+            return acts_of(self.reader, np.array(self.positions, np.int64), codes, self.states)
+        states = list(compress(self.states, mask.tolist()))
+        return acts_of(self.reader, np.array(self.positions, np.int64)[mask], codes[mask], states)
 
     @cached_property
     def others(self) -> list[Placed]:
         """Returns every event that is neither part of an act nor a difference beside one."""
-        rows = [row for row, topic in enumerate(self.topics) if topic not in _BULK]
+        topics = self.topics
+        rows = [row for row in np.flatnonzero(self._codes == OTHER).tolist() if topics[row] != SettlementDiffers.TOPIC]
         if not rows:
             return []
         if self.streams:
@@ -88,9 +92,17 @@ class Page:
             found = self.reader.query(PLACES, (self.after, self.stop, *BULK_TOPICS))
             places = [(str(stream), int(version)) for _, stream, version in found]
         return [
-            Placed(self.positions[row], *place, decode_event(self.topics[row], self.states[row]), self.states[row])
+            Placed(self.positions[row], *place, decode_event(topics[row], self.states[row]), self.states[row])
             for row, place in zip(rows, places, strict=True)
         ]
+
+    @cached_property
+    def _codes(self) -> Codes:
+        try:
+            return act_codes(self.topics)
+        except KeyError as error:
+            at = self.positions[self.topics.index(error.args[0])]
+            raise StoreError(f"position {at}: expected a topic of ledger.events, got {error.args[0]!r}") from None
 
 
 def read_page(reader: "Reader", after: int, stop: int, wide: bool, page_events: int = PAGE_EVENTS) -> Page:
@@ -99,13 +111,18 @@ def read_page(reader: "Reader", after: int, stop: int, wide: bool, page_events: 
     ``wide`` pages carry streams and versions of every event. Raises StoreError naming a position without event.
     """
     high = min(after + max(2, page_events), stop)
-    rows = reader.query(WIDE if wide else NARROW, (after, high))
+    columns: list[list[Any]] = [[] for _ in range(4 if wide else 2)]
+    for low in range(after, high, CHUNK_ROWS):
+        rows = reader.query(WIDE if wide else NARROW, (low, min(low + CHUNK_ROWS, high)))
+        for at, column in enumerate(columns):
+            column += [row[at] for row in rows]
     # Positions are unique, so as many events as positions means one at each.
-    if len(rows) != high - after:
+    if len(columns[0]) != high - after:
         there = [at for (at,) in reader.query(POSITIONS, (after, high))]
         missing = next(at for at, found in enumerate([*there, 0], after + 1) if found != at)
         raise StoreError(f"position {missing}: expected an event, got none: run verify")
-    if rows and rows[-1][0] == ClaimFiled.TOPIC and high < stop:
-        rows.pop()
+    if columns[0] and columns[0][-1] == ClaimFiled.TOPIC and high < stop:
         high -= 1
-    return Page(reader, after, high, range(after + 1, high + 1), *zip(*rows, strict=True))
+        for column in columns:
+            column.pop()
+    return Page(reader, after, high, range(after + 1, high + 1), *columns)

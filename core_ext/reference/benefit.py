@@ -196,10 +196,7 @@ def benefit(plan: Row, facts: Row, year: Row, balance: int) -> Benefit:
     paid = segment_payments(plan, year, base, amounts["act_pay_dedc"])
     step_4 = sum(payment for _, _, payment in paid)
     amounts["hifp_pay"] = min(step_4, room_under_ceiling(plan, year))
-    if plan["over_uncovered"]:
-        over = uncovered_cost(paid, amounts["hifp_pay"])
-    else:
-        over = step_4 - amounts["hifp_pay"]
+    over = uncovered_cost(paid, amounts["hifp_pay"]) if plan["over_uncovered"] else step_4 - amounts["hifp_pay"]
     for fund in (plan["fund_1"], plan["fund_2"], plan["fund_3"]):
         if fund == FUND_HIFOB:
             amounts["hifob_pay"] = hifob(plan, year, over)

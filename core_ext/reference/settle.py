@@ -133,7 +133,8 @@ def _settlement(batch: Batch, row: int) -> int:
         return refusal
     after = [year[name] + added[name] for name in ACCUMULATORS]
     balance_after = balance - amounts["acct_pay"]
-    if not in_range((*amounts.values(), *policy_amounts.values(), *added.values(), *after, balance_after)):
+    # Facts in range and the identities keep every amount and every part of ``added`` in range: sums alone can leave it.
+    if not in_range((*after, balance_after)):
         return ARITHMETIC_OVERFLOW
     batch.booked[row] = [amounts[name] for name in AMOUNTS]
     batch.computed[row] = [policy_amounts[name] for name in AMOUNTS]

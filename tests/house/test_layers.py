@@ -16,7 +16,7 @@ FAR_FROM_MONEY = ("console", "ledger/store")
 MONEY_SOURCES = [path for path in PYTHON_SOURCES if not str(path.relative_to(ROOT)).startswith(FAR_FROM_MONEY)]
 
 FORBIDDEN_IN_KERNELS = re.compile(
-    r"^\s*(?:from|import|cimport)\s+(ledger|projections|console|eventsourcing|msgspec|psycopg|pyarrow|sqlite3|time|datetime)\b",
+    r"^\s*(?:from|import|cimport)\s+(ledger|projections|console|eventsourcing|msgspec|psycopg|pyarrow|sqlite3|time)\b",
     re.MULTILINE,
 )
 

@@ -232,10 +232,13 @@ def test_plans_are_compiled_once() -> None:
     assert len(before) == len(set(first.tolist())) == 10
 
 
-def test_a_clawback_follows_the_policys_fund_order() -> None:
-    """The order in which funds get their money back is the document's own."""
-    book = book_with(enacted(SMALL, REAL))
-    order = book.fund_order(digest_of(SMALL))
-    assert order is not None
-    assert (order[0], order[-1]) == ("oth_pay", "hifp_pay")
-    assert book.fund_order(b"") is None
+def test_an_enacted_document_stays_known() -> None:
+    """A document no longer in force still answers by its digest, as a clawback of an old settlement asks."""
+    other = SMALL.replace("0.8575", "0.5000")
+    book = book_with(enacted(SMALL, REAL), enacted(other, REAL))
+    policy = book.policy_named(digest_of(SMALL))
+    assert policy is not None
+    assert policy.header.clawback_order[0] == "oth_pay"
+    assert book.policy_named(b"") is None
+    assert book.has_real(REAL)
+    assert not book.has_real(440100)

@@ -78,7 +78,7 @@ class Book:
         return self.add(keys.command_stream(position), event)
 
     def job(self, claims: int, source: str = "claims.csv", complete: bool = True) -> int:
-        """Takes in a file: row 1 is quarantined, ``claims`` rows are booked, the last is a duplicate where it can be."""
+        """Takes in a file: row 1 is quarantined, ``claims`` are booked, the last is a duplicate where it can be."""
         digest = hashlib.sha256(source.encode()).digest()
         stream = keys.job_stream("intake", digest)
         started = JobStarted(self.now(), "intake", "tester", "", source, digest, b"", b"")

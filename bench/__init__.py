@@ -1,0 +1,20 @@
+"""Measures the ledger and writes ``bench/report.json``, a flat map of named figures.
+
+``make bench``                  (``python -m bench``)          the real size; writes bench/report.json, some ten minutes
+``make bench ARGS=--smoke``     (``python -m bench --smoke``)  the smoke size; writes .benchmarks/smoke.json
+``python -m bench --smoke -k settle``                          some of it, by pytest's own options; writes no report
+
+Nothing here asserts a time. Results are compared with an independent way to them before anything is timed, and a
+hash of the workload and of the result stands beside every figure: whoever gets faster by changing the meaning
+changes a hash. Every figure is a median of rounds after one warm-up round; where a figure is a ratio, both sides run
+in turn, in the same process, on the same data (``month.x10_growth`` has fewer rounds of the large month, between the
+others; ``month.vs_reference`` is one pair of processes). Before each timed run what came before is written to disk and
+collected, so that nobody pays for it; the collector stays on; buffers a kernel writes are in memory before it is
+timed, and every round of a store begins with an empty one. Peaks of memory are those of a process of its own.
+
+Names: ``settle`` the settle kernel over claims sorted by person · ``append`` blocks of events through a store's
+transaction, each durable when it returns · ``month`` a generated file through ``ledger.create``, ``enact``,
+``intake`` and the statement of the period · ``codec`` columns to and from event states · ``parse`` a file to columns
+· ``fold`` claims to sums a pair of regions. ``…vs_X`` is the time X takes over the time the ledger's own way takes.
+``append.*.vs_stock`` is the library's own recorder inserting the same rows, a transaction a block as well.
+"""

@@ -1,0 +1,53 @@
+"""Names the two sizes of the bench."""
+
+from dataclasses import dataclass
+
+#: How many times as many claims the grown month has.
+GROWTH = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Is how much is measured: rows of each workload, and rounds of each measurement."""
+
+    name: str
+    settle_claims: int
+    reference_claims: int
+    month_claims: int
+    month_rounds: int
+    grown_rounds: int
+    checked_claims: int
+    append_events: int
+    append_transactions: int
+    rounds: int
+
+
+SIZES = {
+    size.name: size
+    for size in (
+        Size(
+            name="smoke",
+            settle_claims=20_000,
+            reference_claims=2_000,
+            month_claims=2_000,
+            month_rounds=3,
+            grown_rounds=1,
+            checked_claims=500,
+            append_events=1_024,
+            append_transactions=3,
+            rounds=3,
+        ),
+        Size(
+            name="real",
+            settle_claims=1_000_000,
+            reference_claims=20_000,
+            month_claims=100_000,
+            month_rounds=5,
+            grown_rounds=3,
+            checked_claims=5_000,
+            append_events=16_384,
+            append_transactions=12,
+            rounds=9,
+        ),
+    )
+}

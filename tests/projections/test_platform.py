@@ -1,0 +1,48 @@
+"""The platform's three months, read: the expected statement, payments that trace to file rows, and a clean verify."""
+
+from pathlib import Path
+
+import projections
+from ledger.events import PaymentInstructed
+from ledger.mapper import decode_event
+from projections.statement import statement_csv
+from projections.trace_tree import ClaimTrace, PaymentTrace, RowTrace
+from tests.ledger.test_platform import expected, taken_in
+from tests.ledger.worlds import events_of, shared
+
+
+def test_the_platform_statement_is_the_expected_one_and_traces_to_its_rows(store_url: str, tmp_path: Path) -> None:
+    """Line by line the expected clearing statement; closed and paid, every payment is the sum of traced claims."""
+    book, job = taken_in(store_url, tmp_path, True)
+    with book, projections.open(store_url) as read:
+        found = read.statement()
+        assert statement_csv(found.lines) == shared("platform", "expected_statement.csv").read_text(encoding="utf-8")
+        period = found.lines[0].period
+        book.close(period)
+        book.pay(period, "all")
+        case = next(line for line in expected() if line["outcome"] == "booked")
+        row = read.trace(f"claims.csv#{case['row']}").found[0]
+        assert isinstance(row, RowTrace) and row.claim is not None
+        assert row.file.cause == job
+        instructed = [
+            stream for _, stream, _, topic, state in events_of(book)
+            if topic == PaymentInstructed.TOPIC and decode_event(topic, state)
+        ]  # fmt: skip
+        assert instructed
+        for stream in instructed:
+            payment = read.trace(stream).found[0]
+            assert isinstance(payment, PaymentTrace) and payment.agrees
+            for claim in payment.claims[:2]:
+                back = read.trace(claim.key).found[0]
+                assert isinstance(back, ClaimTrace)
+                assert stream in [each.stream for each in back.payments]
+        book.confirm(instructed[0], "R-1")
+        balances = read.balances()
+        books: dict[str, int] = {}
+        for account, amount_fen in balances.accounts.items():
+            region = account.split(":")[1]
+            books[region] = books.get(region, 0) + amount_fen
+        assert set(books.values()) == {0}
+        assert read.verify() == []
+        assert read.rebuild() == balances.position
+        assert read.balances() == balances
