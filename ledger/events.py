@@ -193,15 +193,15 @@ class ClaimFiled(Event, frozen=True):
     given: tuple[int | None, ...] | None
 
 
-class ClaimSettled(Event, frozen=True):
-    """Books a settlement: every amount, the policy it was decided under, accumulators before and deltas.
+class Decision(Event, frozen=True):
+    """Is what settles or reverses a claim; it stands directly behind its ClaimFiled.
 
-    ``claim`` is the position of its ClaimFiled, ``original`` 0, ``basis`` kernel or source, ``period`` the
-    clearing period yyyymm, ``policy`` the 16-byte digest (empty: not checked), ``flags`` FLAG_*,
-    ``amounts`` AMOUNTS, ``balc`` the account balance after it, ``before`` and ``delta`` ACCUMULATORS, ``how`` HOW.
+    ``claim`` is the position of its ClaimFiled, ``original`` that of the one a refund refunds (else 0), ``basis``
+    BASIS_*, ``period`` the clearing period yyyymm, ``policy`` the 16-byte digest (empty: not checked), ``flags``
+    FLAG_*, ``amounts`` AMOUNTS in fen, ``balc`` the account balance after it, ``before`` and ``delta``
+    ACCUMULATORS, ``how`` HOW.
     """
 
-    TOPIC = "claim-settled/1"
     cause: int
     row: int
     claim: int
@@ -217,26 +217,19 @@ class ClaimSettled(Event, frozen=True):
     how: tuple[int, ...]
 
 
-class ClaimReversed(Event, frozen=True):
+class ClaimSettled(Decision, frozen=True):
+    """Books a settlement: every amount, the policy it was decided under, accumulators before and deltas."""
+
+    TOPIC = "claim-settled/1"
+
+
+class ClaimReversed(Decision, frozen=True):
     """Books a refund: the exact negative of the settlement filed at ``original`` (I7), in that one's person-year.
 
-    Fields as in ClaimSettled; ``basis`` refund; ``policy`` is the original's.
+    ``basis`` is refund and ``policy`` the original's.
     """
 
     TOPIC = "claim-reversed/1"
-    cause: int
-    row: int
-    claim: int
-    original: int
-    basis: int
-    period: int
-    policy: bytes
-    flags: int
-    amounts: tuple[int, ...]
-    balc: int
-    before: tuple[int, ...]
-    delta: tuple[int, ...]
-    how: tuple[int, ...]
 
 
 class SettlementDiffers(Event, frozen=True):
