@@ -15,7 +15,7 @@ from core_ext.kernels import load
 from core_ext.layout import ACCUMULATORS, AMOUNTS, FACT, HOW
 from core_ext.text import to_list
 from ledger.events import FLAG_ASSUMED, FLAG_LATE, FLAG_NOT_CHECKED
-from ledger.keys import YEARS, claim_stream, message_key
+from ledger.keys import YEARS, claim_stream
 from ledger.originals import Originals, load_originals
 from ledger.profile import Profile
 from ledger.refusals import Refusal
@@ -107,7 +107,7 @@ def _begin(columns: "ClaimColumns", knowledge: "Knowledge") -> Batch:
     return Batch(
         columns=columns,
         streams=streams,
-        messages=[message_key(msgid) for msgid in to_list(columns.texts["medins_setl_id"])],
+        messages=to_list(columns.texts["medins_setl_id"]),
         persons=to_list(columns.texts["psn_no"]),
         faults=columns.faults.copy(),
         facts=facts,

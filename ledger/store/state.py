@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core_ext.layout import ACCUMULATORS
+from ledger.keys import message_key
 from ledger.refusals import StoreError
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ class StateReader:
 
     def find_messages(self, keys: Sequence[str]) -> dict[str, int]:
         """Returns the position of every message known."""
-        return {keys[i]: position for i, position in self._link.lookup("message", "msgid", "position", keys)}
+        stored = [message_key(key) for key in keys]
+        return {keys[i]: position for i, position in self._link.lookup("message", "msgid", "position", stored)}
 
     def reversals(self, claims: "Sequence[int] | Ints") -> dict[int, int]:
         """Returns {position of the ClaimFiled: position of what reversed it} for the claims reversed."""
@@ -110,8 +112,9 @@ class StateWriter(StateReader):
         """Notes messages that are not yet known and returns the indexes of those that are, earlier in the list or in
         the store; their rows stay as they were."""
         at = np.asarray(positions, dtype=np.int64)
+        stored = [message_key(key) for key in keys]
         self._link.execute("SAVEPOINT messages")
-        if self._link.put("message", ("msgid", "position"), (keys, at), KEEP) == len(keys):
+        if self._link.put("message", ("msgid", "position"), (stored, at), KEEP) == len(keys):
             self._link.execute("RELEASE SAVEPOINT messages")
             return []
         # Which ones were there is asked only when some were: the common batch pays one insert a message.
@@ -123,7 +126,7 @@ class StateWriter(StateReader):
         for i, key in enumerate(keys):
             (present if key in seen else fresh).append(i)
             seen.add(key)
-        self._link.put("message", ("msgid", "position"), ([keys[i] for i in fresh], at[fresh]))
+        self._link.put("message", ("msgid", "position"), ([stored[i] for i in fresh], at[fresh]))
         return present
 
     def add_reversals(self, reversals: Sequence[tuple[int, int]]) -> None:
