@@ -149,7 +149,7 @@ def decide(tx: "Transaction", columns: "ClaimColumns", knowledge: "Knowledge", p
         return decide(tx, columns.slice(0, cut), knowledge, profile)
     batch.originals = load_originals(tx, batch)
     _find_plans(tx, batch, knowledge, profile)
-    _load_state(tx, batch)
+    _load_state(tx, batch, knowledge)
     _settle(batch, knowledge)
     _find_periods(batch, knowledge)
     return batch
@@ -221,7 +221,7 @@ def _find_plans(tx: "Transaction", batch: Batch, knowledge: "Knowledge", profile
     batch.code[batch.originals.other_person & (kind == REFUND)] = int(Refusal.REFUND_MISMATCH)
 
 
-def _load_state(tx: "Transaction", batch: Batch) -> None:
+def _load_state(tx: "Transaction", batch: Batch, knowledge: "Knowledge") -> None:
     """Loads the accumulators of every (person, benefit year) the batch touches, and the accounts."""
     assert batch.originals is not None
     year = batch.facts[:, FACT["setl_time"]] // 10**10
@@ -236,7 +236,7 @@ def _load_state(tx: "Transaction", batch: Batch) -> None:
     batch.versions = np.zeros(len(unique), np.int64)
     batch.state = np.zeros((len(unique), len(ACCUMULATORS)), np.int64)
     if known.any():
-        batch.versions[known], batch.state[known] = tx.load_state(batch.slot_keys[known])
+        batch.versions[known], batch.state[known] = knowledge.person_years.load(tx, batch.slot_keys[known])
     batch.accounts = np.zeros(len(batch.person_tokens), np.int64)
     holders = batch.person_tokens > 0
     if holders.any():

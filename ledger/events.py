@@ -5,9 +5,10 @@ the msgpack array of the fields below, in this order. A topic is for ever; a cha
 topic; fields are only appended, with defaults. ``cause`` is the log position of the command or job that
 made the event, ``row`` the row of its source file (from 1; 0 where there is no file).
 
-Streams: ``claim-<region>-<setl_id>`` · ``py-<year>-<token>`` · ``account-<token>`` · ``member-<token>`` ·
-``filing-<token>`` · ``policy-<digest>`` · ``period-<yyyymm>`` · ``payment-<kind>-<yyyymm>-<payer>-<payee>`` ·
-``clawback-<case>`` · ``opening-balances`` · ``command-<position>`` · ``job-<verb>-<digest>``.
+Streams: ``claim-<region>-<setl_id>`` (filed, decided, differs) · ``py-<year>-<token>`` (opening accumulators) ·
+``account-<token>`` · ``member-<token>`` · ``filing-<token>`` · ``policy-<digest>`` · ``period-<yyyymm>`` ·
+``payment-<kind>-<yyyymm>-<payer>-<payee>`` · ``clawback-<case>`` · ``opening-balances`` · ``command-<position>`` ·
+``job-<verb>-<digest>``.
 A decision (ClaimSettled, ClaimReversed) stands directly behind its ClaimFiled: position + 1.
 """
 
@@ -199,7 +200,7 @@ class Decision(Event, frozen=True):
     ``claim`` is the position of its ClaimFiled, ``original`` that of the one a refund refunds (else 0), ``basis``
     BASIS_*, ``period`` the clearing period yyyymm, ``policy`` the 16-byte digest (empty: not checked), ``flags``
     FLAG_*, ``amounts`` AMOUNTS in fen, ``balc`` the account balance after it, ``before`` and ``delta``
-    ACCUMULATORS, ``how`` HOW.
+    ACCUMULATORS of the person's benefit ``year``, ``how`` HOW.
     """
 
     cause: int
@@ -215,6 +216,7 @@ class Decision(Event, frozen=True):
     before: tuple[int, ...]
     delta: tuple[int, ...]
     how: tuple[int, ...]
+    year: int
 
 
 class ClaimSettled(Decision, frozen=True):
@@ -224,7 +226,7 @@ class ClaimSettled(Decision, frozen=True):
 
 
 class ClaimReversed(Decision, frozen=True):
-    """Books a refund: the exact negative of the settlement filed at ``original`` (I7), in that one's person-year.
+    """Books a refund: the exact negative of the settlement filed at ``original`` (I7), in that one's benefit year.
 
     ``basis`` is refund and ``policy`` the original's.
     """
