@@ -9,7 +9,7 @@ import numpy.typing as npt
 from core_ext.codec_fields import Encoded
 from core_ext.text import Texts, texts_from_list
 from ledger.events import Event
-from ledger.mapper import encode_event
+from ledger.mapper import checked_state
 
 Ints = npt.NDArray[np.int64]
 
@@ -48,7 +48,7 @@ class EventBlock:
         """Returns a block of (stream, version, event), in the order given."""
         names = tuple(dict.fromkeys(event.TOPIC for _, _, event in events))
         at = {name: i for i, name in enumerate(names)}
-        states = texts_from_list([encode_event(event) for _, _, event in events])
+        states = texts_from_list([checked_state(event) for _, _, event in events])
         return cls(
             streams=texts_from_list([stream for stream, _, _ in events]),
             versions=np.array([version for _, version, _ in events], dtype=np.int64),

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 Ints = npt.NDArray[np.int64]
 
+#: A settlement outside these years is a mistyped date: it would open a clearing period nobody can close in order.
+FIRST_YEAR, LAST_YEAR = 1998, 2199
+
 SKIP, COMPUTE, SOURCE, REFUND, UNCHECKED = range(5)
 
 _IDENTITIES = sum(
@@ -81,6 +84,12 @@ class Batch:
         """Returns the number of claims."""
         return self.columns.n
 
+    def may_book(self) -> npt.NDArray[np.bool_]:
+        """Returns the rows that nothing found so far keeps from booking, identities aside."""
+        may: npt.NDArray[np.bool_] = (self.faults & ~_IDENTITIES) == 0
+        may[list(self.duplicate_of)] = False
+        return may
+
     def booked_rows(self) -> Ints:
         """Returns the indexes of the rows that book, in source order."""
         return np.flatnonzero((self.kind != SKIP) & (self.code == 0))
@@ -97,10 +106,23 @@ class Batch:
 
 
 def _begin(columns: "ClaimColumns", knowledge: "Knowledge") -> Batch:
-    """Returns a batch with its keys formed; regions come from the policies in force."""
+    """Returns a batch with its keys formed; regions come from the policies in force.
+
+    A source leaves the regions 0. The ledger's own reversal names those of its original, whatever the map says now.
+    """
     facts = columns.facts.copy()
-    facts[:, FACT["insured_region"]] = knowledge.policies.region_of(facts[:, FACT["insu_admdvs"]])
-    facts[:, FACT["treatment_region"]] = knowledge.policies.region_of(facts[:, FACT["mdtrtarea_admvs"]])
+    faults = columns.faults.copy()
+    for code, region in (("insu_admdvs", "insured_region"), ("mdtrtarea_admvs", "treatment_region")):
+        named = facts[:, FACT[region]]
+        facts[:, FACT[region]] = np.where(named > 0, named, knowledge.policies.region_of(facts[:, FACT[code]]))
+    # Money is owed to a place and to an institution: a row that names none is refused. Faulty rows read as 0 anyway.
+    sound = (faults & (_KEYLESS | 1 << Refusal.BAD_CODE)) == 0
+    offsets = columns.texts["fixmedins_code"].offsets
+    faults[sound & (facts[:, FACT["treatment_region"]] == 0)] |= 1 << Refusal.BAD_CODE
+    faults[sound & (offsets[1:] == offsets[:-1])] |= 1 << Refusal.BAD_CODE
+    year = facts[:, FACT["setl_time"]] // 10**10
+    out_of_time = ((year < FIRST_YEAR) | (year > LAST_YEAR)) & ((faults & (_KEYLESS | 1 << Refusal.BAD_DATE)) == 0)
+    faults[out_of_time] |= 1 << Refusal.BAD_DATE
     regions = facts[:, FACT["insured_region"]].tolist()
     setl_ids = to_list(columns.texts["setl_id"])
     streams = [claim_stream(region, setl_id) for region, setl_id in zip(regions, setl_ids, strict=True)]
@@ -109,7 +131,7 @@ def _begin(columns: "ClaimColumns", knowledge: "Knowledge") -> Batch:
         streams=streams,
         messages=to_list(columns.texts["medins_setl_id"]),
         persons=to_list(columns.texts["psn_no"]),
-        faults=columns.faults.copy(),
+        faults=faults,
         facts=facts,
     )
 
@@ -124,7 +146,7 @@ def cut_at_collision(batch: Batch) -> int:
     if len(set(batch.streams)) == batch.n and len(set(messages)) == len(messages):
         return batch.n
     usable = ((batch.faults & (_KEYLESS | 1 << Refusal.SETL_ID_CONFLICT)) == 0).tolist()
-    bookable = ((batch.faults & ~_IDENTITIES) == 0).tolist()
+    bookable = batch.may_book().tolist()
     seen_streams: set[str] = set()
     seen_messages: set[str] = set()
     for row, (stream, message) in enumerate(zip(batch.streams, batch.messages, strict=True)):
@@ -147,7 +169,7 @@ def decide(tx: "Transaction", columns: "ClaimColumns", knowledge: "Knowledge", p
     cut = cut_at_collision(batch)
     if cut < batch.n:
         return decide(tx, columns.slice(0, cut), knowledge, profile)
-    batch.originals = load_originals(tx, batch)
+    batch.originals = load_originals(tx, batch, knowledge)
     _find_plans(tx, batch, knowledge, profile)
     _load_state(tx, batch, knowledge)
     _settle(batch, knowledge)
@@ -178,18 +200,17 @@ def _find_known(tx: "Transaction", batch: Batch) -> None:
 def _find_persons(tx: "Transaction", batch: Batch, knowledge: "Knowledge", profile: Profile) -> None:
     """Numbers the batch's persons and finds their tokens; an unknown one is a refusal where the profile asks for it."""
     index: dict[str, int] = {}
-    given = batch.facts[:, FACT["token"]]
-    if given.any():
-        # The ledger's own reversal knows the token; the person's number may be erased.
-        knowledge.remember({f"#{token}": token for token in given.tolist()})
-        batch.persons = [f"#{token}" for token in given.tolist()]
     batch.person = np.fromiter((index.setdefault(p, len(index)) for p in batch.persons), np.int64, batch.n)
     batch.person_names = list(index)
-    missing = [p for p in index if p and p not in knowledge.tokens]
-    if missing:
-        knowledge.remember(tx.tokens(missing))
-    tokens = knowledge.tokens
-    batch.person_tokens = np.fromiter((tokens.get(p, 0) for p in index), np.int64, len(index))
+    cached = knowledge.tokens
+    missing = [p for p in index if p and p not in cached]
+    found = tx.tokens(missing) if missing else {}
+    tokens = (cached.get(p) or found.get(p, 0) for p in index)
+    batch.person_tokens = np.fromiter(tokens, np.int64, len(index))
+    knowledge.remember(found)
+    # The ledger's own reversal, a batch of one, knows the token: the person's number may be erased.
+    if batch.n == 1 and batch.facts[0, FACT["token"]]:
+        batch.person_tokens[0] = batch.facts[0, FACT["token"]]
     enrolled, assist = load_members(tx, batch.person_tokens)
     batch.assist = assist[batch.person]
     if profile.persons == "registered":
@@ -218,7 +239,8 @@ def _find_plans(tx: "Transaction", batch: Batch, knowledge: "Knowledge", profile
     batch.code = np.where(
         (kind == REFUND) & ((batch.faults >> int(Refusal.IDENTITY_I1)) & 1 == 1), int(Refusal.IDENTITY_I1), 0
     ).astype(np.int64)
-    batch.code[batch.originals.other_person & (kind == REFUND)] = int(Refusal.REFUND_MISMATCH)
+    batch.code[batch.originals.clawed_back & (kind == REFUND)] = int(Refusal.REFUND_CLAWED_BACK)
+    batch.code[batch.originals.other & (kind == REFUND)] = int(Refusal.REFUND_MISMATCH)
 
 
 def _load_state(tx: "Transaction", batch: Batch, knowledge: "Knowledge") -> None:
@@ -251,8 +273,8 @@ def _settle(batch: Batch, knowledge: "Knowledge") -> None:
     assumed = np.asarray(knowledge.policies.assumed, dtype=np.int64)
     lenient = np.zeros(n + m, np.int64)
     if len(assumed):
-        lenient[:n] = np.where(batch.policy >= 0, assumed[batch.policy], 0)
-    lenient[n:] = (originals.flags & FLAG_ASSUMED) != 0
+        lenient[:n] = np.where((batch.policy >= 0) & (batch.kind == COMPUTE), assumed[batch.policy], 0)
+    lenient[n:] = originals.assumed
     facts = np.concatenate([batch.facts, originals.facts]) if m else batch.facts
     given = np.concatenate([batch.columns.given, originals.booked]) if m else batch.columns.given
     batch.booked = np.zeros((n + m, len(AMOUNTS)), np.int64)
@@ -278,8 +300,13 @@ def _find_periods(batch: Batch, knowledge: "Knowledge") -> None:
     assert batch.originals is not None
     month = batch.facts[:, FACT["setl_time"]] // 10**8
     batch.period = month.copy()
-    for value in np.unique(month).tolist():
-        batch.period[month == value] = knowledge.periods.period_for(value)
+    rows = batch.booked_rows()
+    if len(rows) and int(month[rows].min()) <= knowledge.periods.closed_through:
+        # Row by row: a claim of an open month opens it for the late claims behind it.
+        opened = set(knowledge.periods.opened)
+        for row in rows.tolist():
+            batch.period[row] = knowledge.periods.period_for(int(month[row]), opened)
+            opened.add(int(batch.period[row]))
     assumed = np.asarray(knowledge.policies.assumed, dtype=np.int64)
     own = np.where(batch.policy >= 0, assumed[batch.policy], 0) if len(assumed) else np.zeros(batch.n, np.int64)
     flags = own * FLAG_ASSUMED

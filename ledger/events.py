@@ -89,6 +89,15 @@ class JobCompleted(Event, frozen=True):
     medfee_fen: int
 
 
+class JobAbandoned(Event, frozen=True):
+    """Ends a job that never completed; ``command`` is the position of who said so and why."""
+
+    TOPIC = "job-abandoned/1"
+    cause: int
+    recorded_at: int
+    command: int
+
+
 class PolicyEnacted(Event, frozen=True):
     """Puts a policy document in force for regions; ``digest`` is SHA-256 of the document, cut to 16 bytes."""
 
@@ -326,6 +335,7 @@ EVENTS: tuple[EventClass, ...] = (
     JobStarted,
     JobBatch,
     JobCompleted,
+    JobAbandoned,
     PolicyEnacted,
     MemberEnrolled,
     OpeningAccount,

@@ -15,7 +15,7 @@ import numpy as np
 
 from ledger import booking, writing
 from ledger.block import EventBlock
-from ledger.events import Event, JobBatch, JobCompleted, JobStarted
+from ledger.events import Event, JobAbandoned, JobBatch, JobCompleted, JobStarted
 from ledger.keys import job_stream
 from ledger.mapper import decode_event
 from ledger.profile import Profile
@@ -85,12 +85,19 @@ class Job:
     def start(self, tx: "Transaction") -> None:
         """Starts the job, or takes up the one over the same source that is not complete."""
         events = self._events(tx)
+        profile = b""
         for position, event in events:
             if isinstance(event, JobStarted):
-                self.position = position
-            elif isinstance(event, JobCompleted):
+                self.position, profile = position, event.profile
+            elif isinstance(event, JobCompleted | JobAbandoned):
                 self.position = 0
         if self.position:
+            if profile != self.profile.digest:
+                raise Refused(
+                    Refusal.JOB_UNFINISHED,
+                    f"{self.source.name}: expected the profile job {self.position} was started with, got"
+                    f" {self.profile.name}: run it again with that one, or abandon the job",
+                )
             self._take(events)
             return
         self.position = tx.size + 1
@@ -123,7 +130,7 @@ class Job:
         for _, event in events:
             if isinstance(event, JobBatch) and event.cause == self.position:
                 self._add(event)
-            elif isinstance(event, JobCompleted) and event.cause == self.position:
+            elif isinstance(event, JobCompleted | JobAbandoned) and event.cause == self.position:
                 self.completed = True
 
     def _add(self, batch: JobBatch) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ledger import periods
-from ledger.events import JobCompleted, JobStarted, PolicyEnacted
+from ledger.events import ClawbackRaised, JobAbandoned, JobCompleted, JobStarted, PolicyEnacted
 from ledger.mapper import decode_event
 from ledger.person_years import PersonYears
 from ledger.plans import PolicyBook
@@ -43,6 +43,7 @@ class Knowledge:
         self.periods = periods.Periods()
         self.tokens: dict[str, int] = {}
         self.person_years = PersonYears()
+        self.recovered: dict[int, list[int]] = {}
         self._policies_seen = 0
 
     def refresh(self, reader: "Reader") -> None:
@@ -59,6 +60,7 @@ class Knowledge:
         self.periods = periods.Periods()
         for position, _, _, topic, state in streams_with_prefix(reader, "period"):
             periods.evolve(self.periods, position, decode_event(topic, state))
+        self.recovered = recovered_by_claim(reader)
         self.position = reader.size
 
     def appended(self, position: int, opened: Sequence[tuple[int, int]] = ()) -> None:
@@ -74,16 +76,28 @@ class Knowledge:
         self.tokens.update(tokens)
 
 
+def recovered_by_claim(reader: "Reader") -> dict[int, list[int]]:
+    """Returns what clawbacks took back from each fund of a claim (AMOUNTS[1:9] order, fen), by its position."""
+    recovered: dict[int, list[int]] = {}
+    for _, _, _, topic, state in streams_with_prefix(reader, "clawback"):
+        if topic == ClawbackRaised.TOPIC:
+            event = decode_event(topic, state)
+            assert isinstance(event, ClawbackRaised)
+            before = recovered.get(event.claim, [0] * len(event.funds))
+            recovered[event.claim] = [a + b for a, b in zip(before, event.funds, strict=True)]
+    return recovered
+
+
 JOB_ENDS = (
     "SELECT notification_id, originator_id, topic FROM stored_events"
-    " WHERE originator_id >= 'job-' AND originator_id < 'job.' AND topic IN (?, ?) ORDER BY notification_id"
+    " WHERE originator_id >= 'job-' AND originator_id < 'job.' AND topic IN (?, ?, ?) ORDER BY notification_id"
 )
 
 
 def unfinished_jobs(reader: "Reader") -> dict[str, int]:
-    """Returns the job streams whose last start has no completion, with the position of that start."""
+    """Returns the job streams whose last start has no end, with the position of that start."""
     unfinished: dict[str, int] = {}
-    for position, stream, topic in reader.query(JOB_ENDS, (JobStarted.TOPIC, JobCompleted.TOPIC)):
+    for position, stream, topic in reader.query(JOB_ENDS, (JobStarted.TOPIC, JobCompleted.TOPIC, JobAbandoned.TOPIC)):
         if topic == JobStarted.TOPIC:
             unfinished[str(stream)] = int(position)
         else:

@@ -1,10 +1,9 @@
-"""Finds a claim by what people call it, and what clawbacks took back from it."""
+"""Finds a claim by what people call it."""
 
 from typing import TYPE_CHECKING
 
-from ledger.events import ClaimFiled, ClaimReversed, ClaimSettled, ClawbackRaised
+from ledger.events import ClaimFiled, ClaimReversed, ClaimSettled
 from ledger.keys import claim_stream
-from ledger.knowledge import streams_with_prefix
 from ledger.mapper import decode_event
 from ledger.refusals import Refusal, Refused
 
@@ -36,18 +35,6 @@ def find_claim(reader: "Reader", claim: str) -> tuple[int, ClaimFiled, ClaimSett
     decision = decode_event(topic, decided)
     assert isinstance(filed, ClaimFiled) and isinstance(decision, ClaimSettled | ClaimReversed)
     return position, filed, decision
-
-
-def recovered_of(reader: "Reader", claim: int) -> list[int]:
-    """Returns what clawbacks already took back from each fund of a claim (AMOUNTS[1:9] order, fen)."""
-    recovered = [0] * 8
-    for _, _, _, topic, state in streams_with_prefix(reader, "clawback"):
-        if topic == ClawbackRaised.TOPIC:
-            event = decode_event(topic, state)
-            assert isinstance(event, ClawbackRaised)
-            if event.claim == claim:
-                recovered = [a + b for a, b in zip(recovered, event.funds, strict=True)]
-    return recovered
 
 
 CLAIM_REGIONS = """

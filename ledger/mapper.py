@@ -7,7 +7,7 @@ from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import Mapper, MapperDeserialisationError, StoredEvent
 
 from ledger.events import TOPICS, Event
-from ledger.refusals import StoreError
+from ledger.refusals import Refusal, Refused, StoreError
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODERS = {topic: msgspec.msgpack.Decoder(event) for topic, event in TOPICS.items()}
@@ -16,6 +16,23 @@ _DECODERS = {topic: msgspec.msgpack.Decoder(event) for topic, event in TOPICS.it
 def encode_event(event: Event) -> bytes:
     """Returns the state of an event: the msgpack array of its fields, integers in their shortest form."""
     return _ENCODER.encode(event)
+
+
+def checked_state(event: Event) -> bytes:
+    """Returns the state of an event that a command made, once it is known to read back as its class.
+
+    A Struct does not check its fields; a value of another type would be in the log for ever. Raises Refused naming
+    the field, what was expected and what came.
+    """
+    try:
+        state = _ENCODER.encode(event)
+        _DECODERS[event.TOPIC].decode(state)
+    except (msgspec.ValidationError, TypeError, OverflowError, UnicodeEncodeError) as error:
+        text = str(error)
+        for at, name in enumerate(event.__struct_fields__):
+            text = text.replace(f"$[{at}]", name)
+        raise Refused(Refusal.BAD_VALUE, f"{event.TOPIC}: {text}; nothing was written") from None
+    return state
 
 
 def decode_event(topic: str, state: bytes) -> Event:

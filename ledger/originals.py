@@ -1,19 +1,20 @@
 """Finds what refunds refund: the original settlement, in the same batch or in the log."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from core_ext.layout import ACCUMULATORS, AMOUNTS, FACT, FACTS
 from core_ext.text import text_at
-from ledger.events import ClaimFiled, ClaimSettled
+from ledger.events import BASIS_KERNEL, FLAG_ASSUMED, ClaimFiled, ClaimSettled
 from ledger.keys import YEARS, claim_stream
 from ledger.mapper import decode_event
 
 if TYPE_CHECKING:
     from ledger.booking import Batch
+    from ledger.knowledge import Knowledge
     from ledger.store import Transaction
 
 Ints = npt.NDArray[np.int64]
@@ -24,52 +25,76 @@ class Originals:
     """Is, for each claim of a batch, its original, and behind them the originals that came from the log.
 
     ``ref`` is a row of the batch, or n + an index into ``positions``; -1 for no original. ``slot_of`` is the
-    (person of the batch, year) the original was counted in, -1 where there is none.
+    (person of the batch, year) the original was counted in, -1 where there is none. ``other`` marks a refund that
+    names another person, place, institution or insurance than its original, ``clawed_back`` one whose original's
+    funds have money back already; ``assumed`` an original that the kernel decided under an assumed policy.
     """
 
     ref: Ints
     slot_of: Ints
-    other_person: npt.NDArray[np.bool_]
+    other: npt.NDArray[np.bool_]
+    clawed_back: npt.NDArray[np.bool_]
     positions: list[int]
     facts: Ints
     booked: Ints
     delta: Ints
     flags: Ints
+    assumed: Ints
     refunded: Ints
     policies: list[bytes]
 
 
-def load_originals(tx: "Transaction", batch: "Batch") -> Originals:
+#: The facts that say whose money a settlement moved, besides the person: a refund moves the same.
+SAME = tuple(FACT[name] for name in ("insured_region", "treatment_region", "insutype"))
+
+
+def load_originals(tx: "Transaction", batch: "Batch", knowledge: "Knowledge") -> Originals:
     """Returns the originals of a batch's refunds; one query for all that are not in the batch itself."""
     n = batch.n
-    ref = np.full(n, -1, np.int64)
-    slot_of = np.full(n, -1, np.int64)
-    other = np.zeros(n, np.bool_)
+    found = _Found(np.full(n, -1, np.int64), np.full(n, -1, np.int64), np.zeros(n, np.bool_), np.zeros(n, np.bool_))
     rows = [row for row in np.flatnonzero(batch.columns.refund).tolist() if row not in batch.duplicate_of]
     wanted: dict[int, str] = {}
     if rows:
-        here = {stream: row for row, stream in enumerate(batch.streams) if row not in batch.duplicate_of}
+        # Only a row that may book can be refunded, and only one of a key may.
+        here: dict[str, int] = {}
+        for row in np.flatnonzero(batch.may_book()).tolist():
+            here.setdefault(batch.streams[row], row)
         year = batch.facts[:, FACT["setl_time"]] // 10**10
         for row in rows:
             region = int(batch.facts[row, FACT["insured_region"]])
             stream = claim_stream(region, text_at(batch.columns.texts["init_setl_id"], row))
             at = here.get(stream, n)
             if at < row:
-                ref[row] = at
-                other[row] = batch.person[at] != batch.person[row]
-                slot_of[row] = -1 if other[row] else int(batch.person[at]) * YEARS + int(year[at])
+                found.ref[row] = at
+                institution = text_at(batch.columns.texts["fixmedins_code"], at)
+                found.other[row] = _other(batch, row, institution, batch.facts[at].tolist()) or bool(
+                    batch.person[at] != batch.person[row]
+                )
+                found.slot_of[row] = -1 if found.other[row] else int(batch.person[at]) * YEARS + int(year[at])
             else:
                 wanted[row] = stream
-    return _from_log(tx, batch, wanted, ref, slot_of, other)
+    return _from_log(tx, batch, wanted, found, knowledge)
+
+
+class _Found(NamedTuple):
+    """Is what is known of each claim's original so far."""
+
+    ref: Ints
+    slot_of: Ints
+    other: npt.NDArray[np.bool_]
+    clawed_back: npt.NDArray[np.bool_]
+
+
+def _other(batch: "Batch", row: int, institution: str, facts: list[int]) -> bool:
+    """Returns whether a refund names another place, institution or insurance than the facts of its original."""
+    own = batch.facts[row]
+    return any(own[at] != facts[at] for at in SAME) or (
+        text_at(batch.columns.texts["fixmedins_code"], row) != institution
+    )
 
 
 def _from_log(
-    tx: "Transaction",
-    batch: "Batch",
-    wanted: dict[int, str],
-    ref: Ints,
-    slot_of: Ints,
-    other: npt.NDArray[np.bool_],
+    tx: "Transaction", batch: "Batch", wanted: dict[int, str], found: _Found, knowledge: "Knowledge"
 ) -> Originals:
     """Adds the originals that stand in the log; two refunds of one original share its tail row."""
     filed = tx.first_events(sorted(set(wanted.values()))) if wanted else {}
@@ -89,24 +114,34 @@ def _from_log(
         if position not in tails:
             tails[position] = len(settled)
             settled.append((position, claim, decision))
-        ref[row] = batch.n + tails[position]
-        other[row] = claim.token != batch.facts[row, FACT["token"]]
-        slot_of[row] = -1 if other[row] else int(batch.person[row]) * YEARS + decision.year
+        facts = [getattr(claim, name) for name in FACTS]
+        person = claim.token == batch.person_tokens[batch.person[row]]
+        found.ref[row] = batch.n + tails[position]
+        found.other[row] = not person or _other(batch, row, claim.fixmedins_code, facts)
+        found.clawed_back[row] = any(knowledge.recovered.get(position, ()))
+        found.slot_of[row] = -1 if found.other[row] else int(batch.person[row]) * YEARS + decision.year
     positions = [position for position, _, _ in settled]
     reversed_by = tx.reversals(positions) if positions else {}
     m = len(settled)
     return Originals(
-        ref,
-        slot_of,
-        other,
+        found.ref,
+        found.slot_of,
+        found.other,
+        found.clawed_back,
         positions,
         _table([[getattr(claim, name) for name in FACTS] for _, claim, _ in settled], m, len(FACTS)),
         _table([list(decision.amounts) for _, _, decision in settled], m, len(AMOUNTS)),
         _table([list(decision.delta) for _, _, decision in settled], m, len(ACCUMULATORS)),
         np.array([decision.flags for _, _, decision in settled], np.int64),
+        np.array([assumed_by_kernel(decision) for _, _, decision in settled], np.int64),
         np.array([position in reversed_by for position in positions], np.int64),
         [decision.policy for _, _, decision in settled],
     )
+
+
+def assumed_by_kernel(decision: ClaimSettled) -> bool:
+    """Returns whether the amounts are the kernel's under an assumed policy: a source's refund cannot know them."""
+    return decision.basis == BASIS_KERNEL and bool(decision.flags & FLAG_ASSUMED)
 
 
 def _table(rows: list[list[int]], n: int, width: int) -> Ints:

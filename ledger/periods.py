@@ -25,16 +25,17 @@ class Periods:
         """Returns the open periods, earliest first."""
         return sorted(self.opened.keys() - self.closed.keys())
 
-    def period_for(self, month: int) -> int:
+    def period_for(self, month: int, opened: Iterable[int] = ()) -> int:
         """Returns the period a claim of a month books into: its own until that is closed, then the earliest open.
 
         Closing a period closes every earlier month, opened or not. Where none is open behind the last closed one
-        the month after it opens.
+        the month after it opens. ``opened`` are periods opened since.
         """
         through = self.closed_through
         if month > through:
             return month
-        return next((period for period in self.open if period > through), following_month(through))
+        later = (period for period in (*self.opened, *opened) if period > through)
+        return min(later, default=following_month(through))
 
 
 def evolve(state: Periods, position: int, event: Event) -> None:

@@ -80,6 +80,9 @@ class PolicyBook:
         policy = read_policy(event.document, event.name)
         if not event.regions:
             raise PolicyInvalidError(f"{event.name}: expected the regions it is enacted for, got none")
+        wrong = [region for region in event.regions if not 0 < region <= 999_999]
+        if wrong:
+            raise PolicyInvalidError(f"{event.name}: expected regions of six digits, got {wrong[0]}")
         if policy.header.prefixes and len(event.regions) != 1:
             raise PolicyInvalidError(
                 f"{event.name}: expected the one region that owns its prefixes, got {list(event.regions)}"
@@ -93,6 +96,18 @@ class PolicyBook:
                 f"{event.name}: expected regions without a policy, got {real[0]}, which has its own; enact it there"
                 " without --assumed to replace it",
             )
+
+    def in_force(self, region: int) -> tuple[bytes, bool] | None:
+        """Returns (digest, assumed) of what is in force for a region, None where nothing is."""
+        enactment = self._in_force.get(region)
+        if enactment is None:
+            return None
+        return self.digests[enactment].tobytes(), bool(self.assumed[enactment])
+
+    def regions_giving_up(self, event: PolicyEnacted) -> list[int]:
+        """Returns the regions that own codes which an enactment's prefixes would give to its region."""
+        prefixes = read_policy(event.document, event.name).header.prefixes
+        return self.regions.owners(prefixes, besides=event.regions) if prefixes else []
 
     def has_real(self, region: int) -> bool:
         """Returns whether a policy that is not assumed is in force for a region."""

@@ -48,6 +48,9 @@ COLUMN_OF = {
     Refusal.IDENTITY_I3: "psn_part_amt",
     Refusal.IDENTITY_I5: "fund_pay_sumamt",
     Refusal.ARITHMETIC_OVERFLOW: "medfee_sumamt",
+    Refusal.REFUND_CLAWED_BACK: "init_setl_id",
+    Refusal.BAD_CODE: "mdtrtarea_admvs",
+    Refusal.BAD_DATE: "setl_time",
 }
 
 _EXPECTED = {
@@ -67,6 +70,7 @@ _EXPECTED = {
     Refusal.REFUND_UNKNOWN: "the setl_id of a booked settlement of the same region that is no refund",
     Refusal.REFUND_TWICE: "a settlement that is not refunded yet",
     Refusal.ARITHMETIC_OVERFLOW: "sums below 2**63 fen",
+    Refusal.REFUND_CLAWED_BACK: "a settlement whose funds have no money back by clawback",
 }
 
 _SUMS = {
@@ -88,10 +92,14 @@ def explain(
     column = column or COLUMN_OF.get(refusal, "")
     got = record.get(column, "")
     expected = _EXPECTED.get(refusal, "")
-    if refusal == Refusal.BAD_KEY and column == "setl_id":
+    if refusal == Refusal.BAD_CODE and not record.get("fixmedins_code", "missing"):
+        column, got, expected = "fixmedins_code", "", "the code of the institution the money is owed to"
+    elif refusal == Refusal.BAD_CODE and column == "mdtrtarea_admvs":
+        expected = "a code of six digits that names a region"
+    elif refusal == Refusal.BAD_KEY and column == "setl_id":
         expected = "1 to 64 bytes, printable, without spaces and commas"
     elif refusal == Refusal.BAD_DATE and column == "setl_time":
-        expected = "a time as YYYY-MM-DD HH:MM:SS"
+        expected = "a time as YYYY-MM-DD HH:MM:SS, of the years 1998 to 2199"
     elif refusal == Refusal.END_BEFORE_BEGIN:
         expected = f"begndate {record.get('begndate', '')} or a later day"
     elif refusal == Refusal.UNKNOWN_INSUTYPE:

@@ -35,6 +35,7 @@ class Refusal(IntEnum):
     IDENTITY_I3 = 23
     IDENTITY_I5 = 24
     ARITHMETIC_OVERFLOW = 25
+    REFUND_CLAWED_BACK = 26
     # commands
     STREAM_EXISTS = 40
     UNKNOWN_KEY = 41
@@ -55,6 +56,7 @@ class Refusal(IntEnum):
     POLICY_INVALID = 56
     STORE_NOT_EMPTY = 57
     NOT_ALLOWED = 58
+    BAD_VALUE = 59
 
     @property
     def code(self) -> str:

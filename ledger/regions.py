@@ -31,6 +31,15 @@ class Regions:
             first = int(prefix) * width
             self._owner[first : first + width] = region
 
+    def owners(self, prefixes: Iterable[str], besides: Iterable[int]) -> list[int]:
+        """Returns the regions that own codes under these prefixes now, other than ``besides``."""
+        found: set[int] = set()
+        for prefix in prefixes:
+            width = 10 ** (4 - len(prefix))
+            first = int(prefix) * width
+            found.update(self._owner[first : first + width].tolist())
+        return sorted(found - set(besides))
+
     def region_of(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
         """Returns the owning region of each six-digit code; 0 where there is no such code."""
         known = (codes >= 0) & (codes < 1_000_000)

@@ -19,14 +19,13 @@ from ledger.booking import COMPUTE, REFUND, SOURCE, UNCHECKED
 from ledger.events import (
     BASIS_KERNEL,
     BASIS_REFUND,
-    FLAG_ASSUMED,
     FLAG_NOT_CHECKED,
     ClaimFiled,
-    ClaimReversed,
     ClaimSettled,
 )
 from ledger.keys import YEARS
 from ledger.mapper import decode_event
+from ledger.originals import assumed_by_kernel
 from ledger.refusals import Refusal
 
 if TYPE_CHECKING:
@@ -123,7 +122,7 @@ def decide_again(reader: "Reader", acts: "Acts", policies: "PolicyBook", settle:
         [np.zeros((n, len(ACCUMULATORS)), np.int64), _rows([tail[2] for tail in tails], len(ACCUMULATORS))]
     )
     given = np.concatenate([acts.given, booked[n:]])
-    lenient = np.array([0] * n + [int(tail[3] & FLAG_ASSUMED != 0) for tail in tails], np.int64)
+    lenient = np.array([0] * n + [int(tail[3]) for tail in tails], np.int64)
     plan = policies.resolve_pinned(acts.facts, acts.policies(), acts.how)
     own = np.arange(n, dtype=np.int64)
     start = acts.balance_before
@@ -139,7 +138,7 @@ def decide_again(reader: "Reader", acts: "Acts", policies: "PolicyBook", settle:
     return Again(code, booked[:n], delta[:n], how, balc, start)
 
 
-Tail = tuple[list[int], list[int], list[int], int]
+Tail = tuple[list[int], list[int], list[int], bool]
 
 
 def _originals(reader: "Reader", acts: "Acts", refunds: Ints, ref: Ints) -> list[Tail]:
@@ -153,11 +152,11 @@ def _originals(reader: "Reader", acts: "Acts", refunds: Ints, ref: Ints) -> list
         if filed is None or decided is None or decided[2] != ClaimSettled.TOPIC:
             continue
         claim, decision = decode_event(filed[2], filed[3]), decode_event(decided[2], decided[3])
-        if not isinstance(claim, ClaimFiled) or not isinstance(decision, ClaimSettled | ClaimReversed):
+        if not isinstance(claim, ClaimFiled) or not isinstance(decision, ClaimSettled):
             continue
         ref[row] = n + len(tails)
         facts = [getattr(claim, name) for name in FACTS]
-        tails.append((facts, list(decision.amounts), list(decision.delta), decision.flags))
+        tails.append((facts, list(decision.amounts), list(decision.delta), assumed_by_kernel(decision)))
     return tails
 
 

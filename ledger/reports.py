@@ -8,6 +8,7 @@ from core_ext.layout import AMOUNTS
 from ledger import periods
 from ledger.clawbacks import ClawbackState
 from ledger.events import (
+    JobAbandoned,
     JobBatch,
     JobCompleted,
     JobStarted,
@@ -189,6 +190,7 @@ class JobReport(msgspec.Struct, frozen=True):
     duplicate: int
     quarantined: int
     completed: bool
+    abandoned: bool = False
 
     @classmethod
     def read(cls, reader: "Reader") -> "list[JobReport]":
@@ -218,4 +220,6 @@ class JobReport(msgspec.Struct, frozen=True):
                 )
             elif isinstance(event, JobCompleted):
                 jobs[event.cause] = msgspec.structs.replace(jobs[event.cause], completed=True)
+            elif isinstance(event, JobAbandoned):
+                jobs[event.cause] = msgspec.structs.replace(jobs[event.cause], abandoned=True)
         return list(jobs.values())

@@ -7,9 +7,9 @@ import numpy as np
 
 from core_ext.layout import ABSENT, AMOUNTS, FACT, FACTS
 from core_ext.text import texts_from_list
-from ledger import booking, writing
+from ledger import booking, explain, writing
 from ledger.events import ClaimFiled, ClaimReversed
-from ledger.lookup import find_claim, recovered_of
+from ledger.lookup import find_claim
 from ledger.profile import load_profile
 from ledger.refusals import Refusal, Refused
 from ledger.reports import Reversed
@@ -30,18 +30,17 @@ def reverse_claim(ledger: "Ledger", claim: str, reason: str, setl_id: str | None
         position, filed, decision = find_claim(tx, claim)
         if isinstance(decision, ClaimReversed) or tx.reversals([position]):
             raise Refused(Refusal.ALREADY_REVERSED, f"claim {claim} is reversed already, or is itself a refund")
-        if any(recovered_of(tx, position)):
-            raise Refused(
-                Refusal.NOT_ALLOWED, f"claim {claim} has clawbacks: its funds have part of their money back already"
-            )
         cause, command = ledger.command(tx, "reverse", reason, {"claim": claim})
-        columns = negated(filed, setl_id or f"{filed.setl_id}-R", _moment(tx.recorded_at))
+        refund = setl_id or f"{filed.setl_id}-R"
+        columns = negated(filed, explain.key("settlement (--setl-id)", refund), _moment(tx.recorded_at))
         batch = booking.decide(tx, columns, ledger.knowledge, load_profile())
         refused = Refusal(int(batch.reasons()[0]))
         if refused or batch.duplicate_of:
+            reasons = {Refusal.REFUND_CLAWED_BACK: "its funds have money back by clawback already"}
             raise Refused(
                 refused or Refusal.SETL_ID_CONFLICT,
-                f"claim {claim}: its refund {columns_id(columns)} is refused ({refused.code}): give another --setl-id",
+                f"claim {claim}: its refund {refund} is refused:"
+                f" {reasons.get(refused, 'give another --setl-id, this one is taken')}",
             )
         order, _ = writing.write(tx, batch, ledger.knowledge, cause, [command])
         amounts = dict(zip(AMOUNTS, batch.booked[0].tolist(), strict=True))

@@ -13,18 +13,20 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from core_ext.layout import FUND_PARTS
 from ledger import clawbacks, explain, payments, periods, writing
 from ledger.block import EventBlock
 from ledger.events import (
     ClaimFiled,
     ClaimReversed,
     CommandRecorded,
+    JobAbandoned,
     PeriodClosed,
     PolicyEnacted,
 )
 from ledger.keys import clawback_stream, command_stream, period_stream, policy_stream
 from ledger.knowledge import Knowledge, unfinished_jobs
-from ledger.lookup import find_claim, recovered_of
+from ledger.lookup import find_claim
 from ledger.mapper import decode_event
 from ledger.postings import checked_postings
 from ledger.refusals import Refusal, Refused
@@ -50,6 +52,9 @@ if TYPE_CHECKING:
 def wall_clock_us() -> int:
     """Returns the time in microseconds since 1970 UTC."""
     return time.time_ns() // 1000
+
+
+ANY_CLAIM_OF = "SELECT 1 FROM stored_events WHERE originator_id >= ? AND originator_id < ? LIMIT 1"
 
 
 class Ledger:
@@ -129,14 +134,24 @@ class Ledger:
         with self.transaction() as tx:
             stream = policy_stream(digest)
             have = [decode_event(topic, state) for _, _, topic, state in tx.stream(stream)]
-            for event in have:
-                if isinstance(event, PolicyEnacted) and event.assumed == assumed and set(listed) <= set(event.regions):
-                    return Enacted(0, name, digest.hex(), listed, assumed, True)
+            if listed and all(self.knowledge.policies.in_force(region) == (digest, assumed) for region in listed):
+                return Enacted(0, name, digest.hex(), listed, assumed, True)
             cause, command = self.command(tx, "enact", reason, {"assumed": assumed, "regions": listed}, name, digest)
             enacted = PolicyEnacted(cause, 0, digest, name, document, listed, assumed)
             self.knowledge.policies.check(enacted)
+            self._check_regions(tx, enacted)
             self.append(tx, [command, (stream, len(have) + 1, enacted)])
             return Enacted(cause + 1, name, digest.hex(), listed, assumed, False)
+
+    def _check_regions(self, tx: "Transaction", enacted: PolicyEnacted) -> None:
+        """Refuses prefixes that would take codes from a region whose claims are in the log under their old key."""
+        for region in self.knowledge.policies.regions_giving_up(enacted):
+            if tx.query(ANY_CLAIM_OF, (f"claim-{region:06d}-", f"claim-{region:06d}.")):
+                raise Refused(
+                    Refusal.NOT_ALLOWED,
+                    f"{enacted.name}: its prefixes take codes from region {region:06d}, which has claims already:"
+                    " a region's codes are declared before its first claim",
+                )
 
     def register(self, path: str | Path, *, reason: str = "") -> Registered:
         """Registers members, off-site filings or opening balances from a CSV; its header says which. Idempotent."""
@@ -175,6 +190,20 @@ class Ledger:
             progress=progress,
             quarantine=Path(quarantine) if quarantine is not None else None,
         )
+
+    def abandon(self, job: int, reason: str) -> JobReport:
+        """Ends a job that can never complete (its file is lost, or was changed) and returns what stands of it.
+
+        What it booked stays booked; ``job`` is the position of its JobStarted. A complete job is refused.
+        """
+        with self.transaction() as tx:
+            streams = {position: stream for stream, position in unfinished_jobs(tx).items()}
+            if job not in streams:
+                raise Refused(Refusal.UNKNOWN_KEY, f"expected the position of an unfinished job, got {job}")
+            _, command = self.command(tx, "abandon", reason, {"job": job})
+            version = tx.stream_heads([streams[job]])[streams[job]]
+            self.append(tx, [command, (streams[job], version + 1, JobAbandoned(job, tx.recorded_at, tx.size + 1))])
+        return next(report for report in self.jobs() if report.job == job)
 
     def reverse(self, claim: str, reason: str, *, setl_id: str | None = None) -> Reversed:
         """Cancels a settlement in full by filing its exact negative (I7); nobody is priced again.
@@ -270,6 +299,7 @@ class Ledger:
             events = tx.stream(payment)
             for _, _, topic, stored in events:
                 state = payments.evolve(state, decode_event(topic, stored))
+            receipt = explain.key("receipt", receipt)
             cause, command = self.command(tx, "confirm", reason, {"payment": payment, "receipt": receipt})
             amount = state.instructed.amount_fen if amount_fen is None and state.instructed else amount_fen or 0
             decided = payments.decide_confirm(state, amount, receipt, cause)
@@ -284,7 +314,7 @@ class Ledger:
             stream = clawback_stream(explain.key("case", case))
             position, filed, decision = find_claim(tx, claim)
             state = self._clawback(tx, stream)
-            recovered = recovered_of(tx, position)
+            recovered = self.knowledge.recovered.get(position, [0] * len(FUND_PARTS))
             cause, command = self.command(
                 tx, "clawback raise", reason, {"amount_fen": amount_fen, "case": case, "claim": claim}
             )
@@ -310,6 +340,7 @@ class Ledger:
         with self.transaction() as tx:
             stream = clawback_stream(explain.key("case", case))
             state = self._clawback(tx, stream)
+            receipt = explain.key("receipt", receipt)
             cause, command = self.command(
                 tx, "clawback collect", reason, {"amount_fen": amount_fen, "case": case, "receipt": receipt}
             )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import ledger
+from core_ext.layout import AMOUNTS
 from ledger.service import Ledger
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -95,9 +96,10 @@ MONEY = ("medfee_sumamt", "fulamt_ownpay_amt", "overlmt_selfpay", "preselfpay_am
 
 
 def refund(of: dict[str, str], serial: int, **cells: str) -> dict[str, str]:
-    """Returns the exact negative of a claim without settled amounts, settled a day later."""
+    """Returns the exact negative of a claim, its settled amounts included, settled a day later."""
     row = dict(of)
-    row |= {name: of[name] if of[name].strip("0.") == "" else f"-{of[name]}" for name in MONEY}
+    amounts = (*MONEY, *AMOUNTS)
+    row |= {name: of[name] if of[name].strip("0.") == "" else f"-{of[name]}" for name in amounts if name in of}
     row |= {
         "setl_id": f"S{serial:06d}",
         "medins_setl_id": f"H26010100001{20240106080000 + serial:014d}{serial % 10000:04d}",
