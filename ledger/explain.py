@@ -12,7 +12,7 @@ from ledger.refusals import Refusal, Refused
 
 def key(what: str, text: str) -> str:
     """Returns a natural key that may name a stream; raises Refused for one that is empty, long or not printable."""
-    if not text or len(text) > 64 or not text.isprintable() or any(c.isspace() for c in text):
+    if not text or len(text.encode(errors="replace")) > 64 or not text.isprintable() or any(c in " ,\t" for c in text):
         raise Refused(
             Refusal.BAD_KEY, f"expected a {what} number of 1 to 64 printable characters without spaces, got {text!r}"
         )

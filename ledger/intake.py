@@ -21,7 +21,7 @@ from ledger.mapper import decode_event
 from ledger.profile import Profile
 from ledger.quarantine import write_quarantine
 from ledger.refusals import Refusal, Refused
-from ledger.source import ClaimColumns, Source, open_source
+from ledger.source import ClaimColumns, Source, SourceError, open_source
 
 if TYPE_CHECKING:
     from ledger.service import Ledger
@@ -196,6 +196,9 @@ def run_intake(
     source = open_source(path, profile)
     if retry != source.is_quarantine:
         raise Refused(Refusal.NOT_ALLOWED, _retry_text(source, retry))
+    target = quarantine or source.path.with_name(f"{source.path.stem}.quarantine.csv")
+    if not target.parent.is_dir():
+        raise Refused(Refusal.NOT_ALLOWED, f"{target}: expected a folder for the quarantine file, got none there")
     job = Job(ledger, source, profile, reason)
     if dry_run:
         _run_dry(ledger, job, batch_rows, progress)
@@ -203,11 +206,8 @@ def run_intake(
         _run_batches(ledger, job, batch_rows, progress)
     written = None
     if job.quarantined and not dry_run:
-        target = quarantine or source.path.with_name(f"{source.path.stem}.quarantine.csv")
-        write_quarantine(
-            target, source, [(row, Refusal(reason), field) for row, reason, field in sorted(job.quarantined)]
-        )
-        written = str(target)
+        refused = [(row, Refusal(reason), field) for row, reason, field in sorted(job.quarantined)]
+        written = str(write_quarantine(target, source, refused))
     reasons = Counter(Refusal(reason).code for _, reason, _ in sorted(job.quarantined))
     return IntakeReport(
         job.position,
@@ -236,6 +236,19 @@ def _run_batches(ledger: "Ledger", job: Job, batch_rows: int, progress: Progress
     """Runs the job, one transaction a batch; a first one carries JobStarted, a last one JobCompleted."""
     with ledger.transaction() as tx:
         job.start(tx)
+    try:
+        _run_rows(ledger, job, batch_rows, progress)
+    except SourceError as error:
+        raise SourceError(
+            f"{error}; job {job.position} stands at row {job.next_row - 1}, what it booked stays: run the same file"
+            f" again once it can be read, or abandon the job"
+        ) from error
+    with ledger.transaction() as tx:
+        job.complete(tx)
+
+
+def _run_rows(ledger: "Ledger", job: Job, batch_rows: int, progress: Progress | None) -> None:
+    """Books the source's rows batch by batch."""
     for columns in job.source.batches(batch_rows):
         rest = _left(job, columns)
         while rest.n:
@@ -247,8 +260,6 @@ def _run_batches(ledger: "Ledger", job: Job, batch_rows: int, progress: Progress
             rest = _left(job, rest)
             if progress is not None:
                 progress(job.next_row - 1)
-    with ledger.transaction() as tx:
-        job.complete(tx)
 
 
 def _run_dry(ledger: "Ledger", job: Job, batch_rows: int, progress: Progress | None) -> None:

@@ -6,6 +6,7 @@ cell is again the source's, byte for byte.
 """
 
 import csv
+import filecmp
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -142,13 +143,26 @@ def _sum_fen(texts: Sequence[str]) -> int | None:
         return None
 
 
-def write_quarantine(path: Path, source: "Source", rows: Iterable[tuple[int, Refusal, int]]) -> int:
-    """Writes the given (row, reason, column of ``source.columns`` or -1) with their cells; returns how many.
+def write_quarantine(path: Path, source: "Source", rows: Iterable[tuple[int, Refusal, int]]) -> Path:
+    """Writes the given (row, reason, column of ``source.columns`` or -1) with their cells; returns the file's path.
 
     The file is complete or not there at all: it is written under another name first. Rows are read from the
-    source again, in order and in bounded memory.
+    source again, in order and in bounded memory. One that is there already, perhaps half mended, is never replaced:
+    an equal one stands for this one, beside another one this one takes the next free number.
     """
-    return write_csv(path, (*DIAGNOSTICS, *map(escaped, source.columns)), quarantine_rows(source, rows))
+    part = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        write_csv(part, (*DIAGNOSTICS, *map(escaped, source.columns)), quarantine_rows(source, rows))
+        target, number = path, 1
+        while target.exists():
+            if filecmp.cmp(target, part, shallow=False):
+                return target
+            number += 1
+            target = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        part.replace(target)
+        return target
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def quarantine_rows(source: "Source", rows: Iterable[tuple[int, Refusal, int]]) -> Iterator[list[str]]:

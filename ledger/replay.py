@@ -226,16 +226,18 @@ class Chain:
 
     def __init__(self, openings: Openings) -> None:
         self.openings = openings
-        # What the last act left, as recorded and as decided again: a successor may rest on either.
-        self.state: dict[int, tuple[list[int], list[int]]] = {}
-        self.account: dict[int, tuple[int, int]] = {}
+        # What the last act left. Behind a wrong one a successor may rest on what is recorded, on what comes out
+        # again, or on what the act before it left: one wrong act is one difference.
+        self.state: dict[int, list[list[int]]] = {}
+        self.account: dict[int, list[int]] = {}
 
     def check(self, acts: "Acts", again: Again, found: Mapping[int, Difference]) -> dict[int, Difference]:
         """Returns, by row, the acts whose recorded start is not what the act before left behind."""
         zeros = [0] * len(ACCUMULATORS)
         broken: dict[int, Difference] = {}
         before, after = acts.before.tolist(), (acts.before + acts.delta).tolist()
-        after_again = (acts.before + again.delta).tolist()
+        after_again, delta = (acts.before + again.delta).tolist(), acts.delta.tolist()
+        paid = acts.booked[:, AMOUNT["acct_pay"]].tolist()
         tokens, years = acts.facts[:, FACT["token"]].tolist(), acts.year.tolist()
         start, balc = again.start.tolist(), acts.balc.tolist()
         paid_again = again.booked[:, AMOUNT["acct_pay"]].tolist()
@@ -244,19 +246,21 @@ class Chain:
             left = self.state.get(key)
             if left is None:
                 opening = [*self.openings.accumulators.get(key, ()), *zeros][: len(zeros)]
-                left = (opening, opening)
+                left = [opening]
             if before[row] not in left:
                 at = next(i for i, (one, other) in enumerate(zip(left[0], before[row], strict=True)) if one != other)
                 broken[row] = difference(acts, row, f"before.{ACCUMULATORS[at]}", left[0][at], before[row][at])
             balances = self.account.get(token)
             if balances is None:
                 opened = self.openings.accounts.get(token, 0)
-                balances = (opened, opened)
+                balances = [opened]
             if start[row] not in balances and row not in broken:
                 broken[row] = difference(acts, row, "balc", balances[0], start[row])
             wrong = row in found or row in broken
-            self.state[key] = (after[row], after_again[row] if wrong else after[row])
-            self.account[token] = (balc[row], balances[0] - paid_again[row] if wrong else balc[row])
+            self.state[key], self.account[token] = [after[row]], [balc[row]]
+            if wrong:
+                self.state[key] += [after_again[row], [a + b for a, b in zip(left[0], delta[row], strict=True)]]
+                self.account[token] += [balances[0] - paid_again[row], balances[0] - paid[row]]
         return broken
 
 

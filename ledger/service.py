@@ -61,6 +61,8 @@ class Ledger:
     """Is an open ledger. Use it as a context manager; every method refuses with ``Refused`` and then wrote nothing."""
 
     def __init__(self, store: "Store", actor: str, clock_us: Callable[[], int]) -> None:
+        if not actor.strip():
+            raise Refused(Refusal.BAD_VALUE, "expected the name of who acts, got nothing")
         self.store = store
         self.actor = actor
         self.clock_us = clock_us

@@ -87,7 +87,7 @@ def test_altered_accumulators_are_listed_once(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
     with opened(url) as book:
         book.intake(month(tmp_path))
-        positions = alter(book, tmp_path / "ledger.db", with_before, [7])
+        positions = alter(book, tmp_path / "ledger.db", with_before, [7, 9])
     with open_ledger(url, actor="auditor") as book:
         assert [d.position for d in book.replay(202401).differences] == positions
 
