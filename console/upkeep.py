@@ -1,4 +1,4 @@
-"""Commands on the store itself: init, verify, rebuild."""
+"""Commands on the store itself: init, rebuild."""
 
 from typing import TYPE_CHECKING
 
@@ -6,9 +6,8 @@ from cyclopts import App
 
 import ledger
 import projections
-from console import failures, output
+from console import output
 from console.options import NO_OPTIONS, Options, without_password
-from console.output import Column
 from ledger.refusals import Refusal, Refused, StoreError
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 def register(app: App) -> None:
     """Adds this family to the command line."""
-    for command in (init, verify, rebuild):
+    for command in (init, rebuild):
         app.command(command)
 
 
@@ -40,23 +39,6 @@ def create_only(url: str, actor: str) -> "Ledger":
     raise Refused(
         Refusal.STORE_NOT_EMPTY, f"expected no ledger in {without_password(url)} yet, got one: open it, or name another"
     )
-
-
-def verify(*, options: Options = NO_OPTIONS) -> int:
-    """Check the log and every derived table; exit status 1 if anything is wrong."""
-    with projections.open(options.store) as read:
-        findings = list(read.verify())
-    if options.json:
-        output.print_json({"findings": findings})
-    elif findings:
-        columns = (Column("finding"), Column("where"), Column("expected"), Column("got"))
-        output.print_table(columns, [(each.kind, each.where, each.expected, each.got) for each in findings])
-        output.print_line(f"{len(findings)} findings")
-    else:
-        output.print_line(
-            "0 findings: the log is whole and every derived table follows from it (internally consistent only)"
-        )
-    return failures.CHECK_FAILED if findings else failures.OK
 
 
 def rebuild(*, options: Options = NO_OPTIONS) -> None:

@@ -170,6 +170,16 @@ class Tree:
         return root_of(hashes)
 
 
+def tree_of(reader: "Reader", size: int) -> Tree:
+    """Returns the tree over the first ``size`` events, read from the store's tiles."""
+
+    def fetch(level: int, number: int) -> bytes:
+        rows = reader.query(SELECT_TILE, (level, number))
+        return bytes(rows[0][0]) if rows else b""
+
+    return Tree(size, fetch)
+
+
 def _split(count: int) -> int:
     """Returns the largest power of two below ``count``."""
     return 1 << ((count - 1).bit_length() - 1)
