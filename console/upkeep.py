@@ -1,4 +1,4 @@
-"""Commands on the store itself: init, rebuild."""
+"""Commands on the store itself: init, upgrade, rebuild."""
 
 from typing import TYPE_CHECKING
 
@@ -7,6 +7,7 @@ from cyclopts import App
 import ledger
 import projections
 from console import output
+from console.failures import UserError
 from console.options import NO_OPTIONS, Options, without_password
 from ledger.refusals import Refusal, Refused, StoreError
 
@@ -16,18 +17,49 @@ if TYPE_CHECKING:
 
 def register(app: App) -> None:
     """Adds this family to the command line."""
-    for command in (init, rebuild):
+    for command in (init, upgrade, rebuild):
         app.command(command)
 
 
-def init(*, options: Options = NO_OPTIONS) -> None:
-    """Create an empty ledger in a store that has none."""
-    with create_only(options.store, options.who):
-        pass
+def init(*, roles: bool = False, options: Options = NO_OPTIONS) -> None:
+    """Create an empty ledger in a store that has none.
+
+    Parameters
+    ----------
+    roles
+        On PostgreSQL, make the roles ledger_writer and ledger_reader and give them what they need on this ledger and
+        no more; a ledger that is there already keeps what it holds.
+    """
+    if roles and options.store.startswith("sqlite"):
+        raise UserError("usage", "expected a PostgreSQL store for --roles: a SQLite file is as safe as its folder")
+    created = True
+    try:
+        create_only(options.store, options.who).close_store()
+    except Refused:
+        if not roles:
+            raise
+        created = False
+    if roles:
+        projections.grant_roles(options.store)
     if options.json:
-        output.print_json({"store": options.shown_store, "created": True})
+        output.print_json({"store": options.shown_store, "created": created, "roles": roles})
     else:
-        output.print_line(f"created an empty ledger in {options.shown_store}")
+        done = "created an empty ledger in" if created else "kept the ledger in"
+        granted = "; ledger_writer may append, ledger_reader may read all but persons" if roles else ""
+        output.print_line(f"{done} {options.shown_store}{granted}")
+
+
+def upgrade(*, options: Options = NO_OPTIONS) -> None:
+    """Move a ledger that an earlier version made up to this version's schema; no event is touched."""
+    from ledger import store
+
+    before, now = store.upgrade(options.store)
+    if options.json:
+        output.print_json({"store": options.shown_store, "before": before, "now": now})
+    elif before == now:
+        output.print_line(f"{options.shown_store} is up to date: schema version {now}")
+    else:
+        output.print_line(f"moved {options.shown_store} from schema version {before} to {now}")
 
 
 def create_only(url: str, actor: str) -> "Ledger":

@@ -133,11 +133,14 @@ def read_public_key(text: str | Path) -> PublicKey:
 
 
 def decoded(text: str) -> bytes:
-    """Returns the bytes of strict base64; raises ProofError."""
+    """Returns the bytes of base64 in its one form, no unused bits set; raises ProofError."""
     try:
-        return b64decode(text, validate=True)
+        raw = b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise ProofError(f"expected base64, got {text[:40]!r}") from None
+        raw = b""
+    if not raw or _text(raw) != text:
+        raise ProofError(f"expected base64, got {text[:40]!r}")
+    return raw
 
 
 def _parts(text: str) -> tuple[str, bytes, bytes]:

@@ -71,6 +71,10 @@ class SQLiteLink(Link):
             f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places}) {conflict}", zip(*values, strict=True)
         )
 
+    def may_read(self, table: str) -> bool:
+        # Whoever may open the file may read all of it.
+        return True
+
     def append(self, block: "EventBlock", first: int) -> None:
         rows = load("codec").rows(block.streams, block.versions, block.topics, block.topic_names, block.states, first)
         try:
