@@ -1,4 +1,4 @@
-"""Commands on the store itself: init, upgrade, rebuild."""
+"""Commands on the store itself: init, upgrade, copy, rebuild."""
 
 from typing import TYPE_CHECKING
 
@@ -6,9 +6,10 @@ from cyclopts import App
 
 import ledger
 import projections
-from console import output
+from console import failures, output
 from console.failures import UserError
 from console.options import NO_OPTIONS, Options, without_password
+from console.output import count
 from ledger.refusals import Refusal, Refused, StoreError
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def register(app: App) -> None:
     """Adds this family to the command line."""
-    for command in (init, upgrade, rebuild):
+    for command in (init, upgrade, copy, rebuild):
         app.command(command)
 
 
@@ -71,6 +72,32 @@ def create_only(url: str, actor: str) -> "Ledger":
     raise Refused(
         Refusal.STORE_NOT_EMPTY, f"expected no ledger in {without_password(url)} yet, got one: open it, or name another"
     )
+
+
+def copy(*, to: str, options: Options = NO_OPTIONS) -> int:
+    """Copy the ledger into an empty place on either database: same ids, bytes, state and root; all of it or nothing.
+
+    Parameters
+    ----------
+    to
+        Where the copy goes: sqlite:///file.db or postgresql://…, with nothing there yet.
+    """
+    from ledger import store
+
+    with store.connect(options.store) as source:
+        with source.read() as reader:
+            events = reader.size
+        with output.progress("copy", events) as told:
+            events = store.copy(source, to, told)
+    with projections.open(options.store) as mine, projections.open(to) as theirs:
+        size, root = theirs.root()
+        same = mine.root(size)[1] == root
+    if options.json:
+        output.print_json({"to": without_password(to), "events": events, "root": root, "same": same})
+    else:
+        said = "the same root" if same else "ANOTHER ROOT: verify both"
+        output.print_line(f"copied {count(events)} events to {without_password(to)}; {said} {root.hex()}")
+    return failures.OK if same else failures.CHECK_FAILED
 
 
 def rebuild(*, options: Options = NO_OPTIONS) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ledger.store.session import Reader, Transaction, Writer
     from ledger.store.store import Store
 
-__all__ = ["Conflict", "Reader", "Store", "Transaction", "Writer", "connect", "create", "upgrade"]
+__all__ = ["Conflict", "Reader", "Store", "Transaction", "Writer", "connect", "copy", "create", "upgrade"]
 
 
 def connect(url: str, create: bool = False, *, connector: Callable[..., Any] | None = None) -> "Store":
@@ -38,6 +38,17 @@ def upgrade(url: str) -> tuple[int, int]:
     from ledger.store.store import upgrade_store
 
     return upgrade_store(_backend(url, None))
+
+
+def copy(store: "Store", to: str, progress: Callable[[int], None] | None = None) -> int:
+    """Copies a store, as it is now, into an empty place at ``to`` and returns the number of events; on either database.
+
+    Same ids, bytes and write-side state, in one transaction: nothing is there until all is. Raises Refused where
+    anything is there already.
+    """
+    from ledger.store.copying import copy_store
+
+    return copy_store(store, _backend(to, None), progress)
 
 
 def _backend(url: str, connector: Callable[..., Any] | None) -> "Backend":

@@ -96,3 +96,19 @@ def test_mistakes_are_refused_in_a_line(shell: Shell) -> None:
     assert shell.refused("proof", "1", "--key", mine, "--checkpoint", kept).startswith("usage: ")
     assert shell.refused("checkpoint", "--key", f"{mine}.pub").startswith("proof: ")
     assert json.loads(shell("proof", "1"))["checkpoint"].startswith("unsigned\n")
+
+
+def test_a_ledger_moves_and_is_the_same_there(
+    shell: Shell, postgres_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A copy says the root it shares; onto a ledger it is refused; roles belong to PostgreSQL."""
+    kept = str(shell.folder / "kept")
+    shell("checkpoint", "--out", kept)
+    copied = shell.json("copy", "--to", postgres_url)
+    assert copied["same"] and copied["events"] > 0
+    there = Shell(postgres_url, shell.folder, capsys)
+    assert "every event is anchored" in there("verify", "--checkpoint", kept)
+    assert shell.refused("copy", "--to", postgres_url).startswith("store_not_empty: ")
+    assert shell.refused("init", "--roles").startswith("usage: ")
+    assert "kept the ledger" in there("init", "--roles")
+    assert "up to date" in shell("upgrade")
