@@ -1,4 +1,4 @@
-"""Commands on the store itself: init, upgrade, copy, rebuild."""
+"""Commands on the store itself: init, upgrade, copy, erase, rebuild."""
 
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def register(app: App) -> None:
     """Adds this family to the command line."""
-    for command in (init, upgrade, copy, rebuild):
+    for command in (init, upgrade, copy, erase, rebuild):
         app.command(command)
 
 
@@ -72,6 +72,25 @@ def create_only(url: str, actor: str) -> "Ledger":
     raise Refused(
         Refusal.STORE_NOT_EMPTY, f"expected no ledger in {without_password(url)} yet, got one: open it, or name another"
     )
+
+
+def erase(person: str, /, *, retention_years: int = 30, options: Options = NO_OPTIONS) -> None:
+    """Erase who a person was, once the retention period is over: number and name go, every event and proof stays.
+
+    Parameters
+    ----------
+    person
+        The person's number (psn_no).
+    retention_years
+        How many years identity is kept behind the last event about the person; refused within them.
+    """
+    reason = options.why("erase")
+    with ledger.open(options.store, actor=options.who) as book:
+        erased = book.erase(person, retention_years=retention_years, reason=reason)
+    if options.json:
+        output.print_json(erased)
+    else:
+        output.print_line(f"erased the number and name of person {erased.token}; every event and proof is as it was")
 
 
 def copy(*, to: str, options: Options = NO_OPTIONS) -> int:

@@ -55,6 +55,7 @@ class Refusal(IntEnum):
     POLICY_INVALID = 56
     STORE_NOT_EMPTY = 57
     NOT_ALLOWED = 58
+    RETENTION = 70
 
     @property
     def code(self) -> str:

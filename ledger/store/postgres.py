@@ -116,6 +116,10 @@ class PostgresLink(Link):
     def may_read(self, table: str) -> bool:
         return bool(self.query(MAY_READ, (table,))[0][0])
 
+    def erase(self, table: str, key: str, value: int) -> int:
+        # The dead row goes with the next VACUUM, which no transaction may run.
+        return self.execute(f"DELETE FROM {table} WHERE {key} = ?", (value,))
+
     def append(self, block: "EventBlock", first: int) -> None:
         columns = (block.streams, block.versions, block.topics, block.topic_names, block.states, first)
         try:

@@ -75,6 +75,14 @@ class SQLiteLink(Link):
         # Whoever may open the file may read all of it.
         return True
 
+    def erase(self, table: str, key: str, value: int) -> int:
+        # What is deleted is overwritten with zeros, in the table and in its indexes.
+        self.query("PRAGMA secure_delete = ON")
+        try:
+            return self.execute(f"DELETE FROM {table} WHERE {key} = ?", (value,))
+        finally:
+            self.query("PRAGMA secure_delete = OFF")
+
     def append(self, block: "EventBlock", first: int) -> None:
         rows = load("codec").rows(block.streams, block.versions, block.topics, block.topic_names, block.states, first)
         try:
