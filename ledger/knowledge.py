@@ -11,6 +11,7 @@ from ledger import periods
 from ledger.events import JobCompleted, JobStarted, PolicyEnacted
 from ledger.mapper import decode_event
 from ledger.plans import PolicyBook
+from ledger.upcasting import topics_of
 
 if TYPE_CHECKING:
     from ledger.store import Reader
@@ -73,15 +74,17 @@ class Knowledge:
 
 JOB_ENDS = (
     "SELECT notification_id, originator_id, topic FROM stored_events"
-    " WHERE originator_id >= 'job-' AND originator_id < 'job.' AND topic IN (?, ?) ORDER BY notification_id"
+    " WHERE originator_id >= 'job-' AND originator_id < 'job.' AND topic IN ({}) ORDER BY notification_id"
 )
 
 
 def unfinished_jobs(reader: "Reader") -> dict[str, int]:
     """Returns the job streams whose last start has no completion, with the position of that start."""
     unfinished: dict[str, int] = {}
-    for position, stream, topic in reader.query(JOB_ENDS, (JobStarted.TOPIC, JobCompleted.TOPIC)):
-        if topic == JobStarted.TOPIC:
+    starts = topics_of(JobStarted)
+    ends = [*starts, *topics_of(JobCompleted)]
+    for position, stream, topic in reader.query(JOB_ENDS.format(", ".join("?" * len(ends))), ends):
+        if topic in starts:
             unfinished[str(stream)] = int(position)
         else:
             unfinished.pop(str(stream), None)

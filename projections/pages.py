@@ -13,7 +13,7 @@ import numpy as np
 
 from ledger.acts import ACT_TOPICS, OTHER, Acts, Codes, act_codes, acts_of, no_acts
 from ledger.events import ClaimFiled, Event, SettlementDiffers
-from ledger.mapper import decode_event
+from ledger.mapper import decode_event, present_state
 from ledger.refusals import StoreError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ BULK_TOPICS = (*ACT_TOPICS, SettlementDiffers.TOPIC)
 
 
 class Placed(NamedTuple):
-    """Is an event and where it stands."""
+    """Is an event and where it stands; ``state`` is that of its present version."""
 
     position: int
     stream: str
@@ -91,9 +91,10 @@ class Page:
         else:
             found = self.reader.query(PLACES, (self.after, self.stop, *BULK_TOPICS))
             places = [(str(stream), int(version)) for _, stream, version in found]
+        events = [decode_event(topics[row], self.states[row]) for row in rows]
         return [
-            Placed(self.positions[row], *place, decode_event(topics[row], self.states[row]), self.states[row])
-            for row, place in zip(rows, places, strict=True)
+            Placed(self.positions[row], *place, event, present_state(topics[row], self.states[row], event))
+            for row, place, event in zip(rows, places, events, strict=True)
         ]
 
     @cached_property
