@@ -115,8 +115,8 @@ def read_page(reader: "Reader", after: int, stop: int, wide: bool, page_events: 
     columns: list[list[Any]] = [[] for _ in range(4 if wide else 2)]
     for low in range(after, high, CHUNK_ROWS):
         rows = reader.query(WIDE if wide else NARROW, (low, min(low + CHUNK_ROWS, high)))
-        for at, column in enumerate(columns):
-            column += [row[at] for row in rows]
+        for column, cells in zip(columns, zip(*rows, strict=True), strict=False):
+            column += cells
     # Positions are unique, so as many events as positions means one at each.
     if len(columns[0]) != high - after:
         there = [at for (at,) in reader.query(POSITIONS, (after, high))]
