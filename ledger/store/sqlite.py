@@ -77,11 +77,12 @@ class SQLiteLink(Link):
 
     def erase(self, table: str, key: str, value: int) -> int:
         # What is deleted is overwritten with zeros, in the table and in its indexes.
+        before = self.query("PRAGMA secure_delete")[0][0]
         self.query("PRAGMA secure_delete = ON")
         try:
             return self.execute(f"DELETE FROM {table} WHERE {key} = ?", (value,))
         finally:
-            self.query("PRAGMA secure_delete = OFF")
+            self.query(f"PRAGMA secure_delete = {before}")
 
     def append(self, block: "EventBlock", first: int) -> None:
         rows = load("codec").rows(block.streams, block.versions, block.topics, block.topic_names, block.states, first)
