@@ -17,7 +17,7 @@ help:
 	@echo 'make check   ruff, mypy --strict, import-linter'
 	@echo 'make build   compile the kernels and install the packages into $(VENV)'
 	@echo 'make bench   measure, and write bench/report.json'
-	@echo 'make docs    write docs/cli.md from the commands'
+	@echo 'make docs    write docs/cli.md from the commands, docs/events.md from the events'
 	@echo 'make clean   remove $(VENV) and everything built'
 
 demo: $(MADE)/build
@@ -39,6 +39,7 @@ bench: $(MADE)/build $(MADE)/test
 
 docs: $(MADE)/build
 	$(BIN)/python -m console.reference docs/cli.md
+	$(BIN)/python -m console.event_table docs/events.md
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info core_ext/*.so core_ext/_*.c

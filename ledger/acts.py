@@ -17,6 +17,7 @@ from core_ext.text import Texts
 from ledger.columnar import decode_columns
 from ledger.events import TOPICS, ClaimFiled, ClaimReversed, ClaimSettled
 from ledger.refusals import StoreError
+from ledger.upcasting import PAST
 
 if TYPE_CHECKING:
     from ledger.store import Reader
@@ -110,7 +111,18 @@ def read_acts(
 
 #: The act topics by number, and one number for every other.
 FILED, SETTLED, REVERSED, OTHER = range(4)
-_CODES = {**dict.fromkeys(TOPICS, OTHER), **{topic: code for code, topic in enumerate(ACT_TOPICS)}}
+
+
+class _Codes(dict[str, int]):
+    """Is the number of each topic of this version; a past topic is none of an act's."""
+
+    def __missing__(self, topic: str) -> int:
+        if topic in PAST:
+            return OTHER
+        raise KeyError(topic)
+
+
+_CODES = _Codes({**dict.fromkeys(TOPICS, OTHER), **{topic: code for code, topic in enumerate(ACT_TOPICS)}})
 
 
 def act_codes(topics: Iterable[str]) -> Codes:

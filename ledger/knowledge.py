@@ -12,6 +12,7 @@ from ledger.events import ClawbackRaised, JobAbandoned, JobCompleted, JobStarted
 from ledger.mapper import decode_event
 from ledger.person_years import PersonYears
 from ledger.plans import PolicyBook
+from ledger.upcasting import topics_of
 
 if TYPE_CHECKING:
     from ledger.store import Reader
@@ -90,15 +91,17 @@ def recovered_by_claim(reader: "Reader") -> dict[int, list[int]]:
 
 JOB_ENDS = (
     "SELECT notification_id, originator_id, topic FROM stored_events"
-    " WHERE originator_id >= 'job-' AND originator_id < 'job.' AND topic IN (?, ?, ?) ORDER BY notification_id"
+    " WHERE originator_id >= 'job-' AND originator_id < 'job.' AND topic IN ({}) ORDER BY notification_id"
 )
 
 
 def unfinished_jobs(reader: "Reader") -> dict[str, int]:
     """Returns the job streams whose last start has no end, with the position of that start."""
     unfinished: dict[str, int] = {}
-    for position, stream, topic in reader.query(JOB_ENDS, (JobStarted.TOPIC, JobCompleted.TOPIC, JobAbandoned.TOPIC)):
-        if topic == JobStarted.TOPIC:
+    starts = topics_of(JobStarted)
+    ends = [*starts, *topics_of(JobCompleted), *topics_of(JobAbandoned)]
+    for position, stream, topic in reader.query(JOB_ENDS.format(", ".join("?" * len(ends))), ends):
+        if topic in starts:
             unfinished[str(stream)] = int(position)
         else:
             unfinished.pop(str(stream), None)

@@ -8,6 +8,7 @@ from eventsourcing.persistence import Mapper, MapperDeserialisationError, Stored
 
 from ledger.events import TOPICS, Event
 from ledger.refusals import Refusal, Refused, StoreError
+from ledger.upcasting import PAST, upcast
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODERS = {topic: msgspec.msgpack.Decoder(event) for topic, event in TOPICS.items()}
@@ -36,17 +37,29 @@ def checked_state(event: Event) -> bytes:
 
 
 def decode_event(topic: str, state: bytes) -> Event:
-    """Returns the event of a state; raises StoreError for an unknown topic or a state that does not fit its class."""
+    """Returns the event of a state, in its present version where the topic is a past one.
+
+    Raises StoreError for an unknown topic or a state that does not fit its class.
+    """
     decoder = _DECODERS.get(topic)
+    past = PAST.get(topic) if decoder is None else None
+    if past is not None:
+        decoder = msgspec.msgpack.Decoder(past.event)
     if decoder is None:
         raise StoreError(
             f"expected a topic of ledger.events.TOPICS, got {topic!r}: the log was written by another version"
             " of this package, read it with that or a later one"
         )
     try:
-        return decoder.decode(state)
+        event = decoder.decode(state)
     except msgspec.MsgspecError as error:
         raise StoreError(f"expected a {topic} event, got {len(state)} bytes that are none: {error}") from error
+    return event if past is None else upcast(event)
+
+
+def present_state(topic: str, state: bytes, event: Event) -> bytes:
+    """Returns the state of a decoded event under its present topic: as stored, unless the event was of a past one."""
+    return state if topic == event.TOPIC else encode_event(event)
 
 
 class RecordedEvent(msgspec.Struct, frozen=True):

@@ -35,7 +35,7 @@ class Refusal(IntEnum):
     IDENTITY_I3 = 23
     IDENTITY_I5 = 24
     ARITHMETIC_OVERFLOW = 25
-    REFUND_CLAWED_BACK = 26
+    REFUND_CLAWED_BACK = 38
     # commands
     STREAM_EXISTS = 40
     UNKNOWN_KEY = 41
@@ -57,6 +57,7 @@ class Refusal(IntEnum):
     STORE_NOT_EMPTY = 57
     NOT_ALLOWED = 58
     BAD_VALUE = 59
+    RETENTION = 60
 
     @property
     def code(self) -> str:

@@ -27,6 +27,7 @@ from ledger.keys import YEARS
 from ledger.mapper import decode_event
 from ledger.originals import assumed_by_kernel
 from ledger.refusals import Refusal
+from ledger.upcasting import topics_of
 
 if TYPE_CHECKING:
     from ledger.acts import Acts
@@ -270,8 +271,9 @@ def read_openings(reader: "Reader") -> Openings:
 
     accumulators: dict[int, tuple[int, ...]] = {}
     accounts: dict[int, int] = {}
+    topics = topics_of(OpeningAccount, OpeningAccumulator)
     rows: list[tuple[Any, ...]] = reader.query(
-        "SELECT topic, state FROM stored_events WHERE topic IN (?, ?)", (OpeningAccount.TOPIC, OpeningAccumulator.TOPIC)
+        f"SELECT topic, state FROM stored_events WHERE topic IN ({', '.join('?' * len(topics))})", topics
     )
     for topic, state in rows:
         event = decode_event(str(topic), bytes(state))

@@ -43,6 +43,7 @@ from ledger.reports import (
 )
 
 if TYPE_CHECKING:
+    from ledger.erasing import Erased
     from ledger.intake import IntakeReport, Progress
     from ledger.postings import Opened
     from ledger.replay import ReplayReport, Settle
@@ -160,6 +161,12 @@ class Ledger:
         from ledger.registering import register_file
 
         return register_file(self, Path(path), reason)
+
+    def erase(self, psn_no: str, *, retention_years: int = 30, reason: str = "") -> "Erased":
+        """Removes a person's number and name and nothing else, once the retention period is over (refused before)."""
+        from ledger.erasing import erase_person
+
+        return erase_person(self, psn_no, retention_years, reason)
 
     # ------------------------------------------------------------------ claims
 

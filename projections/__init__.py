@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from projections.reader import Projections
 
-__all__ = ["open"]
+__all__ = ["grant_roles", "open"]
 
 
 def open(url: str) -> "Projections":
@@ -18,3 +18,18 @@ def open(url: str) -> "Projections":
     from projections.reader import Projections
 
     return Projections(connect(url))
+
+
+def grant_roles(url: str) -> None:
+    """Makes ``ledger_writer`` and ``ledger_reader`` on a PostgreSQL store, derived tables included.
+
+    Raises StoreError on SQLite, where there is no store, and for an account that may not create roles.
+    """
+    from ledger.store import connect
+    from ledger.store.roles import grant_roles as grant
+    from projections.catch_up import STATE_TABLE, ensure
+    from projections.reader import MODELS
+
+    with connect(url) as store:
+        ensure(store, MODELS)
+        grant(store, [STATE_TABLE, *(table.name for model in MODELS for table in model.tables)])

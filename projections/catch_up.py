@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int], None]
 
+STATE_TABLE = "projection"
 CREATE_STATE = {
     "sqlite": "CREATE TABLE IF NOT EXISTS projection"
     " (name TEXT PRIMARY KEY, position INTEGER NOT NULL, version INTEGER NOT NULL)",

@@ -9,8 +9,9 @@ from core_ext.layout import FACTS
 from ledger.acts import ACT_TOPICS, Acts, act_codes, acts_of, build_acts, no_acts
 from ledger.columnar import decode_columns
 from ledger.events import TOPICS, ClaimFiled, ClaimReversed, ClaimSettled
-from ledger.mapper import decode_event
+from ledger.mapper import decode_event, present_state
 from ledger.refusals import StoreError
+from ledger.upcasting import PAST
 from projections.findings import Findings
 from projections.pages import BULK_TOPICS, Page, Placed
 
@@ -85,11 +86,12 @@ def _missing(expected: range, present: set[int], found: Findings) -> None:
 def _readable_others(rows: Sequence[WideRow], found: Findings) -> list[Placed]:
     events = []
     for position, topic, state, stream, version in rows:
-        if topic not in TOPICS:
+        if topic not in TOPICS and topic not in PAST:
             found.event(position, "unknown-topic", "a topic of this version", repr(topic))
             continue
         try:
-            events.append(Placed(position, stream, version, decode_event(topic, state), state))
+            event = decode_event(topic, state)
+            events.append(Placed(position, stream, version, event, present_state(topic, state, event)))
         except StoreError as error:
             found.event(position, "undecodable-event", f"a {topic}", str(error))
     return events

@@ -13,7 +13,7 @@ import numpy as np
 
 from ledger.acts import ACT_TOPICS, OTHER, Acts, Codes, act_codes, acts_of, no_acts
 from ledger.events import ClaimFiled, Event, SettlementDiffers
-from ledger.mapper import decode_event
+from ledger.mapper import decode_event, present_state
 from ledger.refusals import StoreError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ BULK_TOPICS = (*ACT_TOPICS, SettlementDiffers.TOPIC)
 
 
 class Placed(NamedTuple):
-    """Is an event and where it stands."""
+    """Is an event and where it stands; ``state`` is that of its present version."""
 
     position: int
     stream: str
@@ -91,9 +91,10 @@ class Page:
         else:
             found = self.reader.query(PLACES, (self.after, self.stop, *BULK_TOPICS))
             places = [(str(stream), int(version)) for _, stream, version in found]
+        events = [decode_event(topics[row], self.states[row]) for row in rows]
         return [
-            Placed(self.positions[row], *place, decode_event(topics[row], self.states[row]), self.states[row])
-            for row, place in zip(rows, places, strict=True)
+            Placed(self.positions[row], *place, event, present_state(topics[row], self.states[row], event))
+            for row, place, event in zip(rows, places, events, strict=True)
         ]
 
     @cached_property
@@ -114,8 +115,8 @@ def read_page(reader: "Reader", after: int, stop: int, wide: bool, page_events: 
     columns: list[list[Any]] = [[] for _ in range(4 if wide else 2)]
     for low in range(after, high, CHUNK_ROWS):
         rows = reader.query(WIDE if wide else NARROW, (low, min(low + CHUNK_ROWS, high)))
-        for at, column in enumerate(columns):
-            column += [row[at] for row in rows]
+        for column, cells in zip(columns, zip(*rows, strict=True), strict=False):
+            column += cells
     # Positions are unique, so as many events as positions means one at each.
     if len(columns[0]) != high - after:
         there = [at for (at,) in reader.query(POSITIONS, (after, high))]

@@ -1,17 +1,16 @@
 """Keeps an RFC 6962 Merkle tree over the log: leaf i is the event at position i + 1.
 
-A leaf is SHA-256 of 0x00, then the event in this framing (integers big-endian):
-position (8 bytes) · version (8) · length of topic (2) · topic · length of stream (2) · stream · state.
-A node is SHA-256 of 0x01, left, right. Hashes lie in tiles of 256: tile (L, i) holds the roots of the perfect
-subtrees of 256**L leaves from number 256 * i, and beside them the root over what it holds, so that an edited
-tile and an edited event can be told apart. The last tile of each level is partial: together they are the frontier.
+``core_ext.reference.tree`` says what a leaf and a node are. Hashes lie in tiles of 256: tile (L, i) holds the roots
+of the perfect subtrees of 256**L leaves from number 256 * i, and beside them the root over what it holds, so that an
+edited tile and an edited event can be told apart. The last tile of each level is partial: together they are the
+frontier.
 """
 
 from collections.abc import Callable, Sequence
 from hashlib import sha256
-from struct import Struct
 from typing import TYPE_CHECKING
 
+from core_ext.kernels import load
 from ledger.refusals import StoreError
 from projections.pages import Page
 from projections.tables import Change, Mode, ReadModel, Table, change_of
@@ -27,14 +26,12 @@ EMPTY_ROOT = sha256(b"").digest()
 
 SELECT_TILE = "SELECT hashes FROM proof_tile WHERE level = ? AND number = ?"
 
-_PLACE = Struct(">cQQ").pack
-
 Fetch = Callable[[int, int], bytes]
 
 
 def leaf_hash(position: int, stream: str, version: int, topic: str, state: bytes) -> bytes:
     """Returns the leaf of one event, 32 bytes."""
-    return leaf_hashes([position], [topic], [state], [stream], [version])[0]
+    return leaf_hashes([position], [topic], [state], [stream], [version])
 
 
 def leaf_hashes(
@@ -43,22 +40,10 @@ def leaf_hashes(
     states: Sequence[bytes],
     streams: Sequence[str],
     versions: Sequence[int],
-) -> list[bytes]:
-    """Returns the leaves of events given as columns."""
-    framed = {topic: _framed(topic) for topic in set(topics)}
-    short = [bytes((0, length)) for length in range(256)]
-    leaves = []
-    for position, topic, state, stream, version in zip(positions, topics, states, streams, versions, strict=True):
-        name = stream.encode()
-        length = len(name)
-        size = short[length] if length < 256 else length.to_bytes(2, "big")
-        leaves.append(sha256(b"".join((_PLACE(b"\0", position, version), framed[topic], size, name, state))).digest())
+) -> bytes:
+    """Returns the leaves of events given as columns, 32 bytes each, one behind the other."""
+    leaves: bytes = load("tree").leaf_hashes(positions, topics, states, streams, versions)
     return leaves
-
-
-def _framed(text: str) -> bytes:
-    raw = text.encode()
-    return len(raw).to_bytes(2, "big") + raw
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
@@ -68,15 +53,8 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 def root_of(hashes: bytes) -> bytes:
     """Returns the RFC 6962 root over concatenated hashes, each the root of an equally deep perfect subtree."""
-    count = len(hashes) // SIZE
-    if count == 1:
-        return hashes
-    if count & (count - 1):
-        split = SIZE << (count - 1).bit_length() - 1
-        return node_hash(root_of(hashes[:split]), root_of(hashes[split:]))
-    while len(hashes) > SIZE:
-        hashes = b"".join([sha256(b"\1" + hashes[at : at + 64]).digest() for at in range(0, len(hashes), 64)])
-    return hashes
+    root: bytes = load("tree").root_of(hashes)
+    return root
 
 
 def fold(reader: "Reader", page: Page) -> list[Change]:
@@ -87,15 +65,16 @@ def fold(reader: "Reader", page: Page) -> list[Change]:
     level = 0
     while entries:
         number, filled = divmod(start, WIDTH)
-        hashes = _partial(reader, level, number, filled) + b"".join(entries)
-        entries, start = [], number
+        hashes = _partial(reader, level, number, filled) + entries
+        full, start = [], number
         for at in range(0, len(hashes), WIDTH * SIZE):
             tile = hashes[at : at + WIDTH * SIZE]
             root = root_of(tile)
             tiles.append((level, number, tile, root))
             if len(tile) == WIDTH * SIZE:
-                entries.append(root)
+                full.append(root)
             number += 1
+        entries = b"".join(full)
         level += 1
     return [change_of(TILE, tiles)]
 
@@ -189,6 +168,16 @@ class Tree:
                 f"proof_tile level {level}, number {number}: expected a hash that is not there: run rebuild"
             )
         return root_of(hashes)
+
+
+def tree_of(reader: "Reader", size: int) -> Tree:
+    """Returns the tree over the first ``size`` events, read from the store's tiles."""
+
+    def fetch(level: int, number: int) -> bytes:
+        rows = reader.query(SELECT_TILE, (level, number))
+        return bytes(rows[0][0]) if rows else b""
+
+    return Tree(size, fetch)
 
 
 def _split(count: int) -> int:

@@ -1,6 +1,6 @@
 """Opens the read side of a store: balances, statements, traces, events and proofs, each caught up before it answers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from types import TracebackType
@@ -22,7 +22,10 @@ from projections.tracing import LISTED, Tracer
 
 if TYPE_CHECKING:
     from ledger.store import Reader, Store
+    from projections.checkpoint import Checkpoint
+    from projections.evidence import Proof
     from projections.findings import Finding
+    from projections.signing import PublicKey, Signer
 
 SELECT_POSITION = "SELECT position FROM projection WHERE name = ?"
 
@@ -119,43 +122,60 @@ class Projections:
 
     def root(self, size: int | None = None) -> tuple[int, bytes]:
         """Returns (size, root) of the tree over the first ``size`` events (None: all there are)."""
-        with self._tree() as tree:
+        with self._tree() as (tree, _):
             size = tree.size if size is None else size
             return size, tree.root(size)
 
     def inclusion(self, position: int, size: int | None = None) -> list[bytes]:
         """Returns the audit path of the event at ``position`` in the tree of ``size`` events (None: all)."""
-        with self._tree() as tree:
+        with self._tree() as (tree, _):
             return tree.inclusion(position, size)
 
     def consistency(self, old: int, size: int | None = None) -> list[bytes]:
         """Returns the proof that the tree of ``old`` events is the beginning of the tree of ``size`` (None: all)."""
-        with self._tree() as tree:
+        with self._tree() as (tree, _):
             return tree.consistency(old, size)
 
     @contextmanager
-    def _tree(self) -> Iterator[Tree]:
+    def _tree(self) -> "Iterator[tuple[Tree, Reader]]":
         catch_up(self._store, [proof.MODEL], page_events=self._page_events)
         with self._store.read() as reader:
+            yield proof.tree_of(reader, _position(reader, proof.MODEL.name)), reader
 
-            def fetch(level: int, number: int) -> bytes:
-                rows = reader.query(proof.SELECT_TILE, (level, number))
-                return bytes(rows[0][0]) if rows else b""
+    def checkpoint(self, signer: "Signer | None" = None, next_key: "PublicKey | None" = None) -> "Checkpoint":
+        """Returns the checkpoint of the log as it stands, signed where a key is given; the tree catches up first.
 
-            yield Tree(_position(reader, proof.MODEL.name), fetch)
+        ``next_key`` announces the key that signs from then on. Raises ProofError for an empty log.
+        """
+        from projections.checkpoint import state
 
-    def verify(self) -> "list[Finding]":
+        with self._tree() as (tree, reader):
+            return state(tree.size, tree.root(), reader.recorded_at, signer, next_key)
+
+    def prove(self, key: str | int, checkpoint: "Checkpoint") -> "Proof":
+        """Returns the proof that a claim's, payment's or clawback's events, or that at a position, are in the log.
+
+        Raises ProofError for another key, a checkpoint of another log, or one that does not reach the events.
+        """
+        from projections.evidence import positions_of, prove
+
+        trace = self.trace(key)
+        with self._tree() as (tree, reader):
+            return prove(reader, tree, str(key), positions_of(reader, trace), checkpoint)
+
+    def verify(self, checkpoints: "Sequence[Checkpoint]" = ()) -> "list[Finding]":
         """Returns what is wrong with the log and with the models' rows; nothing where all is well.
 
         Models are verified where they stand, before they catch up; where nothing is found they then catch up, so
-        that every event so far is anchored in the tree for the next time.
+        that every event so far is anchored in the tree for the next time. Then the log is held against
+        ``checkpoints`` that others kept: each must be its beginning. Without one it is internally consistent only.
         """
-        from projections.verify import verify
+        from projections.verify import verify, verify_checkpoints
 
         found = verify(self._store, MODELS, self._page_events)
         if not found:
             self.catch_up()
-        return found
+        return found + verify_checkpoints(self._store, checkpoints)
 
 
 def _position(reader: "Reader", name: str) -> int:

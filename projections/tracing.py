@@ -19,7 +19,7 @@ from ledger.events import (
 )
 from ledger.keys import claim_stream, clawback_stream, payment_stream
 from ledger.mapper import decode_event
-from ledger.refusals import Refusal
+from ledger.refusals import Refusal, StoreError
 from projections.trace import ACT
 from projections.trace_tree import (
     Claim,
@@ -97,6 +97,11 @@ class Tracer:
                 found += (match for match in reading(text) if match not in found)
         if not found and text.isascii() and text.isdecimal():
             found = self._at(int(text))
+        if not found and not self._reader.may_read("person"):
+            raise StoreError(
+                f"expected a key this role may look up, got {text!r}, which nothing else has: if it is a person's"
+                " number, ask as a role that may read persons"
+            )
         return Trace(text, self._position, tuple(found))
 
     def _claims(self, key: str) -> list[Found]:
@@ -192,7 +197,7 @@ class Tracer:
         )
 
     def _persons(self, key: str) -> list[Found]:
-        rows = self._reader.query(SELECT_TOKEN, (key,))
+        rows = self._reader.query(SELECT_TOKEN, (key,)) if self._reader.may_read("person") else []
         return [self._list("person", key, OF_PERSON, (int(rows[0][0]),))] if rows else []
 
     def _institutions(self, key: str) -> list[Found]:

@@ -48,7 +48,7 @@ class TreeChecks:
                 self._doubtful.add(number)
                 if len(hashes) == count * SIZE:
                     self._check_doubtful(number, hashes, root)
-        for row, leaf in zip(rows, leaf_hashes(*zip(*rows, strict=True)), strict=True):
+        for row, leaf in zip(rows, _cut(leaf_hashes(*zip(*rows, strict=True))), strict=True):
             number, at = divmod(row[0] - 1, WIDTH)
             tile = tiles.get(number)
             if tile is not None and tile[at * SIZE : (at + 1) * SIZE] != leaf:
@@ -97,7 +97,10 @@ class TreeChecks:
 
     def _wrong_below(self, level: int, number: int) -> bool:
         rows = self._reader.query(SELECT_TILE, (level, number))
-        return bool(rows) and root_of(rows[0][0]) != rows[0][1]
+        if not rows:
+            return False
+        hashes, root = rows[0]
+        return not hashes or len(hashes) % SIZE != 0 or root_of(hashes) != root
 
     def _check_doubtful(self, number: int, hashes: bytes, root: bytes) -> None:
         """Names the altered events under an edited tile: those without which the events would give its root."""
@@ -105,8 +108,8 @@ class TreeChecks:
         rows: dict[int, WideRow] = {
             row[0] - 1 - low: row for row in self._reader.query(SELECT_ROWS, (low, min(low + WIDTH, self._size)))
         }
-        leaves = dict(zip(rows, leaf_hashes(*zip(*rows.values(), strict=True)), strict=True))
-        stored = [hashes[at : at + SIZE] for at in range(0, len(hashes), SIZE)]
+        leaves = dict(zip(rows, _cut(leaf_hashes(*zip(*rows.values(), strict=True))), strict=True))
+        stored = _cut(hashes)
         differ = [at for at, leaf in leaves.items() if at >= len(stored) or stored[at] != leaf]
         for altered in (some for count in range(len(differ) + 1) for some in combinations(differ, count)):
             tried = [leaves[at] if at in leaves and at not in altered else leaf for at, leaf in enumerate(stored)]
@@ -119,3 +122,7 @@ class TreeChecks:
 
     def _tile(self, level: int, number: int, expected: str, got: str) -> None:
         self._found.other("edited-row", f"proof_tile level={level} number={number}", expected, got)
+
+
+def _cut(hashes: bytes) -> list[bytes]:
+    return [hashes[at : at + SIZE] for at in range(0, len(hashes), SIZE)]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ledger.events import PolicyEnacted
 from ledger.mapper import decode_event
+from ledger.refusals import StoreError
 from projections import proof, trace
 from projections.act_checks import Policies, check_acts
 from projections.catch_up import positions
@@ -22,6 +23,7 @@ from projections.tree_checks import TreeChecks
 
 if TYPE_CHECKING:
     from ledger.store import Reader, Store
+    from projections.checkpoint import Checkpoint
 
 # A stream with a hole has fewer events than its last version says, or does not begin with 1.
 SELECT_BROKEN = (
@@ -57,6 +59,32 @@ def verify(store: "Store", models: Sequence[ReadModel], page_events: int) -> lis
         tree.finish()
         rows.finish()
         events.finish()
+    return found.listed()
+
+
+def verify_checkpoints(store: "Store", checkpoints: "Sequence[Checkpoint]") -> list[Finding]:
+    """Returns a finding for every checkpoint that the log does not begin with: it was rewritten, or cut.
+
+    Only the roots are compared: whoever holds the signing key could rewrite the log and sign it anew, but not take
+    back a checkpoint that somebody else kept.
+    """
+    found = Findings()
+    with store.read() as reader:
+        held = positions(reader, store.dialect).get(proof.MODEL.name, (0, 0))[0]
+        tree = proof.tree_of(reader, held)
+        for checkpoint in checkpoints:
+            where = f"checkpoint of size {checkpoint.size}"
+            if checkpoint.size > reader.size:
+                found.other("shortened-log", where, f"{checkpoint.size} events or more", f"{reader.size} events")
+            elif checkpoint.size > held:
+                found.other("not-compared", where, f"a tree of {checkpoint.size} events", f"one of {held}")
+            else:
+                try:
+                    root = tree.root(checkpoint.size).hex()
+                except StoreError as error:
+                    root = str(error)
+                if root != checkpoint.root.hex():
+                    found.other("rewritten-log", where, f"root {checkpoint.root.hex()}", f"root {root}")
     return found.listed()
 
 

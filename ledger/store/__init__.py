@@ -12,10 +12,11 @@ from ledger.store.faults import Conflict
 from ledger.store.url import PostgresURL, parse_url
 
 if TYPE_CHECKING:
+    from ledger.store.link import Backend
     from ledger.store.session import Reader, Transaction, Writer
     from ledger.store.store import Store
 
-__all__ = ["Conflict", "Reader", "Store", "Transaction", "Writer", "connect", "create"]
+__all__ = ["Conflict", "Reader", "Store", "Transaction", "Writer", "connect", "copy", "create", "upgrade"]
 
 
 def connect(url: str, create: bool = False, *, connector: Callable[..., Any] | None = None) -> "Store":
@@ -26,14 +27,39 @@ def connect(url: str, create: bool = False, *, connector: Callable[..., Any] | N
     """
     from ledger.store.store import open_store
 
+    return open_store(_backend(url, connector), create)
+
+
+def upgrade(url: str) -> tuple[int, int]:
+    """Moves the store at ``url`` up to this version's schema and returns (version before, version now).
+
+    All of it or nothing. No event is touched. Raises StoreError: no store there, or a newer one.
+    """
+    from ledger.store.store import upgrade_store
+
+    return upgrade_store(_backend(url, None))
+
+
+def copy(store: "Store", to: str, progress: Callable[[int], None] | None = None) -> int:
+    """Copies a store, as it is now, into an empty place at ``to`` and returns the number of events; on either database.
+
+    Same ids, bytes and write-side state, in one transaction: nothing is there until all is. Raises Refused where
+    anything is there already.
+    """
+    from ledger.store.copying import copy_store
+
+    return copy_store(store, _backend(to, None), progress)
+
+
+def _backend(url: str, connector: Callable[..., Any] | None) -> "Backend":
     place = parse_url(url)
     if isinstance(place, PostgresURL):
         from ledger.store.postgres import PostgresBackend
 
-        return open_store(PostgresBackend(place), create)
+        return PostgresBackend(place)
     from ledger.store.sqlite import SQLiteBackend
 
-    return open_store(SQLiteBackend(place, connector), create)
+    return SQLiteBackend(place, connector)
 
 
 def create(url: str, *, connector: Callable[..., Any] | None = None) -> "Store":

@@ -62,6 +62,14 @@ class Link(ABC):
         """Inserts rows given as columns and returns how many; ``conflict`` is an ON CONFLICT clause."""
 
     @abstractmethod
+    def may_read(self, table: str) -> bool:
+        """Returns whether this connection's role may read a table."""
+
+    @abstractmethod
+    def erase(self, table: str, key: str, value: int) -> int:
+        """Deletes the rows of a key, leaving as little of them behind as the database can; returns how many."""
+
+    @abstractmethod
     def append(self, block: "EventBlock", first: int) -> None:
         """Inserts a block of events at positions ``first``, …; raises Conflict where a version is taken."""
 

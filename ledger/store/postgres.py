@@ -43,6 +43,7 @@ BEGIN = {
 HEAD = "SELECT size, recorded_at, tokens FROM log_head"
 LOCK_HEAD = "SELECT size, recorded_at, tokens FROM log_head FOR UPDATE"
 WRITE_HEAD = "UPDATE log_head SET size = ?, recorded_at = ?, tokens = ? RETURNING pg_notify(?, '')"
+MAY_READ = "SELECT has_table_privilege(?::text, 'SELECT')"
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = ?"
 SCHEMA_EXISTS = "SELECT 1 FROM pg_namespace WHERE nspname = ?"
 # One creator at a time in a database; the number is this package's own.
@@ -111,6 +112,13 @@ class PostgresLink(Link):
         sql = f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({places}) {conflict}"
         with self._refusing():
             return self._cursor.execute(sql.encode(), [array for array, _ in arrays]).rowcount
+
+    def may_read(self, table: str) -> bool:
+        return bool(self.query(MAY_READ, (table,))[0][0])
+
+    def erase(self, table: str, key: str, value: int) -> int:
+        # The dead row goes with the next VACUUM, which no transaction may run.
+        return self.execute(f"DELETE FROM {table} WHERE {key} = ?", (value,))
 
     def append(self, block: "EventBlock", first: int) -> None:
         columns = (block.streams, block.versions, block.topics, block.topic_names, block.states, first)

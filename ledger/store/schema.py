@@ -1,7 +1,7 @@
 """Holds the tables of a store, the same on both databases, and the version that names their shape."""
 
 #: The shape of the tables below; a store carries it, and a newer one is refused.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # One row an event. The explicit integer key is the log position: VACUUM renumbers SQLite's implicit ones.
 STORED_EVENTS = """
@@ -115,6 +115,38 @@ POSTGRES_REFUSE_CHANGE = """
 CREATE TRIGGER stored_events_refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON stored_events
 FOR EACH STATEMENT EXECUTE FUNCTION stored_events_refuse()"""
 
+# The head only moves on, whoever writes it: positions, recorded times and tokens are never given twice.
+GOES_BACK = "NEW.size < OLD.size OR NEW.recorded_at < OLD.recorded_at OR NEW.tokens < OLD.tokens"
+
+SQLITE_HEAD_BACK = f"""
+CREATE TRIGGER log_head_refuse_back BEFORE UPDATE ON log_head WHEN {GOES_BACK}
+BEGIN SELECT RAISE(ABORT, 'log_head is append-only: it never goes back'); END"""
+
+SQLITE_HEAD_DELETE = """
+CREATE TRIGGER log_head_refuse_delete BEFORE DELETE ON log_head
+BEGIN SELECT RAISE(ABORT, 'log_head is append-only: it is never deleted'); END"""
+
+POSTGRES_HEAD = """
+CREATE FUNCTION log_head_refuse() RETURNS trigger LANGUAGE plpgsql AS
+$$BEGIN RAISE EXCEPTION 'log_head is append-only: it never goes back and is never deleted'; END$$"""
+
+POSTGRES_HEAD_BACK = f"""
+CREATE TRIGGER log_head_refuse_back BEFORE UPDATE ON log_head
+FOR EACH ROW WHEN ({GOES_BACK}) EXECUTE FUNCTION log_head_refuse()"""
+
+POSTGRES_HEAD_DELETE = """
+CREATE TRIGGER log_head_refuse_delete BEFORE DELETE OR TRUNCATE ON log_head
+FOR EACH STATEMENT EXECUTE FUNCTION log_head_refuse()"""
+
+SQLITE_HEAD_GUARD = (SQLITE_HEAD_BACK, SQLITE_HEAD_DELETE)
+POSTGRES_HEAD_GUARD = (POSTGRES_HEAD, POSTGRES_HEAD_BACK, POSTGRES_HEAD_DELETE)
+
+#: What moves a store from each earlier version to the next one, by database. Steps are never changed once released.
+STEPS: dict[int, dict[str, tuple[str, ...]]] = {
+    # 1 had no guard on the head: an operator's mistake could give a position or a token a second time.
+    1: {"sqlite": SQLITE_HEAD_GUARD, "postgres": POSTGRES_HEAD_GUARD},
+}
+
 
 def sqlite_statements() -> list[str]:
     """Returns the statements that create a store in an empty SQLite database."""
@@ -122,6 +154,7 @@ def sqlite_statements() -> list[str]:
         *(statement.format(**SQLITE_TYPES) for statement in TABLES),
         SQLITE_REFUSE_UPDATE,
         SQLITE_REFUSE_DELETE,
+        *SQLITE_HEAD_GUARD,
         *(statement.format(**SQLITE_TYPES) for statement in LAST),
     ]
 
@@ -132,5 +165,6 @@ def postgres_statements() -> list[str]:
         *(statement.format(**POSTGRES_TYPES) for statement in TABLES),
         POSTGRES_REFUSE,
         POSTGRES_REFUSE_CHANGE,
+        *POSTGRES_HEAD_GUARD,
         *(statement.format(**POSTGRES_TYPES) for statement in LAST),
     ]

@@ -43,6 +43,10 @@ class Reader(StateReader):
         """Returns the recorded time of the last transaction, microseconds since 1970 UTC."""
         return self._recorded_at
 
+    def may_read(self, table: str) -> bool:
+        """Returns whether this connection's role may read a table: persons are closed to readers."""
+        return self._link.may_read(table)
+
     def query(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
         """Returns the rows of a statement with ``?`` placeholders (never a ``?`` inside a quoted literal)."""
         return self._link.query(sql, params)

@@ -71,6 +71,19 @@ class SQLiteLink(Link):
             f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places}) {conflict}", zip(*values, strict=True)
         )
 
+    def may_read(self, table: str) -> bool:
+        # Whoever may open the file may read all of it.
+        return True
+
+    def erase(self, table: str, key: str, value: int) -> int:
+        # What is deleted is overwritten with zeros, in the table and in its indexes.
+        before = self.query("PRAGMA secure_delete")[0][0]
+        self.query("PRAGMA secure_delete = ON")
+        try:
+            return self.execute(f"DELETE FROM {table} WHERE {key} = ?", (value,))
+        finally:
+            self.query(f"PRAGMA secure_delete = {before}")
+
     def append(self, block: "EventBlock", first: int) -> None:
         rows = load("codec").rows(block.streams, block.versions, block.topics, block.topic_names, block.states, first)
         try:

@@ -130,6 +130,11 @@ class StateWriter(StateReader):
             self._tokens += len(fresh)
         return {psn_no: given.get(psn_no) or known[psn_no] for psn_no in names}
 
+    def remove_person(self, token: int) -> None:
+        """Removes who a token is; the token is never given again. Raises StoreError where there is nobody."""
+        if self._link.erase("person", "token", token) != 1:
+            raise StoreError(f"expected a person of token {token}, got none")
+
     def save_state(self, keys: "Ints", versions: "Ints", values: "Ints") -> None:
         """Writes person-years, each key once: ``values`` int64[k, len(ACCUMULATORS)]."""
         if values.shape != (len(keys), len(ACCUMULATORS)):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ledger.refusals import StoreError
 from ledger.store.link import Backend, Link, Mode
-from ledger.store.schema import SCHEMA_VERSION
+from ledger.store.schema import SCHEMA_VERSION, STEPS
 from ledger.store.session import Reader, Transaction, Writer
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from eventsourcing.persistence import ApplicationRecorder
 
 VERSION = "SELECT version FROM schema_version"
+WRITE_VERSION = "UPDATE schema_version SET version = ?"
 
 
 def system_clock_us() -> int:
@@ -103,6 +104,33 @@ def open_store(backend: Backend, create: bool) -> Store:
         backend.close()
         raise
     return Store(backend)
+
+
+def upgrade_store(backend: Backend) -> tuple[int, int]:
+    """Moves a store up to this version's schema, in one transaction, and returns (version before, version now).
+
+    Nothing changes where it is up to date. Raises StoreError for a newer store or none; the backend is closed.
+    """
+    try:
+        backend.check_place(False)
+        with backend.create_link() as link:
+            if "schema_version" not in backend.tables(link):
+                raise StoreError(f"expected a ledger at {backend.place}, got none: create it with `settlement init`")
+            versions = [version for (version,) in link.query(VERSION)]
+            before = versions[0] if len(versions) == 1 else 0
+            if before != SCHEMA_VERSION and before not in STEPS:
+                raise StoreError(
+                    f"expected schema version {min(STEPS)} to {SCHEMA_VERSION} at {backend.place}, got {versions}:"
+                    " move it up with the version of this package that knows it"
+                )
+            for version in range(before, SCHEMA_VERSION):
+                for statement in STEPS[version][backend.dialect]:
+                    link.execute(statement)
+            if before != SCHEMA_VERSION:
+                link.execute(WRITE_VERSION, (SCHEMA_VERSION,))
+        return before, SCHEMA_VERSION
+    finally:
+        backend.close()
 
 
 def _create(backend: Backend) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 import ledger.store
 from ledger.refusals import StoreError
+from ledger.store.schema import SCHEMA_VERSION
 from tests.store.samples import all_rows, append, many
 
 HOSTILE = {
@@ -89,13 +90,18 @@ def test_create_refuses_a_place_of_other_tables(store_url: str) -> None:
         ledger.store.connect(store_url)
 
 
-@pytest.mark.parametrize(("version", "advice"), [(2, "later version of this package"), (0, "settlement upgrade")])
+@pytest.mark.parametrize(
+    ("version", "advice"),
+    [(SCHEMA_VERSION + 1, "later version of this package"), (SCHEMA_VERSION - 1, "settlement upgrade")],
+)
 def test_a_store_of_another_version_is_refused(store_url: str, version: int, advice: str) -> None:
     """A store of a newer schema needs a newer package, an older one an upgrade; neither is opened."""
     with ledger.store.create(store_url) as store, store.write() as writer:
         writer.execute("UPDATE schema_version SET version = ?", (version,))
     for opening in (ledger.store.connect, ledger.store.create):
-        with pytest.raises(StoreError, match=rf"expected schema version 1 .* got \[{version}\].*{advice}"):
+        with pytest.raises(
+            StoreError, match=rf"expected schema version {SCHEMA_VERSION} .* got \[{version}\].*{advice}"
+        ):
             opening(store_url)
 
 

@@ -1,0 +1,130 @@
+"""Hashes the leaves and nodes of the log's tree; the specification is core_ext.reference.tree."""
+
+from cpython.bytes cimport PyBytes_AsStringAndSize, PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.stdint cimport int64_t, uint8_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
+
+
+cdef extern from "Python.h":
+    const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL
+
+
+cdef extern from "sha256.h":
+    ctypedef void* sha256_blocks_t
+    sha256_blocks_t sha256_chosen(int portable)
+    size_t sha256_padded(size_t length) noexcept nogil
+    void sha256_digest(sha256_blocks_t run, uint8_t* buffer, size_t length, uint8_t* out) noexcept nogil
+
+
+cdef sha256_blocks_t chosen = sha256_chosen(False)
+
+cdef enum:
+    HASH = 32
+    HEAD = 17
+    LONGEST_NAME = 65535
+
+
+cdef struct Event:
+    int64_t position
+    int64_t version
+    const char* topic
+    const char* stream
+    const char* state
+    Py_ssize_t topic_size
+    Py_ssize_t stream_size
+    Py_ssize_t state_size
+
+
+def use_portable(bint portable):
+    """Chooses the portable rounds, or again the fastest the processor has; for tests of both."""
+    global chosen
+    chosen = sha256_chosen(portable)
+
+
+cdef inline uint8_t* put_be(uint8_t* out, int64_t value, int size) noexcept nogil:
+    cdef int at
+    for at in range(size):
+        out[at] = <uint8_t> (value >> (8 * (size - 1 - at)) & 0xFF)
+    return out + size
+
+
+cdef inline uint8_t* put(uint8_t* out, const char* text, Py_ssize_t size) noexcept nogil:
+    memcpy(out, text, size)
+    return out + size
+
+
+def leaf_hashes(positions, topics, states, streams, versions):
+    cdef list at_positions = list(positions), at_topics = list(topics), at_states = list(states)
+    cdef list at_streams = list(streams), at_versions = list(versions)
+    cdef Py_ssize_t n = len(at_positions), k, longest = 0, size
+    if not (len(at_topics) == len(at_states) == len(at_streams) == len(at_versions) == n):
+        raise ValueError("expected columns of one length")
+    cdef bytes out = PyBytes_FromStringAndSize(NULL, n * HASH)
+    cdef uint8_t* leaves = <uint8_t*> PyBytes_AS_STRING(out)
+    cdef uint8_t* buffer = NULL
+    cdef uint8_t* end
+    cdef char* state
+    cdef Event* event
+    cdef Event* events = <Event*> malloc((n + 1) * sizeof(Event))
+    if events == NULL:
+        raise MemoryError()
+    try:
+        for k in range(n):
+            event = events + k
+            event.position = at_positions[k]
+            event.version = at_versions[k]
+            if event.position < 0 or event.version < 0:
+                raise OverflowError(
+                    f"expected a position and a version of 63 bits, got {event.position} and {event.version}"
+                )
+            event.topic = PyUnicode_AsUTF8AndSize(at_topics[k], &event.topic_size)
+            event.stream = PyUnicode_AsUTF8AndSize(at_streams[k], &event.stream_size)
+            PyBytes_AsStringAndSize(at_states[k], &state, &event.state_size)
+            event.state = state
+            size = max(event.topic_size, event.stream_size)
+            if size > LONGEST_NAME:
+                raise ValueError(f"expected a topic or stream of at most {LONGEST_NAME} bytes, got {size}")
+            longest = max(longest, HEAD + 4 + event.topic_size + event.stream_size + event.state_size)
+        buffer = <uint8_t*> malloc(64 * sha256_padded(longest))
+        if buffer == NULL:
+            raise MemoryError()
+        # The lists above keep every string alive, and none of them is mutable.
+        with nogil:
+            for k in range(n):
+                event = events + k
+                buffer[0] = 0
+                end = put_be(put_be(buffer + 1, event.position, 8), event.version, 8)
+                end = put(put_be(end, event.topic_size, 2), event.topic, event.topic_size)
+                end = put(put_be(end, event.stream_size, 2), event.stream, event.stream_size)
+                end = put(end, event.state, event.state_size)
+                sha256_digest(chosen, buffer, end - buffer, leaves + k * HASH)
+    finally:
+        free(buffer)
+        free(events)
+    return out
+
+
+def root_of(bytes hashes not None):
+    cdef Py_ssize_t count = len(hashes) // HASH, k
+    if count == 0 or len(hashes) % HASH:
+        raise ValueError(f"expected one hash of {HASH} bytes or more, got {len(hashes)} bytes")
+    cdef uint8_t* level = <uint8_t*> malloc(count * HASH)
+    cdef uint8_t node[128]
+    if level == NULL:
+        raise MemoryError()
+    memcpy(level, PyBytes_AS_STRING(hashes), count * HASH)
+    with nogil:
+        while count > 1:
+            for k in range(count // 2):
+                node[0] = 1
+                memcpy(node + 1, level + 2 * k * HASH, 2 * HASH)
+                sha256_digest(chosen, node, 1 + 2 * HASH, level + k * HASH)
+            # An odd one out goes up as it is: MTH splits at the largest power of two.
+            if count & 1:
+                memcpy(level + (count // 2) * HASH, level + (count - 1) * HASH, HASH)
+            count = (count + 1) // 2
+    try:
+        return PyBytes_FromStringAndSize(<char*> level, HASH)
+    finally:
+        free(level)

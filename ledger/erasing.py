@@ -1,0 +1,125 @@
+"""Erases who a person was, once the law no longer asks for it, and leaves what was settled as it is.
+
+Only the row that ties a token to a number and a name is removed. Events, accumulators, balances, statements and the
+tree know the token alone, so none of them changes; the command itself is recorded, with the token.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ledger import clawbacks
+from ledger.events import ClaimReversed, ClaimSettled, CommandRecorded, Event, JobStarted
+from ledger.keys import account_stream, filing_stream, member_stream, person_year_stream
+from ledger.knowledge import streams_with_prefix
+from ledger.mapper import decode_event
+from ledger.refusals import Refusal, Refused
+
+if TYPE_CHECKING:
+    from ledger.service import Ledger
+    from ledger.store import Reader
+
+#: How long identity is kept: account books for 30 years (会计档案管理办法, 2015, annex 1), inpatient records likewise.
+RETENTION_YEARS = 30
+
+#: The first benefit year a ledger of this insurance can hold.
+FIRST_YEAR = 1990
+
+SELECT_NAME = "SELECT psn_name FROM person WHERE token = ?"
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Erased(msgspec.Struct, frozen=True):
+    """Is a person erased: the token that stays in the events, and the last recorded time of anything about it."""
+
+    position: int
+    token: int
+    last_recorded_at: int
+
+
+def erase_person(ledger: "Ledger", psn_no: str, retention_years: int, reason: str) -> Erased:
+    """Removes a person's number and name; refused within ``retention_years`` of the last event about the person.
+
+    Refused too where nobody has that number, and while a clawback on one of the person's claims is outstanding.
+    ``reason`` goes into the log for ever: it must not name the person.
+    """
+    if retention_years < 0:
+        raise Refused(Refusal.RETENTION, f"expected a retention period of 0 years or more, got {retention_years}")
+    with ledger.transaction() as tx:
+        token = tx.tokens([psn_no]).get(psn_no, 0)
+        if not token:
+            raise Refused(
+                Refusal.UNKNOWN_PSN_NO, "expected the number of a person of this ledger, got one that nobody has"
+            )
+        names = [psn_no, *(name for (name,) in tx.query(SELECT_NAME, (token,)))]
+        if any(name and name in reason for name in names):
+            raise Refused(
+                Refusal.RETENTION, "expected a reason without the person's number or name: the log keeps it for ever"
+            )
+        last = _last_recorded_at(tx, token)
+        until = _years_later(last, retention_years)
+        if last and tx.recorded_at < until:
+            raise Refused(
+                Refusal.RETENTION,
+                f"expected the retention period of {retention_years} years to be over, got a last event of"
+                f" {_day(last)}: person {token} may be erased from {_day(until)} on",
+            )
+        arguments = {"retention_years": retention_years, "token": token}
+        position, command = ledger.command(tx, "erase", reason, arguments)
+        tx.remove_person(token)
+        ledger.append(tx, [command])
+        return Erased(position, token, last)
+
+
+def _last_recorded_at(reader: "Reader", token: int) -> int:
+    """Returns when the last event about a person was recorded, 0 where there is none.
+
+    Raises Refused where a clawback on one of the person's claims is outstanding.
+    """
+    year = (EPOCH + timedelta(microseconds=reader.recorded_at)).year
+    streams = [person_year_stream(token, at) for at in range(FIRST_YEAR, year + 2)]
+    streams += [account_stream(token), member_stream(token), filing_stream(token)]
+    events: list[Event] = []
+    for stream in reader.stream_heads(streams):
+        events += [decode_event(topic, state) for _, _, topic, state in reader.stream(stream)]
+    claims = {event.claim for event in events if isinstance(event, ClaimSettled | ClaimReversed)}
+    cases: dict[str, list[Event]] = {}
+    for _, stream, _, topic, stored in streams_with_prefix(reader, "clawback") if claims else ():
+        cases.setdefault(stream, []).append(decode_event(topic, stored))
+    for stream, case in cases.items():
+        state = clawbacks.ClawbackState()
+        for event in case:
+            state = clawbacks.evolve(state, event)
+        if state.raised is None or state.raised.claim not in claims:
+            continue
+        if state.outstanding_fen:
+            raise Refused(
+                Refusal.RETENTION,
+                f"expected no outstanding clawback on the person's claims, got {stream}: collect it first",
+            )
+        events += case
+    causes = sorted({event.cause for event in events})  # type: ignore[attr-defined]
+    return max((_recorded_at(topic, state) for _, _, topic, state in reader.events_at(causes).values()), default=0)
+
+
+def _recorded_at(topic: str, state: bytes) -> int:
+    cause = decode_event(topic, state)
+    assert isinstance(cause, CommandRecorded | JobStarted)
+    return cause.recorded_at
+
+
+def _years_later(recorded_at: int, years: int) -> int:
+    """Returns the microsecond ``years`` calendar years later; 29 February counts to 1 March."""
+    moment = EPOCH + timedelta(microseconds=recorded_at)
+    year = moment.year + years
+    try:
+        later = moment.replace(year=year)
+    except ValueError:
+        later = moment.replace(year=year, month=3, day=1)
+    return (later - EPOCH) // timedelta(microseconds=1)
+
+
+def _day(recorded_at: int) -> str:
+    return f"{EPOCH + timedelta(microseconds=recorded_at):%Y-%m-%d}"
