@@ -76,7 +76,7 @@ UNITS: tuple[tuple[str, str], ...] = (
     (r"postings", "(account, fen), summing to 0"),
     (r"how", "in the order of HOW"),
     (r"recorded_at", "microseconds since 1970 UTC"),
-    (r"cause|claim|original", "log position"),
+    (r"cause|command|claim|original", "log position"),
     (r"row|first_row", "row of the source file, from 1"),
     (r"period|periods", "yyyymm"),
     (r"begndate|enddate|begin|to", "yyyymmdd"),
