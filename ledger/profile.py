@@ -37,6 +37,10 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     persons: Literal["any", "registered"] = "any"
     no_policy: Literal["quarantine", "book_unchecked"] = "quarantine"
     insutypes: tuple[int, ...] = (310, 340, 390, 510)
+    institutions: Literal["any", "registered"] = "any"
+    chronic: Literal["any", "entitled"] = "any"
+    psn_class: Literal["claim", "register"] = "claim"
+    register_day: Literal["begndate", "enddate", "setl_time"] = "begndate"
     name: str = ""
     digest: bytes = b""
 

@@ -35,6 +35,16 @@ class Refusal(IntEnum):
     IDENTITY_I3 = 23
     IDENTITY_I5 = 24
     ARITHMETIC_OVERFLOW = 25
+    # registers, looked up by the claim's day; one that its source has paid is booked and flagged with the reason
+    INSTITUTION_UNKNOWN = 30
+    INSTITUTION_TERMINATED = 31
+    INSTITUTION_SUSPENDED = 32
+    INSTITUTION_INCAPABLE = 33
+    MEMBER_ENDED = 34
+    MEMBER_SUSPENDED = 35
+    MEMBER_NOT_COVERED = 36
+    ENTITLEMENT_MISSING = 37
+    REFUND_FLAG = 38
     # commands
     STREAM_EXISTS = 40
     UNKNOWN_KEY = 41
@@ -55,6 +65,8 @@ class Refusal(IntEnum):
     POLICY_INVALID = 56
     STORE_NOT_EMPTY = 57
     NOT_ALLOWED = 58
+    FILING_SUSPENDED = 70
+    FILING_UNSETTLED = 71
 
     @property
     def code(self) -> str:

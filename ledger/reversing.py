@@ -36,7 +36,7 @@ def reverse_claim(ledger: "Ledger", claim: str, reason: str, setl_id: str | None
                 Refusal.NOT_ALLOWED, f"claim {claim} has clawbacks: its funds have part of their money back already"
             )
         cause, command = ledger.command(tx, "reverse", reason, {"claim": claim})
-        columns = negated(filed, setl_id or f"{filed.setl_id}-R", _moment(tx.recorded_at))
+        columns = negated(filed, setl_id or f"{filed.setl_id}-R", moment(tx.recorded_at))
         batch = booking.decide(tx, columns, ledger.knowledge, load_profile())
         refused = Refusal(int(batch.reasons()[0]))
         if refused or batch.duplicate_of:
@@ -94,6 +94,7 @@ def columns_id(columns: "ClaimColumns") -> str:
     return text_at(columns.texts["setl_id"], 0)
 
 
-def _moment(recorded_at: int) -> int:
-    moment = datetime.datetime.fromtimestamp(recorded_at // 1_000_000, CHINA)
-    return int(moment.strftime("%Y%m%d%H%M%S"))
+def moment(recorded_at: int) -> int:
+    """Returns a recorded time as yyyymmddHHMMSS in China."""
+    local = datetime.datetime.fromtimestamp(recorded_at // 1_000_000, CHINA)
+    return int(local.strftime("%Y%m%d%H%M%S"))

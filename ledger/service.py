@@ -41,10 +41,12 @@ from ledger.reports import (
 )
 
 if TYPE_CHECKING:
+    from ledger.expiring import ExpiringFiling
     from ledger.intake import IntakeReport, Progress
     from ledger.postings import Opened
     from ledger.replay import ReplayReport, Settle
     from ledger.store import Reader, Store, Transaction
+    from ledger.touched import Touched
 
 
 def wall_clock_us() -> int:
@@ -139,10 +141,25 @@ class Ledger:
             return Enacted(cause + 1, name, digest.hex(), listed, assumed, False)
 
     def register(self, path: str | Path, *, reason: str = "") -> Registered:
-        """Registers members, off-site filings or opening balances from a CSV; its header says which. Idempotent."""
+        """Registers a CSV of members, filings, institutions …; its header says which (docs/registers.md). Idempotent."""
         from ledger.registering import register_file
 
         return register_file(self, Path(path), reason)
+
+    def touched(self, position: int) -> "Touched":
+        """Returns the settled claims that the register command at a position reaches back to; none is priced again."""
+        from ledger.touched import touched
+
+        with self.store.read() as reader:
+            return touched(reader, position)
+
+    def expiring_filings(self, days: int, on: int | None = None) -> "list[ExpiringFiling]":
+        """Returns the filings that end within ``days`` days from ``on`` (yyyymmdd; the clock's day where None)."""
+        from ledger.expiring import expiring
+        from ledger.reversing import moment
+
+        with self.store.read() as reader:
+            return expiring(reader, days, moment(self.clock_us()) // 1_000_000 if on is None else on)
 
     # ------------------------------------------------------------------ claims
 
