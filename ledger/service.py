@@ -141,7 +141,7 @@ class Ledger:
             return Enacted(cause + 1, name, digest.hex(), listed, assumed, False)
 
     def register(self, path: str | Path, *, reason: str = "") -> Registered:
-        """Registers a CSV of members, filings, institutions …; its header says which (docs/registers.md). Idempotent."""
+        """Registers members, filings, institutions … from a CSV; its header says which. Idempotent."""
         from ledger.registering import register_file
 
         return register_file(self, Path(path), reason)
