@@ -129,9 +129,7 @@ def _check_meanings(profile: Profile, where: str) -> None:
         if name not in parts:
             raise ProfileError(f"profile {where}: funds.{column}: expected one of {', '.join(parts)}, got {name!r}")
         if column in profile.columns:
-            raise ProfileError(
-                f"profile {where}: funds.{column}: expected a column that is not renamed, got one that is"
-            )
+            raise ProfileError(f"profile {where}: funds.{column}: expected a column that columns does not rename")
     optional = [name for name in AMOUNTS if name != "fund_pay_sumamt"]
     for name in profile.zero_means_absent:
         if name not in optional:
