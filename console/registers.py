@@ -62,13 +62,13 @@ def register_file(file: Path, /, *, options: Options = NO_OPTIONS) -> int:
     return 1 if registered.refused else 0
 
 
-def touched(position: int, /, *, options: Options = NO_OPTIONS) -> None:
+def touched(position: int | None = None, /, *, options: Options = NO_OPTIONS) -> None:
     """List the settled claims that a register command reaches back to; none of them is priced again.
 
     Parameters
     ----------
     position
-        The position of the register command, as it printed it.
+        The position of the register command, as it printed it; the last one by default.
     """
     with ledger.open(options.store, actor=options.who) as book:
         found = book.touched(position)

@@ -146,12 +146,12 @@ class Ledger:
 
         return register_file(self, Path(path), reason)
 
-    def touched(self, position: int) -> "Touched":
-        """Returns the settled claims that the register command at a position reaches back to; none is priced again."""
-        from ledger.touched import touched
+    def touched(self, position: int | None = None) -> "Touched":
+        """Returns the settled claims that a register command (the last, or one's position) reaches back to."""
+        from ledger.touched import last_register, touched
 
         with self.store.read() as reader:
-            return touched(reader, position)
+            return touched(reader, last_register(reader) if position is None else position)
 
     def expiring_filings(self, days: int, on: int | None = None) -> "list[ExpiringFiling]":
         """Returns the filings that end within ``days`` days from ``on`` (yyyymmdd; the clock's day where None)."""

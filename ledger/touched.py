@@ -17,6 +17,7 @@ from ledger.event import Event
 from ledger.events import CommandRecorded, FilingRegistered, MemberEnrolled
 from ledger.filings import NEVER
 from ledger.keys import entitlement_stream, institution_stream, member_stream
+from ledger.knowledge import streams_with_prefix
 from ledger.mapper import decode_event
 from ledger.policy_terms import MED_TYPES
 from ledger.refusals import Refusal, Refused
@@ -66,6 +67,15 @@ class Reach(NamedTuple):
     to: int
     region: int = 0
     med_type: int = 0
+
+
+def last_register(reader: "Reader") -> int:
+    """Returns the position of the last register command; refused where there is none."""
+    for position, _, _, topic, state in reversed(streams_with_prefix(reader, "command")):
+        command = decode_event(topic, state)
+        if isinstance(command, CommandRecorded) and command.verb == "register":
+            return position
+    raise Refused(Refusal.UNKNOWN_KEY, "expected a register command in the log, got none")
 
 
 def touched(reader: "Reader", position: int) -> Touched:

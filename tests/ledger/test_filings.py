@@ -142,6 +142,7 @@ def test_a_change_from_a_past_day_lists_what_it_touches(store_url: str, tmp_path
         assert keys(clinic) == [("4", "institution")]
         assert [event for event in events_of(book) if event[3].startswith("claim-")] == before
         assert book.replay(202401).differences == () == book.replay(202402).differences
+        assert book.touched() == book.touched(clinic.position)
         with pytest.raises(Refused, match="expected the position of a register command, got 1"):
             book.touched(1)
 
