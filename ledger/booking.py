@@ -57,7 +57,7 @@ class Batch:
     person_names: list[str] = field(default_factory=list)
     person_tokens: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     assist: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
-    grade: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    level: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     psn_type: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     flagged: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     kind: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -204,7 +204,7 @@ def _find_plans(tx: "Transaction", batch: Batch, knowledge: "Knowledge", profile
     settled = batch.columns.settled.astype(bool)
     refund = batch.columns.refund.astype(bool)
     masks = filing_masks(tx, batch.facts)
-    facts = resolved(batch.facts, batch.grade, batch.psn_type)
+    facts = resolved(batch.facts, batch.level, batch.psn_type)
     batch.plan, batch.policy = knowledge.policies.resolve(facts, masks, batch.assist)
     unplanned = batch.plan < 0
     assert batch.originals is not None
@@ -272,7 +272,7 @@ def _settle(batch: Batch, knowledge: "Knowledge") -> None:
         batch.slot, batch.state, batch.person, batch.accounts,
         batch.code, batch.booked, batch.computed, batch.before, batch.delta, batch.balc, batch.how,
     )  # fmt: skip
-    for name, values in (("assist_class", batch.assist), ("hosp_lv", batch.grade), ("psn_type", batch.psn_type)):
+    for name, values in (("assist_class", batch.assist), ("hosp_lv", batch.level), ("psn_type", batch.psn_type)):
         batch.how[:, HOW.index(name)] = np.where(batch.kind == REFUND, 0, values)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def look_up(tx: "Transaction", batch: "Batch", knowledge: "Knowledge", profile: "Profile") -> None:
-    """Fills what registers say of a batch: assistance class, class, settlement grade, faults and flags.
+    """Fills what registers say of a batch: assistance class, class, level, faults and flags.
 
     A reason found here refuses a claim that nobody has paid yet; one that its source has settled keeps it as a flag,
     and a refund follows its original whatever the registers say now. That a person must be enrolled holds for all.
@@ -37,7 +37,7 @@ def look_up(tx: "Transaction", batch: "Batch", knowledge: "Knowledge", profile: 
     if profile.persons == "registered":
         batch.faults[members.enrolled == 0] |= 1 << Refusal.UNKNOWN_PSN_NO
         _note(batch, members.reason)
-    batch.grade = _institutions(tx, batch, knowledge, profile, days)
+    batch.level = _institutions(tx, batch, knowledge, profile, days)
     if profile.chronic == "entitled":
         rows = np.flatnonzero(batch.facts[:, FACT["med_type"]] == MED_TYPES["chronic"])
         missing = rows[~entitled(tx, batch.facts[rows, FACT["token"]], days[rows])] if len(rows) else rows
@@ -47,7 +47,7 @@ def look_up(tx: "Transaction", batch: "Batch", knowledge: "Knowledge", profile: 
 
 
 def _institutions(tx: "Transaction", batch: "Batch", knowledge: "Knowledge", profile: "Profile", days: Ints) -> Ints:
-    """Returns the settlement grade each claim is decided by, 0 where its own level is one."""
+    """Returns the level each claim is decided by: its institution's where it names none itself, else 0."""
     registered = profile.institutions == "registered"
     if not registered and not knowledge.institutions:
         return np.zeros(batch.n, np.int64)
@@ -56,7 +56,7 @@ def _institutions(tx: "Transaction", batch: "Batch", knowledge: "Knowledge", pro
     if registered:
         _note(batch, found.reason)
     unrated = np.isin(batch.facts[:, FACT["hosp_lv"]], UNRATED)
-    return np.where(unrated, found.grade, 0)
+    return np.where(unrated, found.level, 0)
 
 
 def _note(batch: "Batch", reason: Ints) -> None:

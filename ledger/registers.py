@@ -77,14 +77,17 @@ def load_members(tx: "Transaction", tokens: Ints, person: Ints, days: Ints) -> M
 
 @dataclass(frozen=True, slots=True)
 class InstitutionsFound:
-    """Is what the institution register says of each claim: the Refusal it meets (0 none), its settlement grade."""
+    """Is what the institution register says of each claim: the Refusal it meets (0 none), the level of its ratios.
+
+    ``level`` is the institution's own, the settlement grade of an unrated one, 0 where there is neither.
+    """
 
     reason: Ints
-    grade: Ints
+    level: Ints
 
 
 def load_institutions(tx: "Transaction", codes: Sequence[str], med_types: Ints, days: Ints) -> InstitutionsFound:
-    """Returns what holds of each claim's institution on its day, by code; ``grade`` 0 where it is rated or has none."""
+    """Returns what holds of each claim's institution on its day, by code."""
     index: dict[str, int] = {}
     of_claim = np.fromiter((index.setdefault(code, len(index)) for code in codes), np.int64, len(codes))
     rows = tx.lookup("institution", "code", "begin, status, hosp_lv, grade, med_types", list(index))
@@ -103,8 +106,8 @@ def load_institutions(tx: "Transaction", codes: Sequence[str], med_types: Ints, 
     reason = np.where(values[:, 2] == STATUS_SUSPENDED, int(Refusal.INSTITUTION_SUSPENDED), reason)
     reason = np.where(values[:, 2] == STATUS_ENDED, int(Refusal.INSTITUTION_TERMINATED), reason)
     reason = np.where(row >= 0, reason, int(Refusal.INSTITUTION_UNKNOWN))
-    unrated = (row >= 0) & np.isin(values[:, 3], UNRATED)
-    return InstitutionsFound(reason, np.where(unrated, values[:, 4], 0))
+    level = np.where(np.isin(values[:, 3], UNRATED), values[:, 4], values[:, 3])
+    return InstitutionsFound(reason, np.where(row >= 0, level, 0))
 
 
 def entitled(tx: "Transaction", tokens: Ints, days: Ints) -> npt.NDArray[np.bool_]:

@@ -104,6 +104,7 @@ def test_an_unrated_institution_takes_the_ratio_of_its_grade_on_the_day(store_ur
         on("2024-02-05", 2, hosp_lv="9", **home),
         on("2024-03-05", 3, hosp_lv="9", **home),
         on("2024-02-05", 4, hosp_lv="1", **home),
+        on("2024-02-05", 5, hosp_lv="9", fixmedins_code="X3", **home),
     ]
     with opened(store_url) as book:
         book.enact(document, [441800])
@@ -114,6 +115,7 @@ def test_an_unrated_institution_takes_the_ratio_of_its_grade_on_the_day(store_ur
             f"{CLINIC},441802,9,,",
             f"{CLINIC},441802,9,2024-02-01,2",
             f"{CLINIC},441802,9,2024-03-01,3",
+            "X3,441802,2,,1",
         )
         assert set(taken(book, tmp_path, rows).values()) == {"booked"}
         paid = {}
@@ -121,7 +123,7 @@ def test_an_unrated_institution_takes_the_ratio_of_its_grade_on_the_day(store_ur
             for acts in read_acts(reader):
                 for at, row in enumerate(acts.row.tolist()):
                     paid[row] = (int(acts.booked[at, AMOUNT["hifp_pay"]]), int(acts.how[at, HOW.index("hosp_lv")]))
-        assert paid == {1: (900_000, 0), 2: (750_000, 2), 3: (600_000, 3), 4: (900_000, 0)}
+        assert paid == {1: (900_000, 0), 2: (750_000, 2), 3: (600_000, 3), 4: (900_000, 0), 5: (750_000, 2)}
         registered(book, tmp_path, "fixmedins_code,region,hosp_lv,from,settlement_grade", f"{CLINIC},441802,3,,3")
         for period in (202401, 202402, 202403):
             assert book.replay(period).differences == ()
