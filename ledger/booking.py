@@ -15,7 +15,7 @@ from core_ext.kernels import load
 from core_ext.layout import ACCUMULATORS, AMOUNTS, FACT, HOW
 from core_ext.text import to_list
 from ledger.events import FLAG_ASSUMED, FLAG_LATE, FLAG_NOT_CHECKED
-from ledger.keys import YEARS, claim_stream, message_key
+from ledger.keys import YEARS, claim_stream
 from ledger.looking_up import look_up
 from ledger.originals import Originals, load_originals
 from ledger.plans import resolved
@@ -112,7 +112,7 @@ def _begin(columns: "ClaimColumns", knowledge: "Knowledge") -> Batch:
     return Batch(
         columns=columns,
         streams=streams,
-        messages=[message_key(msgid) for msgid in to_list(columns.texts["medins_setl_id"])],
+        messages=to_list(columns.texts["medins_setl_id"]),
         persons=to_list(columns.texts["psn_no"]),
         faults=columns.faults.copy(),
         facts=facts,
@@ -154,7 +154,7 @@ def decide(tx: "Transaction", columns: "ClaimColumns", knowledge: "Knowledge", p
         return decide(tx, columns.slice(0, cut), knowledge, profile)
     batch.originals = load_originals(tx, batch)
     _find_plans(tx, batch, knowledge, profile)
-    _load_state(tx, batch)
+    _load_state(tx, batch, knowledge)
     _settle(batch, knowledge)
     _find_periods(batch, knowledge)
     return batch
@@ -223,7 +223,7 @@ def _find_plans(tx: "Transaction", batch: Batch, knowledge: "Knowledge", profile
     batch.code[batch.originals.other_person & (kind == REFUND)] = int(Refusal.REFUND_MISMATCH)
 
 
-def _load_state(tx: "Transaction", batch: Batch) -> None:
+def _load_state(tx: "Transaction", batch: Batch, knowledge: "Knowledge") -> None:
     """Loads the accumulators of every (person, benefit year) the batch touches, and the accounts."""
     assert batch.originals is not None
     year = batch.facts[:, FACT["setl_time"]] // 10**10
@@ -238,7 +238,7 @@ def _load_state(tx: "Transaction", batch: Batch) -> None:
     batch.versions = np.zeros(len(unique), np.int64)
     batch.state = np.zeros((len(unique), len(ACCUMULATORS)), np.int64)
     if known.any():
-        batch.versions[known], batch.state[known] = tx.load_state(batch.slot_keys[known])
+        batch.versions[known], batch.state[known] = knowledge.person_years.load(tx, batch.slot_keys[known])
     batch.accounts = np.zeros(len(batch.person_tokens), np.int64)
     holders = batch.person_tokens > 0
     if holders.any():

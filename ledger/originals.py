@@ -9,7 +9,7 @@ import numpy.typing as npt
 from core_ext.layout import ACCUMULATORS, AMOUNTS, FACT, FACTS
 from core_ext.text import text_at
 from ledger.events import ClaimFiled, ClaimSettled
-from ledger.keys import YEARS, claim_stream, person_year_of
+from ledger.keys import YEARS, claim_stream
 from ledger.mapper import decode_event
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _from_log(
         if hit is None:
             continue
         position, state = hit
-        person_year, _, topic, decided = decisions[position + 1]
+        _, _, topic, decided = decisions[position + 1]
         if topic != ClaimSettled.TOPIC:
             continue
         claim, decision = decode_event(ClaimFiled.TOPIC, state), decode_event(topic, decided)
@@ -90,9 +90,8 @@ def _from_log(
             tails[position] = len(settled)
             settled.append((position, claim, decision))
         ref[row] = batch.n + tails[position]
-        token, year = person_year_of(person_year)
-        other[row] = token != batch.facts[row, FACT["token"]]
-        slot_of[row] = -1 if other[row] else int(batch.person[row]) * YEARS + year
+        other[row] = claim.token != batch.facts[row, FACT["token"]]
+        slot_of[row] = -1 if other[row] else int(batch.person[row]) * YEARS + decision.year
     positions = [position for position, _, _ in settled]
     reversed_by = tx.reversals(positions) if positions else {}
     m = len(settled)

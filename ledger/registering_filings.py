@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ledger.events import ClaimFiled, ClaimSettled, FilingRegistered
+from core_ext.layout import FACT
+from core_ext.text import text_at
+from ledger.acts import read_acts
+from ledger.events import FilingRegistered
 from ledger.filings import Filing, Span, holdings, rank
-from ledger.keys import entitlement_stream, filing_stream, person_year_stream, visit_stream
+from ledger.keys import entitlement_stream, filing_stream, visit_stream
 from ledger.mapper import decode_event
 from ledger.refusals import Refusal
 from ledger.register_events import STATUS_ACTIVE, EntitlementRegistered, FilingEnded, VisitOpened
@@ -174,33 +177,21 @@ def unsettled_visits(tx: "Transaction", tokens: list[int]) -> dict[int, dict[str
         noted.setdefault(tokens[int(at)], {})[str(visit)] = int(begin)
     if not noted:
         return noted
-    years = sorted({int(row[0][3:7]) for row in tx.query(YEARS_OF_CLAIMS) if row[0]})
-    streams = [person_year_stream(token, year) for token in noted for year in years]
-    states = tx.lookup("stored_events", "originator_id", "topic, state", streams) if streams else []
-    claims = []
-    for _, topic, state in states:
-        if topic == ClaimSettled.TOPIC:
-            decision = decode_event(str(topic), bytes(state))
-            assert isinstance(decision, ClaimSettled)
-            claims.append(decision.claim)
-    reversed_ = tx.reversals(claims) if claims else {}
-    for position, (_, _, topic, state) in (tx.events_at(claims) if claims else {}).items():
-        filed = decode_event(topic, state)
-        assert isinstance(filed, ClaimFiled)
-        if position not in reversed_:
-            noted.get(filed.token, {}).pop(filed.mdtrt_id, None)
+    # No stream of the log is a person's claims: what is settled is read from all of them, once a file,
+    # and only where one of the file's persons has a visit noted.
+    settled: dict[int, tuple[int, str]] = {}
+    tokens_noted = np.array(sorted(noted), np.int64)
+    for acts in read_acts(tx):
+        own = np.isin(acts.facts[:, FACT["token"]], tokens_noted) & ~acts.reversed
+        for row in np.flatnonzero(own).tolist():
+            token, visit = int(acts.facts[row, FACT["token"]]), text_at(acts.texts["mdtrt_id"], row)
+            if visit in noted[token]:
+                settled[int(acts.claim[row])] = (token, visit)
+    reversed_ = tx.reversals(list(settled)) if settled else {}
+    for claim, (token, visit) in settled.items():
+        if claim not in reversed_:
+            noted[token].pop(visit, None)
     return noted
-
-
-#: One index probe a year: the first person-year stream of each.
-YEARS_OF_CLAIMS = """
-WITH RECURSIVE years(stream) AS (
-    SELECT MIN(originator_id) FROM stored_events WHERE originator_id >= 'py-' AND originator_id < 'py.'
-    UNION ALL
-    SELECT (SELECT MIN(originator_id) FROM stored_events
-            WHERE originator_id >= SUBSTR(stream, 1, 7) || '.' AND originator_id < 'py.')
-    FROM years WHERE stream IS NOT NULL)
-SELECT stream FROM years WHERE stream IS NOT NULL"""
 
 
 def register_entitlements(tx: "Transaction", file: RegisterFile, cause: int) -> tuple[list[Headed], int]:
