@@ -1,4 +1,4 @@
-"""Commands on files of claims: register, intake, reverse, price, jobs."""
+"""Commands on files of claims: intake, reverse, price, jobs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,25 +18,8 @@ if TYPE_CHECKING:
 
 def register(app: App) -> None:
     """Adds this family to the command line."""
-    app.command(register_file, name="register")
     for command in (intake, reverse, price, jobs):
         app.command(command)
-
-
-def register_file(file: Path, /, *, options: Options = NO_OPTIONS) -> None:
-    """Register members, filings (备案) or opening balances from a CSV file; its header says which.
-
-    Parameters
-    ----------
-    file
-        The CSV file.
-    """
-    with ledger.open(options.store, actor=options.who) as book:
-        registered = book.register(readable(file), reason=options.reason)
-    if options.json:
-        output.print_json(registered)
-    else:
-        output.print_line(f"registered {registered.new:,} new of {registered.rows:,} {registered.kind} from {file}")
 
 
 def intake(

@@ -23,6 +23,7 @@ from console import (
     payments,
     periods,
     proofs,
+    registers,
     statements,
     traces,
     upkeep,
@@ -37,7 +38,9 @@ Exit status: 0 done; 1 a check found something; 2 the request was refused, nothi
 #: An option that is not given is off; there is no --no-option.
 PARAMETERS = Parameter(negative="")
 
-FAMILIES = (demo, upkeep, proofs, enactments, claims, statements, periods, payments, clawbacks, balances, traces)
+FAMILIES = (
+    demo, upkeep, proofs, enactments, registers, claims, statements, periods, payments, clawbacks, balances, traces,
+)  # fmt: skip
 
 
 def application() -> App:

@@ -137,6 +137,8 @@ def _claim(found: ClaimTrace) -> Iterator[Line]:
         yield from _payment(1, payment)
     for clawback in found.clawbacks:
         yield from _clawback(1, clawback)
+    for flag in found.flags:
+        yield 1, "flag 标记", f"{flag}: a register would have refused it unpaid"
 
 
 def _act(depth: int, name: str, claim: Claim) -> Iterator[Line]:

@@ -30,7 +30,7 @@ cdef enum:
     FACTS_WIDTH = 18
     AMOUNTS_WIDTH = 14
     YEAR_WIDTH = 14
-    HOW_WIDTH = 5
+    HOW_WIDTH = 7
     PLAN_WIDTH = 65
     SEGMENTS_MAX = 8
     TIERS_MAX = 6

@@ -69,6 +69,8 @@ HOW = (
     "first_selfpay",  # V1's part, fen
     "over_ceiling",  # fen
     "assist_class",  # the person's assistance class when it was decided, 0 none
+    "hosp_lv",  # the register's level or settlement grade it was decided by, 0 the claim's own level
+    "psn_type",  # the register's class it was decided by, 0 the claim's own class
 )
 
 #: An optional integer that is not there (an absent amount is not zero).

@@ -16,10 +16,12 @@ from core_ext.layout import ACCUMULATORS, AMOUNTS, FACT, HOW
 from core_ext.text import to_list
 from ledger.events import FLAG_ASSUMED, FLAG_LATE, FLAG_NOT_CHECKED
 from ledger.keys import YEARS, claim_stream
+from ledger.looking_up import look_up
 from ledger.originals import Originals, load_originals
+from ledger.plans import resolved
 from ledger.profile import Profile
 from ledger.refusals import Refusal
-from ledger.registers import filing_masks, load_members
+from ledger.registers import filing_masks
 from ledger.sameness import same_content
 
 if TYPE_CHECKING:
@@ -58,6 +60,9 @@ class Batch:
     person_names: list[str] = field(default_factory=list)
     person_tokens: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     assist: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    level: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    psn_type: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    flagged: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     kind: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     facts: Ints = field(default_factory=lambda: np.zeros((0, 0), np.int64))
     plan: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -211,12 +216,8 @@ def _find_persons(tx: "Transaction", batch: Batch, knowledge: "Knowledge", profi
     # The ledger's own reversal, a batch of one, knows the token: the person's number may be erased.
     if batch.n == 1 and batch.facts[0, FACT["token"]]:
         batch.person_tokens[0] = batch.facts[0, FACT["token"]]
-    enrolled, assist = load_members(tx, batch.person_tokens)
-    batch.assist = assist[batch.person]
-    if profile.persons == "registered":
-        unknown = ~enrolled[batch.person].astype(bool)
-        batch.faults[unknown] |= 1 << Refusal.UNKNOWN_PSN_NO
     batch.facts[:, FACT["token"]] = batch.person_tokens[batch.person]
+    look_up(tx, batch, knowledge, profile)
 
 
 def _find_plans(tx: "Transaction", batch: Batch, knowledge: "Knowledge", profile: Profile) -> None:
@@ -224,7 +225,8 @@ def _find_plans(tx: "Transaction", batch: Batch, knowledge: "Knowledge", profile
     settled = batch.columns.settled.astype(bool)
     refund = batch.columns.refund.astype(bool)
     masks = filing_masks(tx, batch.facts)
-    batch.plan, batch.policy = knowledge.policies.resolve(batch.facts, masks, batch.assist)
+    facts = resolved(batch.facts, batch.level, batch.psn_type)
+    batch.plan, batch.policy = knowledge.policies.resolve(facts, masks, batch.assist)
     unplanned = batch.plan < 0
     assert batch.originals is not None
     unchecked = unplanned & settled & ~refund & (profile.no_policy == "book_unchecked")
@@ -292,7 +294,8 @@ def _settle(batch: Batch, knowledge: "Knowledge") -> None:
         batch.slot, batch.state, batch.person, batch.accounts,
         batch.code, batch.booked, batch.computed, batch.before, batch.delta, batch.balc, batch.how,
     )  # fmt: skip
-    batch.how[:, HOW.index("assist_class")] = np.where(batch.kind == REFUND, 0, batch.assist)
+    for name, values in (("assist_class", batch.assist), ("hosp_lv", batch.level), ("psn_type", batch.psn_type)):
+        batch.how[:, HOW.index(name)] = np.where(batch.kind == REFUND, 0, values)
 
 
 def _find_periods(batch: Batch, knowledge: "Knowledge") -> None:

@@ -8,23 +8,31 @@ made the event, ``row`` the row of its source file (from 1; 0 where there is no 
 Streams: ``claim-<region>-<setl_id>`` (filed, decided, differs) · ``py-<year>-<token>`` (opening accumulators) ·
 ``account-<token>`` · ``member-<token>`` · ``filing-<token>`` · ``policy-<digest>`` · ``period-<yyyymm>`` ·
 ``payment-<kind>-<yyyymm>-<payer>-<payee>`` · ``clawback-<case>`` · ``opening-balances`` · ``command-<position>`` ·
-``job-<verb>-<digest>``.
+``job-<verb>-<digest>`` · ``institution-<code>`` · ``entitlement-<token>`` · ``visit-<token>`` ·
+``enrolment-<region>-<insutype>`` · ``finding-<position of the claim>``.
 A decision (ClaimSettled, ClaimReversed) stands directly behind its ClaimFiled: position + 1.
 """
 
-from typing import ClassVar, TypeAlias
+from typing import TypeAlias
 
-import msgspec
+from ledger.event import Event as Event
+from ledger.register_events import (
+    STATUS_ACTIVE,
+    ClaimFlagged,
+    EnrolmentRuleSet,
+    EntitlementRegistered,
+    FilingEnded,
+    InstitutionChanged,
+    InstitutionRegistered,
+    InstitutionSuspended,
+    InstitutionTerminated,
+    MemberChanged,
+    VisitOpened,
+)
 
 BASIS_KERNEL, BASIS_SOURCE, BASIS_REFUND = 1, 2, 3
 FLAG_ASSUMED, FLAG_NOT_CHECKED, FLAG_LATE = 1, 2, 4
 PAYMENT_REGION, PAYMENT_INSTITUTION = 1, 2
-
-
-class Event(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Is one immutable fact of the log."""
-
-    TOPIC: ClassVar[str]
 
 
 class CommandRecorded(Event, frozen=True):
@@ -112,7 +120,11 @@ class PolicyEnacted(Event, frozen=True):
 
 
 class MemberEnrolled(Event, frozen=True):
-    """Enrols a person: pooling code, insurance type, class, assistance class (0 none)."""
+    """Enrols a person: pooling code, insurance type, class, assistance class (0 none), in force from ``begin``.
+
+    ``covered_from`` is the first day benefits are paid for (0: always), as the enrolment rule of that day gave it,
+    and ``rule`` which part of it did (ENROLMENT_*). ``status`` is one of STATUS_*.
+    """
 
     TOPIC = "member-enrolled/1"
     cause: int
@@ -122,6 +134,10 @@ class MemberEnrolled(Event, frozen=True):
     insutype: int
     psn_type: int
     assist_class: int
+    begin: int = 0
+    covered_from: int = 0
+    status: int = STATUS_ACTIVE
+    rule: int = 0
 
 
 class OpeningAccount(Event, frozen=True):
@@ -352,6 +368,16 @@ EVENTS: tuple[EventClass, ...] = (
     PaymentConfirmed,
     ClawbackRaised,
     ClawbackCollected,
+    MemberChanged,
+    EnrolmentRuleSet,
+    EntitlementRegistered,
+    VisitOpened,
+    InstitutionRegistered,
+    InstitutionChanged,
+    InstitutionSuspended,
+    InstitutionTerminated,
+    FilingEnded,
+    ClaimFlagged,
 )
 
 TOPICS: dict[str, EventClass] = {event.TOPIC: event for event in EVENTS}

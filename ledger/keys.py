@@ -29,6 +29,31 @@ def filing_stream(token: int) -> str:
     return f"filing-{token:09d}"
 
 
+def institution_stream(code: str) -> str:
+    """Returns the stream of what holds of an institution, by its code."""
+    return f"institution-{code}"
+
+
+def entitlement_stream(token: int) -> str:
+    """Returns the stream of a person's chronic entitlements."""
+    return f"entitlement-{token:09d}"
+
+
+def visit_stream(token: int) -> str:
+    """Returns the stream of a person's noted visits."""
+    return f"visit-{token:09d}"
+
+
+def enrolment_stream(region: int, insutype: int) -> str:
+    """Returns the stream of the enrolment rules of a region and insurance type."""
+    return f"enrolment-{region:06d}-{insutype}"
+
+
+def finding_stream(claim: int) -> str:
+    """Returns the stream of what was found about the claim filed at a position."""
+    return f"finding-{claim:012d}"
+
+
 def policy_stream(digest: bytes) -> str:
     """Returns the stream of a policy document."""
     return f"policy-{digest.hex()}"

@@ -23,6 +23,8 @@ STREAMS_OF = (
     " WHERE originator_id >= ? AND originator_id < ? ORDER BY notification_id"
 )
 
+ANY_INSTITUTION = "SELECT 1 FROM institution LIMIT 1"
+
 #: Past this many persons the token cache starts anew: memory stays bounded on a nationwide file.
 CACHED_PERSONS = 2_000_000
 
@@ -36,12 +38,16 @@ def streams_with_prefix(reader: "Reader", prefix: str) -> list[tuple[int, str, i
 
 
 class Knowledge:
-    """Is the write side's memory of one store; ``refresh`` brings it up to a transaction's head."""
+    """Is the write side's memory of one store; ``refresh`` brings it up to a transaction's head.
+
+    ``institutions`` says whether any is registered: where none is, no batch asks for one.
+    """
 
     def __init__(self) -> None:
         self.position = -1
         self.policies = PolicyBook()
         self.periods = periods.Periods()
+        self.institutions = False
         self.tokens: dict[str, int] = {}
         self.person_years = PersonYears()
         self.recovered: dict[int, list[int]] = {}
@@ -62,6 +68,7 @@ class Knowledge:
         for position, _, _, topic, state in streams_with_prefix(reader, "period"):
             periods.evolve(self.periods, position, decode_event(topic, state))
         self.recovered = recovered_by_claim(reader)
+        self.institutions = self.institutions or bool(reader.query(ANY_INSTITUTION))
         self.position = reader.size
 
     def appended(self, position: int, opened: Sequence[tuple[int, int]] = ()) -> None:

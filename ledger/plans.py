@@ -150,7 +150,8 @@ class PolicyBook:
         documents = np.array([self._documents.get(digest, -1) for digest in digests] or [-1], np.int64)
         pinned = how[:, HOW.index("filing")] + _PINNED
         related = how[:, HOW.index("relation")]
-        return self._plan_of(documents[index], facts, related, pinned, how[:, HOW.index("assist_class")])
+        known = resolved(facts, how[:, HOW.index("hosp_lv")], how[:, HOW.index("psn_type")])
+        return self._plan_of(documents[index], known, related, pinned, how[:, HOW.index("assist_class")])
 
     def _index_versions(self) -> None:
         keys = [document * _DAYS + day for document, policy in enumerate(self._policies) for day in policy.days]
@@ -225,6 +226,16 @@ class PolicyBook:
         self._plans[self._count] = row
         self._count += 1
         return self._count - 1
+
+
+def resolved(facts: Ints, hosp_lv: Ints, psn_type: Ints) -> Ints:
+    """Returns facts with the level and the class that registers gave instead of the claim's own, 0 where none did."""
+    if not hosp_lv.any() and not psn_type.any():
+        return facts
+    facts = facts.copy()
+    for name, values in (("hosp_lv", hosp_lv), ("psn_type", psn_type)):
+        facts[:, FACT[name]] = np.where(values > 0, values, facts[:, FACT[name]])
+    return facts
 
 
 def _bounded(values: Ints, other: int) -> Ints:

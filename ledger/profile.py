@@ -11,6 +11,8 @@ from typing import Literal
 
 import msgspec
 
+from core_ext.layout import AMOUNTS, FUND_PARTS
+from ledger.money import fen_from_text
 from ledger.refusals import LedgerError
 
 NATIONAL = "national"
@@ -29,6 +31,16 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ``columns`` maps the file's column names to national ones. ``persons`` says whether a person must be in the
     register; ``no_policy`` whether a source-settled row without a policy is quarantined or booked as not checked;
     ``insutypes`` which insurance types its rows may carry. ``name`` and ``digest`` come from the file itself.
+
+    ``register_day`` is the day on which registers are asked about a claim. ``institutions`` says whether a claim's
+    institution must be registered, in network and capable on it; ``chronic`` whether med_type 14 needs an
+    entitlement; ``psn_class`` whose class of the person decides. What a register forbids refuses an unsettled claim
+    and flags one that its source has settled.
+
+    The keys from ``nulls`` on are meanings that ``ledger.normalising`` brings to the national ones: texts that stand
+    for an empty cell; amounts whose zero says nothing; fund columns of the file and the amount each adds to; whether
+    fund total and personal part hold the personal account; the sign of refunds; whether ``refd_setl_flag`` must
+    agree with ``init_setl_id``; and by how much, in yuan, a split may be off before its residual is not taken anew.
     """
 
     encoding: str = "utf-8"
@@ -37,6 +49,18 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     persons: Literal["any", "registered"] = "any"
     no_policy: Literal["quarantine", "book_unchecked"] = "quarantine"
     insutypes: tuple[int, ...] = (310, 340, 390, 510)
+    institutions: Literal["any", "registered"] = "any"
+    chronic: Literal["any", "entitled"] = "any"
+    psn_class: Literal["claim", "register"] = "claim"
+    register_day: Literal["begndate", "enddate", "setl_time"] = "begndate"
+    nulls: tuple[str, ...] = ()
+    zero_means_absent: tuple[str, ...] = ()
+    funds: dict[str, str] = {}
+    fund_total: Literal["without_account", "with_account"] = "without_account"
+    personal_part: Literal["with_account", "without_account"] = "with_account"
+    refund_amounts: Literal["negative", "positive"] = "negative"
+    refd_setl_flag: Literal["ignored", "checked"] = "ignored"
+    split_tolerance: str = "0.00"
     name: str = ""
     digest: bytes = b""
 
@@ -96,3 +120,30 @@ def _check(profile: Profile, where: str) -> None:
             raise ProfileError(f"profile {where}: columns: two file columns are renamed to {national!r}")
     if not profile.insutypes or any(code <= 0 for code in profile.insutypes):
         raise ProfileError(f"profile {where}: insutypes: expected codes such as 310, got {list(profile.insutypes)}")
+    _check_meanings(profile, where)
+
+
+def _check_meanings(profile: Profile, where: str) -> None:
+    parts = [AMOUNTS[at] for at in FUND_PARTS]
+    for column, name in profile.funds.items():
+        if name not in parts:
+            raise ProfileError(f"profile {where}: funds.{column}: expected one of {', '.join(parts)}, got {name!r}")
+        if column in profile.columns:
+            raise ProfileError(f"profile {where}: funds.{column}: expected a column that columns does not rename")
+    optional = [name for name in AMOUNTS if name != "fund_pay_sumamt"]
+    for name in profile.zero_means_absent:
+        if name not in optional:
+            expected = ", ".join(optional)
+            raise ProfileError(f"profile {where}: zero_means_absent: expected some of {expected}, got {name!r}")
+    for text in profile.nulls:
+        if not text or len(text) > 16:
+            raise ProfileError(f"profile {where}: nulls: expected texts of 1 to 16 characters, got {text!r}")
+    try:
+        tolerance = fen_from_text(profile.split_tolerance)
+    except ValueError:
+        tolerance = -1
+    if not 0 <= tolerance <= 100:
+        raise ProfileError(
+            f'profile {where}: split_tolerance: expected yuan as text from "0.00" to "1.00",'
+            f" got {profile.split_tolerance!r}"
+        )

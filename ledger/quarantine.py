@@ -52,6 +52,15 @@ COLUMN_OF = {
     Refusal.REFUND_CLAWED_BACK: "init_setl_id",
     Refusal.BAD_CODE: "mdtrtarea_admvs",
     Refusal.BAD_DATE: "setl_time",
+    Refusal.INSTITUTION_UNKNOWN: "fixmedins_code",
+    Refusal.INSTITUTION_TERMINATED: "fixmedins_code",
+    Refusal.INSTITUTION_SUSPENDED: "fixmedins_code",
+    Refusal.INSTITUTION_INCAPABLE: "med_type",
+    Refusal.MEMBER_ENDED: "psn_no",
+    Refusal.MEMBER_SUSPENDED: "psn_no",
+    Refusal.MEMBER_NOT_COVERED: "psn_no",
+    Refusal.ENTITLEMENT_MISSING: "psn_no",
+    Refusal.REFUND_FLAG: "refd_setl_flag",
 }
 
 _EXPECTED = {
@@ -72,6 +81,15 @@ _EXPECTED = {
     Refusal.REFUND_TWICE: "a settlement that is not refunded yet",
     Refusal.ARITHMETIC_OVERFLOW: "sums below 2**63 fen",
     Refusal.REFUND_CLAWED_BACK: "a settlement whose funds have no money back by clawback",
+    Refusal.INSTITUTION_UNKNOWN: "a registered institution, in force on the claim's day",
+    Refusal.INSTITUTION_TERMINATED: "an institution in network on the claim's day",
+    Refusal.INSTITUTION_SUSPENDED: "an institution in network on the claim's day",
+    Refusal.INSTITUTION_INCAPABLE: "a med_type the institution may settle on the claim's day",
+    Refusal.MEMBER_ENDED: "a person whose enrolment has not ended on the claim's day",
+    Refusal.MEMBER_SUSPENDED: "a person whose benefits are not suspended on the claim's day",
+    Refusal.MEMBER_NOT_COVERED: "a person covered on the claim's day",
+    Refusal.ENTITLEMENT_MISSING: "a person with a chronic entitlement in force on the claim's day",
+    Refusal.REFUND_FLAG: "1 on a refund (a row with init_setl_id), 0 on every other row",
 }
 
 _SUMS = {

@@ -36,6 +36,16 @@ class Refusal(IntEnum):
     IDENTITY_I5 = 24
     ARITHMETIC_OVERFLOW = 25
     REFUND_CLAWED_BACK = 38
+    # registers, looked up by the claim's day; one that its source has paid is booked and flagged with the reason
+    INSTITUTION_UNKNOWN = 26
+    INSTITUTION_TERMINATED = 27
+    INSTITUTION_SUSPENDED = 28
+    INSTITUTION_INCAPABLE = 29
+    MEMBER_ENDED = 33
+    MEMBER_SUSPENDED = 34
+    MEMBER_NOT_COVERED = 35
+    ENTITLEMENT_MISSING = 36
+    REFUND_FLAG = 37
     # commands
     STREAM_EXISTS = 40
     UNKNOWN_KEY = 41
@@ -58,6 +68,8 @@ class Refusal(IntEnum):
     NOT_ALLOWED = 58
     BAD_VALUE = 59
     RETENTION = 60
+    FILING_SUSPENDED = 70
+    FILING_UNSETTLED = 71
 
     @property
     def code(self) -> str:

@@ -1,11 +1,15 @@
-"""Looks registers up by day for a batch: who is enrolled, and which off-site filings count (DOMAIN section 10)."""
+"""Looks registers up by day for a batch: persons, institutions, entitlements, filings (DOMAIN sections 10, 10a)."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from core_ext.layout import FACT
+from ledger.refusals import Refusal
+from ledger.register_events import STATUS_ENDED, STATUS_SUSPENDED
 
 if TYPE_CHECKING:
     from ledger.store import Transaction
@@ -19,18 +23,113 @@ FILINGS = {"long_term": 1, "referral": 2, "emergency": 3, "temporary": 4}
 FILING_CLASSES = ("", "long_term", "no_filing_needed", "referral", "emergency", "temporary", "unfiled")
 
 
-def load_members(tx: "Transaction", tokens: Ints) -> tuple[Ints, Ints]:
-    """Returns (enrolled 0/1, assistance class) for each token; token 0 is nobody."""
-    enrolled = np.zeros(len(tokens), np.int64)
-    assist = np.zeros(len(tokens), np.int64)
+#: Levels that are no level: an institution with one of them takes the ratios of its settlement grade.
+UNRATED = (0, 9)
+
+_DAYS = 100_000_000
+
+
+def in_force(keys: Ints, begins: Ints, wanted: Ints, days: Ints) -> Ints:
+    """Returns, for each (key, day) asked for, the row in force: its key's last that begins by then; -1 where none.
+
+    ``keys`` and ``begins`` [k] are dated rows in any order, ``wanted`` and ``days`` [n] the question.
+    """
+    if not len(keys):
+        return np.full(len(wanted), -1, np.int64)
+    packed = keys * _DAYS + begins
+    order = np.argsort(packed, kind="stable")
+    at = np.searchsorted(packed[order], wanted * _DAYS + days, "right") - 1
+    row = order[np.maximum(at, 0)]
+    return np.where((at >= 0) & (keys[row] == wanted), row, -1)
+
+
+@dataclass(frozen=True, slots=True)
+class MembersFound:
+    """Is what the member register says of each claim's person on its day; 0 throughout where nothing is in force.
+
+    ``enrolled`` 0/1: the person is in the register at all; ``reason`` the Refusal benefits meet on that day, 0 none.
+    """
+
+    enrolled: Ints
+    assist: Ints
+    psn_type: Ints
+    reason: Ints
+
+
+def load_members(tx: "Transaction", tokens: Ints, person: Ints, days: Ints) -> MembersFound:
+    """Returns what holds of persons on days: ``tokens`` by person (0 is nobody), ``person`` and ``days`` by claim."""
+    columns = "begin, psn_type, assist_class, covered_from, status"
     known = np.flatnonzero(tokens > 0)
-    found = tx.lookup("member", "token", "assist_class", tokens[known]) if len(known) else []
-    if found:
-        at, classes = zip(*found, strict=True)
-        index = known[np.array(at, np.int64)]
-        enrolled[index] = 1
-        assist[index] = classes
-    return enrolled, assist
+    rows = tx.lookup("member", "token", columns, tokens[known]) if len(known) else []
+    table = np.array(rows, np.int64).reshape(-1, 6)
+    own = known[table[:, 0]] if len(table) else table[:, 0]
+    enrolled = np.zeros(len(tokens), np.int64)
+    enrolled[own] = 1
+    row = in_force(own, table[:, 1], person, days)
+    there = row >= 0
+    values = np.where(there[:, None], table[np.maximum(row, 0)], 0) if len(table) else np.zeros((len(row), 6), np.int64)
+    reason = np.where(there & (days >= values[:, 4]), 0, int(Refusal.MEMBER_NOT_COVERED))
+    reason = np.where(values[:, 5] == STATUS_SUSPENDED, int(Refusal.MEMBER_SUSPENDED), reason)
+    reason = np.where(values[:, 5] == STATUS_ENDED, int(Refusal.MEMBER_ENDED), reason)
+    reason = np.where(enrolled[person] == 1, reason, 0)
+    return MembersFound(enrolled[person], values[:, 3], values[:, 2], reason)
+
+
+@dataclass(frozen=True, slots=True)
+class InstitutionsFound:
+    """Is what the institution register says of each claim: the Refusal it meets (0 none), the level of its ratios.
+
+    ``level`` is the institution's own, the settlement grade of an unrated one, 0 where there is neither.
+    """
+
+    reason: Ints
+    level: Ints
+
+
+def load_institutions(tx: "Transaction", codes: Sequence[str], med_types: Ints, days: Ints) -> InstitutionsFound:
+    """Returns what holds of each claim's institution on its day, by code."""
+    index: dict[str, int] = {}
+    of_claim = np.fromiter((index.setdefault(code, len(index)) for code in codes), np.int64, len(codes))
+    rows = tx.lookup("institution", "code", "begin, status, hosp_lv, grade, med_types", list(index))
+    table = np.array([row[:5] for row in rows], np.int64).reshape(-1, 5)
+    row = in_force(table[:, 0], table[:, 1], of_claim, days)
+    if not len(table):
+        return InstitutionsFound(np.full(len(row), int(Refusal.INSTITUTION_UNKNOWN), np.int64), np.zeros_like(row))
+    values = table[np.maximum(row, 0)]
+    listed = {text: at for at, text in enumerate(dict.fromkeys(str(each[5]) for each in rows))}
+    sets = np.fromiter((listed[str(each[5])] for each in rows), np.int64, len(rows))[np.maximum(row, 0)]
+    capable = np.ones(len(row), np.bool_)
+    for text, at in listed.items():
+        if text:
+            capable[sets == at] = np.isin(med_types[sets == at], np.array(text.split(), np.int64))
+    reason = np.where(capable, 0, int(Refusal.INSTITUTION_INCAPABLE))
+    reason = np.where(values[:, 2] == STATUS_SUSPENDED, int(Refusal.INSTITUTION_SUSPENDED), reason)
+    reason = np.where(values[:, 2] == STATUS_ENDED, int(Refusal.INSTITUTION_TERMINATED), reason)
+    reason = np.where(row >= 0, reason, int(Refusal.INSTITUTION_UNKNOWN))
+    level = np.where(np.isin(values[:, 3], UNRATED), values[:, 4], values[:, 3])
+    return InstitutionsFound(reason, np.where(row >= 0, level, 0))
+
+
+def entitled(tx: "Transaction", tokens: Ints, days: Ints) -> npt.NDArray[np.bool_]:
+    """Returns whether each claim's person has a chronic entitlement, to any disease, in force on its day."""
+    persons, person_of = np.unique(tokens, return_inverse=True)
+    spans = np.array(tx.lookup("entitlement", "token", "begin, to_", persons), np.int64).reshape(-1, 3)
+    claim, span = pairs(spans[:, 0], person_of)
+    counts = (spans[span, 1] <= days[claim]) & ((spans[span, 2] == 0) | (spans[span, 2] >= days[claim]))
+    found = np.zeros(len(tokens), np.bool_)
+    found[claim[counts]] = True
+    return found
+
+
+def pairs(keys: Ints, wanted: Ints) -> tuple[Ints, Ints]:
+    """Returns (index into ``wanted``, index into ``keys``) of every pair of equal keys."""
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    first = np.searchsorted(ordered, wanted, "left")
+    count = np.searchsorted(ordered, wanted, "right") - first
+    asked = np.repeat(np.arange(len(wanted), dtype=np.int64), count)
+    within = np.arange(len(asked)) - np.repeat(np.cumsum(count) - count, count)
+    return asked, order[np.repeat(first, count) + within]
 
 
 def filing_masks(tx: "Transaction", facts: Ints) -> Ints:
@@ -47,12 +146,8 @@ def filing_masks(tx: "Transaction", facts: Ints) -> Ints:
     filings = np.array(tx.lookup("filing", "token", "filing, region, begin, to_", persons), np.int64).reshape(-1, 5)
     if not len(filings):
         return masks
-    filings = filings[np.argsort(filings[:, 0], kind="stable")]
-    first = np.searchsorted(filings[:, 0], person_of, "left")
-    count = np.searchsorted(filings[:, 0], person_of, "right") - first
-    pair_row = np.repeat(rows, count)
-    within = np.arange(len(pair_row)) - np.repeat(np.cumsum(count) - count, count)
-    pair = filings[np.repeat(first, count) + within]
+    asked, at = pairs(filings[:, 0], person_of)
+    pair_row, pair = rows[asked], filings[at]
     counts = (
         (pair[:, 2] == facts[pair_row, FACT["treatment_region"]])
         & (pair[:, 3] <= facts[pair_row, FACT["enddate"]])

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 Ints = npt.NDArray[np.int64]
 Settle = Callable[..., None]
 
+#: What a decision took from registers, as it recorded it: replay decides by the same.
+_LOOKED_UP = [HOW.index(name) for name in ("assist_class", "hosp_lv", "psn_type")]
+
 
 class Difference(msgspec.Struct, frozen=True):
     """Is one act that replay does not reproduce: the first step that differs, what it should be and what is booked.
@@ -135,7 +138,7 @@ def decide_again(reader: "Reader", acts: "Acts", policies: "PolicyBook", settle:
         policies.plans, plan, facts, given, kind.astype(np.int64), ref, np.zeros(n + m, np.int64), lenient,
         own, state, own, accounts, code, booked, computed, before, delta, balc, how,
     )  # fmt: skip
-    how[:, HOW.index("assist_class")] = acts.how[:, HOW.index("assist_class")]
+    how[:, _LOOKED_UP] = acts.how[:, _LOOKED_UP]
     return Again(code, booked[:n], delta[:n], how, balc, start)
 
 

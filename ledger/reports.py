@@ -34,13 +34,25 @@ class Enacted(msgspec.Struct, frozen=True):
     already: bool
 
 
+class RefusedRow(msgspec.Struct, frozen=True):
+    """Is a row of a register that is sound but not allowed: its reason as a stable code, and in words."""
+
+    row: int
+    reason: str
+    text: str
+
+
 class Registered(msgspec.Struct, frozen=True):
-    """Is a register taken in: its kind, rows read, rows that were new, the command's position (0: nothing new)."""
+    """Is a register taken in: its kind, rows read, rows that were new, the command's position (0: nothing new).
+
+    ``refused`` are the rows that wrote nothing though they can be read: filings that may not be made now.
+    """
 
     kind: str
     rows: int
     new: int
     position: int
+    refused: tuple[RefusedRow, ...] = ()
 
 
 class Reversed(msgspec.Struct, frozen=True):

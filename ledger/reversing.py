@@ -32,7 +32,7 @@ def reverse_claim(ledger: "Ledger", claim: str, reason: str, setl_id: str | None
             raise Refused(Refusal.ALREADY_REVERSED, f"claim {claim} is reversed already, or is itself a refund")
         cause, command = ledger.command(tx, "reverse", reason, {"claim": claim})
         refund = setl_id or f"{filed.setl_id}-R"
-        columns = negated(filed, explain.key("settlement (--setl-id)", refund), _moment(tx.recorded_at))
+        columns = negated(filed, explain.key("settlement (--setl-id)", refund), moment(tx.recorded_at))
         batch = booking.decide(tx, columns, ledger.knowledge, load_profile())
         refused = Refusal(int(batch.reasons()[0]))
         if refused or batch.duplicate_of:
@@ -92,6 +92,7 @@ def columns_id(columns: "ClaimColumns") -> str:
     return text_at(columns.texts["setl_id"], 0)
 
 
-def _moment(recorded_at: int) -> int:
-    moment = datetime.datetime.fromtimestamp(recorded_at // 1_000_000, CHINA)
-    return int(moment.strftime("%Y%m%d%H%M%S"))
+def moment(recorded_at: int) -> int:
+    """Returns a recorded time as yyyymmddHHMMSS in China."""
+    local = datetime.datetime.fromtimestamp(recorded_at // 1_000_000, CHINA)
+    return int(local.strftime("%Y%m%d%H%M%S"))

@@ -44,10 +44,12 @@ from ledger.reports import (
 
 if TYPE_CHECKING:
     from ledger.erasing import Erased
+    from ledger.expiring import ExpiringFiling
     from ledger.intake import IntakeReport, Progress
     from ledger.postings import Opened
     from ledger.replay import ReplayReport, Settle
     from ledger.store import Store, Transaction
+    from ledger.touched import Touched
 
 
 def wall_clock_us() -> int:
@@ -157,7 +159,7 @@ class Ledger:
                 )
 
     def register(self, path: str | Path, *, reason: str = "") -> Registered:
-        """Registers members, off-site filings or opening balances from a CSV; its header says which. Idempotent."""
+        """Registers members, filings, institutions … from a CSV; its header says which. Idempotent."""
         from ledger.registering import register_file
 
         return register_file(self, Path(path), reason)
@@ -167,6 +169,21 @@ class Ledger:
         from ledger.erasing import erase_person
 
         return erase_person(self, psn_no, retention_years, reason)
+
+    def touched(self, position: int | None = None) -> "Touched":
+        """Returns the settled claims that a register command (the last, or one's position) reaches back to."""
+        from ledger.touched import last_register, touched
+
+        with self.store.read() as reader:
+            return touched(reader, last_register(reader) if position is None else position)
+
+    def expiring_filings(self, days: int, on: int | None = None) -> "list[ExpiringFiling]":
+        """Returns the filings that end within ``days`` days from ``on`` (yyyymmdd; the clock's day where None)."""
+        from ledger.expiring import expiring
+        from ledger.reversing import moment
+
+        with self.store.read() as reader:
+            return expiring(reader, days, moment(self.clock_us()) // 1_000_000 if on is None else on)
 
     # ------------------------------------------------------------------ claims
 

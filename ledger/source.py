@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from core_ext.cells import COLUMNS, TEXT_COLUMNS, new_cells
 from core_ext.kernels import load
 from core_ext.text import Texts
+from ledger.normalising import Normaliser, asks_for_normalising
 from ledger.profile import Profile
 from ledger.quarantine import COLUMN_OF
 from ledger.records import Records, SourceError, each_record
@@ -114,6 +115,12 @@ class Source:
         self.national = [profile.columns.get(name, name) for name in self.columns]
         self._places = _places(self.columns, self.national, path)
         self._insutypes = np.array(profile.insutypes, np.int64)
+        if missing := [name for name in profile.funds if name not in self.columns]:
+            got = ", ".join(self.columns)
+            raise SourceError(f"{path}: expected the profile's fund columns {', '.join(missing)}, got only: {got}")
+        self._normaliser = None
+        if asks_for_normalising(profile):
+            self._normaliser = Normaliser(profile, self.columns, self.national, self._places)
 
     @cached_property
     def digest(self) -> bytes:
@@ -133,7 +140,11 @@ class Source:
         places = {name: at for at, name in enumerate(self.national)}
         with Records(self.path, self.profile) as records:
             while count := records.cut(cells):
+                if self._normaliser is not None:
+                    self._normaliser.empty_nulls(records.data, cells, count)
                 found = parse(records.data, cells, count, self._places, self._insutypes)
+                if self._normaliser is not None:
+                    found = self._normaliser.finish(found, records.data, cells, parse, self._insutypes)
                 yield ClaimColumns(
                     first_row=records.row,
                     n=count,

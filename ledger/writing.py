@@ -25,7 +25,9 @@ from ledger.events import (
     PeriodOpened,
     SettlementDiffers,
 )
-from ledger.keys import YEARS, period_stream
+from ledger.keys import YEARS, finding_stream, period_stream
+from ledger.refusals import Refusal
+from ledger.register_events import ClaimFlagged
 from ledger.sameness import TEXTS
 
 if TYPE_CHECKING:
@@ -82,8 +84,24 @@ def write(
     ]
     order = arrange(batch, first + len(small))
     tx.append(_block(batch, order, cause, knowledge, small))
+    _flag(tx, batch, order, cause)
     _save(tx, batch, order, knowledge)
     return order, opened
+
+
+def _flag(tx: "Transaction", batch: Batch, order: Order, cause: int) -> None:
+    """Appends, behind the batch, what registers have against claims that their source had paid."""
+    rows = order.rows[batch.flagged[order.rows] != 0]
+    found: list[Header] = []
+    for row in np.sort(rows).tolist():
+        reasons = [reason for reason in Refusal if int(batch.flagged[row]) >> reason & 1]
+        claim = int(order.filed_at[row])
+        found += [
+            (finding_stream(claim), version, ClaimFlagged(cause, batch.columns.first_row + row, claim, int(reason)))
+            for version, reason in enumerate(reasons, 1)
+        ]
+    if found:
+        tx.append(EventBlock.from_events(found))
 
 
 def _first_row(batch: Batch, rows: Column, period: int) -> int:

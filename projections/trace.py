@@ -11,12 +11,8 @@ from numpy.typing import NDArray
 
 from core_ext.layout import AMOUNT, FACT, FUND_PARTS
 from core_ext.text import to_list
-from ledger.events import (
-    ClawbackRaised,
-    FilingRegistered,
-    MemberEnrolled,
-    OpeningAccumulator,
-)
+from ledger.events import ClawbackRaised, FilingRegistered, MemberEnrolled, OpeningAccumulator
+from ledger.register_events import EntitlementRegistered, FilingEnded, MemberChanged, VisitOpened
 from projections.pages import Page
 from projections.tables import Change, Mode, ReadModel, Table, change_of
 
@@ -53,7 +49,10 @@ EVENT = Table(
 )
 
 #: Registers are as many as persons and touch no claim and no balance: the log has them.
-_LEFT_OUT = (MemberEnrolled, FilingRegistered, OpeningAccumulator)
+_LEFT_OUT = (
+    *(MemberEnrolled, MemberChanged, FilingRegistered, FilingEnded, EntitlementRegistered, VisitOpened),
+    OpeningAccumulator,
+)
 
 _FACTS = ("token", "insured_region", "treatment_region", "insutype")
 

@@ -88,12 +88,16 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class ClaimTrace(msgspec.Struct, frozen=True, tag="claim"):
-    """Is a claim with everything that followed from it; ``refunds`` are the acts that refund it."""
+    """Is a claim with everything that followed from it; ``refunds`` are the acts that refund it.
+
+    ``flags`` are the reasons for which registers would have refused it, had its source not paid it already.
+    """
 
     claim: Claim
     refunds: tuple[Claim, ...]
     payments: tuple[Payment, ...]
     clawbacks: tuple[Clawback, ...]
+    flags: tuple[str, ...] = ()
 
 
 class PaymentTrace(msgspec.Struct, frozen=True, tag="payment"):

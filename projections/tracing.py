@@ -17,9 +17,10 @@ from ledger.events import (
     PaymentConfirmed,
     PaymentInstructed,
 )
-from ledger.keys import claim_stream, clawback_stream, payment_stream
+from ledger.keys import claim_stream, clawback_stream, finding_stream, payment_stream
 from ledger.mapper import decode_event
 from ledger.refusals import Refusal, StoreError
+from ledger.register_events import ClaimFlagged
 from projections.trace import ACT
 from projections.trace_tree import (
     Claim,
@@ -130,7 +131,11 @@ class Tracer:
         cases = [str(stream) for (stream,) in self._reader.query(SELECT_CASES, (claim.claim,))]
         clawbacks = [clawback for case in cases if (clawback := self._clawback(case)) is not None]
         refunds = self._acts(OF_REFUNDED, (claim.claim,))
-        return ClaimTrace(claim, tuple(refunds), tuple(payments), tuple(clawbacks))
+        return ClaimTrace(claim, tuple(refunds), tuple(payments), tuple(clawbacks), self._flags(claim.claim))
+
+    def _flags(self, claim: int) -> tuple[str, ...]:
+        events = [decode_event(topic, state) for _, _, topic, state in self._reader.stream(finding_stream(claim))]
+        return tuple(Refusal(event.reason).code for event in events if isinstance(event, ClaimFlagged))
 
     def _payments(self, key: str) -> list[Found]:
         payment = self._payment(key) if key.startswith("payment-") else None

@@ -47,15 +47,21 @@ CREATE TABLE person_year (
 
 ACCOUNT = "CREATE TABLE account (token {int} PRIMARY KEY, balance_fen {int} NOT NULL){hot}"
 
+# A register's row holds from its begin (0: always) until the next begin of its key.
 MEMBER = """
 CREATE TABLE member (
-  token {int} PRIMARY KEY,
+  token {int} NOT NULL,
+  begin {int} NOT NULL,
   insu_admdvs {int} NOT NULL,
   insutype {int} NOT NULL,
   psn_type {int} NOT NULL,
-  assist_class {int} NOT NULL
+  assist_class {int} NOT NULL,
+  covered_from {int} NOT NULL,
+  status {int} NOT NULL,
+  PRIMARY KEY (token, begin)
 )"""
 
+# The days on which a filing counts: no two rows of a person and region share one.
 FILING = """
 CREATE TABLE filing (
   token {int} NOT NULL,
@@ -63,6 +69,50 @@ CREATE TABLE filing (
   region {int} NOT NULL,
   begin {int} NOT NULL,
   to_ {int} NOT NULL
+)"""
+
+ENTITLEMENT = """
+CREATE TABLE entitlement (
+  token {int} NOT NULL,
+  disease {text} NOT NULL,
+  begin {int} NOT NULL,
+  to_ {int} NOT NULL,
+  PRIMARY KEY (token, disease, begin)
+)"""
+
+VISIT = """
+CREATE TABLE visit (
+  token {int} NOT NULL,
+  mdtrt_id {text} NOT NULL,
+  begin {int} NOT NULL,
+  PRIMARY KEY (token, mdtrt_id)
+)"""
+
+# med_types: codes in ascending order between spaces, empty for all.
+INSTITUTION = """
+CREATE TABLE institution (
+  code {text} NOT NULL,
+  begin {int} NOT NULL,
+  status {int} NOT NULL,
+  name {text} NOT NULL,
+  region {int} NOT NULL,
+  hosp_lv {int} NOT NULL,
+  grade {int} NOT NULL,
+  med_types {text} NOT NULL,
+  bank_account {text} NOT NULL,
+  PRIMARY KEY (code, begin)
+)"""
+
+ENROLMENT_RULE = """
+CREATE TABLE enrolment_rule (
+  region {int} NOT NULL,
+  insutype {int} NOT NULL,
+  begin {int} NOT NULL,
+  newborn_days {int} NOT NULL,
+  on_time_until {int} NOT NULL,
+  late_months {int} NOT NULL,
+  exempt {text} NOT NULL,
+  PRIMARY KEY (region, insutype, begin)
 )"""
 
 FILING_OF_TOKEN = "CREATE INDEX filing_of_token ON filing (token)"
@@ -81,6 +131,10 @@ TABLES = (
     MEMBER,
     FILING,
     FILING_OF_TOKEN,
+    ENTITLEMENT,
+    VISIT,
+    INSTITUTION,
+    ENROLMENT_RULE,
     MESSAGE,
     REVERSAL,
 )
