@@ -1,8 +1,8 @@
 """Compiles a policy into plans, the flat rows of integers that the settle kernel reads.
 
 Everything a policy can say is resolved here, once for each case: a combination of policy version, insurance type,
-kind of treatment, hospital level, class of person, relation, filing class and assistance class. ``core_ext.plan`` names the
-columns of a plan, DOMAIN section 4 the steps.
+kind of treatment, hospital level, class of person, relation, filing class and assistance class. ``core_ext.plan``
+names the columns of a plan, DOMAIN section 4 the steps.
 """
 
 from typing import NamedTuple
@@ -19,7 +19,6 @@ from core_ext.plan import (
     PER_CLAIM,
     PLACED,
     PLAN,
-    RATIO_ONE,
     STAY_MED_TYPE,
     YEAR_OF_ALL_KINDS,
     YEAR_OF_KIND,
@@ -38,6 +37,7 @@ from ledger.policy_terms import (
 )
 from ledger.regions import RELATIONS
 from ledger.registers import FILING_CLASSES
+
 #: The national class of a retired person (psn_type).
 RETIRED = 12
 

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from core_ext.layout import AMOUNTS, FUND_PARTS
-from core_ext.plan import NO_LIMIT, SEGMENTS_MAX, TIERS_MAX
+from core_ext.plan import NO_LIMIT
 from ledger.policy_checks import PolicyInvalidError as PolicyInvalidError
 from ledger.policy_checks import check_bases, check_treatment, check_value, check_year_start
 from ledger.policy_checks import expect as _expect
@@ -45,19 +45,13 @@ from ledger.policy_terms import (
     FenAtLevel,
     FenByLevel,
     Header,
-    Hifmi,
     Limit,
-    OffSite,
     Ratio,
     RatioByLevel,
-    RatioByStatus,
     Rules,
-    Segment,
-    Tier,
     Treatment,
     form_of,
 )
-from ledger.refusals import Refusal, Refused
 from ledger.registers import FILING_CLASSES
 
 _YUAN = re.compile(r"[0-9]{1,13}(\.[0-9]{1,2})?")

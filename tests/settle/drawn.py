@@ -95,8 +95,9 @@ def plan_row(rng: Random) -> list[int]:
 
 def day(rng: Random) -> int:
     """Returns a day of a few months around a year's end, at times one that no calendar has."""
-    return rng.choice((20231220 + rng.randrange(12), 20240101 + rng.randrange(31), 20240226 + rng.randrange(4), 20240301,
-                       rng.choice((0, -1, 2**62, 20241399, 99991231))))  # fmt: skip
+    strange = rng.choice((0, -1, 2**62, 20241399, 99991231))
+    usual = (20231220 + rng.randrange(12), 20240101 + rng.randrange(31), 20240226 + rng.randrange(4), 20240301)
+    return rng.choice((*usual, strange))
 
 
 def fact_row(rng: Random) -> list[int]:
