@@ -94,9 +94,7 @@ def off_site(rng: Random) -> dict[str, Any]:
     """Returns one of the four variants, or none."""
     variant = rng.choice(("none", "V1", "V2", "V3", "V4"))
     value = ratio if variant != "V4" else lambda rng: rng.choice(("1", "1.5", "2.25", "0.3333"))
-    tables = {
-        place: {name: value(rng) for name in FILING_CLASSES[1:]} for place in ("same_province", "cross_province")
-    }
+    tables = {place: {name: value(rng) for name in FILING_CLASSES[1:]} for place in ("same_province", "cross_province")}
     return {"variant": variant, "no_filing_needed": some(rng, tables), "med_types": list(MED_TYPES)} | tables
 
 
