@@ -132,7 +132,9 @@ WRONG += [
     ),
     (
         "counts]\n2023-01-01 = true",
-        'counts]\n2023-01-01 = false\n[employee.inpatient.deductible.2024-01-01]\nkind = "by_level_and_ordinal"\nfirst_stay = { 1 = "1" }\nless_per_later_stay = "0"\nfloor = "0"\nreadmission_days = 15',
+        "counts]\n2023-01-01 = false\n[employee.inpatient.deductible.2024-01-01]\n"
+        'kind = "by_level_and_ordinal"\nfirst_stay = { 1 = "1" }\n'
+        'less_per_later_stay = "0"\nfloor = "0"\nreadmission_days = 15',
         "employee.inpatient.deductible",
         "stay_below_deductible_counts true",
     ),

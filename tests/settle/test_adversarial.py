@@ -1,4 +1,4 @@
-"""Amounts and orders chosen to break a settlement: nothing, one fen, the largest, all or nothing, one person's 10,000."""
+"""Amounts and orders chosen to break a settlement: nothing, one fen, the largest, all of it, one person's 10,000."""
 
 import pytest
 

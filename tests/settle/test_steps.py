@@ -171,7 +171,8 @@ classes = [{ tiers = [{ above = "0", ratio = "1" }] }]
 
 def test_further_funds_in_their_order(settle: Settle) -> None:
     """Over-ceiling money within its cap, then tiers on what the year leaves a class, then all that is left in scope."""
-    text = policy(('1 = "600.00"', '1 = "0"'), ('yearly_payment]\n2024-01-01 = "none"', 'yearly_payment]\n2024-01-01 = "4000.00"'),
+    text = policy(('1 = "600.00"', '1 = "0"'),
+                  ('yearly_payment]\n2024-01-01 = "none"', 'yearly_payment]\n2024-01-01 = "4000.00"'),
                   ("in_order]\n2024-01-01 = []", 'in_order]\n2024-01-01 = ["hifes", "cvlserv", "oth"]'),
                   more='[resident.ceiling_yearly_cost]\n2024-01-01 = "none"\n' + FUNDS)  # fmt: skip
     out = settled(settle, text, Claim("10000.00", psn_type=16), Claim("4000.00", psn_type=16), Claim("100.00"))
