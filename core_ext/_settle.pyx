@@ -184,7 +184,8 @@ cdef inline int64_t fault(
     return 0
 
 
-# Books one settlement and fills its outputs; returns 0, or why it is refused, and then touches nothing.
+# Books one settlement and fills its outputs; returns 0, or why it is refused: its outputs are then to be cleared, and
+# nothing else is touched.
 cdef int64_t settlement(Tables* tables, Py_ssize_t row) noexcept nogil:
     cdef int64_t kind = tables.kind[row]
     cdef const int64_t* plan
@@ -195,9 +196,10 @@ cdef int64_t settlement(Tables* tables, Py_ssize_t row) noexcept nogil:
     cdef int64_t* how = tables.how + row * HOW_WIDTH
     cdef int64_t booked[AMOUNTS_WIDTH]
     cdef int64_t computed[AMOUNTS_WIDTH]
-    cdef int64_t added[YEAR_WIDTH]
-    cdef int64_t after[YEAR_WIDTH]
+    cdef int64_t* added = tables.delta + row * YEAR_WIDTH
+    cdef int64_t* before = tables.before + row * YEAR_WIDTH
     cdef int64_t relation, filing = 0, balance_after, refusal = 0
+    cdef uint64_t bits
     cdef Gives gives
     cdef Py_ssize_t at
     if kind != SOURCE_UNCHECKED and tables.plan[row] < 0:
@@ -228,19 +230,20 @@ cdef int64_t settlement(Tables* tables, Py_ssize_t row) noexcept nogil:
         relation, filing = plan[P_RELATION], plan[P_FILING]
     if refusal:
         return refusal
-    for at in range(YEAR_WIDTH):
-        after[at] = year[at] + added[at]
     balance_after = balance[0] - booked[A_ACCT_PAY]
+    bits = spread(&balance_after, 1)
     # Facts in range and the identities keep every amount and every part of added in range: sums alone can leave it.
-    if (spread(after, YEAR_WIDTH) | spread(&balance_after, 1)) >> RANGE_BITS:
+    for at in range(YEAR_WIDTH):
+        before[at] = year[at]
+        bits |= <uint64_t> (year[at] + added[at]) + <uint64_t> RANGE
+    if bits >> RANGE_BITS:
         return ARITHMETIC_OVERFLOW
     copy_row(tables.booked + row * AMOUNTS_WIDTH, booked)
     copy_row(tables.computed + row * AMOUNTS_WIDTH, computed)
-    copy_year(tables.before + row * YEAR_WIDTH, year)
-    copy_year(tables.delta + row * YEAR_WIDTH, added)
+    for at in range(YEAR_WIDTH):
+        year[at] = before[at] + added[at]
     clear_how(tables, row)
     how[0], how[1], how[2], how[3] = relation, filing, gives.first_selfpay, gives.over_ceiling
-    copy_year(year, after)
     balance[0] = balance_after
     tables.balc[row] = balance_after
     return 0
