@@ -61,6 +61,14 @@ ACCUMULATORS = (
     "maf_pay",
     "inscp_scp_amt",
     "fund_pay_sumamt",
+    "cvlserv_pay",
+    "hifes_pay",
+    "hifdm_pay",
+    "oth_pay",
+    "further",  # the base of the one further fund, beside hifmi and maf, that counts over the year
+    "deductible_stays",  # act_pay_dedc under deductibles by level that have a yearly cap
+    "last_discharge",  # of stays under a readmission or transfer rule: day number * 100 + hospital level
+    "stay_deductible",  # act_pay_dedc of the stay that discharge ended, with what was one stay with it
 )
 
 HOW = (

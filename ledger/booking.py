@@ -246,12 +246,18 @@ def _find_plans(tx: "Transaction", batch: Batch, knowledge: "Knowledge", profile
 
 
 def _load_state(tx: "Transaction", batch: Batch, knowledge: "Knowledge") -> None:
-    """Loads the accumulators of every (person, benefit year) the batch touches, and the accounts."""
+    """Loads the accumulators of every (person, benefit year) the batch touches, and the accounts.
+
+    A claim advances the year its policy puts it in, a refund the year its original advanced.
+    """
     assert batch.originals is not None
-    year = batch.facts[:, FACT["setl_time"]] // 10**10
-    combined = batch.person * YEARS + np.clip(year, 0, YEARS - 1)
-    refunds = np.flatnonzero(batch.originals.slot_of >= 0)
-    combined[refunds] = batch.originals.slot_of[refunds]
+    year = np.clip(knowledge.policies.benefit_years(batch.facts, batch.policy), 0, YEARS - 1)
+    combined = batch.person * YEARS + year
+    ref = batch.originals.ref
+    here = np.flatnonzero((ref >= 0) & (ref < batch.n) & ~batch.originals.other)
+    combined[here] = combined[ref[here]]
+    logged = np.flatnonzero(batch.originals.slot_of >= 0)
+    combined[logged] = batch.originals.slot_of[logged]
     unique, batch.slot = np.unique(combined, return_inverse=True)
     batch.slot_person = unique // YEARS
     tokens = batch.person_tokens[batch.slot_person]

@@ -25,7 +25,7 @@ class Originals:
     """Is, for each claim of a batch, its original, and behind them the originals that came from the log.
 
     ``ref`` is a row of the batch, or n + an index into ``positions``; -1 for no original. ``slot_of`` is the
-    (person of the batch, year) the original was counted in, -1 where there is none. ``other`` marks a refund that
+    (person of the batch, year) an original from the log was counted in, -1 where there is none. ``other`` marks a refund that
     names another person, place, institution or insurance than its original, ``clawed_back`` one whose original's
     funds have money back already; ``assumed`` an original that the kernel decided under an assumed policy.
     """
@@ -59,7 +59,6 @@ def load_originals(tx: "Transaction", batch: "Batch", knowledge: "Knowledge") ->
         here: dict[str, int] = {}
         for row in np.flatnonzero(batch.may_book()).tolist():
             here.setdefault(batch.streams[row], row)
-        year = batch.facts[:, FACT["setl_time"]] // 10**10
         for row in rows:
             region = int(batch.facts[row, FACT["insured_region"]])
             stream = claim_stream(region, text_at(batch.columns.texts["init_setl_id"], row))
@@ -70,7 +69,6 @@ def load_originals(tx: "Transaction", batch: "Batch", knowledge: "Knowledge") ->
                 found.other[row] = _other(batch, row, institution, batch.facts[at].tolist()) or bool(
                     batch.person[at] != batch.person[row]
                 )
-                found.slot_of[row] = -1 if found.other[row] else int(batch.person[at]) * YEARS + int(year[at])
             else:
                 wanted[row] = stream
     return _from_log(tx, batch, wanted, found, knowledge)

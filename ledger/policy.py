@@ -23,9 +23,14 @@ from typing import Any, NamedTuple
 import msgspec
 
 from core_ext.layout import AMOUNTS, FUND_PARTS
-from core_ext.plan import NO_LIMIT, SEGMENTS_MAX, TIERS_MAX
+from core_ext.plan import NO_LIMIT
+from ledger.policy_checks import PolicyInvalidError as PolicyInvalidError
+from ledger.policy_checks import check_bases, check_treatment, check_value, check_year_start
+from ledger.policy_checks import expect as _expect
 from ledger.policy_terms import (
     DEFAULT_LEVEL,
+    DEFAULTS,
+    EVERY_LEVEL,
     FUNDS,
     INSUTYPES,
     MED_TYPES,
@@ -37,32 +42,21 @@ from ledger.policy_terms import (
     ByLevel,
     Factor,
     Fen,
+    FenAtLevel,
     FenByLevel,
     Header,
-    Hifmi,
     Limit,
-    OffSite,
     Ratio,
     RatioByLevel,
-    RatioByStatus,
     Rules,
-    Segment,
-    Tier,
     Treatment,
+    form_of,
 )
-from ledger.refusals import Refusal, Refused
 from ledger.registers import FILING_CLASSES
 
 _YUAN = re.compile(r"[0-9]{1,13}(\.[0-9]{1,2})?")
 _RATIO = re.compile(r"[0-9](\.[0-9]{1,4})?")
 _LEVEL = re.compile(r"[0-9]{1,2}")
-
-
-class PolicyInvalidError(Refused):
-    """Is a policy document that does not say what it must: file, key path, expected, got."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(Refusal.POLICY_INVALID, text)
 
 
 class Dated(NamedTuple):
@@ -93,15 +87,17 @@ class Policy:
     def rules_on(self, insutype: str, day: int) -> Rules | None:
         """Returns the rules of an insurance type (a key of INSUTYPES) in force on a day."""
         values = self._values(insutype, Rules._fields, day)
-        return None if all(value is None for value in values) else Rules(*values)
+        return None if all(value is None for value in values) else Rules(*_completed(Rules._fields, values))
 
     def treatment_on(self, insutype: str, treatment: str, day: int) -> Treatment | None:
         """Returns the parameters of a kind of treatment (a key of MED_TYPES) in force on a day."""
         values = self._values(f"{insutype}.{treatment}", Treatment._fields, day)
-        return None if all(value is None for value in values) else Treatment(*values)
+        return None if all(value is None for value in values) else Treatment(*_completed(Treatment._fields, values))
 
     def level(self, table: ByLevel, hosp_lv: int) -> int | None:
         """Returns a table's value for a hospital level; one not listed is read as ``[policy.levels]`` says."""
+        if EVERY_LEVEL in table.values:
+            return table.values[EVERY_LEVEL]
         levels = self.header.levels
         name = str(hosp_lv)
         if name not in table.values:
@@ -111,6 +107,11 @@ class Policy:
     def _values(self, path: str, names: tuple[str, ...], day: int) -> list[Any]:
         dated = (self.parameters.get(f"{path}.{name}") for name in names)
         return [None if parameter is None else parameter.at(day) for parameter in dated]
+
+
+def _completed(names: tuple[str, ...], values: list[Any]) -> list[Any]:
+    """Returns values with what holds where a document does not state one."""
+    return [DEFAULTS.get(name) if value is None else value for name, value in zip(names, values, strict=True)]
 
 
 def digest_of(document: str) -> bytes:
@@ -163,11 +164,6 @@ def read_policy(document: str, where: str) -> Policy:
     return policy
 
 
-def _expect(holds: bool, where: str, path: str, expected: str, got: object) -> None:
-    if not holds:
-        raise PolicyInvalidError(f"{where}: {path}: expected {expected}, got {got!r}")
-
-
 def _table(value: Any, where: str, path: str) -> dict[str, Any]:
     _expect(isinstance(value, dict), where, path, "a table", value)
     return dict(value)
@@ -182,8 +178,8 @@ def _dated(table: Any, kind: Any, where: str, path: str) -> Dated:
         except ValueError:
             day = 0
         _expect(day > 0, where, path, "the day a value starts as its key, like 2023-01-01", key)
-        values[day] = _convert(value, kind, f"{where}: {path}.{key}")
-        _check_value(values[day], where, f"{path}.{key}")
+        values[day] = _convert(value, form_of(kind, value), f"{where}: {path}.{key}")
+        check_value(values[day], where, f"{path}.{key}")
     _expect(bool(values), where, path, "a value and the day it starts", {})
     days = sorted(values)
     return Dated(tuple(days), tuple(values[day] for day in days))
@@ -206,6 +202,9 @@ def _decode(kind: Any, value: Any) -> Any:
         return Factor(_basis_points(value, 99_999))
     if kind is FenByLevel or kind is RatioByLevel:
         return kind(_by_name(value, Fen if kind is FenByLevel else Ratio, "a hospital level or 'default'", _is_level))
+    if kind is FenAtLevel:
+        at_level = isinstance(value, dict)
+        return FenAtLevel(_decode(FenByLevel, value).values if at_level else {EVERY_LEVEL: _fen(value, False)})
     if kind is ByFiling:
         return ByFiling(
             _by_name(value, Factor, f"one of {', '.join(FILING_CLASSES[1:])}", FILING_CLASSES[1:].__contains__)
@@ -260,6 +259,7 @@ def _check_header(header: Header, path: str) -> None:
 
     expect(sorted(header.clawback_order) == sorted(parts), "clawback_order", f"each of {', '.join(parts)} once",
            list(header.clawback_order))  # fmt: skip
+    check_year_start(header.benefit_year_starts, path)
     for region in header.regions:
         expect(re.fullmatch(r"[0-9]{6}", region) is not None, "regions", "six digits", region)
     for prefix in header.prefixes:
@@ -273,49 +273,6 @@ def _check_header(header: Header, path: str) -> None:
         expect(_is_level(reads_as), f"levels.{level}", f"a level or {DEFAULT_LEVEL!r}", reads_as)
 
 
-def _check_value(value: Any, where: str, path: str) -> None:
-    """Raises PolicyInvalidError where one value contradicts itself."""
-    if isinstance(value, OffSite):
-        _check_off_site(value, where, path)
-    elif isinstance(value, Hifmi):
-        _expect(bool(value.tiers), where, f"{path}.tiers", "at least one tier", [])
-        _check_contiguous(value.tiers, TIERS_MAX, where, f"{path}.tiers")
-    elif isinstance(value, tuple) and value and isinstance(value[0], Segment):
-        _check_contiguous(value, SEGMENTS_MAX, where, path)
-    elif isinstance(value, tuple):
-        _expect(len(set(value)) == len(value), where, path, "each name once", list(value))
-
-
-def _check_off_site(off_site: OffSite, where: str, path: str) -> None:
-    if off_site.variant == "none":
-        return
-    for relation, table in (("same_province", off_site.same_province), ("cross_province", off_site.cross_province)):
-        values = {} if table is None else table.values
-        needed = relation in off_site.no_filing_needed
-        for name in (
-            ("long_term", "no_filing_needed")
-            if needed
-            else tuple(name for name in FILING_CLASSES[1:] if name != "no_filing_needed")
-        ):
-            _expect(name in values, where, f"{path}.{relation}", f"a value for {name}", sorted(values))
-        largest = max(values.values())
-        _expect(
-            off_site.variant == "V4" or largest <= 10_000, where, f"{path}.{relation}", "values from 0 to 1", largest
-        )
-
-
-def _check_contiguous(pieces: tuple[Segment | Tier, ...], most: int, where: str, path: str) -> None:
-    """Raises PolicyInvalidError unless the pieces follow each other from zero, each above the one before."""
-    _expect(len(pieces) <= most, where, path, f"at most {most} pieces", len(pieces))
-    reached: int | None = 0
-    for at, piece in enumerate(pieces):
-        key = f"{path}[{at}]"
-        expected = "nothing behind a piece without end" if reached is None else f"{reached} fen"
-        _expect(reached is not None and piece.above == reached, where, f"{key}.above", expected, piece.above)
-        _expect(piece.up_to is None or piece.up_to > piece.above, where, f"{key}.up_to", "more than above", piece.up_to)
-        reached = piece.up_to
-
-
 def _check_version(policy: Policy, day: int, where: str) -> None:
     """Raises PolicyInvalidError where the values in force on a day leave a question open."""
     for insutype in INSUTYPES:
@@ -324,17 +281,11 @@ def _check_version(policy: Policy, day: int, where: str) -> None:
             needed = [name for name in Rules._fields if name not in FUNDS]
             for name in (*needed, *(rules.further_funds_in_order or ())):
                 _expect(getattr(rules, name) is not None, where, f"{insutype}.{name}", f"a value on {day}", None)
+            check_bases(rules, day, where, insutype)
         for name in MED_TYPES:
             treatment = policy.treatment_on(insutype, name, day)
             if treatment is not None:
-                _expect(rules is not None, where, insutype, f"rules behind its {name} on {day}", None)
-                _check_treatment(treatment, STATUSES[insutype], day, where, f"{insutype}.{name}")
-
-
-def _check_treatment(treatment: Treatment, statuses: tuple[str, ...], day: int, where: str, path: str) -> None:
-    for name in Treatment._fields:
-        _expect(getattr(treatment, name) is not None, where, f"{path}.{name}", f"a value on {day}", None)
-    for at, segment in enumerate(treatment.segments):
-        stated = tuple(name for name in RatioByStatus.__struct_fields__ if getattr(segment.ratio, name) is not None)
-        key = f"{path}.segments[{at}].ratio"
-        _expect(stated == statuses, where, key, f"a ratio for {' and '.join(statuses)}", stated)
+                if rules is None:
+                    _expect(False, where, insutype, f"rules behind its {name} on {day}", None)
+                else:
+                    check_treatment(treatment, rules, STATUSES[insutype], day, where, f"{insutype}.{name}")
