@@ -24,13 +24,18 @@ import msgspec
 
 from core_ext.layout import AMOUNTS, FUND_PARTS
 from core_ext.plan import NO_LIMIT, SEGMENTS_MAX, TIERS_MAX
+from ledger.money import yuan_text
+from ledger.policy_errors import UNREADABLE, following, resting
+from ledger.policy_errors import PolicyInvalidError as PolicyInvalidError
+from ledger.policy_errors import convert as _convert_with
+from ledger.policy_errors import expect as _expect
 from ledger.policy_terms import (
     DEFAULT_LEVEL,
     FUNDS,
     INSUTYPES,
     MED_TYPES,
     OTHER_LEVEL,
-    RULE_TYPES,
+    SECTIONS,
     STATUSES,
     TREATMENT_TYPES,
     ByFiling,
@@ -50,19 +55,11 @@ from ledger.policy_terms import (
     Tier,
     Treatment,
 )
-from ledger.refusals import Refusal, Refused
 from ledger.registers import FILING_CLASSES
 
 _YUAN = re.compile(r"[0-9]{1,13}(\.[0-9]{1,2})?")
 _RATIO = re.compile(r"[0-9](\.[0-9]{1,4})?")
 _LEVEL = re.compile(r"[0-9]{1,2}")
-
-
-class PolicyInvalidError(Refused):
-    """Is a policy document that does not say what it must: file, key path, expected, got."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(Refusal.POLICY_INVALID, text)
 
 
 class Dated(NamedTuple):
@@ -141,59 +138,65 @@ def read_policy(document: str, where: str) -> Policy:
         tree = tomllib.loads(document)
     except tomllib.TOMLDecodeError as error:
         raise PolicyInvalidError(f"{where}: expected TOML: {error}") from None
-    header = _convert(tree.pop("policy", {}), Header, f"{where}: policy")
-    _check_header(header, f"{where}: policy")
+    header = _convert(tree.pop("policy", {}), Header, where, "policy")
+    if header is not UNREADABLE:
+        _check_header(header, where)
     parameters: dict[str, Dated] = {}
     for insutype, tables in tree.items():
-        _expect(insutype in INSUTYPES, where, insutype, f"one of policy, {', '.join(INSUTYPES)}", insutype)
+        if not _expect(insutype in SECTIONS, where, insutype, f"one of policy, {', '.join(SECTIONS)}", insutype):
+            continue
+        own_types = SECTIONS[insutype]
+        treatments = MED_TYPES if insutype in INSUTYPES else {}
         for name, table in _table(tables, where, insutype).items():
             path = f"{insutype}.{name}"
-            if name in RULE_TYPES:
-                parameters[path] = _dated(table, RULE_TYPES[name], where, path)
+            if name in own_types:
+                parameters[path] = _dated(table, own_types[name], where, path)
                 continue
-            _expect(name in MED_TYPES, where, path, f"one of {', '.join((*RULE_TYPES, *MED_TYPES))}", name)
+            if not _expect(name in treatments, where, path, f"one of {', '.join((*own_types, *treatments))}", name):
+                continue
             for parameter, values in _table(table, where, path).items():
                 key = f"{path}.{parameter}"
-                _expect(parameter in TREATMENT_TYPES, where, key, f"one of {', '.join(TREATMENT_TYPES)}", parameter)
-                parameters[key] = _dated(values, TREATMENT_TYPES[parameter], where, key)
+                if _expect(parameter in TREATMENT_TYPES, where, key, f"one of {', '.join(TREATMENT_TYPES)}", parameter):
+                    parameters[key] = _dated(values, TREATMENT_TYPES[parameter], where, key)
     policy = Policy(header, parameters)
-    _expect(bool(policy.days), where, "employee or resident", "at least one parameter", "none")
+    _expect(bool(parameters), where, "employee or resident", "at least one parameter", "none")
     for day in policy.days:
-        _check_version(policy, day, where)
+        with following(), resting():
+            _check_version(policy, day, where)
     return policy
 
 
-def _expect(holds: bool, where: str, path: str, expected: str, got: object) -> None:
-    if not holds:
-        raise PolicyInvalidError(f"{where}: {path}: expected {expected}, got {got!r}")
-
-
 def _table(value: Any, where: str, path: str) -> dict[str, Any]:
-    _expect(isinstance(value, dict), where, path, "a table", value)
-    return dict(value)
+    return dict(value) if _expect(isinstance(value, dict), where, path, "a table", value) else {}
 
 
 def _dated(table: Any, kind: Any, where: str, path: str) -> Dated:
     """Returns a parameter's values by the day they start."""
     values: dict[int, Any] = {}
-    for key, value in _table(table, where, path).items():
+    entries = _table(table, where, path)
+    _expect(bool(entries), where, path, "a value and the day it starts", entries)
+    last = 0
+    for key, value in entries.items():
         try:
             day = int(date.fromisoformat(key).strftime("%Y%m%d")) if len(key) == 10 else 0
         except ValueError:
             day = 0
-        _expect(day > 0, where, path, "the day a value starts as its key, like 2023-01-01", key)
-        values[day] = _convert(value, kind, f"{where}: {path}.{key}")
-        _check_value(values[day], where, f"{path}.{key}")
-    _expect(bool(values), where, path, "a value and the day it starts", {})
+        if not _expect(day > 0, where, f"{path}.{key}", "the day a value starts as its key, like 2023-01-01", key):
+            continue
+        _expect(day > last, where, f"{path}.{key}", "days in ascending order, each value behind the one it follows",
+                key)  # fmt: skip
+        last = max(last, day)
+        read = _convert(value, kind, where, f"{path}.{key}")
+        if read is not UNREADABLE:
+            values[day] = read
+            with resting():
+                _check_value(read, where, f"{path}.{key}")
     days = sorted(values)
     return Dated(tuple(days), tuple(values[day] for day in days))
 
 
-def _convert(value: Any, kind: Any, path: str) -> Any:
-    try:
-        return msgspec.convert(value, kind, dec_hook=_decode)
-    except msgspec.ValidationError as error:
-        raise PolicyInvalidError(f"{path}: {error}") from None
+def _convert(value: Any, kind: Any, where: str, path: str) -> Any:
+    return _convert_with(value, kind, where, path, _decode)
 
 
 def _decode(kind: Any, value: Any) -> Any:
@@ -251,12 +254,12 @@ def _basis_points(value: Any, largest: int) -> int:
     raise ValueError(f"expected {kind}, got {value!r}")
 
 
-def _check_header(header: Header, path: str) -> None:
+def _check_header(header: Header, where: str) -> None:
     """Raises PolicyInvalidError where ``[policy]`` names no region, prefix, level or fund that can be."""
     parts = tuple(AMOUNTS[at] for at in FUND_PARTS)
 
     def expect(holds: bool, key: str, expected: str, got: object) -> None:
-        _expect(holds, path, key, expected, got)
+        _expect(holds, where, f"policy.{key}", expected, got)
 
     expect(sorted(header.clawback_order) == sorted(parts), "clawback_order", f"each of {', '.join(parts)} once",
            list(header.clawback_order))  # fmt: skip
@@ -309,11 +312,13 @@ def _check_contiguous(pieces: tuple[Segment | Tier, ...], most: int, where: str,
     _expect(len(pieces) <= most, where, path, f"at most {most} pieces", len(pieces))
     reached: int | None = 0
     for at, piece in enumerate(pieces):
-        key = f"{path}[{at}]"
-        expected = "nothing behind a piece without end" if reached is None else f"{reached} fen"
-        _expect(reached is not None and piece.above == reached, where, f"{key}.above", expected, piece.above)
-        _expect(piece.up_to is None or piece.up_to > piece.above, where, f"{key}.up_to", "more than above", piece.up_to)
-        reached = piece.up_to
+        key, above, up_to = f"{path}[{at}]", yuan_text(piece.above), piece.up_to
+        if _expect(reached is not None, where, f"{key}.above", "nothing behind a piece without end", above):
+            expected = f"{yuan_text(reached or 0)}, where the piece before ends"
+            _expect(piece.above == reached, where, f"{key}.above", expected, above)
+        _expect(up_to is None or up_to > piece.above, where, f"{key}.up_to", f"more than {above}",
+                yuan_text(up_to or 0))  # fmt: skip
+        reached = up_to
 
 
 def _check_version(policy: Policy, day: int, where: str) -> None:

@@ -3,7 +3,7 @@
 Section and step numbers are DOMAIN's; ``core_ext.reference.benefit`` computes what the parameters mean.
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -201,3 +201,22 @@ FUNDS: dict[str, Any] = {"hifob": Hifob, "hifmi": Hifmi, "maf": Maf}
 #: The type of each parameter of an insurance type, and of each parameter of a kind of treatment, by name.
 RULE_TYPES: dict[str, Any] = Rules.__annotations__ | FUNDS
 TREATMENT_TYPES: dict[str, Any] = dict(Treatment.__annotations__)
+
+
+#: A number of working days.
+Days = Annotated[int, msgspec.Meta(ge=1, le=250)]
+
+
+class WorkingDays(Part, frozen=True):
+    """Is how many working days clearing takes once the notices are out (DOMAIN section 2)."""
+
+    submit: Days
+    transfer: Days
+    record: Days
+
+
+#: The types of the parameters of clearing, which are the same for every insurance type.
+CLEARING_TYPES: dict[str, Any] = {"working_days": WorkingDays}
+
+#: The sections of a document beside ``[policy]``, and the types of the parameters each has of its own.
+SECTIONS: dict[str, dict[str, Any]] = {**dict.fromkeys(INSUTYPES, RULE_TYPES), "clearing": CLEARING_TYPES}
