@@ -1,6 +1,6 @@
 """Chooses the plan of every claim of a batch: the policies in force, in log order, and the plans compiled so far."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,9 +59,7 @@ class PolicyBook:
     def enact(self, event: PolicyEnacted) -> None:
         """Puts a document in force for its regions; a later one wins, but never an assumed one over a real one."""
         if event.digest not in self._documents:
-            self._documents[event.digest] = len(self._policies)
-            self._policies.append(read_policy(event.document, event.name))
-            self._index_versions()
+            self.know({event.digest: read_policy(event.document, event.name)})
         document = self._documents[event.digest]
         enactment = len(self.assumed)
         digest = np.frombuffer(event.digest, np.uint8).reshape(1, 16)
@@ -74,6 +72,13 @@ class PolicyBook:
                 self.regions.declare(self._policies[document].header.prefixes, region)
         self._region_keys = np.array(sorted(self._in_force), np.int64)
         self._region_enactment = np.array([self._in_force[key] for key in sorted(self._in_force)], np.int64)
+
+    def know(self, policies: Mapping[bytes, Policy]) -> None:
+        """Adds documents by digest without putting them in force: ``resolve_pinned`` finds plans under them."""
+        for digest, policy in policies.items():
+            self._documents[digest] = len(self._policies)
+            self._policies.append(policy)
+        self._index_versions()
 
     def check(self, event: PolicyEnacted) -> None:
         """Raises Refused where a policy may not be enacted so: what a command asks before it writes the event."""
@@ -98,6 +103,11 @@ class PolicyBook:
         """Returns whether a policy that is not assumed is in force for a region."""
         enactment = self._in_force.get(region)
         return enactment is not None and not self.assumed[enactment]
+
+    def digest_in_force(self, region: int) -> bytes | None:
+        """Returns the digest of the document in force for a region, None where there is none."""
+        enactment = self._in_force.get(region)
+        return None if enactment is None else self.digests[enactment].tobytes()
 
     def policy_named(self, digest: bytes) -> Policy | None:
         """Returns the enacted document with a digest, in force or not."""

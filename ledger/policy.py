@@ -20,8 +20,6 @@ from datetime import date
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-import msgspec
-
 from core_ext.layout import AMOUNTS, FUND_PARTS
 from core_ext.plan import NO_LIMIT, SEGMENTS_MAX, TIERS_MAX
 from ledger.money import yuan_text

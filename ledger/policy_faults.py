@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ledger.policy import Policy, read_policy
 from ledger.policy_errors import Fault, collecting, resting
 from ledger.policy_terms import WorkingDays
+from ledger.policy_views import iso
 from ledger.toml_lines import key_lines, line_of
 from ledger.working_days import published_years, unpublished
 
@@ -66,8 +67,4 @@ def _calendar_faults(policy: Policy, until: int) -> Iterator[Fault]:
                 text = unpublished(year)
                 expected, _, got = text.removeprefix("expected ").rpartition(", got ")
                 in_force = max(day for day in dated.days if day // 10_000 <= year)
-                yield Fault(f"{path}.{_iso(in_force)}", expected, got)
-
-
-def _iso(day: int) -> str:
-    return f"{day // 10_000:04d}-{day // 100 % 100:02d}-{day % 100:02d}"
+                yield Fault(f"{path}.{iso(in_force)}", expected, got)

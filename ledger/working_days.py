@@ -48,7 +48,8 @@ def _calendar(year: int) -> "China":
 
     if year not in published_years():
         raise CalendarUnpublishedError(unpublished(year))
-    return China(years=year)
+    calendar: China = China(years=year)  # type: ignore[no-untyped-call]
+    return calendar
 
 
 def unpublished(year: int) -> str:
