@@ -13,8 +13,8 @@ def register(app: App) -> None:
     policy = App(name="policy", help="Check policies (政策), put them in force, show and compare them.")
     for command, name in ((enact, "enact"), (list_policies, "list"), (document, "document")):
         policy.command(command, name=name)
-    for command in (policies.show, policies.check, policies.diff, policies.test):
-        policy.command(command)
+    for reading in (policies.show, policies.check, policies.diff, policies.test):
+        policy.command(reading)
     app.command(policy)
 
 

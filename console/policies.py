@@ -56,7 +56,7 @@ def check(files: list[str], /, *, until: int = 0, options: Asked = NOT_ASKED) ->
         for fault in found:
             output.print_line(str(fault))
         if not found:
-            output.print_line(f"{len(files)} checked, nothing is wrong")
+            output.print_line(f"{counted(len(files), 'document')}, nothing is wrong")
     return failures.CHECK_FAILED if found else failures.OK
 
 
@@ -83,8 +83,8 @@ def show(policy: str, /, *, on: Day = 0, insutype: str = "", options: Options = 
     if not values:
         raise UserError("unknown_key", f"expected a day on which {policy} has a value, got {iso(day)}")
     if options.json:
-        rows = [{"key": each.key, "since": iso(each.since), "value": each.text} for each in values]
-        output.print_json({"policy": found.header.name, "on": iso(day), "values": rows})
+        listed = [{"key": each.key, "since": iso(each.since), "value": each.text} for each in values]
+        output.print_json({"policy": found.header.name, "on": iso(day), "values": listed})
         return
     output.print_fields(
         [
@@ -169,8 +169,21 @@ def test(files: list[Path], /, *, options: Asked = NOT_ASKED) -> int:
         for each in missed:
             output.print_line(str(each))
         claims = sum(result.claims for result in results)
-        output.print_line(f"{len(results)} cases, {claims} claims: {len(missed)} expectations missed")
+        output.print_line(
+            ", ".join(
+                (
+                    counted(len(results), "case"),
+                    counted(claims, "claim"),
+                    f"{counted(len(missed), 'expectation')} missed",
+                )
+            )
+        )
     return failures.CHECK_FAILED if missed else failures.OK
+
+
+def counted(number: int, noun: str) -> str:
+    """Returns a number with its noun."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _policy(name: str, options: Options) -> "Policy":

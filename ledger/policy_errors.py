@@ -14,7 +14,7 @@ import msgspec
 
 from ledger.refusals import Refusal, Refused
 
-Decode = Callable[[Any, Any], Any]
+Decode = Callable[[Any, Any], Any] | None
 
 #: Stands for a value that could not be read, while faults are collected.
 UNREADABLE: Any = object()
