@@ -5,15 +5,18 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 MADE := $(VENV)/.made
 CLAIMS ?= 100000
+EXAMPLES ?= 100000
+SEED ?= $(shell date +%s)
 
 SOURCES := $(wildcard core_ext/_*.pyx core_ext/*.pxd core_ext/*.h)
 PACKAGES := core_ext ledger projections console
 
-.PHONY: help demo build test check bench docs clean
+.PHONY: help demo build test faults check bench docs clean
 
 help:
 	@echo 'make demo    build, then run a generated month from file to replay (CLAIMS=$(CLAIMS))'
 	@echo 'make test    run every test, on SQLite and on a real PostgreSQL'
+	@echo 'make faults  draw policies over the whole language and compare both kernels (EXAMPLES=$(EXAMPLES), SEED=now)'
 	@echo 'make check   ruff, mypy --strict, import-linter'
 	@echo 'make build   compile the kernels and install the packages into $(VENV)'
 	@echo 'make bench   measure, and write bench/report.json'
@@ -27,6 +30,10 @@ build: $(MADE)/build
 
 test: $(MADE)/build $(MADE)/test
 	$(BIN)/python -m pytest $(ARGS)
+
+faults: $(MADE)/build $(MADE)/test
+	@echo 'EXAMPLES=$(EXAMPLES) SEED=$(SEED)'
+	LEDGER_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/settle/test_language.py --hypothesis-seed=$(SEED) $(ARGS)
 
 check: $(MADE)/build $(MADE)/test $(MADE)/check
 	$(BIN)/ruff check .

@@ -11,7 +11,8 @@ from core_ext.benefit cimport *
 from core_ext.columns cimport *
 
 from core_ext.layout import ACCUMULATOR, AMOUNT, FACT, HOW
-from core_ext.plan import NO_LIMIT, PLAN_AT
+from core_ext.plan import FUND, FUND_BASES, FURTHER_FUNDS, PLAN_AT
+from core_ext.plan import NO_LIMIT as _NO_LIMIT
 from core_ext.plan import RANGE as _RANGE
 from core_ext.plan import RATIO_ONE as _RATIO_ONE
 from core_ext.settling import Batch, check_shapes
@@ -36,24 +37,28 @@ _YEAR_BUILT = {
     "placed_outpatient": Y_PLACED_OUTPATIENT, "placed_chronic": Y_PLACED_CHRONIC,
     "placed_pharmacy": Y_PLACED_PHARMACY, "hifp_pay": Y_HIFP_PAY, "hifob_pay": Y_HIFOB_PAY, "hifmi_pay": Y_HIFMI_PAY,
     "catastrophic": Y_CATASTROPHIC, "assistance": Y_ASSISTANCE, "maf_pay": Y_MAF_PAY,
-    "inscp_scp_amt": Y_INSCP_SCP_AMT, "fund_pay_sumamt": Y_FUND_PAY_SUMAMT,
+    "inscp_scp_amt": Y_INSCP_SCP_AMT, "fund_pay_sumamt": Y_FUND_PAY_SUMAMT, "cvlserv_pay": Y_CVLSERV_PAY,
+    "hifes_pay": Y_HIFES_PAY, "hifdm_pay": Y_HIFDM_PAY, "oth_pay": Y_OTH_PAY, "further": Y_FURTHER,
+    "deductible_stays": Y_DEDUCTIBLE_STAYS, "last_discharge": Y_LAST_DISCHARGE,
+    "stay_deductible": Y_STAY_DEDUCTIBLE,
 }
 _PLAN_BUILT = {
     "relation": P_RELATION, "filing": P_FILING, "first_ratio": P_FIRST_RATIO, "deductible_kind": P_DEDUCTIBLE_KIND,
     "deductible_amount": P_DEDUCTIBLE_AMOUNT, "deductible_less": P_DEDUCTIBLE_LESS,
     "deductible_floor": P_DEDUCTIBLE_FLOOR, "deductible_factor": P_DEDUCTIBLE_FACTOR,
-    "deductible_exempt": P_DEDUCTIBLE_EXEMPT, "deductible_waived": P_DEDUCTIBLE_WAIVED,
-    "deductible_inside": P_DEDUCTIBLE_INSIDE, "to_date": P_TO_DATE, "placed": P_PLACED, "stay": P_STAY,
-    "stay_below_counts": P_STAY_BELOW_COUNTS, "ceiling": P_CEILING, "over_uncovered": P_OVER_UNCOVERED,
-    "fund_1": P_FUND_1, "fund_2": P_FUND_2, "fund_3": P_FUND_3, "hifob_ratio": P_HIFOB_RATIO,
-    "hifob_cap": P_HIFOB_CAP, "catastrophic": P_CATASTROPHIC, "catastrophic_first": P_CATASTROPHIC_FIRST,
-    "catastrophic_over": P_CATASTROPHIC_OVER, "catastrophic_less_hifob": P_CATASTROPHIC_LESS_HIFOB,
-    "catastrophic_threshold": P_CATASTROPHIC_THRESHOLD, "assistance": P_ASSISTANCE,
-    "assistance_first": P_ASSISTANCE_FIRST, "assistance_less_hifob": P_ASSISTANCE_LESS_HIFOB,
-    "assistance_less_hifmi": P_ASSISTANCE_LESS_HIFMI, "assistance_threshold": P_ASSISTANCE_THRESHOLD,
-    "assistance_ratio": P_ASSISTANCE_RATIO, "assistance_cap": P_ASSISTANCE_CAP, "account": P_ACCOUNT,
-    "segments": P_SEGMENTS, "segment_edge_0": P_SEGMENT_EDGE_0, "segment_ratio_0": P_SEGMENT_RATIO_0,
-    "tiers": P_TIERS, "tier_edge_0": P_TIER_EDGE_0, "tier_ratio_0": P_TIER_RATIO_0,
+    "deductible_cap": P_DEDUCTIBLE_CAP, "deductible_exempt": P_DEDUCTIBLE_EXEMPT,
+    "deductible_waived": P_DEDUCTIBLE_WAIVED, "deductible_inside": P_DEDUCTIBLE_INSIDE, "readmission": P_READMISSION,
+    "transfer": P_TRANSFER, "to_date": P_TO_DATE, "on_payment": P_ON_PAYMENT, "placed": P_PLACED, "stay": P_STAY,
+    "stay_below_counts": P_STAY_BELOW_COUNTS, "ceiling": P_CEILING, "ceiling_cost": P_CEILING_COST,
+    "over_uncovered": P_OVER_UNCOVERED, "account": P_ACCOUNT, "mulaid": P_MULAID, "segments": P_SEGMENTS,
+    "segment_edge_0": P_SEGMENT_EDGE_0, "segment_ratio_0": P_SEGMENT_RATIO_0,
+    "segment_edge_1": P_SEGMENT_EDGE_0 + 2, "funds": P_FUNDS, "fund_0_code": P_FUND_0,
+    "fund_1_code": P_FUND_0 + FUND_WIDTH, "fund_6_code": P_FUND_0 + (FUNDS_MAX - 1) * FUND_WIDTH,
+}
+_FUND_BUILT = {
+    "code": U_CODE, "personal": U_PERSONAL, "to_date": U_TO_DATE, "first": U_FIRST, "over": U_OVER, "less": U_LESS,
+    "threshold": U_THRESHOLD, "cap": U_CAP, "tiers": U_TIERS, "edge_0": U_EDGE_0, "ratio_0": U_RATIO_0,
+    "edge_1": U_EDGE_0 + 2,
 }
 
 
@@ -64,14 +69,19 @@ def _check_columns():
         (_AMOUNT_BUILT, AMOUNT, AMOUNTS_WIDTH),
         (_YEAR_BUILT, ACCUMULATOR, YEAR_WIDTH),
         (_PLAN_BUILT, PLAN_AT, PLAN_WIDTH),
+        (_FUND_BUILT, {name: at for at, name in enumerate(FUND)}, FUND_WIDTH),
     ):
         if len(columns) != width or any(columns[name] != at for name, at in built.items()):
             raise ImportError(f"core_ext._settle is built for other columns, {list(built)}: run `make build`")
     if HOW[:4] != ("relation", "filing", "first_selfpay", "over_ceiling") or len(HOW) != HOW_WIDTH:
         raise ImportError(f"core_ext._settle is built for another HOW than {HOW}: run `make build`")
-    if PLAN_AT["tiers"] != P_SEGMENT_EDGE_0 + 2 * SEGMENTS_MAX or PLAN_WIDTH != P_TIER_EDGE_0 + 2 * TIERS_MAX:
-        raise ImportError("core_ext._settle is built for other numbers of segments and tiers: run `make build`")
-    if _RANGE != RANGE or _RANGE.bit_length() != RANGE_BITS or _RATIO_ONE != ONE or not RANGE < NO_LIMIT < 2**62:
+    if PLAN_WIDTH != P_FUND_0 + FUNDS_MAX * FUND_WIDTH or FUND_WIDTH != U_EDGE_0 + 2 * TIERS_MAX:
+        raise ImportError("core_ext._settle is built for other numbers of funds and tiers: run `make build`")
+    for code, (fund, base) in enumerate(zip(FURTHER_FUNDS, FUND_BASES, strict=True)):
+        built = (FUND_AMOUNT[code], FUND_PAID[code], FUND_BASE[code])
+        if code and built != (AMOUNT[fund], ACCUMULATOR[fund], ACCUMULATOR[base]):
+            raise ImportError(f"core_ext._settle is built for other further funds than {fund}: run `make build`")
+    if _RANGE != RANGE or _RANGE.bit_length() != RANGE_BITS or _RATIO_ONE != ONE or _NO_LIMIT != NO_LIMIT:
         raise ImportError("core_ext._settle is built for other limits than core_ext.plan: run `make build`")
 
 
@@ -198,6 +208,7 @@ cdef int64_t settlement(Tables* tables, Py_ssize_t row) noexcept nogil:
     if kind == SOURCE_UNCHECKED:
         refusal = settled_by_source(facts, given, 0, booked)
         copy_row(computed, booked)
+        clear_year(added)
         paid(facts, booked, added)
         added[Y_STAYS] = 1 if facts[F_MED_TYPE] == STAY_MED_TYPE else 0
         relation = relation_of(facts)
@@ -211,8 +222,9 @@ cdef int64_t settlement(Tables* tables, Py_ssize_t row) noexcept nogil:
                 refusal = IDENTITY_I2
         else:
             refusal = settled_by_source(facts, given, computed[A_ACT_PAY_DEDC], booked)
-            computed[A_ACCT_MULAID_PAY] = least(booked[A_ACCT_MULAID_PAY], computed[A_ACCT_PAY])
-        contribution(plan, facts, booked, &gives, added)
+            if plan[P_MULAID]:
+                computed[A_ACCT_MULAID_PAY] = least(booked[A_ACCT_MULAID_PAY], computed[A_ACCT_PAY])
+        contribution(plan, facts, year, booked, &gives, added)
         relation, filing = plan[P_RELATION], plan[P_FILING]
     if refusal:
         return refusal
@@ -224,11 +236,11 @@ cdef int64_t settlement(Tables* tables, Py_ssize_t row) noexcept nogil:
         return ARITHMETIC_OVERFLOW
     copy_row(tables.booked + row * AMOUNTS_WIDTH, booked)
     copy_row(tables.computed + row * AMOUNTS_WIDTH, computed)
-    copy_row(tables.before + row * YEAR_WIDTH, year)
-    copy_row(tables.delta + row * YEAR_WIDTH, added)
+    copy_year(tables.before + row * YEAR_WIDTH, year)
+    copy_year(tables.delta + row * YEAR_WIDTH, added)
     clear_how(tables, row)
     how[0], how[1], how[2], how[3] = relation, filing, gives.first_selfpay, gives.over_ceiling
-    copy_row(year, after)
+    copy_year(year, after)
     balance[0] = balance_after
     tables.balc[row] = balance_after
     return 0
@@ -302,8 +314,8 @@ cdef int64_t refund(Tables* tables, Py_ssize_t row) noexcept nogil:
         tables.booked[row * AMOUNTS_WIDTH + at] = tables.computed[row * AMOUNTS_WIDTH + at] = -amounts[at]
     for at in range(YEAR_WIDTH):
         tables.delta[row * YEAR_WIDTH + at] = -contributed[at]
-    copy_row(tables.before + row * YEAR_WIDTH, year)
-    copy_row(year, after)
+    copy_year(tables.before + row * YEAR_WIDTH, year)
+    copy_year(year, after)
     clear_how(tables, row)
     tables.how[row * HOW_WIDTH] = relation_of(tables.facts + row * FACTS_WIDTH)
     balance[0] = balance_after
@@ -315,8 +327,8 @@ cdef int64_t refund(Tables* tables, Py_ssize_t row) noexcept nogil:
 cdef void clear(Tables* tables, Py_ssize_t row) noexcept nogil:
     clear_row(tables.booked + row * AMOUNTS_WIDTH)
     clear_row(tables.computed + row * AMOUNTS_WIDTH)
-    clear_row(tables.before + row * YEAR_WIDTH)
-    clear_row(tables.delta + row * YEAR_WIDTH)
+    clear_year(tables.before + row * YEAR_WIDTH)
+    clear_year(tables.delta + row * YEAR_WIDTH)
     clear_how(tables, row)
     tables.balc[row] = 0
 
@@ -340,11 +352,16 @@ cdef Py_ssize_t stray(
 
 
 cdef inline bint sound(const int64_t* plan) noexcept nogil:
-    return (
-        0 <= plan[P_PLACED] < YEAR_WIDTH
-        and 0 <= plan[P_SEGMENTS] <= SEGMENTS_MAX
-        and 0 <= plan[P_TIERS] <= TIERS_MAX
-    )
+    cdef const int64_t* fund = plan + P_FUND_0
+    cdef Py_ssize_t at
+    if not (0 <= plan[P_PLACED] < YEAR_WIDTH and 0 <= plan[P_SEGMENTS] <= SEGMENTS_MAX
+            and 0 <= plan[P_FUNDS] <= FUNDS_MAX):
+        return False
+    for at in range(plan[P_FUNDS]):
+        if not (0 < fund[U_CODE] <= FUNDS_MAX and 0 <= fund[U_TIERS] <= TIERS_MAX):
+            return False
+        fund += FUND_WIDTH
+    return True
 
 
 cdef void settle_rows(Tables* tables) noexcept nogil:

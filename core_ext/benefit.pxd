@@ -10,6 +10,7 @@ cdef struct Gives:
     int64_t base
     int64_t first_selfpay
     int64_t over_ceiling
+    bint continues
 
 
 cdef inline int64_t least(int64_t a, int64_t b) noexcept nogil:
@@ -73,71 +74,108 @@ cdef inline int64_t fund_parts(const int64_t* amounts) noexcept nogil:
     return total
 
 
-cdef inline int64_t catastrophic_amount(
-    const int64_t* plan, const int64_t* facts, const int64_t* amounts, const Gives* gives
+cdef inline int64_t fund_base(
+    const int64_t* fund, const int64_t* facts, const int64_t* amounts, const Gives* gives
 ) noexcept nogil:
     cdef int64_t amount
-    if not plan[P_CATASTROPHIC]:
-        return 0
+    cdef Py_ssize_t at
+    if not fund[U_PERSONAL]:
+        return gives.over_ceiling
     amount = facts[F_INSCP_SCP_AMT] - amounts[A_HIFP_PAY]
-    if plan[P_CATASTROPHIC_LESS_HIFOB]:
-        amount -= amounts[A_HIFOB_PAY]
-    if not plan[P_CATASTROPHIC_FIRST]:
+    if fund[U_LESS]:
+        for at in range(FUND_PART_FIRST, FUND_PART_LAST + 1):
+            amount -= amounts[at] & -(fund[U_LESS] >> at & 1)
+    if not fund[U_FIRST]:
         amount -= gives.first_selfpay
-    if not plan[P_CATASTROPHIC_OVER]:
+    if not fund[U_OVER]:
         amount -= gives.over_ceiling
     return most(0, amount)
 
 
-cdef inline int64_t assistance_amount(
-    const int64_t* plan, const int64_t* facts, const int64_t* amounts, const Gives* gives
-) noexcept nogil:
-    cdef int64_t amount
-    if not plan[P_ASSISTANCE]:
+cdef inline int64_t fund_pay(const int64_t* fund, const int64_t* year, int64_t amount, int64_t left) noexcept nogil:
+    cdef int64_t before = year[FUND_BASE[fund[U_CODE]]] if fund[U_TO_DATE] else 0
+    cdef int64_t start = most(0, before - fund[U_THRESHOLD])
+    cdef int64_t stop = most(0, before + amount - fund[U_THRESHOLD])
+    cdef int64_t above = 0, paid = 0
+    cdef Py_ssize_t at
+    for at in range(fund[U_TIERS]):
+        if stop <= above:
+            break
+        paid += share(within(start, stop, above, fund[U_EDGE_0 + 2 * at]), fund[U_RATIO_0 + 2 * at])
+        above = fund[U_EDGE_0 + 2 * at]
+    return least(least(paid, most(0, fund[U_CAP] - year[FUND_PAID[fund[U_CODE]]])), most(0, left))
+
+
+# Operands are zero or above where divided: truncation is the floor.
+@cython.cdivision(True)
+cdef inline int64_t day_number(int64_t day) noexcept nogil:
+    cdef int64_t year, month
+    if not 1_01_01 <= day <= 9999_12_31:
         return 0
-    amount = facts[F_INSCP_SCP_AMT] - amounts[A_HIFP_PAY]
-    if plan[P_ASSISTANCE_LESS_HIFOB]:
-        amount -= amounts[A_HIFOB_PAY]
-    if plan[P_ASSISTANCE_LESS_HIFMI]:
-        amount -= amounts[A_HIFMI_PAY]
-    if not plan[P_ASSISTANCE_FIRST]:
-        amount -= gives.first_selfpay
-    return most(0, amount)
+    year, month = day // 10_000, day // 100 % 100
+    if month > 2:
+        month -= 3
+    else:
+        year -= 1
+        month += 9
+    return 365 * year + year // 4 - year // 100 + year // 400 + (153 * month + 2) // 5 + day % 100 - 1
+
+
+cdef inline int64_t discharge(const int64_t* facts) noexcept nogil:
+    return day_number(facts[F_ENDDATE]) * 100 + (facts[F_HOSP_LV] if 0 <= facts[F_HOSP_LV] < 100 else 0)
+
+
+@cython.cdivision(True)
+cdef inline bint continues_a_stay(const int64_t* plan, const int64_t* facts, const int64_t* year) noexcept nogil:
+    cdef int64_t last = year[Y_LAST_DISCHARGE], days
+    if last <= 0 or not plan[P_STAY] or not (plan[P_READMISSION] or plan[P_TRANSFER]):
+        return False
+    days = day_number(facts[F_BEGNDATE]) - last // 100
+    return 0 <= days < (plan[P_READMISSION] if last % 100 == discharge(facts) % 100 else plan[P_TRANSFER])
 
 
 # A stay's ordinal is unbounded in a foreign opening balance: past the last fall the floor holds, without a product.
 @cython.cdivision(True)
-cdef inline int64_t deductible(const int64_t* plan, const int64_t* year, int64_t base, int64_t room) noexcept nogil:
+cdef inline int64_t deductible(
+    const int64_t* plan, const int64_t* year, int64_t base, int64_t room, bint continues
+) noexcept nogil:
     cdef int64_t due = 0, earlier, less
-    if plan[P_DEDUCTIBLE_EXEMPT] or (plan[P_DEDUCTIBLE_WAIVED] and room == 0):
+    if plan[P_DEDUCTIBLE_EXEMPT] or (
+        plan[P_DEDUCTIBLE_WAIVED] and (room == 0 or year[Y_INSCP_SCP_AMT] >= plan[P_CEILING_COST])
+    ):
         return 0
     if plan[P_DEDUCTIBLE_KIND] == BY_ORDINAL:
-        earlier, less = most(0, year[Y_STAYS]), plan[P_DEDUCTIBLE_LESS]
+        earlier, less = most(0, year[Y_STAYS] - continues), plan[P_DEDUCTIBLE_LESS]
         if earlier < 1_000 or less == 0 or earlier <= plan[P_DEDUCTIBLE_AMOUNT] // less:
             due = plan[P_DEDUCTIBLE_AMOUNT] - less * earlier
-        due = most(plan[P_DEDUCTIBLE_FLOOR], due)
+        due = share(most(plan[P_DEDUCTIBLE_FLOOR], due), plan[P_DEDUCTIBLE_FACTOR])
+        if continues:
+            due = most(0, due - year[Y_STAY_DEDUCTIBLE])
+        due = least(due, most(0, plan[P_DEDUCTIBLE_CAP] - year[Y_DEDUCTIBLE_STAYS]))
     elif plan[P_DEDUCTIBLE_KIND] == ANNUAL:
-        due = most(0, plan[P_DEDUCTIBLE_AMOUNT] - year[Y_DEDUCTIBLE])
-    return least(share(due, plan[P_DEDUCTIBLE_FACTOR]), base)
+        due = share(most(0, plan[P_DEDUCTIBLE_AMOUNT] - year[Y_DEDUCTIBLE]), plan[P_DEDUCTIBLE_FACTOR])
+    return least(due, base)
 
 
-cdef inline int64_t hifmi(const int64_t* plan, const int64_t* year, int64_t amount) noexcept nogil:
-    cdef int64_t start = most(0, year[Y_CATASTROPHIC] - plan[P_CATASTROPHIC_THRESHOLD])
-    cdef int64_t stop = most(0, year[Y_CATASTROPHIC] + amount - plan[P_CATASTROPHIC_THRESHOLD])
-    cdef int64_t above = 0, paid = 0
+# Fills parts and payments of a cost whose payments fill the segments one after the other, from ``start`` on.
+cdef inline int64_t segments_on_payment(
+    const int64_t* plan, int64_t start, int64_t cost, int64_t* parts, int64_t* payments
+) noexcept nogil:
+    cdef int64_t above = 0, paid = 0, room, edge, ratio
     cdef Py_ssize_t at
-    for at in range(plan[P_TIERS]):
-        if stop <= above:
-            break
-        paid += share(within(start, stop, above, plan[P_TIER_EDGE_0 + at]), plan[P_TIER_RATIO_0 + at])
-        above = plan[P_TIER_EDGE_0 + at]
+    for at in range(plan[P_SEGMENTS]):
+        edge, ratio = plan[P_SEGMENT_EDGE_0 + 2 * at], plan[P_SEGMENT_RATIO_0 + 2 * at]
+        room = edge - most(above, start)
+        parts[at] = payments[at] = 0
+        if room > 0 and cost > 0:
+            parts[at], payments[at] = cost, share(cost, ratio)
+            if payments[at] > room:
+                payments[at] = room
+                parts[at] = cost_of(room, ratio)
+            cost -= parts[at]
+            paid += payments[at]
+        above = edge
     return paid
-
-
-cdef inline int64_t maf(const int64_t* plan, const int64_t* year, int64_t amount) noexcept nogil:
-    cdef int64_t start = most(0, year[Y_ASSISTANCE] - plan[P_ASSISTANCE_THRESHOLD])
-    cdef int64_t stop = most(0, year[Y_ASSISTANCE] + amount - plan[P_ASSISTANCE_THRESHOLD])
-    return least(share(stop - start, plan[P_ASSISTANCE_RATIO]), most(0, plan[P_ASSISTANCE_CAP] - year[Y_MAF_PAY]))
 
 
 cdef inline int64_t uncovered_cost(
@@ -151,8 +189,55 @@ cdef inline int64_t uncovered_cost(
         if spent < payments[at]:
             uncovered += parts[at]
             if spent:
-                uncovered -= cost_of(spent, plan[P_SEGMENT_RATIO_0 + at])
+                uncovered -= cost_of(spent, plan[P_SEGMENT_RATIO_0 + 2 * at])
     return uncovered
+
+
+# Fills parts and payments of the stretch (start, stop].
+cdef inline int64_t segments_on_cost(
+    const int64_t* plan, int64_t start, int64_t stop, int64_t* parts, int64_t* payments
+) noexcept nogil:
+    cdef int64_t above = 0, paid = 0
+    cdef Py_ssize_t at
+    for at in range(plan[P_SEGMENTS]):
+        parts[at] = within(start, stop, above, plan[P_SEGMENT_EDGE_0 + 2 * at])
+        payments[at] = share(parts[at], plan[P_SEGMENT_RATIO_0 + 2 * at]) if parts[at] else 0
+        paid += payments[at]
+        above = plan[P_SEGMENT_EDGE_0 + 2 * at]
+    return paid
+
+
+cdef inline int64_t start_of(const int64_t* plan, const int64_t* year) noexcept nogil:
+    if not plan[P_TO_DATE]:
+        return 0
+    if plan[P_ON_PAYMENT]:
+        return year[Y_HIFP_PAY]
+    if plan[P_TO_DATE] == YEAR_OF_KIND:
+        return year[plan[P_PLACED]]
+    if plan[P_TO_DATE] == YEAR_OF_ALL_KINDS:
+        return (
+            year[Y_PLACED_INPATIENT] + year[Y_PLACED_OUTPATIENT] + year[Y_PLACED_CHRONIC] + year[Y_PLACED_PHARMACY]
+        )
+    return 0
+
+
+cdef inline int64_t account_pay(
+    const int64_t* plan, const int64_t* facts, const int64_t* amounts, int64_t balance
+) noexcept nogil:
+    cdef int64_t parts = plan[P_ACCOUNT], allowed = 0
+    if parts == 0 or balance <= 0:
+        return 0
+    if parts & ACCOUNT_IN_SCOPE:
+        allowed += facts[F_INSCP_SCP_AMT] - amounts[A_FUND_PAY_SUMAMT]
+    if parts & ACCOUNT_NOT_DEDUCTIBLE:
+        allowed -= amounts[A_ACT_PAY_DEDC]
+    if parts & ACCOUNT_PRESELF:
+        allowed += facts[F_PRESELFPAY_AMT]
+    if parts & ACCOUNT_OVER_LIMIT:
+        allowed += facts[F_OVERLMT_SELFPAY]
+    if parts & ACCOUNT_FULL_SELFPAY:
+        allowed += facts[F_FULAMT_OWNPAY_AMT]
+    return most(0, least(least(balance, allowed), amounts[A_PSN_PART_AMT]))
 
 
 # Fills ``amounts`` with what the plan gives; steps 2 to 12.
@@ -163,71 +248,81 @@ cdef inline void benefit(
     cdef int64_t payments[SEGMENTS_MAX]
     cdef int64_t inscp = facts[F_INSCP_SCP_AMT]
     cdef int64_t room = most(0, plan[P_CEILING] - year[Y_HIFP_PAY])
-    cdef int64_t dedc, start, stop, above = 0, paid = 0, hifp, over, allowed
+    cdef int64_t above, dedc, start, paid, hifp, left, pays
+    cdef const int64_t* fund = plan + P_FUND_0
     cdef Py_ssize_t at
     clear_row(amounts)
     gives.first_selfpay = share(inscp, plan[P_FIRST_RATIO]) if plan[P_FIRST_RATIO] else 0
     gives.base = inscp - gives.first_selfpay
-    dedc = deductible(plan, year, gives.base, room)
-    start = year[plan[P_PLACED]] if plan[P_TO_DATE] else 0
+    above = least(gives.base, most(0, inscp - most(0, plan[P_CEILING_COST] - year[Y_INSCP_SCP_AMT])))
+    gives.base -= above
+    gives.continues = continues_a_stay(plan, facts, year)
+    dedc = deductible(plan, year, gives.base, room, gives.continues)
+    start = start_of(plan, year)
     if plan[P_DEDUCTIBLE_INSIDE]:
         start += dedc
-    stop = start + gives.base - dedc
-    for at in range(plan[P_SEGMENTS]):
-        parts[at] = within(start, stop, above, plan[P_SEGMENT_EDGE_0 + at])
-        payments[at] = share(parts[at], plan[P_SEGMENT_RATIO_0 + at]) if parts[at] else 0
-        paid += payments[at]
-        above = plan[P_SEGMENT_EDGE_0 + at]
+    if plan[P_ON_PAYMENT]:
+        paid = segments_on_payment(plan, start, gives.base - dedc, parts, payments)
+    else:
+        paid = segments_on_cost(plan, start, start + gives.base - dedc, parts, payments)
     hifp = least(paid, room)
     if hifp == paid:
-        over = 0
+        gives.over_ceiling = above
     elif plan[P_OVER_UNCOVERED]:
-        over = uncovered_cost(plan, parts, payments, hifp)
+        gives.over_ceiling = above + uncovered_cost(plan, parts, payments, hifp)
     else:
-        over = paid - hifp
-    gives.over_ceiling = over
+        gives.over_ceiling = above + paid - hifp
     amounts[A_ACT_PAY_DEDC] = dedc
     amounts[A_HIFP_PAY] = hifp
-    for at in range(P_FUND_1, P_FUND_3 + 1):
-        if plan[at] == HIFOB:
-            amounts[A_HIFOB_PAY] = least(
-                share(over, plan[P_HIFOB_RATIO]), most(0, plan[P_HIFOB_CAP] - year[Y_HIFOB_PAY])
-            )
-        elif plan[at] == HIFMI:
-            amounts[A_HIFMI_PAY] = hifmi(plan, year, catastrophic_amount(plan, facts, amounts, gives))
-        elif plan[at] == MAF:
-            amounts[A_MAF_PAY] = maf(plan, year, assistance_amount(plan, facts, amounts, gives))
-    amounts[A_FUND_PAY_SUMAMT] = fund_parts(amounts)
+    left = inscp - hifp
+    for at in range(plan[P_FUNDS]):
+        pays = fund_pay(fund, year, fund_base(fund, facts, amounts, gives), left)
+        amounts[FUND_AMOUNT[fund[U_CODE]]] += pays
+        left -= pays
+        fund += FUND_WIDTH
+    amounts[A_FUND_PAY_SUMAMT] = inscp - left
     amounts[A_PSN_PART_AMT] = facts[F_MEDFEE_SUMAMT] - amounts[A_FUND_PAY_SUMAMT] - facts[F_HOSP_PART_AMT]
-    if plan[P_ACCOUNT] != ACCOUNT_NOTHING and balance > 0:
-        allowed = inscp - amounts[A_FUND_PAY_SUMAMT]
-        if plan[P_ACCOUNT] == IN_SCOPE_AND_PRESELF:
-            allowed += facts[F_PRESELFPAY_AMT]
-        amounts[A_ACCT_PAY] = most(0, least(least(balance, allowed), amounts[A_PSN_PART_AMT]))
+    amounts[A_ACCT_PAY] = account_pay(plan, facts, amounts, balance)
     amounts[A_PSN_CASH_PAY] = amounts[A_PSN_PART_AMT] - amounts[A_ACCT_PAY]
 
 
 # Fills ``added`` with what the booked amounts add to the person's year; step 13.
 cdef inline void contribution(
-    const int64_t* plan, const int64_t* facts, const int64_t* booked, const Gives* gives, int64_t* added
+    const int64_t* plan, const int64_t* facts, const int64_t* year, const int64_t* booked, const Gives* gives,
+    int64_t* added,
 ) noexcept nogil:
-    cdef int64_t placed = gives.base - booked[A_ACT_PAY_DEDC]
+    cdef int64_t dedc = booked[A_ACT_PAY_DEDC], placed = gives.base - dedc, last
+    cdef const int64_t* fund = plan + P_FUND_0
+    cdef Py_ssize_t at
+    clear_year(added)
     paid(facts, booked, added)
-    if plan[P_STAY] and (placed > 0 or plan[P_STAY_BELOW_COUNTS]):
+    if plan[P_STAY] and (placed > 0 or plan[P_STAY_BELOW_COUNTS]) and not gives.continues:
         added[Y_STAYS] = 1
     if plan[P_DEDUCTIBLE_KIND] == ANNUAL:
-        added[Y_DEDUCTIBLE] = booked[A_ACT_PAY_DEDC]
+        added[Y_DEDUCTIBLE] = dedc
+    elif plan[P_DEDUCTIBLE_KIND] == BY_ORDINAL and plan[P_DEDUCTIBLE_CAP] < NO_LIMIT:
+        added[Y_DEDUCTIBLE_STAYS] = dedc
+    if plan[P_STAY] and (plan[P_READMISSION] or plan[P_TRANSFER]):
+        last = discharge(facts)
+        if last >= year[Y_LAST_DISCHARGE]:
+            added[Y_LAST_DISCHARGE] = last - year[Y_LAST_DISCHARGE]
+            added[Y_STAY_DEDUCTIBLE] = dedc if gives.continues else dedc - year[Y_STAY_DEDUCTIBLE]
     added[plan[P_PLACED]] = gives.base if plan[P_DEDUCTIBLE_INSIDE] else placed
-    added[Y_CATASTROPHIC] = catastrophic_amount(plan, facts, booked, gives)
-    added[Y_ASSISTANCE] = assistance_amount(plan, facts, booked, gives)
+    for at in range(plan[P_FUNDS]):
+        if fund[U_TO_DATE]:
+            added[FUND_BASE[fund[U_CODE]]] = fund_base(fund, facts, booked, gives)
+        fund += FUND_WIDTH
 
 
 # Fills ``added`` with what was paid, whoever decided it.
 cdef inline void paid(const int64_t* facts, const int64_t* booked, int64_t* added) noexcept nogil:
-    clear_row(added)
     added[Y_HIFP_PAY] = booked[A_HIFP_PAY]
     added[Y_HIFOB_PAY] = booked[A_HIFOB_PAY]
     added[Y_HIFMI_PAY] = booked[A_HIFMI_PAY]
     added[Y_MAF_PAY] = booked[A_MAF_PAY]
+    added[Y_CVLSERV_PAY] = booked[A_CVLSERV_PAY]
+    added[Y_HIFES_PAY] = booked[A_HIFES_PAY]
+    added[Y_HIFDM_PAY] = booked[A_HIFDM_PAY]
+    added[Y_OTH_PAY] = booked[A_OTH_PAY]
     added[Y_FUND_PAY_SUMAMT] = booked[A_FUND_PAY_SUMAMT]
     added[Y_INSCP_SCP_AMT] = facts[F_INSCP_SCP_AMT]

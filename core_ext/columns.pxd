@@ -14,26 +14,31 @@ cdef enum:
 
 cdef enum:
     Y_STAYS, Y_DEDUCTIBLE, Y_PLACED_INPATIENT, Y_PLACED_OUTPATIENT, Y_PLACED_CHRONIC, Y_PLACED_PHARMACY, Y_HIFP_PAY,
-    Y_HIFOB_PAY, Y_HIFMI_PAY, Y_CATASTROPHIC, Y_ASSISTANCE, Y_MAF_PAY, Y_INSCP_SCP_AMT, Y_FUND_PAY_SUMAMT
+    Y_HIFOB_PAY, Y_HIFMI_PAY, Y_CATASTROPHIC, Y_ASSISTANCE, Y_MAF_PAY, Y_INSCP_SCP_AMT, Y_FUND_PAY_SUMAMT,
+    Y_CVLSERV_PAY, Y_HIFES_PAY, Y_HIFDM_PAY, Y_OTH_PAY, Y_FURTHER, Y_DEDUCTIBLE_STAYS, Y_LAST_DISCHARGE,
+    Y_STAY_DEDUCTIBLE
 
 cdef enum:
     P_RELATION, P_FILING, P_FIRST_RATIO, P_DEDUCTIBLE_KIND, P_DEDUCTIBLE_AMOUNT, P_DEDUCTIBLE_LESS,
-    P_DEDUCTIBLE_FLOOR, P_DEDUCTIBLE_FACTOR, P_DEDUCTIBLE_EXEMPT, P_DEDUCTIBLE_WAIVED, P_DEDUCTIBLE_INSIDE,
-    P_TO_DATE, P_PLACED, P_STAY, P_STAY_BELOW_COUNTS, P_CEILING, P_OVER_UNCOVERED, P_FUND_1, P_FUND_2, P_FUND_3,
-    P_HIFOB_RATIO, P_HIFOB_CAP, P_CATASTROPHIC, P_CATASTROPHIC_FIRST, P_CATASTROPHIC_OVER, P_CATASTROPHIC_LESS_HIFOB,
-    P_CATASTROPHIC_THRESHOLD, P_ASSISTANCE, P_ASSISTANCE_FIRST, P_ASSISTANCE_LESS_HIFOB, P_ASSISTANCE_LESS_HIFMI,
-    P_ASSISTANCE_THRESHOLD, P_ASSISTANCE_RATIO, P_ASSISTANCE_CAP, P_ACCOUNT, P_SEGMENTS,
-    P_SEGMENT_EDGE_0, P_SEGMENT_RATIO_0 = P_SEGMENT_EDGE_0 + 8, P_TIERS = P_SEGMENT_RATIO_0 + 8,
-    P_TIER_EDGE_0, P_TIER_RATIO_0 = P_TIER_EDGE_0 + 6
+    P_DEDUCTIBLE_FLOOR, P_DEDUCTIBLE_FACTOR, P_DEDUCTIBLE_CAP, P_DEDUCTIBLE_EXEMPT, P_DEDUCTIBLE_WAIVED,
+    P_DEDUCTIBLE_INSIDE, P_READMISSION, P_TRANSFER, P_TO_DATE, P_ON_PAYMENT, P_PLACED, P_STAY, P_STAY_BELOW_COUNTS,
+    P_CEILING, P_CEILING_COST, P_OVER_UNCOVERED, P_ACCOUNT, P_MULAID, P_SEGMENTS, P_SEGMENT_EDGE_0,
+    P_SEGMENT_RATIO_0, P_FUNDS = P_SEGMENT_EDGE_0 + 16, P_FUND_0
+
+# One further fund, from its first column on.
+cdef enum:
+    U_CODE, U_PERSONAL, U_TO_DATE, U_FIRST, U_OVER, U_LESS, U_THRESHOLD, U_CAP, U_TIERS, U_EDGE_0, U_RATIO_0
 
 cdef enum:
     FACTS_WIDTH = 18
     AMOUNTS_WIDTH = 14
-    YEAR_WIDTH = 14
-    HOW_WIDTH = 5
-    PLAN_WIDTH = 65
+    YEAR_WIDTH = 22
+    HOW_WIDTH = 6
+    PLAN_WIDTH = 189
     SEGMENTS_MAX = 8
     TIERS_MAX = 6
+    FUNDS_MAX = 7
+    FUND_WIDTH = 21
     MONEY_FACTS = 6
     FUND_PART_FIRST = 1
     FUND_PART_LAST = 8
@@ -60,11 +65,13 @@ cdef enum:
 cdef enum:
     BY_ORDINAL = 1
     ANNUAL = 2
-    HIFOB = 1
-    HIFMI = 2
-    MAF = 3
-    ACCOUNT_NOTHING = 0
-    IN_SCOPE_AND_PRESELF = 2
+    YEAR_OF_KIND = 1
+    YEAR_OF_ALL_KINDS = 2
+    ACCOUNT_IN_SCOPE = 1
+    ACCOUNT_PRESELF = 2
+    ACCOUNT_OVER_LIMIT = 4
+    ACCOUNT_FULL_SELFPAY = 8
+    ACCOUNT_NOT_DEDUCTIBLE = 16
     STAY_MED_TYPE = 21
     RANGE_BITS = 57
 
@@ -75,18 +82,21 @@ cdef extern from *:
     #define RANGE (INT64_C(1) << 56)
     #define ONE INT64_C(100000000)
     #define PLAIN_PRODUCT INT64_C(92000000000)
+    #define NO_LIMIT INT64_C(1000000000000000000)
     """
     const int64_t ABSENT
     const int64_t RANGE
     const int64_t ONE
     const int64_t PLAIN_PRODUCT
+    const int64_t NO_LIMIT
 
-# A row of 14, in pieces of 16 bytes: for a constant size like this compilers tuned for any machine emit a string
+# Rows in pieces of 16 bytes: for a constant size like these compilers tuned for any machine emit a string
 # instruction, whose start alone takes longer than the copy.
 cdef extern from *:
     """
     #include <string.h>
     #define PIECE_OF_ROW(to, from, at) memcpy((to) + (at), (from) + (at), 2 * sizeof(int64_t))
+    /* AMOUNTS_WIDTH numbers. */
     static inline void copy_row(int64_t *to, const int64_t *from) {
         PIECE_OF_ROW(to, from, 0);
         PIECE_OF_ROW(to, from, 2);
@@ -96,8 +106,31 @@ cdef extern from *:
         PIECE_OF_ROW(to, from, 10);
         PIECE_OF_ROW(to, from, 12);
     }
-    static const int64_t ROW_OF_ZEROS[14];
+    /* YEAR_WIDTH numbers. */
+    static inline void copy_year(int64_t *to, const int64_t *from) {
+        copy_row(to, from);
+        PIECE_OF_ROW(to, from, 14);
+        PIECE_OF_ROW(to, from, 16);
+        PIECE_OF_ROW(to, from, 18);
+        PIECE_OF_ROW(to, from, 20);
+    }
+    static const int64_t ROW_OF_ZEROS[22];
     static inline void clear_row(int64_t *to) { copy_row(to, ROW_OF_ZEROS); }
+    static inline void clear_year(int64_t *to) { copy_year(to, ROW_OF_ZEROS); }
     """
     void copy_row(int64_t* to, const int64_t* source) noexcept nogil
+    void copy_year(int64_t* to, const int64_t* source) noexcept nogil
     void clear_row(int64_t* to) noexcept nogil
+    void clear_year(int64_t* to) noexcept nogil
+
+# The further funds by code, 1 and up: the amount each pays, the accumulator of that and the one of its base.
+# _settle.pyx refuses to be imported beside a core_ext.plan that says otherwise.
+cdef extern from *:
+    """
+    static const unsigned char FUND_AMOUNT[8] = {0, 5, 4, 7, 3, 2, 6, 8};
+    static const unsigned char FUND_PAID[8] = {0, 7, 8, 11, 15, 14, 16, 17};
+    static const unsigned char FUND_BASE[8] = {0, 18, 9, 10, 18, 18, 18, 18};
+    """
+    const unsigned char* FUND_AMOUNT
+    const unsigned char* FUND_PAID
+    const unsigned char* FUND_BASE

@@ -61,6 +61,14 @@ ACCUMULATORS = (
     "maf_pay",
     "inscp_scp_amt",
     "fund_pay_sumamt",
+    "cvlserv_pay",
+    "hifes_pay",
+    "hifdm_pay",
+    "oth_pay",
+    "further",  # the base of the one further fund, beside hifmi and maf, that counts over the year
+    "deductible_stays",  # act_pay_dedc under deductibles by level that have a yearly cap
+    "last_discharge",  # of stays under a readmission or transfer rule: day number * 100 + hospital level
+    "stay_deductible",  # act_pay_dedc of the stay that discharge ended, with what was one stay with it
 )
 
 HOW = (
@@ -69,6 +77,7 @@ HOW = (
     "first_selfpay",  # V1's part, fen
     "over_ceiling",  # fen
     "assist_class",  # the person's assistance class when it was decided, 0 none
+    "benefit_year",  # the year whose accumulators it advanced
 )
 
 #: An optional integer that is not there (an absent amount is not zero).

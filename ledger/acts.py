@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core_ext.layout import AMOUNT, FACT, FACTS
+from core_ext.layout import AMOUNT, FACTS, HOW
 from core_ext.text import Texts
 from ledger.columnar import decode_columns
 from ledger.events import TOPICS, ClaimFiled, ClaimReversed, ClaimSettled
@@ -179,7 +179,7 @@ def build_acts(
         )
     table: Any = facts["facts"]
     given: Any = facts["given"]
-    year = table[:, FACT["setl_time"]] // 10**10
+    year = np.ascontiguousarray(decision["how"][:, HOW.index("benefit_year")])
     if len(refund_streams):
         year[reversed_] = [person_year_of(stream)[1] for stream in refund_streams]
     return Acts(

@@ -61,6 +61,7 @@ class Batch:
     policy: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     originals: Originals | None = None
     code: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    year: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     slot: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     slot_person: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     slot_keys: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -149,7 +150,7 @@ def decide(tx: "Transaction", columns: "ClaimColumns", knowledge: "Knowledge", p
         return decide(tx, columns.slice(0, cut), knowledge, profile)
     batch.originals = load_originals(tx, batch)
     _find_plans(tx, batch, knowledge, profile)
-    _load_state(tx, batch)
+    _load_state(tx, batch, knowledge)
     _settle(batch, knowledge)
     _find_periods(batch, knowledge)
     return batch
@@ -221,13 +222,20 @@ def _find_plans(tx: "Transaction", batch: Batch, knowledge: "Knowledge", profile
     batch.code[batch.originals.other_person & (kind == REFUND)] = int(Refusal.REFUND_MISMATCH)
 
 
-def _load_state(tx: "Transaction", batch: Batch) -> None:
-    """Loads the accumulators of every (person, benefit year) the batch touches, and the accounts."""
+def _load_state(tx: "Transaction", batch: Batch, knowledge: "Knowledge") -> None:
+    """Loads the accumulators of every (person, benefit year) the batch touches, and the accounts.
+
+    A claim advances the year its policy puts it in, a refund the year its original advanced.
+    """
     assert batch.originals is not None
-    year = batch.facts[:, FACT["setl_time"]] // 10**10
-    combined = batch.person * YEARS + np.clip(year, 0, YEARS - 1)
+    batch.year = np.clip(knowledge.policies.benefit_years(batch.facts, batch.policy), 0, YEARS - 1)
+    combined = batch.person * YEARS + batch.year
     refunds = np.flatnonzero(batch.originals.slot_of >= 0)
-    combined[refunds] = batch.originals.slot_of[refunds]
+    here = batch.originals.ref[refunds]
+    combined[refunds] = np.where(
+        here < batch.n, combined[np.minimum(here, batch.n - 1)], batch.originals.slot_of[refunds]
+    )
+    batch.year[refunds] = combined[refunds] % YEARS
     unique, batch.slot = np.unique(combined, return_inverse=True)
     batch.slot_person = unique // YEARS
     tokens = batch.person_tokens[batch.slot_person]
@@ -271,6 +279,7 @@ def _settle(batch: Batch, knowledge: "Knowledge") -> None:
         batch.code, batch.booked, batch.computed, batch.before, batch.delta, batch.balc, batch.how,
     )  # fmt: skip
     batch.how[:, HOW.index("assist_class")] = np.where(batch.kind == REFUND, 0, batch.assist)
+    batch.how[:, HOW.index("benefit_year")] = batch.year
 
 
 def _find_periods(batch: Batch, knowledge: "Knowledge") -> None:

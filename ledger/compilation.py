@@ -1,28 +1,29 @@
 """Compiles a policy into plans, the flat rows of integers that the settle kernel reads.
 
 Everything a policy can say is resolved here, once for each case: a combination of policy version, insurance type,
-kind of treatment, hospital level, status, relation, filing class and assistance class. ``core_ext.plan`` names the
-columns of a plan, DOMAIN section 4 the steps.
+kind of treatment, hospital level, class of person, relation, filing class and assistance class. ``core_ext.plan``
+names the columns of a plan, DOMAIN section 4 the steps.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from core_ext.plan import (
+    ACCOUNT_FULL_SELFPAY,
     ACCOUNT_IN_SCOPE,
-    ACCOUNT_IN_SCOPE_AND_PRESELF,
-    ACCOUNT_NOTHING,
+    ACCOUNT_NOT_DEDUCTIBLE,
+    ACCOUNT_OVER_LIMIT,
+    ACCOUNT_PRESELF,
     DEDUCTIBLE_ANNUAL,
     DEDUCTIBLE_BY_ORDINAL,
-    FUND_HIFMI,
-    FUND_HIFOB,
-    FUND_MAF,
     NO_LIMIT,
+    PER_CLAIM,
     PLACED,
     PLAN,
-    RATIO_ONE,
     STAY_MED_TYPE,
+    YEAR_OF_ALL_KINDS,
+    YEAR_OF_KIND,
 )
+from ledger.further import BASIS_POINT, further_funds
 from ledger.policy import Policy
 from ledger.policy_terms import (
     MED_TYPES,
@@ -30,7 +31,6 @@ from ledger.policy_terms import (
     ByFiling,
     ByLevel,
     DeductibleByOrdinal,
-    MafClass,
     OffSite,
     Rules,
     Treatment,
@@ -38,26 +38,35 @@ from ledger.policy_terms import (
 from ledger.regions import RELATIONS
 from ledger.registers import FILING_CLASSES
 
-#: One basis point in the one scale of a plan's ratios.
-BASIS_POINT = RATIO_ONE // 10_000
+#: The national class of a retired person (psn_type).
+RETIRED = 12
 
-_ACCOUNTS = {
-    "nothing": ACCOUNT_NOTHING,
+_ACCOUNTS = {"nothing": (), "in_scope": ("in_scope",), "in_scope_and_preself": ("in_scope", "preself")}
+_ACCOUNT_PARTS = {
     "in_scope": ACCOUNT_IN_SCOPE,
-    "in_scope_and_preself": ACCOUNT_IN_SCOPE_AND_PRESELF,
+    "in_scope_after_deductible": ACCOUNT_IN_SCOPE + ACCOUNT_NOT_DEDUCTIBLE,
+    "preself": ACCOUNT_PRESELF,
+    "overlmt": ACCOUNT_OVER_LIMIT,
+    "fulamt": ACCOUNT_FULL_SELFPAY,
 }
-_FUND_CODES = {"hifob": FUND_HIFOB, "hifmi": FUND_HIFMI, "maf": FUND_MAF}
-_ASSIST_FIELDS = {1: "first", 2: "second", 3: "third", 4: "fourth"}
+_POSITIONS = {
+    "per_claim": PER_CLAIM,
+    "year_to_date": YEAR_OF_KIND,
+    "year_to_date_of_all_kinds": YEAR_OF_ALL_KINDS,
+}
 
 
 class Case(NamedTuple):
-    """Is one combination a plan is compiled for; ``day`` is the day its policy version starts."""
+    """Is one combination a plan is compiled for; ``day`` is the day its policy version starts.
+
+    ``psn_class`` is the national class of two digits that psn_type begins with, 0 for none.
+    """
 
     day: int
     insutype: str
     treatment: str
     hosp_lv: int
-    retired: bool
+    psn_class: int
     relation: int
     filing: int
     assist_class: int
@@ -89,10 +98,13 @@ def compile_plan(policy: Policy, case: Case) -> list[int] | None:
         "placed": PLACED[MED_TYPES[case.treatment]],
         "stay": int(MED_TYPES[case.treatment] == STAY_MED_TYPE),
         "stay_below_counts": int(rules.stay_below_deductible_counts),
-        "to_date": int(treatment.position == "year_to_date"),
+        "to_date": _POSITIONS[treatment.position],
+        "on_payment": int(treatment.segment_edges == "payment"),
         "ceiling": rules.ceiling_yearly_payment,
+        "ceiling_cost": rules.ceiling_yearly_cost,
         "over_uncovered": int(rules.over_ceiling_amount == "uncovered_cost"),
-        "account": _ACCOUNTS[rules.account_pays],
+        "account": _account(rules, case),
+        "mulaid": int(rules.family_sharing == "allowed"),
     }
     off_site = _off_site(rules.off_site, case)
     if off_site is None:
@@ -101,7 +113,7 @@ def compile_plan(policy: Policy, case: Case) -> list[int] | None:
     plan["first_ratio"] = value * BASIS_POINT if variant == "V1" else 0
     complete = _deductible(plan, policy, rules, treatment, case, value if variant == "V4" else 10_000)
     complete = _segments(plan, policy, treatment, case, variant, value) and complete
-    _further_funds(plan, rules, case)
+    further_funds(plan, rules, case)
     return [int(plan[name]) for name in PLAN] if complete else None
 
 
@@ -119,16 +131,28 @@ def _deductible(
 ) -> bool:
     """Fills step 3; returns False where the policy has no deductible for the hospital's level."""
     due = treatment.deductible
+    plan["deductible_cap"] = NO_LIMIT
     if isinstance(due, DeductibleByOrdinal):
-        amount = policy.level(due.first_stay, case.hosp_lv)
-        if amount is None:
+        own = next((entry for entry in due.exceptions if entry.holds_for(case.psn_class, case.assist_class)), None)
+        less, floor = due.less_per_later_stay, due.floor
+        if own is not None:
+            less, floor = own.less_per_later_stay or less, own.floor or floor
+        found = [policy.level(table, case.hosp_lv) for table in ((own or due).first_stay, less, floor)]
+        amounts = [amount for amount in found if amount is not None]
+        if len(amounts) < len(found):
             return False
-        plan["deductible_kind"], plan["deductible_amount"] = DEDUCTIBLE_BY_ORDINAL, amount
-        plan["deductible_less"], plan["deductible_floor"] = due.less_per_later_stay, due.floor
+        plan["deductible_kind"], plan["deductible_cap"] = DEDUCTIBLE_BY_ORDINAL, due.yearly_cap
+        plan["deductible_amount"], plan["deductible_less"], plan["deductible_floor"] = amounts
+        plan["readmission"] = 0 if due.readmission_days is None else 1 + due.readmission_days
+        plan["transfer"] = 0 if due.transfer_days is None else 1 + due.transfer_days
     elif isinstance(due, AnnualDeductible):
-        plan["deductible_kind"], plan["deductible_amount"] = DEDUCTIBLE_ANNUAL, due.amount
+        own_amount = (entry.amount for entry in due.exceptions if entry.holds_for(case.psn_class, case.assist_class))
+        plan["deductible_kind"], plan["deductible_amount"] = DEDUCTIBLE_ANNUAL, next(own_amount, due.amount)
     plan["deductible_factor"] = factor * BASIS_POINT
-    plan["deductible_exempt"] = int(str(case.assist_class) in rules.deductible_exempt_classes)
+    plan["deductible_exempt"] = int(
+        str(case.assist_class) in rules.deductible_exempt_classes
+        or f"{case.psn_class:02}" in rules.deductible_exempt_psn_types
+    )
     plan["deductible_waived"] = int(rules.deductible_after_ceiling == "none")
     plan["deductible_inside"] = int(treatment.deductible_place == "inside_first_segment")
     return True
@@ -136,9 +160,10 @@ def _deductible(
 
 def _segments(plan: dict[str, int], policy: Policy, treatment: Treatment, case: Case, variant: str, value: int) -> bool:
     """Fills step 4 with ratios after step 2; returns False where a segment has none for the hospital's level."""
-    status = "resident" if case.insutype == "resident" else ("retired" if case.retired else "active")
+    status = "resident" if case.insutype == "resident" else ("retired" if case.psn_class == RETIRED else "active")
     for at, segment in enumerate(treatment.segments):
-        table: ByLevel = getattr(segment.ratio, status)
+        own = (entry.ratio for entry in segment.exceptions if entry.holds_for(case.psn_class, case.assist_class))
+        table: ByLevel = next(own, getattr(segment.ratio, status))
         ratio = policy.level(table, case.hosp_lv)
         if ratio is None:
             return False
@@ -154,38 +179,9 @@ def _segments(plan: dict[str, int], policy: Policy, treatment: Treatment, case: 
     return True
 
 
-def _further_funds(plan: dict[str, int], rules: Rules, case: Case) -> None:
-    """Fills steps 6, 7 and 9, in the policy's order."""
-    order = rules.further_funds_in_order
-    for at, fund in enumerate(order, start=1):
-        plan[f"fund_{at}"] = _FUND_CODES[fund]
-    if rules.hifob is not None:
-        plan["hifob_ratio"], plan["hifob_cap"] = rules.hifob.ratio * BASIS_POINT, rules.hifob.yearly_cap
-    counted = rules.first_selfpay_counts_toward
-    hifmi = rules.hifmi
-    if hifmi is not None:
-        poor = str(case.assist_class) in hifmi.poor_classes
-        plan["catastrophic"] = int(case.treatment in hifmi.med_types)
-        plan["catastrophic_first"] = int("catastrophic" in counted)
-        plan["catastrophic_over"] = int(hifmi.over_ceiling_counts)
-        plan["catastrophic_less_hifob"] = int(not _later(order, "hifob", "hifmi"))
-        plan["catastrophic_threshold"] = hifmi.threshold_poor if poor else hifmi.threshold
-        plan["tiers"] = len(hifmi.tiers)
-        for at, tier in enumerate(hifmi.tiers):
-            plan[f"tier_edge_{at}"] = NO_LIMIT if tier.up_to is None else tier.up_to
-            plan[f"tier_ratio_{at}"] = (tier.ratio_poor if poor else tier.ratio) * BASIS_POINT
-    maf: MafClass | None = None
-    if rules.maf is not None and case.assist_class in _ASSIST_FIELDS:
-        maf = getattr(rules.maf.classes, _ASSIST_FIELDS[case.assist_class])
-    if rules.maf is not None and maf is not None:
-        plan["assistance"] = int(case.treatment in rules.maf.med_types)
-        plan["assistance_first"] = int("assistance" in counted)
-        plan["assistance_less_hifob"] = int(not _later(order, "hifob", "maf"))
-        plan["assistance_less_hifmi"] = int(not _later(order, "hifmi", "maf"))
-        plan["assistance_threshold"], plan["assistance_cap"] = maf.yearly_threshold, maf.yearly_cap
-        plan["assistance_ratio"] = maf.ratio * BASIS_POINT
-
-
-def _later(order: Sequence[str], fund: str, than: str) -> bool:
-    """Returns whether the policy's order pays ``fund`` behind ``than``."""
-    return fund in order and than in order and order.index(fund) > order.index(than)
+def _account(rules: Rules, case: Case) -> int:
+    """Returns step 12's switches, summed."""
+    if case.treatment not in rules.account_med_types:
+        return 0
+    pays = rules.account_pays
+    return sum(_ACCOUNT_PARTS[part] for part in (_ACCOUNTS[pays] if isinstance(pays, str) else pays))

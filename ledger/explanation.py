@@ -140,12 +140,12 @@ class Explainer:
         facts = dict(zip(FACTS, acts.facts[at].tolist(), strict=True))
         how = dict(zip(HOW, acts.how[at].tolist(), strict=True))
         booked = dict(zip(AMOUNTS, acts.booked[at].tolist(), strict=True))
-        day = facts["setl_time"] // 1_000_000
+        one = slice(at, at + 1)
+        (day,) = self._policies.pinned_days(acts.facts[one], (index[one], digests)).tolist()
         original = int(acts.original[at])
         steps: tuple[Step, ...] = ()
         amounts = booked
         if policy is not None and not original and not acts.flags[at] & FLAG_NOT_CHECKED:
-            one = slice(at, at + 1)
             (row,) = self._policies.resolve_pinned(acts.facts[one], (index[one], digests), acts.how[one]).tolist()
             year = dict(zip(ACCUMULATORS, acts.before[at].tolist(), strict=True))
             plan = dict(zip(PLAN, self._policies.plans[row].tolist(), strict=True))

@@ -22,6 +22,7 @@ _DAYS = 100_000_000
 _VERSIONS = 512
 _NO_LEVEL = 100
 _PINNED = 16
+_PSN_CLASSES = 100
 _FILINGS = _PINNED + len(FILING_CLASSES)
 _TREATMENT = np.full(100, len(MED_TYPES), np.int64)
 for _at, _med_type in enumerate(MED_TYPES.values()):
@@ -42,6 +43,7 @@ class PolicyBook:
         self._policies: list[Policy] = []
         self._in_force: dict[int, int] = {}
         self._document_of: Ints = np.zeros(0, np.int64)
+        self._dates: list[tuple[int, int, int]] = []
         self._region_keys: Ints = np.zeros(0, np.int64)
         self._region_enactment: Ints = np.zeros(0, np.int64)
         self._version_keys: Ints = np.zeros(0, np.int64)
@@ -50,6 +52,7 @@ class PolicyBook:
         self._count = 0
         self._case_keys: Ints = np.zeros(0, np.int64)
         self._case_plans: Ints = np.zeros(0, np.int64)
+        self._row_of: dict[tuple[int, ...], int] = {}
 
     @property
     def plans(self) -> Ints:
@@ -78,6 +81,9 @@ class PolicyBook:
         for digest, policy in policies.items():
             self._documents[digest] = len(self._policies)
             self._policies.append(policy)
+            header = policy.header
+            starts = int(header.benefit_year_starts.replace("-", ""))
+            self._dates.append((FACT[header.policy_date], FACT[header.benefit_year_date], starts))
         self._index_versions()
 
     def check(self, event: PolicyEnacted) -> None:
@@ -136,16 +142,53 @@ class PolicyBook:
         plan = self._plan_of(document, facts, related, mask, assist)
         return plan, np.where(plan >= 0, enactment, -1)
 
+    def benefit_years(self, facts: Ints, policy: Ints) -> Ints:
+        """Returns the benefit year of claims under their enactments (-1: the calendar year of setl_time).
+
+        A year that starts on another day than 1 January is named by the calendar year in which it starts.
+        """
+        document = np.where(policy >= 0, self._document_of[policy], -1) if len(self._document_of) else policy
+        return self._years(facts, document)
+
+    def pinned_years(self, facts: Ints, policies: tuple[Ints, Sequence[bytes]]) -> Ints:
+        """Returns the benefit year of claims under the documents they record; an unknown one: as without a policy."""
+        return self._years(facts, self._pinned(policies))
+
+    def pinned_days(self, facts: Ints, policies: tuple[Ints, Sequence[bytes]]) -> Ints:
+        """Returns the day that picked the policy version of claims, by the documents they record."""
+        return self._policy_days(facts, self._pinned(policies))
+
+    def _pinned(self, policies: tuple[Ints, Sequence[bytes]]) -> Ints:
+        """Returns the document of claims decided before, -1 for an unknown or empty digest."""
+        index, digests = policies
+        return np.array([self._documents.get(digest, -1) for digest in digests] or [-1], np.int64)[index]
+
+    def _years(self, facts: Ints, document: Ints) -> Ints:
+        year = facts[:, FACT["setl_time"]] // 10**10
+        for at, (_, column, starts) in enumerate(self._dates):
+            if (column, starts) != (FACT["setl_time"], 101):
+                rows = np.flatnonzero(document == at)
+                day = _day_in(facts, rows, column)
+                year[rows] = day // 10_000 - (day % 10_000 < starts)
+        return year
+
+    def _policy_days(self, facts: Ints, document: Ints) -> Ints:
+        """Returns the day that picks each claim's policy version: of the date its document names."""
+        day = facts[:, FACT["setl_time"]] // 1_000_000
+        for at, (column, _, _) in enumerate(self._dates):
+            if column != FACT["setl_time"]:
+                rows = np.flatnonzero(document == at)
+                day[rows] = _day_in(facts, rows, column)
+        return day
+
     def resolve_pinned(self, facts: Ints, policies: tuple[Ints, Sequence[bytes]], how: Ints) -> Ints:
         """Returns the plan row of claims decided before: under the policy and by the ``how`` they record; -1 if none.
 
         ``policies`` is (index per claim, digests); an unknown or empty digest has no plan.
         """
-        index, digests = policies
-        documents = np.array([self._documents.get(digest, -1) for digest in digests] or [-1], np.int64)
         pinned = how[:, HOW.index("filing")] + _PINNED
         related = how[:, HOW.index("relation")]
-        return self._plan_of(documents[index], facts, related, pinned, how[:, HOW.index("assist_class")])
+        return self._plan_of(self._pinned(policies), facts, related, pinned, how[:, HOW.index("assist_class")])
 
     def _index_versions(self) -> None:
         keys = [document * _DAYS + day for document, policy in enumerate(self._policies) for day in policy.days]
@@ -171,7 +214,7 @@ class PolicyBook:
     def _case_key(self, document: Ints, facts: Ints, related: Ints, filing: Ints, assist: Ints) -> Ints:
         """Returns each claim's case packed into one integer, -1 where no policy version can have a rule for it."""
         known = np.maximum(document, 0)
-        day = facts[:, FACT["setl_time"]] // 1_000_000
+        day = self._policy_days(facts, document)
         known_day = (day > 0) & (day < _DAYS)
         row = np.searchsorted(self._version_keys, known * _DAYS + np.where(known_day, day, 0), side="right")
         version = row - self._version_first[known] if len(self._version_first) else row
@@ -183,7 +226,7 @@ class PolicyBook:
             ((insutype == INSUTYPES["resident"]).astype(np.int64), 2),
             (treatment, len(MED_TYPES) + 1),
             (_bounded(facts[:, FACT["hosp_lv"]], _NO_LEVEL), _NO_LEVEL + 1),
-            (_retired(facts[:, FACT["psn_type"]]).astype(np.int64), 2),
+            (_psn_class(facts[:, FACT["psn_type"]]), _PSN_CLASSES),
             (related, len(RELATIONS)),
             (filing, _FILINGS),
             (_bounded(assist, 9), 10),
@@ -197,10 +240,10 @@ class PolicyBook:
     def _compiled(self, key: int) -> int:
         """Compiles the case of a key; returns its plan's row, or -1 where the policy has no rule for it."""
         values = []
-        for size in (10, _FILINGS, len(RELATIONS), 2, _NO_LEVEL + 1, len(MED_TYPES) + 1, 2, _VERSIONS):
+        for size in (10, _FILINGS, len(RELATIONS), _PSN_CLASSES, _NO_LEVEL + 1, len(MED_TYPES) + 1, 2, _VERSIONS):
             key, value = divmod(key, size)
             values.append(value)
-        assist, filing, related, retired, level, treatment, resident, version = values
+        assist, filing, related, psn_class, level, treatment, resident, version = values
         policy = self._policies[key]
         day = policy.days[version - 1]
         insutype = "resident" if resident else "employee"
@@ -211,10 +254,13 @@ class PolicyBook:
             filing = filing_class(rules.off_site, related, filing)
         else:
             filing -= _PINNED
-        case = Case(day, insutype, tuple(MED_TYPES)[treatment], level, bool(retired), related, filing, assist)
+        case = Case(day, insutype, tuple(MED_TYPES)[treatment], level, psn_class, related, filing, assist)
         row = compile_plan(policy, case)
         if row is None:
             return -1
+        if tuple(row) in self._row_of:
+            return self._row_of[tuple(row)]
+        self._row_of[tuple(row)] = self._count
         if self._count == len(self._plans):
             self._plans = np.concatenate([self._plans, np.zeros_like(self._plans)])
         self._plans[self._count] = row
@@ -222,15 +268,23 @@ class PolicyBook:
         return self._count - 1
 
 
+def _day_in(facts: Ints, rows: Ints, column: int) -> Ints:
+    """Returns the day (yyyymmdd) in a date column, or in the moment setl_time."""
+    dates = facts[rows, column]
+    return np.asarray(dates // 1_000_000 if column == FACT["setl_time"] else dates)
+
+
 def _bounded(values: Ints, other: int) -> Ints:
     """Returns values from 0 to ``other``; any value outside becomes ``other``."""
     return np.where((values >= 0) & (values < other), values, other)
 
 
-def _retired(psn_type: Ints) -> NDArray[np.bool_]:
-    """Returns whether a class of person begins with 12, retired; local codes are longer."""
-    widths = np.array([1, 10, 100, 1_000, 10_000], np.int64)
-    return np.asarray((psn_type[:, None] // widths == 12).any(axis=1), dtype=np.bool_)
+def _psn_class(psn_type: Ints) -> Ints:
+    """Returns the national class that each class of person begins with, two digits; local codes are longer, 0 none."""
+    found = np.where((psn_type >= 10) & (psn_type < 10**6), psn_type, 0)
+    for width in (10_000, 1_000, 100, 10):
+        found = np.where(found >= 10 * width, found // width, found)
+    return found
 
 
 def _find(keys: Ints, values: Ints, wanted: Ints) -> tuple[NDArray[np.bool_], Ints]:

@@ -21,14 +21,16 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from core_ext.layout import AMOUNTS, FUND_PARTS
-from core_ext.plan import NO_LIMIT, SEGMENTS_MAX, TIERS_MAX
-from ledger.money import yuan_text
+from core_ext.plan import NO_LIMIT
+from ledger.policy_checks import check_bases, check_treatment, check_value, check_year_start
 from ledger.policy_errors import UNREADABLE, following, resting
 from ledger.policy_errors import PolicyInvalidError as PolicyInvalidError
 from ledger.policy_errors import convert as _convert_with
 from ledger.policy_errors import expect as _expect
 from ledger.policy_terms import (
     DEFAULT_LEVEL,
+    DEFAULTS,
+    EVERY_LEVEL,
     FUNDS,
     INSUTYPES,
     MED_TYPES,
@@ -40,18 +42,15 @@ from ledger.policy_terms import (
     ByLevel,
     Factor,
     Fen,
+    FenAtLevel,
     FenByLevel,
     Header,
-    Hifmi,
     Limit,
-    OffSite,
     Ratio,
     RatioByLevel,
-    RatioByStatus,
     Rules,
-    Segment,
-    Tier,
     Treatment,
+    form_of,
 )
 from ledger.registers import FILING_CLASSES
 
@@ -88,15 +87,17 @@ class Policy:
     def rules_on(self, insutype: str, day: int) -> Rules | None:
         """Returns the rules of an insurance type (a key of INSUTYPES) in force on a day."""
         values = self._values(insutype, Rules._fields, day)
-        return None if all(value is None for value in values) else Rules(*values)
+        return None if all(value is None for value in values) else Rules(*_completed(Rules._fields, values))
 
     def treatment_on(self, insutype: str, treatment: str, day: int) -> Treatment | None:
         """Returns the parameters of a kind of treatment (a key of MED_TYPES) in force on a day."""
         values = self._values(f"{insutype}.{treatment}", Treatment._fields, day)
-        return None if all(value is None for value in values) else Treatment(*values)
+        return None if all(value is None for value in values) else Treatment(*_completed(Treatment._fields, values))
 
     def level(self, table: ByLevel, hosp_lv: int) -> int | None:
         """Returns a table's value for a hospital level; one not listed is read as ``[policy.levels]`` says."""
+        if EVERY_LEVEL in table.values:
+            return table.values[EVERY_LEVEL]
         levels = self.header.levels
         name = str(hosp_lv)
         if name not in table.values:
@@ -106,6 +107,11 @@ class Policy:
     def _values(self, path: str, names: tuple[str, ...], day: int) -> list[Any]:
         dated = (self.parameters.get(f"{path}.{name}") for name in names)
         return [None if parameter is None else parameter.at(day) for parameter in dated]
+
+
+def _completed(names: tuple[str, ...], values: list[Any]) -> list[Any]:
+    """Returns values with what holds where a document does not state one."""
+    return [DEFAULTS.get(name) if value is None else value for name, value in zip(names, values, strict=True)]
 
 
 def digest_of(document: str) -> bytes:
@@ -184,11 +190,11 @@ def _dated(table: Any, kind: Any, where: str, path: str) -> Dated:
         _expect(day > last, where, f"{path}.{key}", "days in ascending order, each value behind the one it follows",
                 key)  # fmt: skip
         last = max(last, day)
-        read = _convert(value, kind, where, f"{path}.{key}")
+        read = _convert(value, form_of(kind, value), where, f"{path}.{key}")
         if read is not UNREADABLE:
             values[day] = read
             with resting():
-                _check_value(read, where, f"{path}.{key}")
+                check_value(read, where, f"{path}.{key}")
     days = sorted(values)
     return Dated(tuple(days), tuple(values[day] for day in days))
 
@@ -207,6 +213,9 @@ def _decode(kind: Any, value: Any) -> Any:
         return Factor(_basis_points(value, 99_999))
     if kind is FenByLevel or kind is RatioByLevel:
         return kind(_by_name(value, Fen if kind is FenByLevel else Ratio, "a hospital level or 'default'", _is_level))
+    if kind is FenAtLevel:
+        at_level = isinstance(value, dict)
+        return FenAtLevel(_decode(FenByLevel, value).values if at_level else {EVERY_LEVEL: _fen(value, False)})
     if kind is ByFiling:
         return ByFiling(
             _by_name(value, Factor, f"one of {', '.join(FILING_CLASSES[1:])}", FILING_CLASSES[1:].__contains__)
@@ -261,6 +270,7 @@ def _check_header(header: Header, where: str) -> None:
 
     expect(sorted(header.clawback_order) == sorted(parts), "clawback_order", f"each of {', '.join(parts)} once",
            list(header.clawback_order))  # fmt: skip
+    check_year_start(header.benefit_year_starts, where)
     for region in header.regions:
         expect(re.fullmatch(r"[0-9]{6}", region) is not None, "regions", "six digits", region)
     for prefix in header.prefixes:
@@ -274,51 +284,6 @@ def _check_header(header: Header, where: str) -> None:
         expect(_is_level(reads_as), f"levels.{level}", f"a level or {DEFAULT_LEVEL!r}", reads_as)
 
 
-def _check_value(value: Any, where: str, path: str) -> None:
-    """Raises PolicyInvalidError where one value contradicts itself."""
-    if isinstance(value, OffSite):
-        _check_off_site(value, where, path)
-    elif isinstance(value, Hifmi):
-        _expect(bool(value.tiers), where, f"{path}.tiers", "at least one tier", [])
-        _check_contiguous(value.tiers, TIERS_MAX, where, f"{path}.tiers")
-    elif isinstance(value, tuple) and value and isinstance(value[0], Segment):
-        _check_contiguous(value, SEGMENTS_MAX, where, path)
-    elif isinstance(value, tuple):
-        _expect(len(set(value)) == len(value), where, path, "each name once", list(value))
-
-
-def _check_off_site(off_site: OffSite, where: str, path: str) -> None:
-    if off_site.variant == "none":
-        return
-    for relation, table in (("same_province", off_site.same_province), ("cross_province", off_site.cross_province)):
-        values = {} if table is None else table.values
-        needed = relation in off_site.no_filing_needed
-        for name in (
-            ("long_term", "no_filing_needed")
-            if needed
-            else tuple(name for name in FILING_CLASSES[1:] if name != "no_filing_needed")
-        ):
-            _expect(name in values, where, f"{path}.{relation}", f"a value for {name}", sorted(values))
-        largest = max(values.values())
-        _expect(
-            off_site.variant == "V4" or largest <= 10_000, where, f"{path}.{relation}", "values from 0 to 1", largest
-        )
-
-
-def _check_contiguous(pieces: tuple[Segment | Tier, ...], most: int, where: str, path: str) -> None:
-    """Raises PolicyInvalidError unless the pieces follow each other from zero, each above the one before."""
-    _expect(len(pieces) <= most, where, path, f"at most {most} pieces", len(pieces))
-    reached: int | None = 0
-    for at, piece in enumerate(pieces):
-        key, above, up_to = f"{path}[{at}]", yuan_text(piece.above), piece.up_to
-        if _expect(reached is not None, where, f"{key}.above", "nothing behind a piece without end", above):
-            expected = f"{yuan_text(reached or 0)}, where the piece before ends"
-            _expect(piece.above == reached, where, f"{key}.above", expected, above)
-        _expect(up_to is None or up_to > piece.above, where, f"{key}.up_to", f"more than {above}",
-                yuan_text(up_to or 0))  # fmt: skip
-        reached = up_to
-
-
 def _check_version(policy: Policy, day: int, where: str) -> None:
     """Raises PolicyInvalidError where the values in force on a day leave a question open."""
     for insutype in INSUTYPES:
@@ -327,17 +292,11 @@ def _check_version(policy: Policy, day: int, where: str) -> None:
             needed = [name for name in Rules._fields if name not in FUNDS]
             for name in (*needed, *(rules.further_funds_in_order or ())):
                 _expect(getattr(rules, name) is not None, where, f"{insutype}.{name}", f"a value on {day}", None)
+            check_bases(rules, day, where, insutype)
         for name in MED_TYPES:
             treatment = policy.treatment_on(insutype, name, day)
             if treatment is not None:
-                _expect(rules is not None, where, insutype, f"rules behind its {name} on {day}", None)
-                _check_treatment(treatment, STATUSES[insutype], day, where, f"{insutype}.{name}")
-
-
-def _check_treatment(treatment: Treatment, statuses: tuple[str, ...], day: int, where: str, path: str) -> None:
-    for name in Treatment._fields:
-        _expect(getattr(treatment, name) is not None, where, f"{path}.{name}", f"a value on {day}", None)
-    for at, segment in enumerate(treatment.segments):
-        stated = tuple(name for name in RatioByStatus.__struct_fields__ if getattr(segment.ratio, name) is not None)
-        key = f"{path}.segments[{at}].ratio"
-        _expect(stated == statuses, where, key, f"a ratio for {' and '.join(statuses)}", stated)
+                if rules is None:
+                    _expect(False, where, insutype, f"rules behind its {name} on {day}", None)
+                else:
+                    check_treatment(treatment, rules, STATUSES[insutype], day, where, f"{insutype}.{name}")

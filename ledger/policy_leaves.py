@@ -12,10 +12,21 @@ import msgspec
 
 from core_ext.plan import NO_LIMIT
 from ledger.money import yuan_display
-from ledger.policy_terms import ByFiling, ByLevel, Factor, Fen, FenByLevel, Limit, Ratio, RatioByLevel
+from ledger.policy_terms import (
+    EVERY_LEVEL,
+    ByFiling,
+    ByLevel,
+    Factor,
+    Fen,
+    FenAtLevel,
+    FenByLevel,
+    Limit,
+    Ratio,
+    RatioByLevel,
+)
 
 #: What the entries of a table by level or by filing class are.
-_ENTRIES: dict[type, type] = {FenByLevel: Fen, RatioByLevel: Ratio, ByFiling: Factor}
+_ENTRIES: dict[type, type] = {FenAtLevel: Fen, FenByLevel: Fen, RatioByLevel: Ratio, ByFiling: Factor}
 
 
 class Leaf(NamedTuple):
@@ -45,7 +56,7 @@ def leaves(value: Any, path: str = "") -> Iterator[Leaf]:
     elif isinstance(value, ByLevel | ByFiling):
         entry = _ENTRIES[type(value)]
         for name, part in value.values.items():
-            yield Leaf(f"{path}.{name}", written(entry(part)))
+            yield Leaf(path if name == EVERY_LEVEL else f"{path}.{name}", written(entry(part)))
     elif isinstance(value, tuple) and any(isinstance(part, msgspec.Struct) for part in value):
         for at, part in enumerate(value):
             yield from leaves(part, f"{path}[{at}]")
@@ -98,7 +109,8 @@ def _varied(value: Any, kind: Any, path: str) -> Iterator[tuple[str, Any]]:
                 yield inner, msgspec.structs.replace(value, **{field.name: part})
     elif isinstance(value, ByLevel | ByFiling):
         for name, part in value.values.items():
-            yield f"{path}.{name}", type(value)(value.values | {name: part - 1 if part > 1 else part + 1})
+            inner = path if name == EVERY_LEVEL else f"{path}.{name}"
+            yield inner, type(value)(value.values | {name: part - 1 if part > 1 else part + 1})
     elif isinstance(value, tuple):
         yield from _varied_tuple(value, kind, path)
     elif isinstance(value, str):
@@ -106,8 +118,11 @@ def _varied(value: Any, kind: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _varied_tuple(value: tuple[Any, ...], kind: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if get_origin(kind) in (Union, types.UnionType):
+        kind = next((part for part in get_args(kind) if get_origin(part) is tuple), None)
     entry = get_args(kind)[0] if get_args(kind) else None
-    for word in _words(entry):
+    words = _words(entry) or tuple(part for part in value if isinstance(part, str))
+    for word in words:
         yield path, tuple(each for each in value if each != word) if word in value else (*value, word)
     for at, part in enumerate(value):
         if not isinstance(part, str):

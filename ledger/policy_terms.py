@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
+from core_ext.plan import NO_LIMIT
+
 INSUTYPES = {"employee": 310, "resident": 390}
 STATUSES = {"employee": ("active", "retired"), "resident": ("resident",)}
 MED_TYPES = {"inpatient": 21, "outpatient": 11, "chronic": 14, "pharmacy": 41, "day_surgery": 28}
@@ -14,9 +16,15 @@ MED_TYPES = {"inpatient": 21, "outpatient": 11, "chronic": 14, "pharmacy": 41, "
 #: Stands in ``[policy.levels]`` for every hospital level not named, and in a table by level for its common value.
 OTHER_LEVEL, DEFAULT_LEVEL = "other", "default"
 
+#: The key of an amount that holds at every hospital level; no document can write it.
+EVERY_LEVEL = "*"
+
 MedType = Literal["inpatient", "outpatient", "chronic", "pharmacy", "day_surgery"]
 AssistClass = Literal["1", "2", "3", "4"]
-Fund = Literal["hifob", "hifmi", "maf"]
+Fund = Literal["hifob", "hifes", "hifmi", "cvlserv", "maf", "hifdm", "oth"]
+Days = Annotated[int, msgspec.Meta(ge=0, le=366)]
+AccountPart = Literal["in_scope", "in_scope_after_deductible", "preself", "overlmt", "fulamt"]
+ClaimDate = Literal["begndate", "enddate", "setl_time"]
 
 
 class Fen(int):
@@ -50,6 +58,10 @@ class RatioByLevel(ByLevel):
     """Is a ratio for each hospital level."""
 
 
+class FenAtLevel(ByLevel):
+    """Is an amount for each hospital level, or one amount, under EVERY_LEVEL, for all of them."""
+
+
 class ByFiling:
     """Is a factor for each filing class."""
 
@@ -59,6 +71,27 @@ class ByFiling:
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Is the base of every value that is a table."""
+
+
+class Whose(Part, frozen=True, kw_only=True):
+    """Is the base of what holds for some persons only: those of these classes, all where none are named.
+
+    ``psn_types`` are national codes of two digits; a longer local code belongs to the one it begins with.
+    """
+
+    psn_types: tuple[str, ...] = ()
+    assist_classes: tuple[AssistClass, ...] = ()
+
+    @property
+    def everybody(self) -> bool:
+        """Returns whether it names no class."""
+        return not self.psn_types and not self.assist_classes
+
+    def holds_for(self, psn_class: int, assist_class: int) -> bool:
+        """Returns whether it holds for a person of this national class (two digits) and assistance class."""
+        return (not self.psn_types or f"{psn_class:02}" in self.psn_types) and (
+            not self.assist_classes or str(assist_class) in self.assist_classes
+        )
 
 
 class OffSite(Part, frozen=True):
@@ -75,18 +108,41 @@ class NoDeductible(Part, frozen=True, tag_field="kind", tag="none"):
     """Is a benefit without deductible (step 3)."""
 
 
-class DeductibleByOrdinal(Part, frozen=True, tag_field="kind", tag="by_level_and_ordinal"):
-    """Is a deductible by hospital level that falls with each stay of the year, down to a floor (step 3)."""
+class FirstStays(Whose, frozen=True):
+    """Is a deductible by level that some persons have instead; what it leaves out is as for all others."""
 
     first_stay: FenByLevel
-    less_per_later_stay: Fen
-    floor: Fen
+    less_per_later_stay: FenAtLevel | None = None
+    floor: FenAtLevel | None = None
+
+
+class DeductibleByOrdinal(Part, frozen=True, tag_field="kind", tag="by_level_and_ordinal"):
+    """Is a deductible by hospital level that falls with each stay of the year, down to a floor (step 3).
+
+    A stay that begins within ``readmission_days`` of the last discharge from the same level, or ``transfer_days``
+    of one from another, is one stay with it: it owes only what its own deductible is more than was taken.
+    """
+
+    first_stay: FenByLevel
+    less_per_later_stay: FenAtLevel
+    floor: FenAtLevel
+    yearly_cap: Limit = Limit(NO_LIMIT)
+    readmission_days: Days | None = None
+    transfer_days: Days | None = None
+    exceptions: tuple[FirstStays, ...] = ()
+
+
+class Amount(Whose, frozen=True):
+    """Is a yearly deductible that some persons have instead."""
+
+    amount: Fen
 
 
 class AnnualDeductible(Part, frozen=True, tag_field="kind", tag="annual_cumulative"):
     """Is a deductible of the year, over every kind of treatment that has one (step 3)."""
 
     amount: Fen
+    exceptions: tuple[Amount, ...] = ()
 
 
 class RatioByStatus(Part, frozen=True):
@@ -97,12 +153,19 @@ class RatioByStatus(Part, frozen=True):
     resident: RatioByLevel | None = None
 
 
+class Ratios(Whose, frozen=True):
+    """Is the ratios of a segment that some persons have instead."""
+
+    ratio: RatioByLevel
+
+
 class Segment(Part, frozen=True):
     """Is a half-open segment (above, up_to] of step 4; without ``up_to`` it has no end."""
 
     above: Fen
     ratio: RatioByStatus
     up_to: Fen | None = None
+    exceptions: tuple[Ratios, ...] = ()
 
 
 class Hifob(Part, frozen=True):
@@ -156,8 +219,43 @@ class Maf(Part, frozen=True):
     classes: MafClasses
 
 
+class FundTier(Part, frozen=True):
+    """Is a tier of a further fund, counted from the threshold."""
+
+    above: Fen
+    ratio: Ratio
+    up_to: Fen | None = None
+
+
+class FundClass(Whose, frozen=True):
+    """Is what some persons get from a further fund."""
+
+    tiers: tuple[FundTier, ...]
+    threshold: Fen = Fen(0)
+    yearly_cap: Limit = Limit(NO_LIMIT)
+
+
+class FurtherFund(Part, frozen=True):
+    """Is any of steps 6 to 9 in the general form: the first of ``classes`` that holds for a person is what it gets.
+
+    ``base`` is the over-ceiling amount, what the basic fund leaves of the in-scope amount, or what it and the funds
+    before leave; ``counts`` says whether threshold and tiers look at one claim's base or at the year's.
+    """
+
+    base: Literal["over_ceiling", "in_scope_personal", "remaining_in_scope_personal"]
+    counts: Literal["claim", "year"]
+    med_types: tuple[MedType, ...]
+    classes: tuple[FundClass, ...]
+    over_ceiling_counts: bool = True
+    first_selfpay_counts: bool = False
+
+
 class Header(Part, frozen=True):
-    """Is ``[policy]``: the document's name and source, the area's further prefixes, and its assumptions in words."""
+    """Is ``[policy]``: the document's name and source, the area's further prefixes, and its assumptions in words.
+
+    ``policy_date`` is the date of a claim that picks the version, ``benefit_year_date`` the one that picks the benefit
+    year; that starts on ``benefit_year_starts`` (month-day) and is named by the calendar year in which it does.
+    """
 
     name: str
     title: str
@@ -167,6 +265,9 @@ class Header(Part, frozen=True):
     regions: tuple[str, ...] = ()
     prefixes: tuple[str, ...] = ()
     levels: dict[str, str] = {}
+    policy_date: ClaimDate = "setl_time"
+    benefit_year_date: ClaimDate = "setl_time"
+    benefit_year_starts: str = "01-01"
 
 
 class Rules(NamedTuple):
@@ -180,10 +281,18 @@ class Rules(NamedTuple):
     ceiling_yearly_payment: Limit
     over_ceiling_amount: Literal["uncovered_cost", "cut_payment"]
     further_funds_in_order: tuple[Fund, ...]
-    account_pays: Literal["nothing", "in_scope", "in_scope_and_preself"]
-    hifob: Hifob | None
-    hifmi: Hifmi | None
-    maf: Maf | None
+    account_pays: Literal["nothing", "in_scope", "in_scope_and_preself"] | tuple[AccountPart, ...]
+    hifob: Hifob | FurtherFund | None
+    hifes: FurtherFund | None
+    hifmi: Hifmi | FurtherFund | None
+    cvlserv: FurtherFund | None
+    maf: Maf | FurtherFund | None
+    hifdm: FurtherFund | None
+    oth: FurtherFund | None
+    deductible_exempt_psn_types: tuple[str, ...]
+    ceiling_yearly_cost: Limit
+    account_med_types: tuple[MedType, ...]
+    family_sharing: Literal["allowed", "forbidden"]
 
 
 class Treatment(NamedTuple):
@@ -191,28 +300,47 @@ class Treatment(NamedTuple):
 
     deductible: NoDeductible | DeductibleByOrdinal | AnnualDeductible
     deductible_place: Literal["inside_first_segment", "subtracted_first"]
-    position: Literal["per_claim", "year_to_date"]
+    position: Literal["per_claim", "year_to_date", "year_to_date_of_all_kinds"]
     segments: tuple[Segment, ...]
+    segment_edges: Literal["cost", "payment"]
 
 
-#: The further funds; only those that ``further_funds_in_order`` names need their parameter.
-FUNDS: dict[str, Any] = {"hifob": Hifob, "hifmi": Hifmi, "maf": Maf}
+#: What holds where a document does not state a parameter; every other one must be stated.
+DEFAULTS: dict[str, Any] = {
+    "deductible_exempt_psn_types": (),
+    "ceiling_yearly_cost": Limit(NO_LIMIT),
+    "account_med_types": tuple(MED_TYPES),
+    "family_sharing": "allowed",
+    "segment_edges": "cost",
+}
+
+#: The further funds and the form each may take beside the general one; only those that ``further_funds_in_order``
+#: names need their parameter.
+FUNDS: dict[str, Any] = {
+    "hifob": Hifob, "hifes": FurtherFund, "hifmi": Hifmi, "cvlserv": FurtherFund, "maf": Maf, "hifdm": FurtherFund,
+    "oth": FurtherFund,
+}  # fmt: skip
 
 #: The type of each parameter of an insurance type, and of each parameter of a kind of treatment, by name.
 RULE_TYPES: dict[str, Any] = Rules.__annotations__ | FUNDS
 TREATMENT_TYPES: dict[str, Any] = dict(Treatment.__annotations__)
 
 
+def form_of(kind: Any, value: Any) -> Any:
+    """Returns the type a parameter's value is read as: a further fund with a ``base`` has the general form."""
+    return FurtherFund if kind in FUNDS.values() and isinstance(value, dict) and "base" in value else kind
+
+
 #: A number of working days.
-Days = Annotated[int, msgspec.Meta(ge=1, le=250)]
+Workdays = Annotated[int, msgspec.Meta(ge=1, le=250)]
 
 
 class WorkingDays(Part, frozen=True):
     """Is how many working days clearing takes once the notices are out (DOMAIN section 2)."""
 
-    submit: Days
-    transfer: Days
-    record: Days
+    submit: Workdays
+    transfer: Workdays
+    record: Workdays
 
 
 #: The types of the parameters of clearing, which are the same for every insurance type.

@@ -205,7 +205,7 @@ class _Openings:
         values = [0] * len(ACCUMULATORS)
         for name in self.columns:
             at = OPENINGS[name]
-            parse = _code if ACCUMULATORS[at] == "stays" else fen_from_text
+            parse = _code if ACCUMULATORS[at] in ("stays", "last_discharge") else fen_from_text
             values[at] = self.file.read(number, row, name, "an amount in yuan, or a count of stays", parse)
         if any(values):
             if not row.get("acc_year"):

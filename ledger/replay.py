@@ -136,6 +136,8 @@ def decide_again(reader: "Reader", acts: "Acts", policies: "PolicyBook", settle:
         own, state, own, accounts, code, booked, computed, before, delta, balc, how,
     )  # fmt: skip
     how[:, HOW.index("assist_class")] = acts.how[:, HOW.index("assist_class")]
+    years = policies.pinned_years(acts.facts, acts.policies())
+    how[:, HOW.index("benefit_year")] = np.where(refund, acts.year, years)
     return Again(code, booked[:n], delta[:n], how, balc, start)
 
 

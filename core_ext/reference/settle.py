@@ -8,8 +8,16 @@ satisfies (section 5), refunds (sections 1b and 7), and the order in which a per
 from collections.abc import Iterable
 
 from core_ext.layout import ABSENT, ACCUMULATORS, AMOUNTS, FACT, FACTS
-from core_ext.plan import PLAN, RANGE, SEGMENTS_MAX, STAY_MED_TYPE, TIERS_MAX
-from core_ext.reference.benefit import FUND_PART_NAMES, Benefit, Row, benefit, contribution
+from core_ext.plan import FUNDS_MAX, FURTHER_FUNDS, PLAN, RANGE, SEGMENTS_MAX, STAY_MED_TYPE, TIERS_MAX
+from core_ext.reference.benefit import (
+    FUND_PART_NAMES,
+    Benefit,
+    Row,
+    benefit,
+    contribution,
+    further_funds,
+    paid_contribution,
+)
 from core_ext.settling import (
     ARITHMETIC_OVERFLOW,
     COMPUTE,
@@ -31,7 +39,7 @@ from core_ext.settling import (
     check_shapes,
 )
 
-MONEY_FACTS = FACTS[FACT["medfee_sumamt"] :]
+MONEY_FACTS = FACTS[FACT["medfee_sumamt"] : FACT["hosp_part_amt"] + 1]
 
 
 def settle(
@@ -102,7 +110,11 @@ def check_indexes(batch: Batch) -> None:
         if terms is not None and not (
             0 <= terms["placed"] < len(ACCUMULATORS)
             and 0 <= terms["segments"] <= SEGMENTS_MAX
-            and 0 <= terms["tiers"] <= TIERS_MAX
+            and 0 <= terms["funds"] <= FUNDS_MAX
+            and all(
+                0 < fund["code"] < len(FURTHER_FUNDS) and 0 <= fund["tiers"] <= TIERS_MAX
+                for fund in further_funds(terms)
+            )
         ):
             raise IndexError(f"row {row}: its plan {batch.plan[row]} points outside itself")
 
@@ -126,8 +138,8 @@ def _settlement(batch: Batch, row: int) -> int:
     else:
         terms = _named(PLAN, batch.plans[batch.plan[row]])
         gives = benefit(terms, fact, year, balance)
-        amounts, refusal = _decided(fact, source, gives) if kind == SOURCE else _computed(gives)
-        policy_amounts, added = gives.amounts, contribution(terms, fact, amounts, gives)
+        amounts, refusal = _decided(terms, fact, source, gives) if kind == SOURCE else _computed(gives)
+        policy_amounts, added = gives.amounts, contribution(terms, fact, year, amounts, gives)
         how = (terms["relation"], terms["filing"], gives.first_selfpay, gives.over_ceiling)
     if refusal:
         return refusal
@@ -162,11 +174,12 @@ def _computed(gives: Benefit) -> tuple[dict[str, int], int]:
     return gives.amounts, IDENTITY_I2 if gives.amounts["psn_part_amt"] < 0 else 0
 
 
-def _decided(fact: Row, source: Row, gives: Benefit) -> tuple[dict[str, int], int]:
+def _decided(terms: Row, fact: Row, source: Row, gives: Benefit) -> tuple[dict[str, int], int]:
     """Returns what the source's amounts book, and the identity they break or 0."""
     amounts, refusal = settled_by_source(fact, source, gives.amounts["act_pay_dedc"])
-    # No policy says how much of the account is the family's: what the source says of it is no difference.
-    gives.amounts["acct_mulaid_pay"] = min(amounts["acct_mulaid_pay"], gives.amounts["acct_pay"])
+    # A policy says whether a relative's account may pay, not how much: that a source says so is then no difference.
+    if terms["mulaid"]:
+        gives.amounts["acct_mulaid_pay"] = min(amounts["acct_mulaid_pay"], gives.amounts["acct_pay"])
     return amounts, refusal
 
 
@@ -214,11 +227,8 @@ def unchecked_contribution(fact: Row, amounts: Row) -> dict[str, int]:
 
     Deductible, placed, catastrophic and assistance amounts exist only under a policy and do not advance.
     """
-    added = dict.fromkeys(ACCUMULATORS, 0)
+    added = dict.fromkeys(ACCUMULATORS, 0) | paid_contribution(fact, amounts)
     added["stays"] = 1 if fact["med_type"] == STAY_MED_TYPE else 0
-    for fund in ("hifp_pay", "hifob_pay", "hifmi_pay", "maf_pay", "fund_pay_sumamt"):
-        added[fund] = amounts[fund]
-    added["inscp_scp_amt"] = fact["inscp_scp_amt"]
     return added
 
 

@@ -148,7 +148,7 @@ class Book:
         cls = ClaimReversed if original else ClaimSettled
         decision = cls(
             filed.cause, filed.row, claim, original, basis, period, DIGEST, flags,
-            amounts, 0, zeros, zeros, (0,) * len(HOW),
+            amounts, 0, zeros, zeros, (0,) * (len(HOW) - 1) + (2024,),
         )  # fmt: skip
         self.add(keys.person_year_stream(filed.token, 2024), decision)
         if not original and self.random.random() < 0.2:

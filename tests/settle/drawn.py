@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core_ext.layout import ABSENT, ACCUMULATOR, ACCUMULATORS, AMOUNT, AMOUNTS, FACT, FACTS
-from core_ext.plan import NO_LIMIT, PLAN, RANGE, RATIO_ONE, SEGMENTS_MAX, TIERS_MAX
+from core_ext.plan import FUNDS_MAX, NO_LIMIT, PLAN, RANGE, RATIO_ONE, SEGMENTS_MAX, TIERS_MAX
+from core_ext.reference.benefit import day_number
 from core_ext.settling import COMPUTE, REFUND, SKIP, SOURCE, SOURCE_UNCHECKED
 
 Ints = NDArray[np.int64]
@@ -49,43 +50,54 @@ def limit(rng: Random) -> int:
     return NO_LIMIT if rng.random() < 0.2 else amount(rng)
 
 
-def pieces(rng: Random, name: str, most: int, plan: dict[str, int]) -> None:
-    """Fills ascending edges and ratios; the last piece may have no end."""
+def pieces(rng: Random, name: str, most: int, plan: dict[str, int]) -> int:
+    """Fills ascending edges and ratios under names with one place for "edge" and "ratio"; the last may have no end."""
     count = rng.randrange(most + 1)
     edges = sorted({amount(rng) + 1 for _ in range(count)})
     if edges and rng.random() < 0.7:
         edges[-1] = NO_LIMIT
     for at, edge in enumerate(edges):
-        plan[f"{name}_edge_{at}"], plan[f"{name}_ratio_{at}"] = edge, ratio(rng)
-    plan[f"{name}s"] = len(edges)
+        plan[name.format("edge", at)], plan[name.format("ratio", at)] = edge, ratio(rng)
+    return len(edges)
 
 
 def plan_row(rng: Random) -> list[int]:
     """Returns a plan as compilation could give it."""
     plan = dict.fromkeys(PLAN, 0)
-    for name in PLAN:
-        if name.endswith(("_ratio", "_factor")):
-            plan[name] = ratio(rng)
-        elif name.endswith("_cap") or name == "ceiling":
-            plan[name] = limit(rng)
-    for name in ("deductible_amount", "deductible_less", "deductible_floor", "catastrophic_threshold",
-                 "assistance_threshold"):  # fmt: skip
+    plan["first_ratio"] = rng.choice((0, ratio(rng)))
+    plan["ceiling"], plan["ceiling_cost"] = limit(rng), rng.choice((NO_LIMIT, limit(rng)))
+    plan["deductible_cap"] = rng.choice((NO_LIMIT, limit(rng)))
+    for name in ("deductible_amount", "deductible_less", "deductible_floor"):
         plan[name] = amount(rng)
-    for name in ("deductible_exempt", "deductible_waived", "deductible_inside", "to_date", "stay", "stay_below_counts",
-                 "over_uncovered", "catastrophic", "catastrophic_first", "catastrophic_over", "catastrophic_less_hifob",
-                 "assistance", "assistance_first", "assistance_less_hifob", "assistance_less_hifmi"):  # fmt: skip
+    for name in ("deductible_exempt", "deductible_waived", "deductible_inside", "stay", "stay_below_counts",
+                 "over_uncovered", "mulaid"):  # fmt: skip
         plan[name] = rng.randrange(2)
     plan["deductible_factor"] = rng.choice((RATIO_ONE, ratio(rng), rng.randrange(10 * RATIO_ONE)))
     plan["deductible_exempt"] = int(rng.random() < 0.1)
+    plan["on_payment"] = int(rng.random() < 0.25)
+    plan["readmission"], plan["transfer"] = rng.choice((0, 1, 16)), rng.choice((0, 2, 30))
     plan["relation"], plan["filing"] = rng.randrange(3), rng.randrange(7)
-    plan["deductible_kind"], plan["account"] = rng.randrange(3), rng.randrange(3)
+    plan["deductible_kind"], plan["to_date"] = rng.randrange(3), rng.randrange(3)
+    plan["account"] = rng.choice((0, 1, 3, rng.randrange(32)))
     plan["placed"] = rng.randrange(ACCUMULATOR["placed_inpatient"], ACCUMULATOR["placed_pharmacy"] + 1)
-    funds = rng.sample((1, 2, 3), rng.randrange(4))
-    for at, fund in enumerate(funds, start=1):
-        plan[f"fund_{at}"] = fund
-    pieces(rng, "segment", SEGMENTS_MAX, plan)
-    pieces(rng, "tier", TIERS_MAX, plan)
+    plan["segments"] = pieces(rng, "segment_{}_{}", SEGMENTS_MAX, plan)
+    funds = rng.sample(range(1, FUNDS_MAX + 1), rng.choice((0, 1, 2, 3, FUNDS_MAX)))
+    plan["funds"] = len(funds)
+    for at, fund in enumerate(funds):
+        name = f"fund_{at}_"
+        plan[f"{name}code"], plan[f"{name}less"] = fund, rng.choice((0, 1 << rng.randrange(2, 9), rng.randrange(512)))
+        plan[f"{name}threshold"], plan[f"{name}cap"] = rng.choice((0, amount(rng))), limit(rng)
+        for part in ("personal", "to_date", "first", "over"):
+            plan[name + part] = rng.randrange(2)
+        plan[f"{name}tiers"] = pieces(rng, name + "{}_{}", TIERS_MAX, plan)
     return [plan[name] for name in PLAN]
+
+
+def day(rng: Random) -> int:
+    """Returns a day of a few months around a year's end, at times one that no calendar has."""
+    strange = rng.choice((0, -1, 2**62, 20241399, 99991231))
+    usual = (20231220 + rng.randrange(12), 20240101 + rng.randrange(31), 20240226 + rng.randrange(4), 20240301)
+    return rng.choice((*usual, strange))
 
 
 def fact_row(rng: Random) -> list[int]:
@@ -93,6 +105,9 @@ def fact_row(rng: Random) -> list[int]:
     fact = dict.fromkeys(FACTS, 0)
     fact["token"] = rng.randrange(2)
     fact["med_type"] = rng.choice((11, 21))
+    fact["hosp_lv"] = rng.choice((1, 2, 3, 3, -1, 100))
+    fact["begndate"] = day(rng)
+    fact["enddate"] = rng.choice((fact["begndate"], day(rng)))
     for name in ("insured_region", "treatment_region", "insu_admdvs", "mdtrtarea_admvs"):
         fact[name] = rng.choice((0, 441800, 440100, 110000, -5))
     parts = ("fulamt_ownpay_amt", "overlmt_selfpay", "preselfpay_amt", "inscp_scp_amt")
@@ -159,6 +174,8 @@ def batch(seed: int, rows: int = 40) -> Batch:
     for cell in range(state.size):
         if rng.random() < 0.2:
             state.flat[cell] = rng.choice((amount(rng), -rng.randrange(1000), amount(rng)))
+    last = ACCUMULATOR["last_discharge"]
+    state[:, last] = [rng.choice((0, day_number(day(rng)) * 100 + rng.randrange(4), amount(rng))) for _ in state]
     if rng.random() < 0.1:
         state.flat[rng.randrange(state.size)] = rng.choice(EXTREMES)
     accounts = np.array([rng.choice((0, amount(rng), -5)) for _ in range(2)], np.int64)

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core_ext.layout import ACCUMULATORS, AMOUNTS, FACT, FUND_PARTS, HOW
+from core_ext.layout import ACCUMULATORS, AMOUNTS, HOW
 from core_ext.settling import COMPUTE, REFUND, SKIP, SOURCE, SOURCE_UNCHECKED
 from ledger.refusals import Refusal
 from tests.settle.claims import TWINS, Ints, Outcome, Settle, run
-from tests.settle.drawn import Batch, amount_of, batch, ordinary
+from tests.settle.drawn import Batch, batch, ordinary
+from tests.settle.identities import check_identities
 
 SEEDS = st.integers(min_value=0, max_value=2**48)
 
@@ -102,24 +103,7 @@ def test_batches_of_two_are_one_batch(seed: int) -> None:
 def test_identities_hold_on_every_booked_row(seed: int) -> None:
     """Whatever is booked satisfies I2, I3 and I5 exactly, and the years are the sum of what their claims added."""
     drawn = batch(seed)
-    out = settled(TWINS["compiled"], drawn)
-    rows = np.flatnonzero((out.code == 0) & (drawn.kind != SKIP))
-    booked, facts = out.booked[rows], drawn.facts[rows]
-    fund, part = amount_of(booked, "fund_pay_sumamt"), amount_of(booked, "psn_part_amt")
-    account, cash = amount_of(booked, "acct_pay"), amount_of(booked, "psn_cash_pay")
-    assert (facts[:, FACT["medfee_sumamt"]] == fund + part + facts[:, FACT["hosp_part_amt"]]).all()
-    assert (part == account + cash).all()
-    assert (fund == booked[:, list(FUND_PARTS)].sum(axis=1)).all()
-    aid = amount_of(booked, "acct_mulaid_pay")
-    assert ((np.abs(aid) <= np.abs(account)) & (aid * np.sign(account) >= 0)).all()
-    state, accounts = drawn.state.copy(), drawn.accounts.copy()
-    for row in rows.tolist():
-        assert (out.before[row] == state[drawn.slot[row]]).all()
-        state[drawn.slot[row]] += out.delta[row]
-        accounts[drawn.account[row]] -= out.booked[row, AMOUNTS.index("acct_pay")]
-        assert out.balc[row] == accounts[drawn.account[row]]
-    assert (state == out.state).all()
-    assert (accounts == out.accounts).all()
+    check_identities(drawn, settled(TWINS["compiled"], drawn))
 
 
 @settings(max_examples=60, deadline=None)

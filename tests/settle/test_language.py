@@ -1,0 +1,69 @@
+"""Over the whole policy language: whatever a document says, both twins settle alike and every identity holds.
+
+``LEDGER_EXAMPLES`` says how many documents are drawn; ``make faults`` draws 100,000.
+"""
+
+import os
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core_ext.layout import ACCUMULATOR, AMOUNT, AMOUNTS, FACT, FUND_PARTS
+from core_ext.plan import NO_LIMIT, PLAN_AT
+from core_ext.settling import COMPUTE, REFUND
+from tests.settle.claims import TWINS, Outcome
+from tests.settle.drawn import amount_of
+from tests.settle.identities import check_identities
+from tests.settle.language import world
+from tests.settle.test_twins import settled
+
+EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "2000"))
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.integers(min_value=0, max_value=2**48))
+def test_twins_are_equal_over_the_language(seed: int) -> None:
+    """A drawn policy's claims come out of both twins to the fen, and satisfy I1, I2, I3, I5 and I7."""
+    drawn = world(seed)
+    reference, compiled = (settled(TWINS[name], drawn) for name in ("reference", "compiled"))
+    for name, expected, got in zip(Outcome._fields, reference, compiled, strict=True):
+        assert (expected == got).all(), f"{name}: rows {np.unique(np.argwhere(expected != got)[:, 0])}"
+    check_identities(drawn, compiled)
+    rows = np.flatnonzero((compiled.code == 0) & (drawn.kind == COMPUTE))
+    booked, facts = compiled.booked[rows], drawn.facts[rows]
+    assert (booked >= 0).all(), "what a policy gives is nowhere below zero"
+    fund = amount_of(booked, "fund_pay_sumamt")
+    assert (fund <= facts[:, FACT["inscp_scp_amt"]]).all(), "no funds pay more than is in scope"
+    ceiling = drawn.plans[drawn.plan[rows], PLAN_AT["ceiling"]]
+    year = compiled.before[rows][:, ACCUMULATOR["hifp_pay"]]
+    assert (amount_of(booked, "hifp_pay") <= np.maximum(0, ceiling - year)).all(), "the basic fund keeps its ceiling"
+    for row in np.flatnonzero((compiled.code == 0) & (drawn.kind == REFUND)).tolist():
+        original = int(drawn.ref[row])
+        assert (compiled.booked[row] == -compiled.booked[original]).all()
+        assert (compiled.delta[row] == -compiled.delta[original]).all()
+
+
+def test_draws_reach_the_whole_language() -> None:
+    """The drawn documents use every switch, every fund pays, and most claims book: the comparison can fail."""
+    used = np.zeros(len(PLAN_AT), bool)
+    pays = np.zeros(len(AMOUNTS), bool)
+    rows = booked = continued = above_cost = shared = 0
+    for seed in range(300):
+        drawn = world(seed)
+        out = settled(TWINS["compiled"], drawn)
+        used |= (drawn.plans != 0).any(axis=0)
+        done = (out.code == 0) & (drawn.kind == COMPUTE)
+        pays |= (out.booked[: len(done)][done] > 0).any(axis=0)
+        rows, booked = rows + len(done), booked + int((out.code == 0).sum())
+        plans = drawn.plans[np.maximum(drawn.plan, 0)]
+        stay = done & (plans[:, PLAN_AT["stay"]] == 1)
+        continued += int((stay & (out.delta[:, 0] == 0) & (plans[:, PLAN_AT["stay_below_counts"]] == 1)).sum())
+        above_cost += int((done & (plans[:, PLAN_AT["ceiling_cost"]] < NO_LIMIT) & (out.how[:, 3] > 0)).sum())
+        shared += int((out.computed[:, AMOUNT["acct_mulaid_pay"]] != 0).sum())
+    assert booked > rows // 2
+    assert continued > 10
+    assert min(above_cost, shared) > 20
+    unused = {name for name, at in PLAN_AT.items() if not used[at]}
+    assert not unused, f"no draw uses {sorted(unused)}"
+    assert all(pays[at] for at in FUND_PARTS)
