@@ -106,8 +106,11 @@ def _varied(value: Any, kind: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _varied_tuple(value: tuple[Any, ...], kind: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if get_origin(kind) in (Union, types.UnionType):
+        kind = next((part for part in get_args(kind) if get_origin(part) is tuple), None)
     entry = get_args(kind)[0] if get_args(kind) else None
-    for word in _words(entry):
+    words = _words(entry) or tuple(part for part in value if isinstance(part, str))
+    for word in words:
         yield path, tuple(each for each in value if each != word) if word in value else (*value, word)
     for at, part in enumerate(value):
         if not isinstance(part, str):
