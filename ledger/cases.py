@@ -21,8 +21,8 @@ from ledger.policy import read_policy
 from ledger.policy_errors import faults_in
 from ledger.policy_terms import INSUTYPES, MED_TYPES
 from ledger.refusals import LedgerError
-from ledger.registering import FILED, MEMBERS
 from ledger.regions import RELATIONS
+from ledger.registering import FILED, MEMBERS
 from ledger.registers import FILING_CLASSES
 from ledger.toml_lines import key_lines, line_of
 
