@@ -131,8 +131,8 @@ def print_priced(each: dict[str, Any]) -> None:
 
 
 def print_difference(name: str, gives: str, booked: str) -> None:
-    """Prints an amount that its source settled otherwise than the policy gives."""
-    output.print_line(f"{field_of(name)}: the policy gives {gives}, its source settled {booked}")
+    """Prints an amount that is booked otherwise than the policy gives, as its source settled it."""
+    output.print_line(f"{field_of(name)}: the policy gives {gives}, booked is {booked}")
 
 
 def print_steps(steps: list[dict[str, Any]]) -> None:
