@@ -85,11 +85,9 @@ def explain(claim: str, /, *, options: Options = NO_OPTIONS) -> None:
     if found.original:
         output.print_line(f"a refund: every amount is the negative of the claim at position {found.original:,}")
     print_steps([in_text(step) for step in found.steps])
-    differ = [name for name, fen in found.amounts.items() if found.booked[name] != fen]
-    for name in differ:
-        output.print_line(
-            f"{field_of(name)}: the policy gives {yuan(found.amounts[name])}, booked is {yuan(found.booked[name])}"
-        )
+    for name, fen in found.amounts.items():
+        if fen != found.booked[name]:
+            print_difference(name, yuan(fen), yuan(found.booked[name]))
 
 
 def in_text(step: "Step") -> dict[str, Any]:
@@ -127,7 +125,14 @@ def print_priced(each: dict[str, Any]) -> None:
     what = each.get("reason") or each["outcome"]
     output.print_line(f"row {each['row']}: {each.get('setl_id', '')} {what}".rstrip())
     print_steps(each.get("steps", []))
+    for name, gives in each.get("policy_gives", {}).items():
+        print_difference(name, yuan_grouped(gives), yuan_grouped(each[name]))
     output.print_line("")
+
+
+def print_difference(name: str, gives: str, booked: str) -> None:
+    """Prints an amount that is booked otherwise than the policy gives, as its source settled it."""
+    output.print_line(f"{field_of(name)}: the policy gives {gives}, booked is {booked}")
 
 
 def print_steps(steps: list[dict[str, Any]]) -> None:

@@ -136,7 +136,7 @@ def _other_kinds(value: Any, kind: Any, path: str) -> Iterator[tuple[str, Any]]:
         config = getattr(other, "__struct_config__", None)
         if config is None or config.tag is None or isinstance(value, other):
             continue
-        fields = msgspec.structs.fields(other)
+        fields = [field for field in msgspec.structs.fields(other) if field.required]
         if all(isinstance(field.type, type) and issubclass(field.type, int) for field in fields):
             yield f"{path}.{config.tag_field}", other(**{field.name: field.type(100) for field in fields})
 

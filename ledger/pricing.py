@@ -13,7 +13,7 @@ from core_ext.plan import RANGE
 from core_ext.text import text_at
 from ledger.acts import read_acts
 from ledger.events import JobBatch
-from ledger.explanation import COUNTED, Explainer, Step
+from ledger.explanation import COUNTED, Explainer, Explanation, Step
 from ledger.keys import job_stream
 from ledger.knowledge import Knowledge
 from ledger.mapper import decode_event
@@ -32,7 +32,8 @@ def price(
 ) -> Iterator[dict[str, Any]]:
     """Yields one answer a row, in file order: amounts as text in yuan, or the reason why it would not be booked.
 
-    With ``explain`` a settled row has its ``steps`` too, as ``ledger.explanation`` gives them, amounts as text.
+    With ``explain`` a settled row has its ``basis`` and ``steps`` too, as ``ledger.explanation`` gives them, amounts
+    as text, and under ``policy_gives`` the amounts that its source settled otherwise.
     """
     from ledger import create
     from ledger.service import read_document
@@ -55,7 +56,7 @@ def price(
                 for at, row in enumerate(acts.row.tolist()):
                     answers[row] = _priced(acts, at, row)
                     if explainer is not None:
-                        answers[row]["steps"] = [in_yuan(step) for step in explainer.explain(acts, at).steps]
+                        answers[row] |= _explained(explainer.explain(acts, at))
     yield from (answers[row] for row in sorted(answers))
 
 
@@ -102,6 +103,12 @@ def _priced(acts: Any, at: int, row: int) -> dict[str, Any]:
             "over_ceiling": yuan_text(how["over_ceiling"]),
         },
     }
+
+
+def _explained(found: Explanation) -> dict[str, Any]:
+    """Returns who decided a claim, its steps, and what the policy gives where that is not what is booked."""
+    differs = {name: yuan_text(fen) for name, fen in found.amounts.items() if found.booked[name] != fen}
+    return {"basis": found.basis, "steps": [in_yuan(step) for step in found.steps], "policy_gives": differs}
 
 
 def in_yuan(step: Step) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from ledger.refusals import Refusal, Refused
 from tests.console.documents import ROOT
 from tests.settle.platform import load, policy_book, policy_documents, settle_all, shared_data
 
+#: What an explained price has beside a plain one.
+EXPLAINED = ("basis", "steps", "policy_gives")
 EXAMPLE = ROOT / "docs" / "example"
 
 
@@ -89,7 +91,7 @@ def test_a_price_is_explained_with_key_and_day() -> None:
     """The ratio a price hangs on is named with its document, key, first day and value; what is paid is its product."""
     priced = list(ledger.price("qingyuan", EXAMPLE / "claims.csv", register=EXAMPLE / "members.csv", explain=True))
     plain = list(ledger.price("qingyuan", EXAMPLE / "claims.csv", register=EXAMPLE / "members.csv"))
-    assert [{name: part for name, part in each.items() if name != "steps"} for each in priced] == plain
+    assert [{name: part for name, part in each.items() if name not in EXPLAINED} for each in priced] == plain
     steps = {step["field"]: step for step in priced[1]["steps"]}
     (segments,) = [rule for rule in steps["hifp_pay"]["rules"] if rule["step"] == 4]
     assert segments["products"] == [{"amount": "10000.00", "ratio": "50 %", "paid": "5000.00"}]
@@ -101,7 +103,7 @@ def test_a_price_is_explained_with_key_and_day() -> None:
     } in segments["parameters"]
     for each in priced:
         for step in each.get("steps", []):
-            if step["field"] in each:
+            if step["field"] in each and step["field"] not in each["policy_gives"]:
                 assert fen_from_text(step["amount"]) == fen_from_text(each[step["field"]])
 
 
@@ -117,3 +119,22 @@ def test_a_refund_is_explained_by_what_it_refunds(tmp_path: Path) -> None:
         with pytest.raises(Refused) as refused:
             book.explain("441800/NONE")
     assert refused.value.refusal is Refusal.UNKNOWN_KEY
+
+
+def test_what_a_source_settled_otherwise_stands_beside_what_the_policy_gives(tmp_path: Path) -> None:
+    """A source's amounts are booked; the explanation has the policy's, and names each that differs."""
+    header = "psn_no,setl_id,insutype,psn_type,insu_admdvs,mdtrtarea_admvs,hosp_lv,med_type,begndate,enddate,setl_time"
+    money = "medfee_sumamt,fulamt_ownpay_amt,overlmt_selfpay,preselfpay_amt,inscp_scp_amt"
+    own = "P,S,390,15,441802,441802,3,21,2024-01-01,2024-01-02,2024-01-02 08:00:00,10000.00,0.00,0.00,0.00,10000.00"
+    path = tmp_path / "claims.csv"
+    path.write_text(f"{header},{money},hifp_pay,fund_pay_sumamt\n{own},5900.00,5900.00\n", encoding="utf-8")
+    (priced,) = ledger.price("qingyuan", path, explain=True)
+    assert (priced["basis"], priced["hifp_pay"]) == ("source", "5900.00")
+    assert priced["policy_gives"] == {
+        "hifp_pay": "6000.00",
+        "fund_pay_sumamt": "6000.00",
+        "psn_part_amt": "4000.00",
+        "psn_cash_pay": "4000.00",
+    }
+    steps = {step["field"]: step["amount"] for step in priced["steps"]}
+    assert (steps["hifp_pay"], steps["psn_cash_pay"]) == ("6000.00", "4000.00")
