@@ -71,6 +71,104 @@ WRONG = [
     ("2023-07-01", "2022-07-01", "employee.ceiling_yearly_payment.2022-07-01", "expected days in ascending order"),
 ]
 
+FUND = """
+[employee.hifes.2023-01-01]
+base = "in_scope_personal"
+counts = "claim"
+med_types = ["inpatient"]
+classes = [{ psn_types = ["12"], tiers = [{ above = "0", ratio = "0.5" }] }]
+"""
+YEARLY = FUND.replace('"claim"', '"year"')
+MORE = "\n[employee.deductible_exempt_psn_types]\n2023-01-01 = "
+POSITION = '[employee.inpatient.position]\n2023-01-01 = "per_claim"'
+EDGES = '\n[employee.inpatient.segment_edges]\n2023-01-01 = "payment"'
+
+WRONG += [
+    (POSITION, POSITION + FUND.replace("personal", "part"), "employee.hifes.2023-01-01", "Invalid enum value"),
+    (
+        POSITION,
+        POSITION + FUND.replace('["12"]', '["1201"]'),
+        "employee.hifes.2023-01-01.classes[0].psn_types",
+        "two digits",
+    ),
+    (POSITION, POSITION + FUND.replace('"0.5"', '"1.5"'), "employee.hifes.2023-01-01", "a ratio from 0 to 1"),
+    (
+        POSITION,
+        POSITION + FUND.replace('above = "0"', 'above = "1"'),
+        "employee.hifes.2023-01-01.classes[0].tiers[0].above",
+        "0 fen, got 100",
+    ),
+    (
+        POSITION,
+        POSITION + FUND.replace("[{ psn", '[{ tiers = [{ above = "0", ratio = "1" }] }, { psn'),
+        "employee.hifes.2023-01-01.classes[0]",
+        "before the last class",
+    ),
+    (
+        POSITION,
+        POSITION + FUND.replace("in_scope_personal", "over_ceiling") + "over_ceiling_counts = false",
+        "employee.hifes.2023-01-01.over_ceiling_counts",
+        "true on base over_ceiling",
+    ),
+    (
+        POSITION,
+        POSITION + YEARLY + YEARLY.replace("hifes", "cvlserv"),
+        "employee.cvlserv",
+        "at most one fund beside hifmi and maf",
+    ),
+    (
+        POSITION,
+        POSITION + MORE + '["1"]',
+        "employee.deductible_exempt_psn_types.2023-01-01",
+        "national codes of two digits",
+    ),
+    (
+        POSITION,
+        POSITION.replace("per_claim", "year_to_date") + EDGES,
+        "employee.inpatient.position",
+        "as edges are of the payment",
+    ),
+    (
+        'place]\n2023-01-01 = "subtracted_first"',
+        'place]\n2023-01-01 = "inside_first_segment"' + EDGES,
+        "employee.inpatient.deductible_place",
+        "subtracted_first",
+    ),
+    (
+        'floor = "0" }',
+        'floor = "0", exceptions = [{ first_stay = { 1 = "1" } }] }',
+        "employee.inpatient.deductible.2023-01-01.exceptions[0]",
+        "psn_types or assist_classes",
+    ),
+    (
+        'floor = "0" }',
+        'floor = "0", transfer_days = 400 }',
+        "employee.inpatient.deductible.2023-01-01",
+        "$.transfer_days",
+    ),
+    (
+        "counts]\n2023-01-01 = true",
+        "counts]\n2023-01-01 = false\n[employee.inpatient.deductible.2024-01-01]\n"
+        'kind = "by_level_and_ordinal"\nfirst_stay = { 1 = "1" }\n'
+        'less_per_later_stay = "0"\nfloor = "0"\nreadmission_days = 15',
+        "employee.inpatient.deductible",
+        "stay_below_deductible_counts true",
+    ),
+    (
+        '"in_scope_and_preself"',
+        '["in_scope", "in_scope_after_deductible"]',
+        "employee.account_pays.2023-01-01",
+        "in_scope or in_scope_after_deductible",
+    ),
+    (
+        'name = "small"',
+        'name = "small"\nbenefit_year_starts = "02-29"',
+        "policy: benefit_year_starts",
+        "a month and day like '07-01'",
+    ),
+    ('name = "small"', 'name = "small"\npolicy_date = "crtedate"', "policy", "Invalid enum value 'crtedate'"),
+]
+
 
 @pytest.mark.parametrize(("old", "new", "path", "error"), WRONG)
 def test_errors_name_file_and_key(old: str, new: str, path: str, error: str) -> None:

@@ -94,9 +94,7 @@ def off_site(rng: Random) -> dict[str, Any]:
     """Returns one of the four variants, or none."""
     variant = rng.choice(("none", "V1", "V2", "V3", "V4"))
     value = ratio if variant != "V4" else lambda rng: rng.choice(("1", "1.5", "2.25", "0.3333"))
-    tables = {
-        place: {name: value(rng) for name in FILING_CLASSES[1:]} for place in ("same_province", "cross_province")
-    }
+    tables = {place: {name: value(rng) for name in FILING_CLASSES[1:]} for place in ("same_province", "cross_province")}
     return {"variant": variant, "no_filing_needed": some(rng, tables), "med_types": list(MED_TYPES)} | tables
 
 
@@ -107,8 +105,9 @@ def further_fund(rng: Random, name: str, to_date: bool) -> dict[str, Any]:
         return {"ratio": ratio(rng), "yearly_cap": limit(rng)}
     if name == "hifmi" and rng.random() < 0.4:
         tiers = pieces(rng, 6, lambda: {"ratio": ratio(rng), "ratio_poor": ratio(rng)})
-        return {"med_types": some(rng, MED_TYPES), "over_ceiling_counts": rng.random() < 0.5, "threshold": yuan(rng),
-                "threshold_poor": yuan(rng), "poor_classes": some(rng, ("1", "2", "3", "4")), "tiers": tiers}  # fmt: skip
+        found = {"med_types": some(rng, MED_TYPES), "over_ceiling_counts": rng.random() < 0.5, "tiers": tiers}
+        poor = some(rng, ("1", "2", "3", "4"))
+        return found | {"threshold": yuan(rng), "threshold_poor": yuan(rng), "poor_classes": poor}
     if name == "maf" and rng.random() < 0.4:
         classes = {
             key: {"ratio": ratio(rng), "yearly_threshold": yuan(rng), "yearly_cap": limit(rng)}
@@ -125,7 +124,8 @@ def further_fund(rng: Random, name: str, to_date: bool) -> dict[str, Any]:
     return {
         "base": base, "counts": rng.choice(("claim", "year")) if to_date else "claim",
         "med_types": rng.choice((list(MED_TYPES), some(rng, MED_TYPES))), "classes": classes_,
-        "over_ceiling_counts": not personal or rng.random() < 0.5, "first_selfpay_counts": personal and rng.random() < 0.5,
+        "over_ceiling_counts": not personal or rng.random() < 0.5,
+        "first_selfpay_counts": personal and rng.random() < 0.5,
     }  # fmt: skip
 
 
@@ -219,7 +219,8 @@ def fact_row(rng: Random, treatments: list[int]) -> list[int]:
     end = min(begin + rng.choice((0, 0, 3, 9)), begin // 100 * 100 + 31)
     settled = rng.choice((end, end, 20240110 if end < 20240101 else end))
     fact |= {
-        "token": rng.choice((1, 1, 1, 2)), "insu_admdvs": PLACES[0], "mdtrtarea_admvs": rng.choice((PLACES[0], *PLACES)),
+        "token": rng.choice((1, 1, 1, 2)), "insu_admdvs": PLACES[0],
+        "mdtrtarea_admvs": rng.choice((PLACES[0], *PLACES)),
         "hosp_lv": rng.choice((1, 2, 2, 3, 9)), "insutype": rng.choice((310, 390)), "begndate": begin, "enddate": end,
         "psn_type": rng.choice((11, 12, 1201, 14, 15, 16)), "med_type": rng.choice((21, 21, *treatments)),
         "setl_time": settled * 10**6 + rng.randrange(24) * 10**4,

@@ -80,7 +80,7 @@ def test_qingyuan_over_levels_classes_and_filings(sqlite_url: str, tmp_path: Pat
 
 
 def test_taian_around_its_change_of_rules(sqlite_url: str, tmp_path: Path) -> None:
-    """Unfiled care inside the province leaves 10 % to the person first until 2021, nothing from 2022; outside it does."""
+    """Unfiled care inside the province leaves 10 % to the person until 2021, nothing from 2022; outside it does."""
     days = ("2021-12-31 23:59:59", "2022-01-01 00:00:00")
     places = ("370902", "370102", "110101")
     rows = [
