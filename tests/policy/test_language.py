@@ -96,7 +96,7 @@ WRONG += [
         POSITION,
         POSITION + FUND.replace('above = "0"', 'above = "1"'),
         "employee.hifes.2023-01-01.classes[0].tiers[0].above",
-        "0 fen, got 100",
+        "0.00, where the piece before ends, got '1.00'",
     ),
     (
         POSITION,
@@ -148,10 +148,13 @@ WRONG += [
     ),
     (
         "counts]\n2023-01-01 = true",
-        "counts]\n2023-01-01 = false\n[employee.inpatient.deductible.2024-01-01]\n"
+        "counts]\n2023-01-01 = false\n[employee.day_surgery.deductible.2023-01-01]\n"
         'kind = "by_level_and_ordinal"\nfirst_stay = { 1 = "1" }\n'
-        'less_per_later_stay = "0"\nfloor = "0"\nreadmission_days = 15',
-        "employee.inpatient.deductible",
+        'less_per_later_stay = "0"\nfloor = "0"\nreadmission_days = 15\n'
+        '[employee.day_surgery]\ndeductible_place.2023-01-01 = "subtracted_first"\n'
+        'position.2023-01-01 = "per_claim"\nsegments.2023-01-01 = [{ above = "0", ratio = { active = { 1 = "1" }, '
+        'retired = { 1 = "1" } } }]',
+        "employee.day_surgery.deductible",
         "stay_below_deductible_counts true",
     ),
     (
@@ -163,7 +166,7 @@ WRONG += [
     (
         'name = "small"',
         'name = "small"\nbenefit_year_starts = "02-29"',
-        "policy: benefit_year_starts",
+        "policy.benefit_year_starts",
         "a month and day like '07-01'",
     ),
     ('name = "small"', 'name = "small"\npolicy_date = "crtedate"', "policy", "Invalid enum value 'crtedate'"),
