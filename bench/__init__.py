@@ -16,5 +16,6 @@ Names: ``settle`` the settle kernel over claims sorted by person · ``append`` b
 transaction, each durable when it returns · ``month`` a generated file through ``ledger.create``, ``enact``,
 ``intake`` and the statement of the period · ``codec`` columns to and from event states · ``parse`` a file to columns
 · ``fold`` claims to sums a pair of regions. ``…vs_X`` is the time X takes over the time the ledger's own way takes.
-``append.*.vs_stock`` is the library's own recorder inserting the same rows, a transaction a block as well.
+``append.*.vs_stock`` is the library's own recorder inserting the same rows, in transactions of as many events as it
+can take (``append.*.stock_events_per_transaction``).
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.machine import describe
+from bench.machine import describe, source_digest
 from bench.report import COMMITTED, Figure, faults, write
 from bench.sizes import SIZES
 from bench.stores import PostgresStores, SQLiteStores, Stores
@@ -46,12 +46,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
     path = config.getoption("--bench-report")
     if path is None or not figures:
         return
-    if exitstatus or (missing := faults(figures)):
-        why = "a bench failed" if exitstatus else missing[0]
+    if why := _no_report(figures, exitstatus):
         terminalreporter.write_line(f"no report written: {why}")
         return
     write(figures, path)
     terminalreporter.write_line(f"report written: {path.name}")
+
+
+def _no_report(figures: dict[str, Figure], exitstatus: int) -> str:
+    """Returns why figures make no report, nothing where they do."""
+    if figures["source_sha256"] != source_digest():
+        return "the sources changed while the bench ran; run it again with the tree at rest"
+    if exitstatus:
+        return "a bench failed"
+    return next(iter(faults(figures)), "")
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +79,7 @@ def workbench(request: pytest.FixtureRequest, folder: Path) -> Workbench:
     figures |= {
         "date": datetime.now(UTC).date().isoformat(),
         "size": size.name,
+        "source_sha256": source_digest(),
         "kernel.digest": digest().hex(),
     }
     return Workbench(size, folder, figures)

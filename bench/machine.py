@@ -1,5 +1,6 @@
 """Describes the machine and the versions a report was measured with."""
 
+import hashlib
 import os
 import platform
 import sqlite3
@@ -7,6 +8,10 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[1]
+#: What is measured, and what measures it.
+PACKAGES = ("bench", "console", "core_ext", "ledger", "projections")
+SOURCES = frozenset((".py", ".pyx", ".pxd", ".h", ".toml", ".so"))
 LIBRARIES = ("eventsourcing", "msgspec", "numpy", "psycopg", "pyarrow")
 
 
@@ -23,6 +28,17 @@ def describe(folder: Path) -> dict[str, str | int | float]:
         "version.sqlite": sqlite3.sqlite_version,
         **{f"version.{library}": version(library) for library in LIBRARIES},
     }
+
+
+def source_digest(root: Path = ROOT) -> str:
+    """Returns SHA-256 over every source, policy and built kernel, in hexadecimal: which code a report is of."""
+    found = hashlib.sha256()
+    for package in PACKAGES:
+        for path in sorted((root / package).rglob("*")):
+            if path.suffix in SOURCES:
+                found.update(f"{path.relative_to(root)}\0".encode())
+                found.update(hashlib.sha256(path.read_bytes()).digest())
+    return found.hexdigest()
 
 
 def filesystem(folder: Path) -> str:

@@ -20,6 +20,7 @@ PROMISED = (
 )
 DESCRIBED = (
     "date",
+    "source_sha256",
     "size",
     "machine.cpu",
     "machine.cores",

@@ -32,9 +32,9 @@ class Appends:
 
     def __init__(self, stores: Stores, rows: list[LogRow], events: int) -> None:
         self._stores = stores
-        pages = [rows[at : at + events] for at in range(0, len(rows), events)]
-        self._blocks = [event_block(page) for page in pages]
-        self._stored = [[StoredEvent(*row[1:]) for row in page] for page in pages]
+        self._blocks = [event_block(rows[at : at + events]) for at in range(0, len(rows), events)]
+        size = min(events, stores.stock_events)
+        self._stored = [[StoredEvent(*row[1:]) for row in rows[at : at + size]] for at in range(0, len(rows), size)]
         self._store: Store | None = None
         self._stock: Stock | None = None
         self.url = ""
@@ -109,6 +109,9 @@ def test_append(benchmark: BenchmarkFixture, workbench: Workbench, stores: Store
         {
             f"append.{stores.dialect}.events_per_s": len(rows) / timing.median_ns * 1e9,
             f"append.{stores.dialect}.vs_stock": timing.times_less,
+            f"append.{stores.dialect}.stock_events_per_transaction": min(
+                workbench.size.append_events, stores.stock_events
+            ),
             f"append.{stores.dialect}.result_sha256": result,
             "append.events": len(rows),
             "append.events_per_transaction": workbench.size.append_events,

@@ -33,7 +33,7 @@ cdef enum:
     FACTS_WIDTH = 18
     AMOUNTS_WIDTH = 14
     YEAR_WIDTH = 22
-    HOW_WIDTH = 6
+    HOW_WIDTH = 5
     PLAN_WIDTH = 189
     SEGMENTS_MAX = 8
     TIERS_MAX = 6

@@ -77,7 +77,6 @@ HOW = (
     "first_selfpay",  # V1's part, fen
     "over_ceiling",  # fen
     "assist_class",  # the person's assistance class when it was decided, 0 none
-    "benefit_year",  # the year whose accumulators it advanced
 )
 
 #: An optional integer that is not there (an absent amount is not zero).

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core_ext.layout import AMOUNT, FACTS, HOW
+from core_ext.layout import AMOUNT, FACTS
 from core_ext.text import Texts
 from ledger.columnar import decode_columns
 from ledger.events import TOPICS, ClaimFiled, ClaimReversed, ClaimSettled
-from ledger.keys import person_year_of
 from ledger.refusals import StoreError
 
 if TYPE_CHECKING:
@@ -34,10 +33,6 @@ ACT_TOPICS = (ClaimFiled.TOPIC, ClaimSettled.TOPIC, ClaimReversed.TOPIC)
 PAGE = (
     "SELECT notification_id, topic, state FROM stored_events"
     " WHERE notification_id > ? AND notification_id <= ? AND topic IN (?, ?, ?) ORDER BY notification_id"
-)
-STREAMS = (
-    "SELECT notification_id, originator_id FROM stored_events"
-    " WHERE notification_id > ? AND notification_id <= ? AND topic = ? ORDER BY notification_id"
 )
 
 
@@ -110,7 +105,7 @@ def read_acts(
             low = cut if high < stop else high
         if rows:
             positions, topics, states = zip(*rows, strict=True)
-            yield acts_of(reader, np.array(positions, np.int64), act_codes(topics), states)
+            yield acts_of(np.array(positions, np.int64), act_codes(topics), states)
 
 
 #: The act topics by number, and one number for every other.
@@ -123,19 +118,13 @@ def act_codes(topics: Iterable[str]) -> Codes:
     return np.frombuffer(bytes(map(_CODES.__getitem__, topics)), np.uint8)
 
 
-def acts_of(reader: "Reader", positions: Int64s, codes: Codes, states: Sequence[bytes]) -> Acts:
+def acts_of(positions: Int64s, codes: Codes, states: Sequence[bytes]) -> Acts:
     """Returns the acts of events at ``positions``: ClaimFiled and decision in turn, nothing else.
 
     Raises StoreError naming the position where the turn is broken.
     """
     check_turns(positions, codes)
-    reversed_ = codes[1::2] == REVERSED
-    streams: list[str] = []
-    if reversed_.any():
-        at = positions[1::2][reversed_]
-        found = reader.query(STREAMS, (int(at[0]) - 1, int(at[-1]), ClaimReversed.TOPIC))
-        streams = [str(stream) for _, stream in found]
-    return build_acts(np.ascontiguousarray(positions[::2]), states[::2], states[1::2], reversed_, streams)
+    return build_acts(np.ascontiguousarray(positions[::2]), states[::2], states[1::2], codes[1::2] == REVERSED)
 
 
 def check_turns(positions: Int64s, codes: Codes) -> None:
@@ -156,14 +145,8 @@ def check_turns(positions: Int64s, codes: Codes) -> None:
         raise StoreError(f"position {claim + 1}: expected the decision of claim {claim}, got none: run verify")
 
 
-def build_acts(
-    claim: Int64s,
-    filed: Sequence[bytes],
-    decided: Sequence[bytes],
-    reversed_: NDArray[np.bool_],
-    refund_streams: Sequence[str],
-) -> Acts:
-    """Returns acts out of their states; ``refund_streams`` are the person-year streams of the reversed rows.
+def build_acts(claim: Int64s, filed: Sequence[bytes], decided: Sequence[bytes], reversed_: NDArray[np.bool_]) -> Acts:
+    """Returns acts out of their states; ``reversed_`` says which decisions are ClaimReversed.
 
     ClaimSettled and ClaimReversed have the same fields, so one call decodes both. Raises ValueError where a state
     is not that of its event, StoreError where a decision names another claim than the one before it.
@@ -179,9 +162,6 @@ def build_acts(
         )
     table: Any = facts["facts"]
     given: Any = facts["given"]
-    year = np.ascontiguousarray(decision["how"][:, HOW.index("benefit_year")])
-    if len(refund_streams):
-        year[reversed_] = [person_year_of(stream)[1] for stream in refund_streams]
     return Acts(
         claim=claim,
         position=claim + 1,
@@ -192,7 +172,7 @@ def build_acts(
         basis=decision["basis"],
         period=decision["period"],
         flags=decision["flags"],
-        year=year,
+        year=decision["year"],
         balc=decision["balc"],
         facts=table,
         given=given[0],
@@ -208,4 +188,4 @@ def build_acts(
 
 def no_acts() -> Acts:
     """Returns a page without acts."""
-    return build_acts(np.zeros(0, np.int64), [], [], np.zeros(0, np.bool_), [])
+    return build_acts(np.zeros(0, np.int64), [], [], np.zeros(0, np.bool_))

@@ -15,7 +15,7 @@ from core_ext.kernels import load
 from core_ext.layout import ACCUMULATORS, AMOUNTS, FACT, HOW
 from core_ext.text import to_list
 from ledger.events import FLAG_ASSUMED, FLAG_LATE, FLAG_NOT_CHECKED
-from ledger.keys import YEARS, claim_stream, message_key
+from ledger.keys import YEARS, claim_stream
 from ledger.originals import Originals, load_originals
 from ledger.profile import Profile
 from ledger.refusals import Refusal
@@ -61,7 +61,6 @@ class Batch:
     policy: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     originals: Originals | None = None
     code: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
-    year: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     slot: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     slot_person: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     slot_keys: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -108,7 +107,7 @@ def _begin(columns: "ClaimColumns", knowledge: "Knowledge") -> Batch:
     return Batch(
         columns=columns,
         streams=streams,
-        messages=[message_key(msgid) for msgid in to_list(columns.texts["medins_setl_id"])],
+        messages=to_list(columns.texts["medins_setl_id"]),
         persons=to_list(columns.texts["psn_no"]),
         faults=columns.faults.copy(),
         facts=facts,
@@ -228,14 +227,13 @@ def _load_state(tx: "Transaction", batch: Batch, knowledge: "Knowledge") -> None
     A claim advances the year its policy puts it in, a refund the year its original advanced.
     """
     assert batch.originals is not None
-    batch.year = np.clip(knowledge.policies.benefit_years(batch.facts, batch.policy), 0, YEARS - 1)
-    combined = batch.person * YEARS + batch.year
-    refunds = np.flatnonzero(batch.originals.slot_of >= 0)
-    here = batch.originals.ref[refunds]
-    combined[refunds] = np.where(
-        here < batch.n, combined[np.minimum(here, batch.n - 1)], batch.originals.slot_of[refunds]
-    )
-    batch.year[refunds] = combined[refunds] % YEARS
+    year = np.clip(knowledge.policies.benefit_years(batch.facts, batch.policy), 0, YEARS - 1)
+    combined = batch.person * YEARS + year
+    ref = batch.originals.ref
+    here = np.flatnonzero((ref >= 0) & (ref < batch.n) & ~batch.originals.other_person)
+    combined[here] = combined[ref[here]]
+    logged = np.flatnonzero(batch.originals.slot_of >= 0)
+    combined[logged] = batch.originals.slot_of[logged]
     unique, batch.slot = np.unique(combined, return_inverse=True)
     batch.slot_person = unique // YEARS
     tokens = batch.person_tokens[batch.slot_person]
@@ -244,7 +242,7 @@ def _load_state(tx: "Transaction", batch: Batch, knowledge: "Knowledge") -> None
     batch.versions = np.zeros(len(unique), np.int64)
     batch.state = np.zeros((len(unique), len(ACCUMULATORS)), np.int64)
     if known.any():
-        batch.versions[known], batch.state[known] = tx.load_state(batch.slot_keys[known])
+        batch.versions[known], batch.state[known] = knowledge.person_years.load(tx, batch.slot_keys[known])
     batch.accounts = np.zeros(len(batch.person_tokens), np.int64)
     holders = batch.person_tokens > 0
     if holders.any():
@@ -279,7 +277,6 @@ def _settle(batch: Batch, knowledge: "Knowledge") -> None:
         batch.code, batch.booked, batch.computed, batch.before, batch.delta, batch.balc, batch.how,
     )  # fmt: skip
     batch.how[:, HOW.index("assist_class")] = np.where(batch.kind == REFUND, 0, batch.assist)
-    batch.how[:, HOW.index("benefit_year")] = batch.year
 
 
 def _find_periods(batch: Batch, knowledge: "Knowledge") -> None:

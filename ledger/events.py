@@ -5,9 +5,10 @@ the msgpack array of the fields below, in this order. A topic is for ever; a cha
 topic; fields are only appended, with defaults. ``cause`` is the log position of the command or job that
 made the event, ``row`` the row of its source file (from 1; 0 where there is no file).
 
-Streams: ``claim-<region>-<setl_id>`` · ``py-<year>-<token>`` · ``account-<token>`` · ``member-<token>`` ·
-``filing-<token>`` · ``policy-<digest>`` · ``period-<yyyymm>`` · ``payment-<kind>-<yyyymm>-<payer>-<payee>`` ·
-``clawback-<case>`` · ``opening-balances`` · ``command-<position>`` · ``job-<verb>-<digest>``.
+Streams: ``claim-<region>-<setl_id>`` (filed, decided, differs) · ``py-<year>-<token>`` (opening accumulators) ·
+``account-<token>`` · ``member-<token>`` · ``filing-<token>`` · ``policy-<digest>`` · ``period-<yyyymm>`` ·
+``payment-<kind>-<yyyymm>-<payer>-<payee>`` · ``clawback-<case>`` · ``opening-balances`` · ``command-<position>`` ·
+``job-<verb>-<digest>``.
 A decision (ClaimSettled, ClaimReversed) stands directly behind its ClaimFiled: position + 1.
 """
 
@@ -193,15 +194,15 @@ class ClaimFiled(Event, frozen=True):
     given: tuple[int | None, ...] | None
 
 
-class ClaimSettled(Event, frozen=True):
-    """Books a settlement: every amount, the policy it was decided under, accumulators before and deltas.
+class Decision(Event, frozen=True):
+    """Is what settles or reverses a claim; it stands directly behind its ClaimFiled.
 
-    ``claim`` is the position of its ClaimFiled, ``original`` 0, ``basis`` kernel or source, ``period`` the
-    clearing period yyyymm, ``policy`` the 16-byte digest (empty: not checked), ``flags`` FLAG_*,
-    ``amounts`` AMOUNTS, ``balc`` the account balance after it, ``before`` and ``delta`` ACCUMULATORS, ``how`` HOW.
+    ``claim`` is the position of its ClaimFiled, ``original`` that of the one a refund refunds (else 0), ``basis``
+    BASIS_*, ``period`` the clearing period yyyymm, ``policy`` the 16-byte digest (empty: not checked), ``flags``
+    FLAG_*, ``amounts`` AMOUNTS in fen, ``balc`` the account balance after it, ``before`` and ``delta``
+    ACCUMULATORS of the person's benefit ``year``, ``how`` HOW.
     """
 
-    TOPIC = "claim-settled/1"
     cause: int
     row: int
     claim: int
@@ -215,28 +216,22 @@ class ClaimSettled(Event, frozen=True):
     before: tuple[int, ...]
     delta: tuple[int, ...]
     how: tuple[int, ...]
+    year: int
 
 
-class ClaimReversed(Event, frozen=True):
-    """Books a refund: the exact negative of the settlement filed at ``original`` (I7), in that one's person-year.
+class ClaimSettled(Decision, frozen=True):
+    """Books a settlement: every amount, the policy it was decided under, accumulators before and deltas."""
 
-    Fields as in ClaimSettled; ``basis`` refund; ``policy`` is the original's.
+    TOPIC = "claim-settled/1"
+
+
+class ClaimReversed(Decision, frozen=True):
+    """Books a refund: the exact negative of the settlement filed at ``original`` (I7), in that one's benefit year.
+
+    ``basis`` is refund and ``policy`` the original's.
     """
 
     TOPIC = "claim-reversed/1"
-    cause: int
-    row: int
-    claim: int
-    original: int
-    basis: int
-    period: int
-    policy: bytes
-    flags: int
-    amounts: tuple[int, ...]
-    balc: int
-    before: tuple[int, ...]
-    delta: tuple[int, ...]
-    how: tuple[int, ...]
 
 
 class SettlementDiffers(Event, frozen=True):

@@ -10,14 +10,8 @@ def claim_stream(region: int, setl_id: str) -> str:
 
 
 def person_year_stream(token: int, year: int) -> str:
-    """Returns the stream whose version is the version of a person's accumulators of one benefit year."""
+    """Returns the stream that opens a person's accumulators of one benefit year."""
     return f"py-{year:04d}-{token:09d}"
-
-
-def person_year_of(stream: str) -> tuple[int, int]:
-    """Returns (token, year) of a person-year stream."""
-    _, year, token = stream.split("-")
-    return int(token), int(year)
 
 
 def account_stream(token: int) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ledger import periods
 from ledger.events import JobCompleted, JobStarted, PolicyEnacted
 from ledger.mapper import decode_event
+from ledger.person_years import PersonYears
 from ledger.plans import PolicyBook
 
 if TYPE_CHECKING:
@@ -41,12 +42,14 @@ class Knowledge:
         self.policies = PolicyBook()
         self.periods = periods.Periods()
         self.tokens: dict[str, int] = {}
+        self.person_years = PersonYears()
         self._policies_seen = 0
 
     def refresh(self, reader: "Reader") -> None:
         """Reads policies and periods again if the log has grown past what is known."""
         if reader.size == self.position:
             return
+        self.person_years = PersonYears()
         for position, _, _, topic, state in streams_with_prefix(reader, "policy"):
             if position > self._policies_seen:
                 event = decode_event(topic, state)

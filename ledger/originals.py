@@ -9,7 +9,7 @@ import numpy.typing as npt
 from core_ext.layout import ACCUMULATORS, AMOUNTS, FACT, FACTS
 from core_ext.text import text_at
 from ledger.events import ClaimFiled, ClaimSettled
-from ledger.keys import YEARS, claim_stream, person_year_of
+from ledger.keys import YEARS, claim_stream
 from ledger.mapper import decode_event
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Originals:
     """Is, for each claim of a batch, its original, and behind them the originals that came from the log.
 
     ``ref`` is a row of the batch, or n + an index into ``positions``; -1 for no original. ``slot_of`` is the
-    (person of the batch, year) the original was counted in, -1 where there is none.
+    (person of the batch, year) an original from the log was counted in, -1 where there is none.
     """
 
     ref: Ints
@@ -49,7 +49,6 @@ def load_originals(tx: "Transaction", batch: "Batch") -> Originals:
     wanted: dict[int, str] = {}
     if rows:
         here = {stream: row for row, stream in enumerate(batch.streams) if row not in batch.duplicate_of}
-        year = batch.facts[:, FACT["setl_time"]] // 10**10
         for row in rows:
             region = int(batch.facts[row, FACT["insured_region"]])
             stream = claim_stream(region, text_at(batch.columns.texts["init_setl_id"], row))
@@ -57,7 +56,6 @@ def load_originals(tx: "Transaction", batch: "Batch") -> Originals:
             if at < row:
                 ref[row] = at
                 other[row] = batch.person[at] != batch.person[row]
-                slot_of[row] = -1 if other[row] else int(batch.person[at]) * YEARS + int(year[at])
             else:
                 wanted[row] = stream
     return _from_log(tx, batch, wanted, ref, slot_of, other)
@@ -81,7 +79,7 @@ def _from_log(
         if hit is None:
             continue
         position, state = hit
-        person_year, _, topic, decided = decisions[position + 1]
+        _, _, topic, decided = decisions[position + 1]
         if topic != ClaimSettled.TOPIC:
             continue
         claim, decision = decode_event(ClaimFiled.TOPIC, state), decode_event(topic, decided)
@@ -90,9 +88,8 @@ def _from_log(
             tails[position] = len(settled)
             settled.append((position, claim, decision))
         ref[row] = batch.n + tails[position]
-        token, year = person_year_of(person_year)
-        other[row] = token != batch.facts[row, FACT["token"]]
-        slot_of[row] = -1 if other[row] else int(batch.person[row]) * YEARS + year
+        other[row] = claim.token != batch.facts[row, FACT["token"]]
+        slot_of[row] = -1 if other[row] else int(batch.person[row]) * YEARS + decision.year
     positions = [position for position, _, _ in settled]
     reversed_by = tx.reversals(positions) if positions else {}
     m = len(settled)

@@ -26,7 +26,7 @@ class Periods:
         return sorted(self.opened.keys() - self.closed.keys())
 
     def period_for(self, month: int) -> int:
-        """Returns the period a claim of a business month books into: its own until it is closed, then the earliest open.
+        """Returns the period a claim of a month books into: its own until that is closed, then the earliest open.
 
         Closing a period closes every earlier month, opened or not. Where none is open behind the last closed one
         the month after it opens.

@@ -221,6 +221,8 @@ class _Openings:
         streams = [account_stream(token) for token in self.accounts]
         streams += [person_year_stream(*key) for key in self.accumulators]
         have = tx.first_events(streams)
+        keys = np.array([token * YEARS + year for token, year in self.accumulators], np.int64)
+        counted = set(keys[tx.load_state(keys)[0] > 0].tolist())
         accounts: dict[int, int] = {}
         for token, (number, balance) in self.accounts.items():
             event = OpeningAccount(cause, number, token, balance)
@@ -230,8 +232,11 @@ class _Openings:
         states: dict[int, tuple[int, ...]] = {}
         for (token, year), (number, values) in self.accumulators.items():
             opening = OpeningAccumulator(cause, number, token, year, values)
-            if self._fresh(have, person_year_stream(token, year), opening):
-                events.append((person_year_stream(token, year), 1, opening))
+            stream = person_year_stream(token, year)
+            if stream not in have and token * YEARS + year in counted:
+                raise self._late(stream, opening)
+            if self._fresh(have, stream, opening):
+                events.append((stream, 1, opening))
                 states[token * YEARS + year] = values
         if accounts:
             before = tx.load_accounts(np.array(list(accounts), np.int64))
@@ -244,24 +249,19 @@ class _Openings:
     def _fresh(
         self, have: dict[str, tuple[int, bytes]], stream: str, event: OpeningAccount | OpeningAccumulator
     ) -> bool:
-        """Returns whether an opening is new; raises Refused where the stream began otherwise."""
+        """Returns whether an opening is new; raises Refused where the log has another one."""
         if stream not in have:
             return True
-        began: object = None
-        for topic in (OpeningAccount.TOPIC, OpeningAccumulator.TOPIC):
-            if topic == event.TOPIC:
-                try:
-                    began = decode_event(topic, have[stream][1])
-                except LedgerError:
-                    began = None
-        same = type(began) is type(event) and _content(began) == _content(event)
-        if not same:
-            raise Refused(
-                Refusal.STREAM_EXISTS,
-                f"{self.file.path.name} row {event.row}: expected a person without claims or openings of that kind,"
-                f" got {stream}, which began otherwise: an opening comes before the first claim",
-            )
+        if _content(decode_event(event.TOPIC, have[stream][1])) != _content(event):
+            raise self._late(stream, event)
         return False
+
+    def _late(self, stream: str, event: OpeningAccount | OpeningAccumulator) -> Refused:
+        return Refused(
+            Refusal.STREAM_EXISTS,
+            f"{self.file.path.name} row {event.row}: expected a person without claims or another opening,"
+            f" got one for {stream} that has begun: an opening comes before the first claim and once",
+        )
 
 
 def _content(event: object) -> tuple[object, ...]:

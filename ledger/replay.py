@@ -70,6 +70,7 @@ class Again:
     how: Ints
     balc: Ints
     start: Ints
+    year: Ints
 
 
 def replay(
@@ -136,9 +137,9 @@ def decide_again(reader: "Reader", acts: "Acts", policies: "PolicyBook", settle:
         own, state, own, accounts, code, booked, computed, before, delta, balc, how,
     )  # fmt: skip
     how[:, HOW.index("assist_class")] = acts.how[:, HOW.index("assist_class")]
-    years = policies.pinned_years(acts.facts, acts.policies())
-    how[:, HOW.index("benefit_year")] = np.where(refund, acts.year, years)
-    return Again(code, booked[:n], delta[:n], how, balc, start)
+    # A refund moves the year its original moved, which nothing but the log knows.
+    year = np.where(refund, acts.year, policies.pinned_years(acts.facts, acts.policies()))
+    return Again(code, booked[:n], delta[:n], how, balc, start, year)
 
 
 Tail = tuple[list[int], list[int], list[int], int]
@@ -175,6 +176,7 @@ def compare(acts: "Acts", again: Again) -> dict[int, Difference]:
         | (again.delta != acts.delta).any(axis=1)
         | (again.how[:, 2:] != acts.how[:, 2:]).any(axis=1)
         | (again.balc != acts.balc)
+        | (again.year != acts.year)
     )
     return {row: _first_difference(acts, again, row) for row in np.flatnonzero(differs).tolist()}
 
@@ -197,6 +199,7 @@ def _first_difference(acts: "Acts", again: Again, row: int) -> Difference:
         (tuple(f"delta.{name}" for name in ACCUMULATORS), again.delta[row], acts.delta[row]),
         (tuple(f"how.{name}" for name in HOW), again.how[row], acts.how[row]),
         (("balc",), again.balc[row : row + 1], acts.balc[row : row + 1]),
+        (("year",), again.year[row : row + 1], acts.year[row : row + 1]),
     ):
         for name, one, other in zip(names, expected.tolist(), got.tolist(), strict=True):
             if one != other:

@@ -9,6 +9,7 @@ from core_ext.layout import ABSENT, AMOUNTS, FACT, FACTS
 from core_ext.text import texts_from_list
 from ledger import booking, writing
 from ledger.events import ClaimFiled, ClaimReversed
+from ledger.lookup import find_claim, recovered_of
 from ledger.profile import load_profile
 from ledger.refusals import Refusal, Refused
 from ledger.reports import Reversed
@@ -25,8 +26,6 @@ CHINA = datetime.timezone(datetime.timedelta(hours=8))
 
 def reverse_claim(ledger: "Ledger", claim: str, reason: str, setl_id: str | None) -> Reversed:
     """Books the refund of a claim and returns it; refused where it is a refund itself or reversed already."""
-    from ledger.service import find_claim, recovered_of
-
     with ledger.transaction() as tx:
         position, filed, decision = find_claim(tx, claim)
         if isinstance(decision, ClaimReversed) or tx.reversals([position]):

@@ -25,7 +25,7 @@ from ledger.events import (
     PeriodOpened,
     SettlementDiffers,
 )
-from ledger.keys import YEARS, period_stream, person_year_stream
+from ledger.keys import YEARS, period_stream
 from ledger.sameness import TEXTS
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def write(
     ]
     order = arrange(batch, first + len(small))
     tx.append(_block(batch, order, cause, knowledge, small))
-    _save(tx, batch, order)
+    _save(tx, batch, order, knowledge)
     return order, opened
 
 
@@ -134,20 +134,16 @@ def _block(batch: Batch, order: Order, cause: int, knowledge: "Knowledge", heade
     part = np.concatenate([np.zeros(h, np.int64), program + 1])
     index = np.concatenate([np.arange(h, dtype=np.int64), at])
     states = Encoded(*kernel.gather(parts, part, index))
-    claims = texts_from_list(batch.streams)
-    person_years = texts_from_list([person_year_stream(*divmod(key, YEARS)) for key in batch.slot_keys.tolist()])
-    of_person = program == 1
     streams = kernel.gather(
-        (head.streams, claims, person_years),
-        np.concatenate([np.zeros(h, np.int64), 1 + of_person]),
-        np.concatenate([np.arange(h, dtype=np.int64), np.where(of_person, batch.slot[record], record)]),
+        (head.streams, texts_from_list(batch.streams)),
+        np.concatenate([np.zeros(h, np.int64), np.ones(len(record), np.int64)]),
+        np.concatenate([np.arange(h, dtype=np.int64), record]),
     )
-    versions = np.where(program == 0, 1, np.where(program == 2, 2, _versions(batch, rows)[record]))
     refund = batch.kind[record] == REFUND
     topics = np.where(program == 0, _FILED, np.where(program == 2, _DIFFERS, np.where(refund, _REVERSED, _SETTLED)))
     return EventBlock(
         streams,
-        np.concatenate([head.versions, versions]),
+        np.concatenate([head.versions, program + 1]),
         np.concatenate([head.topics + len(_TOPICS), topics]),
         _TOPICS + head.topic_names,
         states,
@@ -162,18 +158,6 @@ def _sequence(order: Order) -> tuple[Column, Column, Column]:
     program = np.arange(len(of_row)) - start[of_row]
     found = np.cumsum(extra) - extra
     return program, order.rows[of_row], np.where(program == 2, found[of_row], of_row)
-
-
-def _versions(batch: Batch, rows: Column) -> Column:
-    """Returns the person-year version of each booked row's decision: what the stream has, and counting on."""
-    slots = batch.slot[rows]
-    grouped = np.argsort(slots, kind="stable")
-    ordered = slots[grouped]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    running = np.arange(len(ordered)) - np.repeat(starts, np.diff(np.r_[starts, len(ordered)]))
-    versions = np.zeros(batch.n, np.int64)
-    versions[rows[grouped]] = batch.versions[ordered] + running + 1
-    return versions
 
 
 Columns = dict[str, Source]
@@ -210,6 +194,7 @@ def _columns(batch: Batch, order: Order, cause: int, knowledge: "Knowledge") -> 
         "before": Array(batch.before),
         "delta": Array(batch.delta[:n]),
         "how": Array(batch.how),
+        "year": Ints(batch.slot_keys[batch.slot] % YEARS),
     }
     return filed, decided, said | {"claim": Ints(order.filed_at), "computed": Array(batch.computed)}
 
@@ -231,13 +216,14 @@ def _policy_choice(
     return raws, choice
 
 
-def _save(tx: "Transaction", batch: Batch, order: Order) -> None:
+def _save(tx: "Transaction", batch: Batch, order: Order, knowledge: "Knowledge") -> None:
     """Saves accumulators, accounts, message ids and reversals that the batch left behind."""
     rows = order.rows
     if not len(rows):
         return
     slots, counts = np.unique(batch.slot[rows], return_counts=True)
-    tx.save_state(batch.slot_keys[slots], batch.versions[slots] + counts, batch.state[slots])
+    versions = batch.versions[slots] + counts
+    knowledge.person_years.save(tx, batch.slot_keys[slots], versions, batch.state[slots])
     moved = np.unique(batch.person[rows[batch.booked[rows, AMOUNT["acct_pay"]] != 0]])
     if len(moved):
         tx.save_accounts(batch.person_tokens[moved], batch.accounts[moved])

@@ -111,7 +111,7 @@ def _check_refunds(reader: "Reader", acts: Acts, found: Findings) -> None:
         if filed is None or decided is None or (filed[2], decided[2]) != (ClaimFiled.TOPIC, ClaimSettled.TOPIC):
             continue
         try:
-            one = build_acts(np.array([claim]), [filed[3]], [decided[3]], np.zeros(1, np.bool_), [])
+            one = build_acts(np.array([claim]), [filed[3]], [decided[3]], np.zeros(1, np.bool_))
         except (StoreError, ValueError):
             # It is a finding where it stands; the refund follows from it below.
             continue

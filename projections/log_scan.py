@@ -9,7 +9,6 @@ from core_ext.layout import FACTS
 from ledger.acts import ACT_TOPICS, Acts, act_codes, acts_of, build_acts, no_acts
 from ledger.columnar import decode_columns
 from ledger.events import TOPICS, ClaimFiled, ClaimReversed, ClaimSettled
-from ledger.keys import person_year_of
 from ledger.mapper import decode_event
 from ledger.refusals import StoreError
 from projections.findings import Findings
@@ -102,7 +101,7 @@ def _readable_acts(reader: "Reader", rows: Sequence[WideRow], found: Findings) -
         return no_acts()
     try:
         positions, topics, states, _, _ = zip(*rows, strict=True)
-        return acts_of(reader, np.array(positions, np.int64), act_codes(topics), states)
+        return acts_of(np.array(positions, np.int64), act_codes(topics), states)
     except (StoreError, ValueError):
         # One of them is not whole: find which, and go on with the others.
         pass
@@ -123,9 +122,8 @@ def _readable_acts(reader: "Reader", rows: Sequence[WideRow], found: Findings) -
             filed.append(row)
             decided.append(decision)
     reversed_ = np.array([row[1] == ClaimReversed.TOPIC for row in decided], np.bool_)
-    streams = [row[3] for row in decided if row[1] == ClaimReversed.TOPIC]
     claims = np.array([row[0] for row in filed], np.int64)
-    return build_acts(claims, [row[2] for row in filed], [row[2] for row in decided], reversed_, streams)
+    return build_acts(claims, [row[2] for row in filed], [row[2] for row in decided], reversed_)
 
 
 def _unpaired(position: int, other: int, kind: str, expected: str, found: Findings) -> None:
@@ -139,15 +137,13 @@ def _unpaired(position: int, other: int, kind: str, expected: str, found: Findin
 def _whole(filed: WideRow, decided: WideRow, found: Findings) -> bool:
     """Returns whether both events can be read and belong together; names what is wrong otherwise."""
     readable = True
-    for position, topic, state, stream, _ in (filed, decided):
+    for position, topic, state, _, _ in (filed, decided):
         try:
             decode_event(topic, state)
             if topic == ClaimFiled.TOPIC:
                 decode_columns(ClaimFiled, [state], {"facts": FACTS})
             else:
                 decode_columns(ClaimSettled, [state])
-            if topic == ClaimReversed.TOPIC:
-                person_year_of(stream)
         except (StoreError, ValueError) as error:
             found.event(position, "undecodable-event", f"a {topic}", str(error))
             readable = False

@@ -75,9 +75,9 @@ class Page:
         if not mask.any():
             return no_acts()
         if mask.all():
-            return acts_of(self.reader, np.array(self.positions, np.int64), codes, self.states)
+            return acts_of(np.array(self.positions, np.int64), codes, self.states)
         states = list(compress(self.states, mask.tolist()))
-        return acts_of(self.reader, np.array(self.positions, np.int64)[mask], codes[mask], states)
+        return acts_of(np.array(self.positions, np.int64)[mask], codes[mask], states)
 
     @cached_property
     def others(self) -> list[Placed]:

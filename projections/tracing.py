@@ -264,7 +264,7 @@ class Tracer:
             return self._cases(stream)
         # A decision stands behind its claim, a difference behind both.
         acts = self._acts(OF_CLAIM, (position, position if topic == ClaimFiled.TOPIC else position - 1))
-        if stream.startswith(("claim-", "py-")) and acts:
+        if stream.startswith("claim-") and acts:
             return [self._claim_trace(acts[0])]
         return [EventTrace(position, stream, version, topic)]
 

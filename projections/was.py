@@ -61,7 +61,7 @@ def postings_of_act(was: Was) -> list[Posting]:
     assert isinstance(funds, bytes)
     fund = was.number("fund_pay_sumamt")
     amounts = (0, *fund_parts(funds, fund), fund, 0, was.number("acct_pay"), 0, 0)
-    return postings(ClaimSettled(0, 0, 0, 0, 0, 0, b"", 0, amounts, 0, (), (), ()), was.filed)
+    return postings(ClaimSettled(0, 0, 0, 0, 0, 0, b"", 0, amounts, 0, (), (), (), 0), was.filed)
 
 
 def line_of_act(was: Was) -> Row:

@@ -1,6 +1,7 @@
 """Is the specification of the gather kernel: texts put in a new order, out of several columns, or taken one by one."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from core_ext.codec_fields import Bytes, Int64s, texts_checked
 from core_ext.text import Texts, texts_from_list
@@ -27,4 +28,4 @@ def to_list(texts: tuple[Int64s, Bytes]) -> list[str]:
     """Returns every text; raises UnicodeDecodeError where bytes are not UTF-8."""
     texts_checked("texts", *texts)
     data, offsets = texts[1].tobytes(), texts[0].tolist()
-    return [data[a:b].decode() for a, b in zip(offsets, offsets[1:], strict=False)]
+    return [data[a:b].decode() for a, b in pairwise(offsets)]

@@ -37,7 +37,7 @@ CREATE TABLE person (
   psn_name {text} NOT NULL
 )"""
 
-# key = token * 16384 + year; state = the accumulators as little-endian int64.
+# key = token * 16384 + year; state as ledger.store.state packs the accumulators.
 PERSON_YEAR = """
 CREATE TABLE person_year (
   key {int} PRIMARY KEY,

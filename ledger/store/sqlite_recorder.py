@@ -1,6 +1,7 @@
 """Is the library's SQLite recorder over the ledger's table, and the connections it shares with the store."""
 
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,7 @@ class LedgerConnection(SQLiteConnection):
     def __init__(self, raw: sqlite3.Connection, max_age: float | None) -> None:
         super().__init__(raw, max_age)
         self.raw = raw
+        self.user = 0
 
     @contextmanager
     def transaction(self, *, commit: bool) -> Iterator[SQLiteCursor]:
@@ -103,6 +105,34 @@ class LedgerPool(SQLiteConnectionPool):
             raise InterfaceError(error) from error
         raw.row_factory = sqlite3.Row
         return LedgerConnection(raw, self.max_age)
+
+    def get_connection(self, *args: Any, **kwargs: Any) -> SQLiteConnection:
+        """Returns a connection, and notes the thread that has it."""
+        connection = super().get_connection(*args, **kwargs)
+        assert isinstance(connection, LedgerConnection)
+        connection.user = threading.get_ident()
+        return connection
+
+    def close(self) -> None:
+        """Closes the pool once what other threads have under way has come back.
+
+        A connection closed under a thread that is inside SQLite takes the process down with it: one that does not
+        come back in time is left to its user. This thread is inside nothing, so its own are closed at once.
+        """
+        with self._put_condition:
+            if self._closed:
+                return
+            self._put_condition.wait_for(lambda: not self._elsewhere(), timeout=LOCK_TIMEOUT_S)
+            elsewhere = self._elsewhere()
+            self._closed = True
+            for connection in [*self._in_use.values(), *self._pool]:
+                if connection not in elsewhere:
+                    connection.close()
+            self._pool.clear()
+
+    def _elsewhere(self) -> list[SQLiteConnection]:
+        here = threading.get_ident()
+        return [one for one in self._in_use.values() if isinstance(one, LedgerConnection) and one.user != here]
 
 
 class LedgerDatastore(SQLiteDatastore):

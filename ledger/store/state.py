@@ -10,16 +10,57 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core_ext.layout import ACCUMULATORS
+from ledger.keys import message_key
 from ledger.refusals import StoreError
 
 if TYPE_CHECKING:
     from ledger.store.link import Ints, Link
 
-STATE_BYTES = 8 * len(ACCUMULATORS)
+#: A state is the width of its numbers, 4 or 8 bytes, and then the accumulators, little-endian. Nearly every person's
+#: year fits the narrow form, and half the bytes are half the pages a batch of many persons dirties.
+NARROW, WIDE = 4, 8
 
 REPLACE_STATE = "ON CONFLICT (key) DO UPDATE SET version = excluded.version, state = excluded.state"
 REPLACE_ACCOUNT = "ON CONFLICT (token) DO UPDATE SET balance_fen = excluded.balance_fen"
 KEEP = "ON CONFLICT DO NOTHING"
+
+
+def packed(values: "Ints") -> list[bytes]:
+    """Returns the stored form of accumulators, one a row of ``values`` int64[k, len(ACCUMULATORS)]."""
+    narrow = np.all((values >= -(2**31)) & (values < 2**31), axis=1)
+    states: list[bytes] = [b""] * len(values)
+    for width, rows in ((NARROW, np.flatnonzero(narrow)), (WIDE, np.flatnonzero(~narrow))):
+        size = 1 + width * values.shape[1]
+        table = np.full((len(rows), size), width, dtype=np.uint8)
+        table[:, 1:] = (
+            np.ascontiguousarray(values[rows].astype(f"<i{width}")).view(np.uint8).reshape(len(rows), size - 1)
+        )
+        body = table.tobytes()
+        for at, row in enumerate(rows.tolist()):
+            states[row] = body[at * size : (at + 1) * size]
+    return states
+
+
+def unpacked(states: Sequence[bytes]) -> "Ints":
+    """Returns accumulators out of their stored form; fewer of them read as zero in the rest.
+
+    Raises StoreError for a form there is not, and for more accumulators than there are.
+    """
+    widths = np.frombuffer(b"".join([state[:1] for state in states]), dtype=np.uint8)
+    if len(widths) != len(states) or not np.isin(widths, (NARROW, WIDE)).all():
+        raise StoreError("expected person-years of 4 or 8 bytes a number, got another form: verify the store")
+    values = np.zeros((len(states), len(ACCUMULATORS)), dtype=np.int64)
+    for width in (NARROW, WIDE):
+        rows = np.flatnonzero(widths == width)
+        size = width * len(ACCUMULATORS)
+        body = b"".join([states[row][1:].ljust(size, b"\0") for row in rows.tolist()])
+        if len(body) != size * len(rows):
+            raise StoreError(
+                f"expected a person-year of at most {len(ACCUMULATORS)} accumulators, got more:"
+                " a later version of this package has written it"
+            )
+        values[rows] = np.frombuffer(body, dtype=f"<i{width}").reshape(len(rows), len(ACCUMULATORS))
+    return values
 
 
 class StateReader:
@@ -42,15 +83,9 @@ class StateReader:
         if not rows:
             return versions, values
         at, found, states = zip(*rows, strict=True)
-        packed = b"".join([state.ljust(STATE_BYTES, b"\0") for state in states])
-        if len(packed) != STATE_BYTES * len(states):
-            raise StoreError(
-                f"expected a person-year of at most {STATE_BYTES} bytes, got {max(map(len, states))}:"
-                " a later version of this package has written it"
-            )
         index = np.array(at, dtype=np.int64)
         versions[index] = found
-        values[index] = np.frombuffer(packed, dtype="<i8").reshape(len(states), len(ACCUMULATORS))
+        values[index] = unpacked(states)
         return versions, values
 
     def load_accounts(self, tokens: "Ints") -> "Ints":
@@ -64,7 +99,8 @@ class StateReader:
 
     def find_messages(self, keys: Sequence[str]) -> dict[str, int]:
         """Returns the position of every message known."""
-        return {keys[i]: position for i, position in self._link.lookup("message", "msgid", "position", keys)}
+        stored = [message_key(key) for key in keys]
+        return {keys[i]: position for i, position in self._link.lookup("message", "msgid", "position", stored)}
 
     def reversals(self, claims: "Sequence[int] | Ints") -> dict[int, int]:
         """Returns {position of the ClaimFiled: position of what reversed it} for the claims reversed."""
@@ -98,8 +134,7 @@ class StateWriter(StateReader):
         """Writes person-years, each key once: ``values`` int64[k, len(ACCUMULATORS)]."""
         if values.shape != (len(keys), len(ACCUMULATORS)):
             raise ValueError(f"expected values of shape {(len(keys), len(ACCUMULATORS))}, got {values.shape}")
-        packed = values.astype("<i8", order="C", copy=False).tobytes()
-        states = [packed[at : at + STATE_BYTES] for at in range(0, len(packed), STATE_BYTES)]
+        states = packed(values)
         self._link.put("person_year", ("key", "version", "state"), (keys, versions, states), REPLACE_STATE)
 
     def save_accounts(self, tokens: "Ints", balances: "Ints") -> None:
@@ -110,8 +145,9 @@ class StateWriter(StateReader):
         """Notes messages that are not yet known and returns the indexes of those that are, earlier in the list or in
         the store; their rows stay as they were."""
         at = np.asarray(positions, dtype=np.int64)
+        stored = [message_key(key) for key in keys]
         self._link.execute("SAVEPOINT messages")
-        if self._link.put("message", ("msgid", "position"), (keys, at), KEEP) == len(keys):
+        if self._link.put("message", ("msgid", "position"), (stored, at), KEEP) == len(keys):
             self._link.execute("RELEASE SAVEPOINT messages")
             return []
         # Which ones were there is asked only when some were: the common batch pays one insert a message.
@@ -123,7 +159,7 @@ class StateWriter(StateReader):
         for i, key in enumerate(keys):
             (present if key in seen else fresh).append(i)
             seen.add(key)
-        self._link.put("message", ("msgid", "position"), ([keys[i] for i in fresh], at[fresh]))
+        self._link.put("message", ("msgid", "position"), ([stored[i] for i in fresh], at[fresh]))
         return present
 
     def add_reversals(self, reversals: Sequence[tuple[int, int]]) -> None:

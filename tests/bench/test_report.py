@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.machine import PACKAGES, source_digest
 from bench.report import COMMITTED, DESCRIBED, PROMISED, faults, write
 from bench.sizes import SIZES
 
@@ -88,6 +89,20 @@ def test_a_part_of_the_bench_writes_no_report(postgres_server: str, tmp_path: Pa
     assert "fold.ns_per_claim" in run.stdout
     assert "no report written: settle.ns_per_claim: expected in the report, got nothing" in run.stdout
     assert not path.exists()
+
+
+def test_a_report_tells_apart_the_code_it_is_of(tmp_path: Path) -> None:
+    """Another byte in a source, another name of a file: each is other code, and figures of both make no report."""
+    for package in PACKAGES:
+        (tmp_path / package).mkdir()
+    source = tmp_path / "ledger" / "money.py"
+    source.write_bytes(b"FEN = 1")
+    seen = {source_digest(tmp_path)}
+    source.write_bytes(b"FEN = 2")
+    seen.add(source_digest(tmp_path))
+    source.rename(tmp_path / "ledger" / "fen.py")
+    seen.add(source_digest(tmp_path))
+    assert len(seen) == 3
 
 
 @pytest.mark.parametrize("name", [*PROMISED, *DESCRIBED])

@@ -33,7 +33,7 @@ def filed(insured: int = 260100, treatment: int = 470100, insutype: int = 310) -
 def settled(*parts: int, acct: int = 0) -> ClaimSettled:
     fund = sum(parts)
     amounts = (0, *parts, *(0,) * (8 - len(parts)), fund, acct, acct, 0, 0)
-    return ClaimSettled(1, 1, 5, 0, 1, 202401, b"", 0, amounts, 0, (), (), ())
+    return ClaimSettled(1, 1, 5, 0, 1, 202401, b"", 0, amounts, 0, (), (), (), 0)
 
 
 def shown(entries: list[Posting]) -> dict[str, int]:

@@ -148,9 +148,9 @@ class Book:
         cls = ClaimReversed if original else ClaimSettled
         decision = cls(
             filed.cause, filed.row, claim, original, basis, period, DIGEST, flags,
-            amounts, 0, zeros, zeros, (0,) * (len(HOW) - 1) + (2024,),
+            amounts, 0, zeros, zeros, (0,) * len(HOW), 2024,
         )  # fmt: skip
-        self.add(keys.person_year_stream(filed.token, 2024), decision)
+        self.add(stream, decision)
         if not original and self.random.random() < 0.2:
             self.add(stream, SettlementDiffers(filed.cause, filed.row, claim, amounts))
         self.acts.append((claim, filed, decision))

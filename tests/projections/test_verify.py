@@ -110,7 +110,7 @@ def test_one_fen_in_a_settlement_names_that_event(store_url: str) -> None:
     claim = book.acts[5][0]
     finding = only(found_after(book, store_url, one_fen(book, claim)))
     assert finding.kind == "altered-event"
-    assert finding.where.startswith(f"position {claim + 1} (py-2024-")
+    assert finding.where.startswith(f"position {claim + 1} (claim-")
     assert finding.expected.startswith("leaf ") and finding.expected != finding.got
     assert any(text.startswith("identity_I5: expected") for text in finding.also)
     assert any(text.startswith("moves balance account=expense:") for text in finding.also)

@@ -54,6 +54,8 @@ def test_person_years_come_back_as_saved(store: Store) -> None:
     keys = rng.permutation(np.arange(1, 4_001, dtype=np.int64)) * 16_384 + 2024
     values = rng.integers(-(2**62), 2**62, size=(4_000, WIDTH))
     values[0] = ABSENT
+    values[1::2] %= 2**31
+    values[2, 0], values[4, 0] = 2**31, -(2**31) - 1
     versions = np.arange(1, 4_001, dtype=np.int64)
     with store.begin() as tx:
         tx.save_state(keys, versions, values)
@@ -75,13 +77,16 @@ def test_a_person_year_of_fewer_accumulators_is_extended(store: Store) -> None:
         tx.put(
             "person_year",
             ("key", "version", "state"),
-            ([16_384, 32_768], [3, 4], [b"\7" + bytes(7), b"\1" * 8 * WIDTH]),
+            ([16_384, 32_768], [3, 4], [b"\x08\7" + bytes(7), b"\x04" + b"\1" * 4 * WIDTH]),
         )
         versions, values = tx.load_state(np.array([16_384], np.int64))
         assert versions.tolist() == [3] and values.tolist() == [[7] + [0] * (WIDTH - 1)]
-        tx.put("person_year", ("key", "version", "state"), ([49_152], [1], [bytes(8 * WIDTH + 8)]))
+        tx.put("person_year", ("key", "version", "state"), ([49_152], [1], [b"\x08" + bytes(8 * WIDTH + 8)]))
         with pytest.raises(StoreError, match="later version"):
             tx.load_state(np.array([49_152], np.int64))
+        tx.put("person_year", ("key", "version", "state"), ([65_536], [1], [b"\x02" + bytes(8)]))
+        with pytest.raises(StoreError, match="another form"):
+            tx.load_state(np.array([65_536], np.int64))
 
 
 def test_no_keys_are_no_work(store: Store) -> None:
