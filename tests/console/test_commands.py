@@ -208,7 +208,7 @@ def test_policies_are_shown_and_compared_from_the_log(shell: Shell) -> None:
     ]
     assert shell("policy", "diff", "441800", "qingyuan") == "no difference\n"
     found = shell.json("policy", "diff", "441800@2024-01-01", "taian@2024-01-01", status=1)
-    assert {"key": "resident.off_site.variant", "old": "V2", "new": "none"} in found
+    assert {"key": "resident.inpatient.deductible.kind", "old": "none", "new": "by_level_and_ordinal"} in found
     assert shell("policy", "document", "qingyuan").startswith("# Qingyuan")
 
 
