@@ -52,7 +52,7 @@ class PolicyBook:
         self._count = 0
         self._case_keys: Ints = np.zeros(0, np.int64)
         self._case_plans: Ints = np.zeros(0, np.int64)
-        self._row_of: dict[tuple[int, ...], int] = {}
+        self._row_of: dict[bytes, int] = {}
 
     @property
     def plans(self) -> Ints:
@@ -258,9 +258,9 @@ class PolicyBook:
         row = compile_plan(policy, case)
         if row is None:
             return -1
-        if tuple(row) in self._row_of:
-            return self._row_of[tuple(row)]
-        self._row_of[tuple(row)] = self._count
+        known = self._row_of.setdefault(np.array(row, np.int64).tobytes(), self._count)
+        if known < self._count:
+            return known
         if self._count == len(self._plans):
             self._plans = np.concatenate([self._plans, np.zeros_like(self._plans)])
         self._plans[self._count] = row

@@ -118,7 +118,7 @@ def further_fund(rng: Random, name: str, to_date: bool) -> dict[str, Any]:
         whose(rng) | {"threshold": yuan(rng), "tiers": pieces(rng, 6, tier), "yearly_cap": limit(rng)}
         for _ in range(rng.randrange(2))
     ]
-    classes_.append({"tiers": pieces(rng, 3, tier)} | ({"threshold": yuan(rng)} if rng.random() < 0.3 else {}))
+    classes_.append({"tiers": pieces(rng, 6, tier)} | ({"threshold": yuan(rng)} if rng.random() < 0.3 else {}))
     base = rng.choice(("over_ceiling", "in_scope_personal", "remaining_in_scope_personal"))
     personal = base != "over_ceiling"
     return {
@@ -152,7 +152,7 @@ def rules(rng: Random, readmissions: bool, year_of: str) -> dict[str, Any]:
         "account_med_types": some(rng, MED_TYPES),
         "family_sharing": rng.choice(("allowed", "forbidden")),
     }
-    stated = {*order, *(fund for fund in FUNDS if rng.random() < 0.1)}
+    stated = [fund for fund in FUNDS if rng.random() < 0.1 or fund in order]
     for fund in stated:
         optional[fund] = further_fund(rng, fund, fund in ("hifmi", "maf", year_of))
     return found | {name: value for name, value in optional.items() if name in stated or rng.random() < 0.5}
