@@ -1,4 +1,4 @@
-"""Commands on files of claims: intake, reverse, price, jobs."""
+"""Commands on files of claims: intake, reverse, jobs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def register(app: App) -> None:
     """Adds this family to the command line."""
-    for command in (intake, reverse, price, jobs):
+    for command in (intake, reverse, jobs):
         app.command(command)
 
 
@@ -110,23 +110,6 @@ def reverse(claim: str, /, *, setl_id: str | None = None, options: Options = NO_
         output.print_json(reversed_)
     else:
         output.print_line(f"reversed {reversed_.claim} by {reversed_.setl_id} in period {reversed_.period}")
-
-
-def price(claims: Path, /, *, policy: str, register: Path | None = None, options: Options = NO_OPTIONS) -> None:
-    """Price claims under a policy without a store: one JSON object a claim, amounts as text in yuan.
-
-    Parameters
-    ----------
-    claims
-        A CSV file of claims.
-    policy
-        A policy file (TOML), or the name of one that ships.
-    register
-        A CSV file of members; without it every person is what the claim says.
-    """
-    readable(claims)
-    for priced in ledger.price(policy, claims, register=register and readable(register)):
-        output.print_json_line(priced)
 
 
 def jobs(*, options: Options = NO_OPTIONS) -> None:

@@ -1,18 +1,20 @@
-"""Commands on policies: policy enact, list, show."""
+"""Commands on policies: policy enact, list, document; those that read them are in ``console.policies``."""
 
 from cyclopts import App
 
 import ledger
-from console import output
+from console import output, policies
 from console.options import NO_OPTIONS, Options, Regions
 from console.output import Column
 
 
 def register(app: App) -> None:
     """Adds this family to the command line."""
-    policy = App(name="policy", help="Put policies (政策) in force and show them.")
-    for command, name in ((enact, "enact"), (list_policies, "list"), (show, "show")):
+    policy = App(name="policy", help="Check policies (政策), put them in force, show and compare them.")
+    for command, name in ((enact, "enact"), (list_policies, "list"), (document, "document")):
         policy.command(command, name=name)
+    for reading in (policies.show, policies.check, policies.diff, policies.test):
+        policy.command(reading)
     app.command(policy)
 
 
@@ -41,9 +43,9 @@ def enact(policy: str, /, *, regions: Regions, assumed: bool = False, options: O
 def list_policies(*, options: Options = NO_OPTIONS) -> None:
     """List the policies in force: which document, for which regions."""
     with ledger.open(options.store, actor=options.who) as book:
-        policies = book.policies()
+        enacted = book.policies()
     if options.json:
-        output.print_json(policies)
+        output.print_json(enacted)
         return
     columns = (Column("policy", "政策"), Column("digest"), Column("assumed"), Column("regions", "参保地"))
     output.print_table(
@@ -55,12 +57,12 @@ def list_policies(*, options: Options = NO_OPTIONS) -> None:
                 "yes" if each.assumed else "",
                 " ".join(f"{region:06d}" for region in each.regions),
             )
-            for each in policies
+            for each in enacted
         ],
     )
 
 
-def show(policy: str, /, *, options: Options = NO_OPTIONS) -> None:
+def document(policy: str, /, *, options: Options = NO_OPTIONS) -> None:
     """Print an enacted policy document.
 
     Parameters
@@ -69,8 +71,8 @@ def show(policy: str, /, *, options: Options = NO_OPTIONS) -> None:
         The policy's name or the first characters of its digest, as `policy list` shows them.
     """
     with ledger.open(options.store, actor=options.who) as book:
-        document = book.policy(policy)
+        text = book.policy(policy)
     if options.json:
-        output.print_json({"policy": policy, "document": document})
+        output.print_json({"policy": policy, "document": text})
     else:
-        output.print_line(document.rstrip("\n"))
+        output.print_line(text.rstrip("\n"))

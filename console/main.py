@@ -18,6 +18,7 @@ from console import (
     clawbacks,
     demo,
     enactments,
+    explanations,
     failures,
     output,
     payments,
@@ -39,7 +40,8 @@ Exit status: 0 done; 1 a check found something; 2 the request was refused, nothi
 PARAMETERS = Parameter(negative="")
 
 FAMILIES = (
-    demo, upkeep, proofs, enactments, registers, claims, statements, periods, payments, clawbacks, balances, traces,
+    demo, upkeep, proofs, enactments, registers, claims, explanations, statements, periods, payments, clawbacks,
+    balances, traces,
 )  # fmt: skip
 
 

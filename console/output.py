@@ -23,6 +23,14 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def yuan_grouped(text: str) -> str:
+    """Returns yuan text with thousands separated; text that is no amount with cents stays as it is."""
+    whole, point, cents = text.lstrip("-").partition(".")
+    if not point:
+        return text
+    return f"{'-' if text.startswith('-') else ''}{int(whole):,}.{cents}"
+
+
 class Column(NamedTuple):
     """Is a table column: English heading, the field's Chinese term, and how its cells are written."""
 
@@ -33,7 +41,7 @@ class Column(NamedTuple):
     @property
     def is_number(self) -> bool:
         """Returns whether the cells stand on the right."""
-        return self.write in (yuan, count)
+        return self.write in (yuan, count, yuan_grouped)
 
 
 def plain(value: Any) -> Any:

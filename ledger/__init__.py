@@ -33,8 +33,13 @@ def create(url: str, *, actor: str, clock_us: Callable[[], int] | None = None) -
     return open(url, actor=actor, clock_us=clock_us, create=True)
 
 
-def price(policy: str | Path, claims: str | Path, *, register: str | Path | None = None) -> Iterator[dict[str, Any]]:
-    """Yields what each claim of a file would settle to under one policy, without a store; amounts as text in yuan."""
+def price(
+    policy: str | Path, claims: str | Path, *, register: str | Path | None = None, explain: bool = False
+) -> Iterator[dict[str, Any]]:
+    """Yields what each claim of a file would settle to under one policy, without a store; amounts as text in yuan.
+
+    ``explain`` adds each step: the rule, the parameters it hangs on, its inputs and its amount.
+    """
     from ledger.pricing import price as run
 
-    return run(policy, claims, register=register)
+    return run(policy, claims, register=register, explain=explain)

@@ -1,6 +1,6 @@
 """Chooses the plan of every claim of a batch: the policies in force, in log order, and the plans compiled so far."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,13 +62,7 @@ class PolicyBook:
     def enact(self, event: PolicyEnacted) -> None:
         """Puts a document in force for its regions; a later one wins, but never an assumed one over a real one."""
         if event.digest not in self._documents:
-            self._documents[event.digest] = len(self._policies)
-            policy = read_policy(event.document, event.name)
-            self._policies.append(policy)
-            header = policy.header
-            starts = int(header.benefit_year_starts.replace("-", ""))
-            self._dates.append((FACT[header.policy_date], FACT[header.benefit_year_date], starts))
-            self._index_versions()
+            self.know({event.digest: read_policy(event.document, event.name)})
         document = self._documents[event.digest]
         enactment = len(self.assumed)
         digest = np.frombuffer(event.digest, np.uint8).reshape(1, 16)
@@ -81,6 +75,16 @@ class PolicyBook:
                 self.regions.declare(self._policies[document].header.prefixes, region)
         self._region_keys = np.array(sorted(self._in_force), np.int64)
         self._region_enactment = np.array([self._in_force[key] for key in sorted(self._in_force)], np.int64)
+
+    def know(self, policies: Mapping[bytes, Policy]) -> None:
+        """Adds documents by digest without putting them in force: ``resolve_pinned`` finds plans under them."""
+        for digest, policy in policies.items():
+            self._documents[digest] = len(self._policies)
+            self._policies.append(policy)
+            header = policy.header
+            starts = int(header.benefit_year_starts.replace("-", ""))
+            self._dates.append((FACT[header.policy_date], FACT[header.benefit_year_date], starts))
+        self._index_versions()
 
     def check(self, event: PolicyEnacted) -> None:
         """Raises Refused where a policy may not be enacted so: what a command asks before it writes the event."""
@@ -121,6 +125,11 @@ class PolicyBook:
         enactment = self._in_force.get(region)
         return enactment is not None and not self.assumed[enactment]
 
+    def digest_in_force(self, region: int) -> bytes | None:
+        """Returns the digest of the document in force for a region, None where there is none."""
+        enactment = self._in_force.get(region)
+        return None if enactment is None else self.digests[enactment].tobytes()
+
     def policy_named(self, digest: bytes) -> Policy | None:
         """Returns the enacted document with a digest, in force or not."""
         document = self._documents.get(digest)
@@ -159,6 +168,10 @@ class PolicyBook:
     def pinned_years(self, facts: Ints, policies: tuple[Ints, Sequence[bytes]]) -> Ints:
         """Returns the benefit year of claims under the documents they record; an unknown one: as without a policy."""
         return self._years(facts, self._pinned(policies))
+
+    def pinned_days(self, facts: Ints, policies: tuple[Ints, Sequence[bytes]]) -> Ints:
+        """Returns the day that picked the policy version of claims, by the documents they record."""
+        return self._policy_days(facts, self._pinned(policies))
 
     def _pinned(self, policies: tuple[Ints, Sequence[bytes]]) -> Ints:
         """Returns the document of claims decided before, -1 for an unknown or empty digest."""

@@ -20,13 +20,13 @@ from datetime import date
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-import msgspec
-
 from core_ext.layout import AMOUNTS, FUND_PARTS
 from core_ext.plan import NO_LIMIT
-from ledger.policy_checks import PolicyInvalidError as PolicyInvalidError
 from ledger.policy_checks import check_bases, check_treatment, check_value, check_year_start
-from ledger.policy_checks import expect as _expect
+from ledger.policy_errors import UNREADABLE, following, resting
+from ledger.policy_errors import PolicyInvalidError as PolicyInvalidError
+from ledger.policy_errors import convert as _convert_with
+from ledger.policy_errors import expect as _expect
 from ledger.policy_terms import (
     DEFAULT_LEVEL,
     DEFAULTS,
@@ -35,7 +35,7 @@ from ledger.policy_terms import (
     INSUTYPES,
     MED_TYPES,
     OTHER_LEVEL,
-    RULE_TYPES,
+    SECTIONS,
     STATUSES,
     TREATMENT_TYPES,
     ByFiling,
@@ -142,54 +142,65 @@ def read_policy(document: str, where: str) -> Policy:
         tree = tomllib.loads(document)
     except tomllib.TOMLDecodeError as error:
         raise PolicyInvalidError(f"{where}: expected TOML: {error}") from None
-    header = _convert(tree.pop("policy", {}), Header, f"{where}: policy")
-    _check_header(header, f"{where}: policy")
+    header = _convert(tree.pop("policy", {}), Header, where, "policy")
+    if header is not UNREADABLE:
+        _check_header(header, where)
     parameters: dict[str, Dated] = {}
     for insutype, tables in tree.items():
-        _expect(insutype in INSUTYPES, where, insutype, f"one of policy, {', '.join(INSUTYPES)}", insutype)
+        if not _expect(insutype in SECTIONS, where, insutype, f"one of policy, {', '.join(SECTIONS)}", insutype):
+            continue
+        own_types = SECTIONS[insutype]
+        treatments = MED_TYPES if insutype in INSUTYPES else {}
         for name, table in _table(tables, where, insutype).items():
             path = f"{insutype}.{name}"
-            if name in RULE_TYPES:
-                parameters[path] = _dated(table, RULE_TYPES[name], where, path)
+            if name in own_types:
+                parameters[path] = _dated(table, own_types[name], where, path)
                 continue
-            _expect(name in MED_TYPES, where, path, f"one of {', '.join((*RULE_TYPES, *MED_TYPES))}", name)
+            if not _expect(name in treatments, where, path, f"one of {', '.join((*own_types, *treatments))}", name):
+                continue
             for parameter, values in _table(table, where, path).items():
                 key = f"{path}.{parameter}"
-                _expect(parameter in TREATMENT_TYPES, where, key, f"one of {', '.join(TREATMENT_TYPES)}", parameter)
-                parameters[key] = _dated(values, TREATMENT_TYPES[parameter], where, key)
+                if _expect(parameter in TREATMENT_TYPES, where, key, f"one of {', '.join(TREATMENT_TYPES)}", parameter):
+                    parameters[key] = _dated(values, TREATMENT_TYPES[parameter], where, key)
     policy = Policy(header, parameters)
-    _expect(bool(policy.days), where, "employee or resident", "at least one parameter", "none")
+    _expect(bool(parameters), where, "employee or resident", "at least one parameter", "none")
     for day in policy.days:
-        _check_version(policy, day, where)
+        with following(), resting():
+            _check_version(policy, day, where)
     return policy
 
 
 def _table(value: Any, where: str, path: str) -> dict[str, Any]:
-    _expect(isinstance(value, dict), where, path, "a table", value)
-    return dict(value)
+    return dict(value) if _expect(isinstance(value, dict), where, path, "a table", value) else {}
 
 
 def _dated(table: Any, kind: Any, where: str, path: str) -> Dated:
     """Returns a parameter's values by the day they start."""
     values: dict[int, Any] = {}
-    for key, value in _table(table, where, path).items():
+    entries = _table(table, where, path)
+    _expect(bool(entries), where, path, "a value and the day it starts", entries)
+    last = 0
+    for key, value in entries.items():
         try:
             day = int(date.fromisoformat(key).strftime("%Y%m%d")) if len(key) == 10 else 0
         except ValueError:
             day = 0
-        _expect(day > 0, where, path, "the day a value starts as its key, like 2023-01-01", key)
-        values[day] = _convert(value, form_of(kind, value), f"{where}: {path}.{key}")
-        check_value(values[day], where, f"{path}.{key}")
-    _expect(bool(values), where, path, "a value and the day it starts", {})
+        if not _expect(day > 0, where, f"{path}.{key}", "the day a value starts as its key, like 2023-01-01", key):
+            continue
+        _expect(day > last, where, f"{path}.{key}", "days in ascending order, each value behind the one it follows",
+                key)  # fmt: skip
+        last = max(last, day)
+        read = _convert(value, form_of(kind, value), where, f"{path}.{key}")
+        if read is not UNREADABLE:
+            values[day] = read
+            with resting():
+                check_value(read, where, f"{path}.{key}")
     days = sorted(values)
     return Dated(tuple(days), tuple(values[day] for day in days))
 
 
-def _convert(value: Any, kind: Any, path: str) -> Any:
-    try:
-        return msgspec.convert(value, kind, dec_hook=_decode)
-    except msgspec.ValidationError as error:
-        raise PolicyInvalidError(f"{path}: {error}") from None
+def _convert(value: Any, kind: Any, where: str, path: str) -> Any:
+    return _convert_with(value, kind, where, path, _decode)
 
 
 def _decode(kind: Any, value: Any) -> Any:
@@ -250,16 +261,16 @@ def _basis_points(value: Any, largest: int) -> int:
     raise ValueError(f"expected {kind}, got {value!r}")
 
 
-def _check_header(header: Header, path: str) -> None:
+def _check_header(header: Header, where: str) -> None:
     """Raises PolicyInvalidError where ``[policy]`` names no region, prefix, level or fund that can be."""
     parts = tuple(AMOUNTS[at] for at in FUND_PARTS)
 
     def expect(holds: bool, key: str, expected: str, got: object) -> None:
-        _expect(holds, path, key, expected, got)
+        _expect(holds, where, f"policy.{key}", expected, got)
 
     expect(sorted(header.clawback_order) == sorted(parts), "clawback_order", f"each of {', '.join(parts)} once",
            list(header.clawback_order))  # fmt: skip
-    check_year_start(header.benefit_year_starts, path)
+    check_year_start(header.benefit_year_starts, where)
     for region in header.regions:
         expect(re.fullmatch(r"[0-9]{6}", region) is not None, "regions", "six digits", region)
     for prefix in header.prefixes:

@@ -6,6 +6,8 @@ from datetime import date
 from typing import Any
 
 from core_ext.plan import SEGMENTS_MAX, TIERS_MAX
+from ledger.money import yuan_text
+from ledger.policy_errors import expect
 from ledger.policy_terms import (
     FUNDS,
     AnnualDeductible,
@@ -21,32 +23,20 @@ from ledger.policy_terms import (
     Treatment,
     Whose,
 )
-from ledger.refusals import Refusal, Refused
 from ledger.registers import FILING_CLASSES
 
 _NATIONAL_CLASS = re.compile(r"[1-9][0-9]")
 
 
-class PolicyInvalidError(Refused):
-    """Is a policy document that does not say what it must: file, key path, expected, got."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(Refusal.POLICY_INVALID, text)
-
-
-def expect(holds: bool, where: str, path: str, expected: str, got: object) -> None:
-    """Raises PolicyInvalidError, naming file and key path, where a document does not say what it must."""
-    if not holds:
-        raise PolicyInvalidError(f"{where}: {path}: expected {expected}, got {got!r}")
-
-
-def check_year_start(text: str, path: str) -> None:
+def check_year_start(text: str, where: str) -> None:
     """Raises PolicyInvalidError unless ``text`` is a month and day that every year has."""
     try:
         found = date.fromisoformat(f"2001-{text}")
     except ValueError:
         found = None
-    expect(found is not None and len(text) == 5, path, "benefit_year_starts", "a month and day like '07-01'", text)
+    expect(
+        found is not None and len(text) == 5, where, "policy.benefit_year_starts", "a month and day like '07-01'", text
+    )
 
 
 def check_value(value: Any, where: str, path: str) -> None:
@@ -137,11 +127,13 @@ def check_contiguous(pieces: Sequence[Segment | Tier | FundTier], most: int, whe
     expect(len(pieces) <= most, where, path, f"at most {most} pieces", len(pieces))
     reached: int | None = 0
     for at, piece in enumerate(pieces):
-        key = f"{path}[{at}]"
-        expected = "nothing behind a piece without end" if reached is None else f"{reached} fen"
-        expect(reached is not None and piece.above == reached, where, f"{key}.above", expected, piece.above)
-        expect(piece.up_to is None or piece.up_to > piece.above, where, f"{key}.up_to", "more than above", piece.up_to)
-        reached = piece.up_to
+        key, above, up_to = f"{path}[{at}]", yuan_text(piece.above), piece.up_to
+        if expect(reached is not None, where, f"{key}.above", "nothing behind a piece without end", above):
+            expected = f"{yuan_text(reached or 0)}, where the piece before ends"
+            expect(piece.above == reached, where, f"{key}.above", expected, above)
+        expect(up_to is None or up_to > piece.above, where, f"{key}.up_to", f"more than {above}",
+                yuan_text(up_to or 0))  # fmt: skip
+        reached = up_to
 
 
 def check_treatment(

@@ -329,3 +329,22 @@ TREATMENT_TYPES: dict[str, Any] = dict(Treatment.__annotations__)
 def form_of(kind: Any, value: Any) -> Any:
     """Returns the type a parameter's value is read as: a further fund with a ``base`` has the general form."""
     return FurtherFund if kind in FUNDS.values() and isinstance(value, dict) and "base" in value else kind
+
+
+#: A number of working days.
+Workdays = Annotated[int, msgspec.Meta(ge=1, le=250)]
+
+
+class WorkingDays(Part, frozen=True):
+    """Is how many working days clearing takes once the notices are out (DOMAIN section 2)."""
+
+    submit: Workdays
+    transfer: Workdays
+    record: Workdays
+
+
+#: The types of the parameters of clearing, which are the same for every insurance type.
+CLEARING_TYPES: dict[str, Any] = {"working_days": WorkingDays}
+
+#: The sections of a document beside ``[policy]``, and the types of the parameters each has of its own.
+SECTIONS: dict[str, dict[str, Any]] = {**dict.fromkeys(INSUTYPES, RULE_TYPES), "clearing": CLEARING_TYPES}

@@ -9,22 +9,32 @@ from pathlib import Path
 from typing import Any
 
 from core_ext.layout import AMOUNTS, FACT, HOW
+from core_ext.plan import RANGE
 from core_ext.text import text_at
 from ledger.acts import read_acts
 from ledger.events import JobBatch
+from ledger.explanation import COUNTED, Explainer, Explanation, Step
 from ledger.keys import job_stream
+from ledger.knowledge import Knowledge
 from ledger.mapper import decode_event
 from ledger.money import yuan_text
 from ledger.plans import PolicyBook
-from ledger.policy import read_policy
+from ledger.policy import digest_of, read_policy
+from ledger.policy_views import iso
 from ledger.profile import load_profile
 from ledger.refusals import Refusal
 from ledger.registers import FILING_CLASSES
 from ledger.source import open_source
 
 
-def price(policy: str | Path, claims: str | Path, *, register: str | Path | None = None) -> Iterator[dict[str, Any]]:
-    """Yields one answer a row, in file order: amounts as text in yuan, or the reason why it would not be booked."""
+def price(
+    policy: str | Path, claims: str | Path, *, register: str | Path | None = None, explain: bool = False
+) -> Iterator[dict[str, Any]]:
+    """Yields one answer a row, in file order: amounts as text in yuan, or the reason why it would not be booked.
+
+    With ``explain`` a settled row has its ``basis`` and ``steps`` too, as ``ledger.explanation`` gives them, amounts
+    as text, and under ``policy_gives`` the amounts that its source settled otherwise.
+    """
     from ledger import create
     from ledger.service import read_document
 
@@ -39,9 +49,14 @@ def price(policy: str | Path, claims: str | Path, *, register: str | Path | None
         book.intake(claims, quarantine=Path(folder) / "refused.csv")
         with book.store.read() as reader:
             answers = {row: _refused(row, code) for row, code in _refusals(reader, source.digest)}
+            known = Knowledge()
+            known.refresh(reader)
+            explainer = Explainer(known.policies, {digest_of(document): where}) if explain else None
             for acts in read_acts(reader):
                 for at, row in enumerate(acts.row.tolist()):
                     answers[row] = _priced(acts, at, row)
+                    if explainer is not None:
+                        answers[row] |= _explained(explainer.explain(acts, at))
     yield from (answers[row] for row in sorted(answers))
 
 
@@ -88,3 +103,38 @@ def _priced(acts: Any, at: int, row: int) -> dict[str, Any]:
             "over_ceiling": yuan_text(how["over_ceiling"]),
         },
     }
+
+
+def _explained(found: Explanation) -> dict[str, Any]:
+    """Returns who decided a claim, its steps, and what the policy gives where that is not what is booked."""
+    differs = {name: yuan_text(fen) for name, fen in found.amounts.items() if found.booked[name] != fen}
+    return {"basis": found.basis, "steps": [in_yuan(step) for step in found.steps], "policy_gives": differs}
+
+
+def in_yuan(step: Step) -> dict[str, Any]:
+    """Returns a step as JSON values, every amount as text in yuan, a limit that is none as ``none``."""
+    return {
+        "step": step.step,
+        "field": step.field,
+        "amount": yuan_text(step.amount_fen),
+        "inputs": {name: yuan_text(fen) for name, fen in step.inputs.items()},
+        "rules": [
+            {
+                "step": rule.step or step.step,
+                "rule": rule.text,
+                "inputs": {name: _input(name, value) for name, value in rule.inputs.items()},
+                "parameters": [each._asdict() | {"since": iso(each.since)} for each in rule.parameters],
+                "products": [
+                    {"amount": yuan_text(each.fen), "ratio": each.ratio, "paid": yuan_text(each.paid_fen)}
+                    for each in rule.products
+                ],
+                "amount": "none" if rule.amount_fen > RANGE else yuan_text(rule.amount_fen),
+            }
+            for rule in step.rules
+        ],
+    }
+
+
+def _input(name: str, value: int) -> str:
+    """Returns an input as text: an amount in yuan, a code, a day or a count as its number."""
+    return str(value) if name in COUNTED else yuan_text(value)

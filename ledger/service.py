@@ -45,6 +45,7 @@ from ledger.reports import (
 if TYPE_CHECKING:
     from ledger.erasing import Erased
     from ledger.expiring import ExpiringFiling
+    from ledger.explanation import Explanation
     from ledger.intake import IntakeReport, Progress
     from ledger.postings import Opened
     from ledger.replay import ReplayReport, Settle
@@ -240,6 +241,21 @@ class Ledger:
 
         return reverse_claim(self, claim, reason, setl_id)
 
+    def explain(self, claim: str) -> "Explanation":
+        """Explains how a booked claim's amounts come about, step by step, under the policy it was decided by.
+
+        ``claim`` is as for ``reverse``; what the policy gives stands beside what is booked.
+        """
+        from ledger.acts import read_acts
+        from ledger.explanation import Explainer
+
+        with self.store.read() as reader:
+            position, _, _ = find_claim(reader, claim)
+            known = Knowledge()
+            known.refresh(reader)
+            (acts,) = read_acts(reader, after=position, stop=position + 1)
+            return Explainer(known.policies).explain(acts, 0)
+
     # ------------------------------------------------------------------ periods
 
     def close(self, period: int, *, reason: str = "") -> Closed:
@@ -406,6 +422,16 @@ class Ledger:
                 Refusal.UNKNOWN_KEY, f"expected the name or digest of an enacted policy, got {name_or_digest!r}"
             )
         return found[-1].document
+
+    def policy_in_force(self, region: int) -> str:
+        """Returns the text of the policy document in force for a region; refused where there is none."""
+        with self.store.read() as reader:
+            known = Knowledge()
+            known.refresh(reader)
+            digest = known.policies.digest_in_force(region)
+        if digest is None:
+            raise Refused(Refusal.UNKNOWN_KEY, f"expected a region with a policy in force, got {region:06d}")
+        return self.policy(digest.hex())
 
     def jobs(self) -> list[JobReport]:
         """Returns every job over a file with its totals; an unfinished one has no completion."""

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -170,11 +171,67 @@ def test_a_mended_row_comes_back_with_retry(shell: Shell) -> None:
 def test_a_price_is_what_the_ledger_books(shell: Shell) -> None:
     """Pricing without a store gives, as text in yuan, what booking gives in fen."""
     shell.booked()
-    assert main(["price", str(shell.folder / "claims.csv"), "--policy", "qingyuan"]) == 0
+    words = ["price", str(shell.folder / "claims.csv"), "--policy", "qingyuan"]
+    assert main(words) == 0
+    table = shell.capsys.readouterr().out
+    assert main([*words, "--json"]) == 0
     priced = [json.loads(line) for line in shell.capsys.readouterr().out.splitlines()]
     (found,) = shell.json("trace", "441800/S0002")["found"]
     assert priced[1]["fund_pay_sumamt"] == "5000.00"
     assert found["claim"]["fund_pay_sumamt"] == 500_000
+    assert re.search(r"S0002 +settled .* 5,000\.00 ", table)
+
+
+def test_a_booked_claim_is_explained_from_the_log(shell: Shell) -> None:
+    """The steps of a booked claim close; where its source settled otherwise both amounts are shown."""
+    shell.booked()
+    told = shell.json("explain", "441800/S0002")
+    assert told["steps"][0]["field"] == "medfee_sumamt"
+    assert told["amounts"] == told["booked"]
+    parts = {step["field"]: step["amount_fen"] for step in told["steps"]}
+    assert parts["medfee_sumamt"] == sum(parts[name] for name in ("fund_pay_sumamt", "acct_pay", "psn_cash_pay"))
+    text = shell("explain", "S0002")
+    assert "resident.inpatient.segments[0].ratio.resident.3, qingyuan, since 2020-01-01" in text
+    assert "10,000.00 × 50 %" in text
+    source = shell("explain", "441800/S0003")
+    assert "decided by source" in source
+    assert "a refund: every amount is the negative" in shell("explain", "441800/S0005")
+
+
+def test_policies_are_shown_and_compared_from_the_log(shell: Shell) -> None:
+    """A region's policy in force reads as its document does; a document that differs is named by key, status 1."""
+    shell.booked()
+    told = shell.json("policy", "show", "441800", "--on", "2024-01-01", "--insutype", "resident")
+    assert (told["policy"], told["on"]) == ("qingyuan", "2024-01-01")
+    assert {"key": "resident.inpatient.segments[0].ratio.resident.2", "since": "2020-01-01", "value": "75 %"} in told[
+        "values"
+    ]
+    assert shell("policy", "diff", "441800", "qingyuan") == "no difference\n"
+    found = shell.json("policy", "diff", "441800@2024-01-01", "taian@2024-01-01", status=1)
+    assert {"key": "resident.inpatient.deductible.kind", "old": "none", "new": "by_level_and_ordinal"} in found
+    assert shell("policy", "document", "qingyuan").startswith("# Qingyuan")
+
+
+def test_a_faulty_policy_is_told_with_its_lines(shell: Shell) -> None:
+    """Every fault is an object with file, line and key; status 1."""
+    path = shell.folder / "own.toml"
+    path.write_text('[policy]\nname = "own"\n[employee.maff]\n', encoding="utf-8")
+    assert main(["policy", "check", str(path), "--json"]) == 1
+    found = json.loads(shell.capsys.readouterr().out)
+    assert {(each["line"], each["path"]) for each in found} >= {(1, "policy"), (3, "employee.maff")}
+    assert {each["file"] for each in found} == {str(path)}
+
+
+def test_cases_are_run_from_the_command_line(shell: Shell) -> None:
+    """Files of cases run without a store; a wrong expectation is status 1."""
+    path = ROOT / "tests" / "cases" / "taian.toml"
+    assert main(["policy", "test", str(path), "--json"]) == 0
+    results = json.loads(shell.capsys.readouterr().out)
+    assert [each["missed"] for each in results] == [[]] * 4
+    wrong = shell.folder / "wrong.toml"
+    wrong.write_text(path.read_text(encoding="utf-8").replace("18370", "18371", 1), encoding="utf-8")
+    assert main(["policy", "test", str(wrong)]) == 1
+    assert "hifmi_pay: expected 18371.00, got 18370.00" in shell.capsys.readouterr().out
 
 
 MISTAKES = {
@@ -201,6 +258,11 @@ MISTAKES = {
     ),
     "a moment without a zone": (["balances", "--as-of", "2024-02-05T18:00:00"], "usage"),
     "a position beyond the log": (["balances", "--as-of", "999999"], "usage"),
+    "a day that is none": (["policy", "show", "qingyuan", "--on", "2024-02-30"], "usage"),
+    "a day behind one policy only": (["policy", "diff", "qingyuan", "qingyuan@2024-01-01"], "usage"),
+    "a day before any value": (["policy", "show", "qingyuan", "--on", "1999-01-01"], "unknown_key"),
+    "a region without a policy": (["policy", "show", "110000"], "unknown_key"),
+    "an unknown claim to explain": (["explain", "441800/NONE"], "unknown_key"),
     "a store that is there": (["init"], "store_not_empty"),
 }
 

@@ -33,26 +33,42 @@ WRONG = [
     ('1 = "0.8575"', '1 = "1.01"', "employee.inpatient.segments.2023-01-01", "'1.01' - at `$[0].ratio.active`"),
     ('1 = "0.8575"', 'i = "0.8"', "employee.inpatient.segments.2023-01-01", "a hospital level or 'default', got 'i'"),
     ("[employee.hifob]", "[employee.hifbo]", "employee.hifbo", "expected one of off_site"),
-    ("[employee.hifob]", "[emploee.hifob]", "emploee", "expected one of policy, employee, resident, got 'emploee'"),
+    (
+        "[employee.hifob]",
+        "[emploee.hifob]",
+        "emploee",
+        "expected one of policy, employee, resident, clearing, got 'emploee'",
+    ),
     ("inpatient.position]", "inpatient.place]", "employee.inpatient.place", "expected one of deductible"),
-    ("2023-07-01", "2023-7-1", "employee.ceiling_yearly_payment", "expected the day a value starts as its key"),
-    ("2023-07-01", "2023-02-30", "employee.ceiling_yearly_payment", "got '2023-02-30'"),
+    (
+        "2023-07-01",
+        "2023-7-1",
+        "employee.ceiling_yearly_payment.2023-7-1",
+        "expected the day a value starts as its key",
+    ),
+    ("2023-07-01", "2023-02-30", "employee.ceiling_yearly_payment.2023-02-30", "got '2023-02-30'"),
     ('variant = "V1"', 'variant = "V5"', "employee.off_site.2023-01-01", "Invalid enum value 'V5' - at `$.variant`"),
     ('variant = "V1"', 'variant = "V1"\nvar = "V1"', "employee.off_site.2023-01-01", "unknown field `var`"),
     ('unfiled = "0.20"', 'unfiled = "1.20"', "employee.off_site.2023-01-01.cross_province", "values from 0 to 1"),
     (', no_filing_needed = "0.02"', "", "employee.off_site.2023-01-01.same_province", "a value for no_filing_needed"),
     (', up_to = "10000"', "", "employee.inpatient.segments.2023-01-01[1].above", "nothing behind a piece without end"),
-    ('above = "10000"', 'above = "9"', "employee.inpatient.segments.2023-01-01[1].above", "1000000 fen, got 900"),
+    (
+        'above = "10000"',
+        'above = "9"',
+        "employee.inpatient.segments.2023-01-01[1].above",
+        "10000.00, where the piece before ends, got '9.00'",
+    ),
     ('pays]\n2023-01-01 = "in', 'pays]\n2023-07-01 = "in', "employee.account_pays", "a value on 20230101, got None"),
     ('["hifob"]', '["hifob", "maf"]', "employee.maf", "expected a value on 20230101, got None"),
     ('["hifob"]', '["hifob", "hifob"]', "employee.further_funds_in_order.2023-01-01", "expected each name once"),
     (', retired = { 1 = "0.95" }', "", "employee.inpatient.segments[1].ratio", "active and retired, got ('active',)"),
     ("position]\n2023", "position]\n2024", "employee.inpatient.position", "expected a value on 20230101"),
-    ('"oth_pay", ', "", "policy: clawback_order", "expected each of hifp_pay"),
-    ('{ 9 = "1" }', '{ 9 = "one" }', "policy: levels.9", "expected a level or 'default', got 'one'"),
-    ('name = "small"', 'name = "small"\nprefixes = ["8501"]', "policy: regions", "one region that owns the prefixes"),
+    ('"oth_pay", ', "", "policy.clawback_order", "expected each of hifp_pay"),
+    ('{ 9 = "1" }', '{ 9 = "one" }', "policy.levels.9", "expected a level or 'default', got 'one'"),
+    ('name = "small"', 'name = "small"\nprefixes = ["8501"]', "policy.regions", "one region that owns the prefixes"),
     ('name = "small"', "", "policy", "Object missing required field `name`"),
     ("[policy]", "[policy", "expected TOML", ""),
+    ("2023-07-01", "2022-07-01", "employee.ceiling_yearly_payment.2022-07-01", "expected days in ascending order"),
 ]
 
 FUND = """
@@ -80,7 +96,7 @@ WRONG += [
         POSITION,
         POSITION + FUND.replace('above = "0"', 'above = "1"'),
         "employee.hifes.2023-01-01.classes[0].tiers[0].above",
-        "0 fen, got 100",
+        "0.00, where the piece before ends, got '1.00'",
     ),
     (
         POSITION,
@@ -132,10 +148,13 @@ WRONG += [
     ),
     (
         "counts]\n2023-01-01 = true",
-        "counts]\n2023-01-01 = false\n[employee.inpatient.deductible.2024-01-01]\n"
+        "counts]\n2023-01-01 = false\n[employee.day_surgery.deductible.2023-01-01]\n"
         'kind = "by_level_and_ordinal"\nfirst_stay = { 1 = "1" }\n'
-        'less_per_later_stay = "0"\nfloor = "0"\nreadmission_days = 15',
-        "employee.inpatient.deductible",
+        'less_per_later_stay = "0"\nfloor = "0"\nreadmission_days = 15\n'
+        '[employee.day_surgery]\ndeductible_place.2023-01-01 = "subtracted_first"\n'
+        'position.2023-01-01 = "per_claim"\nsegments.2023-01-01 = [{ above = "0", ratio = { active = { 1 = "1" }, '
+        'retired = { 1 = "1" } } }]',
+        "employee.day_surgery.deductible",
         "stay_below_deductible_counts true",
     ),
     (
@@ -147,7 +166,7 @@ WRONG += [
     (
         'name = "small"',
         'name = "small"\nbenefit_year_starts = "02-29"',
-        "policy: benefit_year_starts",
+        "policy.benefit_year_starts",
         "a month and day like '07-01'",
     ),
     ('name = "small"', 'name = "small"\npolicy_date = "crtedate"', "policy", "Invalid enum value 'crtedate'"),

@@ -1,0 +1,58 @@
+"""Knows the working days of China, as the State Council publishes them a year ahead.
+
+The calendar is that of the maintained ``holidays`` library: weekends, public holidays and the weekend days worked in
+their stead. A year whose arrangement is not published has no working days here, rather than guessed ones.
+"""
+
+import datetime
+from functools import cache
+from typing import TYPE_CHECKING
+
+from ledger.refusals import LedgerError
+
+if TYPE_CHECKING:
+    from holidays.countries.china import China
+
+
+class CalendarUnpublishedError(LedgerError):
+    """Is a year whose working-day calendar is not published: expected, got."""
+
+
+@cache
+def published_years() -> frozenset[int]:
+    """Returns the years whose arrangement of holidays is published."""
+    from holidays.countries.china import ChinaStaticHolidays
+
+    return frozenset(ChinaStaticHolidays.special_public_holidays)
+
+
+def is_working_day(day: datetime.date) -> bool:
+    """Returns whether a day is worked; raises CalendarUnpublishedError for a year without a published calendar."""
+    return _calendar(day.year).is_working_day(day)
+
+
+def add_working_days(day: datetime.date, count: int) -> datetime.date:
+    """Returns the ``count``-th working day behind ``day``.
+
+    Raises CalendarUnpublishedError where it lies in a year without a published calendar.
+    """
+    while count > 0:
+        day += datetime.timedelta(days=1)
+        count -= is_working_day(day)
+    return day
+
+
+@cache
+def _calendar(year: int) -> "China":
+    from holidays.countries.china import China
+
+    if year not in published_years():
+        raise CalendarUnpublishedError(unpublished(year))
+    calendar: China = China(years=year)  # type: ignore[no-untyped-call]
+    return calendar
+
+
+def unpublished(year: int) -> str:
+    """Returns what is wrong with a year that has no published calendar."""
+    years = published_years()
+    return f"expected a year with a published working-day calendar ({min(years)} to {max(years)}), got {year}"
