@@ -28,7 +28,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     ``columns`` maps the file's column names to national ones. ``persons`` says whether a person must be in the
     register; ``no_policy`` whether a source-settled row without a policy is quarantined or booked as not checked;
-    ``insutypes`` which insurance types its rows may carry. ``name`` and ``digest`` come from the file itself.
+    ``insutypes`` which insurance types its rows may carry. ``line_tolerance_fen`` is how far an amount that a fee line
+    gives may be from what its price, count and ratio give; ``untraced_list_types`` the kinds of catalogue whose trace
+    codes repeat legitimately. ``name`` and ``digest`` come from the file itself.
     """
 
     encoding: str = "utf-8"
@@ -37,6 +39,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     persons: Literal["any", "registered"] = "any"
     no_policy: Literal["quarantine", "book_unchecked"] = "quarantine"
     insutypes: tuple[int, ...] = (310, 340, 390, 510)
+    line_tolerance_fen: int = 0
+    untraced_list_types: tuple[int, ...] = (102, 103)
     name: str = ""
     digest: bytes = b""
 
@@ -94,5 +98,10 @@ def _check(profile: Profile, where: str) -> None:
     for national in renamed:
         if renamed.count(national) > 1:
             raise ProfileError(f"profile {where}: columns: two file columns are renamed to {national!r}")
+    if profile.line_tolerance_fen < 0:
+        expected = "fen a line, at least 0"
+        raise ProfileError(
+            f"profile {where}: line_tolerance_fen: expected {expected}, got {profile.line_tolerance_fen}"
+        )
     if not profile.insutypes or any(code <= 0 for code in profile.insutypes):
         raise ProfileError(f"profile {where}: insutypes: expected codes such as 310, got {list(profile.insutypes)}")

@@ -35,6 +35,10 @@ class Refusal(IntEnum):
     IDENTITY_I3 = 23
     IDENTITY_I5 = 24
     ARITHMETIC_OVERFLOW = 25
+    # fee lines
+    LINE_CLAIM_UNKNOWN = 30
+    LINE_CONFLICT = 31
+    BAD_RATIO = 32
     # commands
     STREAM_EXISTS = 40
     UNKNOWN_KEY = 41

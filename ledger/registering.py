@@ -1,4 +1,4 @@
-"""Takes registers in from CSV: members with what they start with, off-site filings, opening balances.
+"""Takes registers in from CSV: members with what they start with, filings, opening balances, price and drug caps.
 
 One file is one command in one transaction. A row that says what the log already knows is skipped, so the same file
 registers once; a row that cannot be read refuses the whole file, naming row, column, expected and got.
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core_ext.layout import ACCUMULATORS
+from ledger import cap_registers
 from ledger.events import (
     Event,
     FilingRegistered,
@@ -38,6 +39,13 @@ Headed = tuple[str, int, Event]
 MEMBERS = ("psn_no", "psn_name", "insu_admdvs", "insutype", "psn_type", "assist_class")
 FILED = ("psn_no", "type", "region", "from", "to")
 BALANCES = ("account", "amount")
+KINDS = {
+    "members": MEMBERS,
+    "filings": FILED,
+    "balances": BALANCES,
+    "drug caps": cap_registers.DRUG_CAPS,
+    "price caps": cap_registers.PRICE_CAPS,
+}
 
 REPLACE_MEMBER = (
     "ON CONFLICT (token) DO UPDATE SET insu_admdvs = excluded.insu_admdvs, insutype = excluded.insutype,"
@@ -81,10 +89,10 @@ class _File:
     @property
     def kind(self) -> str:
         """Returns what the header says the file registers."""
-        for kind, columns in (("members", MEMBERS), ("filings", FILED), ("balances", BALANCES)):
+        for kind, columns in KINDS.items():
             if set(columns) <= set(self.header):
                 return kind
-        expected = "; ".join(",".join(columns) for columns in (MEMBERS, FILED, BALANCES))
+        expected = "; ".join(",".join(columns) for columns in KINDS.values())
         raise RegisterError(f"{self.path.name}: expected a header with {expected}, got {','.join(self.header)}")
 
     def records(self) -> Iterator[tuple[int, Row]]:
@@ -113,7 +121,13 @@ def register_file(ledger: "Ledger", path: Path, reason: str) -> Registered:
     file = _File(path)
     with ledger.transaction() as tx:
         cause, command = ledger.command(tx, "register", reason, {"kind": file.kind}, path.name, file.digest)
-        make = {"members": _members, "filings": _filings, "balances": _balances}[file.kind]
+        make = {
+            "members": _members,
+            "filings": _filings,
+            "balances": _balances,
+            "drug caps": cap_registers.drug_caps,
+            "price caps": cap_registers.price_caps,
+        }[file.kind]
         events, new = make(tx, file, cause)
         if events:
             ledger.append(tx, [command, *events])

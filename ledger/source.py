@@ -69,11 +69,7 @@ class ClaimColumns:
 
         A reason found in the row alone has its failing cell, one found later its column (``quarantine.COLUMN_OF``).
         """
-        own = self.faults[rows] >> reasons & 1
-        of_reason = np.full(64, -1, np.int64)
-        for refusal, name in COLUMN_OF.items():
-            of_reason[refusal] = self.places.get(name, -1)
-        return np.where(own, self.field[rows], of_reason[reasons])
+        return blamed_fields(self.faults[rows], self.field[rows], self.places, reasons)
 
     def slice(self, start: int, stop: int) -> "ClaimColumns":
         """Returns rows ``start`` up to ``stop`` as views: nothing is copied but the offsets of the texts."""
@@ -84,14 +80,25 @@ class ClaimColumns:
             given=self.given[start:stop],
             settled=self.settled[start:stop],
             refund=self.refund[start:stop],
-            texts={name: _cut_texts(texts, start, stop) for name, texts in self.texts.items()},
+            texts={name: cut_texts(texts, start, stop) for name, texts in self.texts.items()},
             faults=self.faults[start:stop],
             field=self.field[start:stop],
             places=self.places,
         )
 
 
-def _cut_texts(texts: Texts, start: int, stop: int) -> Texts:
+def blamed_fields(
+    faults: NDArray[np.int64], field: NDArray[np.int64], places: dict[str, int], reasons: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Returns the file column to blame for each row's reason, see ``ClaimColumns.fields_of``."""
+    of_reason = np.full(64, -1, np.int64)
+    for refusal, name in COLUMN_OF.items():
+        of_reason[refusal] = places.get(name, -1)
+    return np.where(faults >> reasons & 1, field, of_reason[reasons])
+
+
+def cut_texts(texts: Texts, start: int, stop: int) -> Texts:
+    """Returns texts ``start`` up to ``stop``; the bytes are a view."""
     offsets = texts.offsets[start : stop + 1]
     return Texts(offsets - offsets[0], texts.data[offsets[0] : offsets[-1]])
 
@@ -103,6 +110,10 @@ class Source:
     same after the profile's renames.
     """
 
+    #: National columns that are read, and those without which the file is of another kind.
+    known: tuple[str, ...] = COLUMNS
+    required: tuple[str, ...] = REQUIRED
+
     def __init__(self, path: Path, profile: Profile) -> None:
         self.path = path
         self.name = path.name
@@ -112,7 +123,7 @@ class Source:
             self.is_quarantine = records.is_quarantine
         self._identity = _identity(path)
         self.national = [profile.columns.get(name, name) for name in self.columns]
-        self._places = _places(self.columns, self.national, path)
+        self._places = _places(self.columns, self.national, path, self.known, self.required)
         self._insutypes = np.array(profile.insutypes, np.int64)
 
     @cached_property
@@ -174,13 +185,15 @@ def _identity(path: Path) -> tuple[int, int, int]:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _places(columns: list[str], national: list[str], path: Path) -> NDArray[np.int64]:
-    """Returns where each of ``core_ext.cells.COLUMNS`` stands in the file, -1 where it does not."""
-    for name in COLUMNS:
+def _places(
+    columns: list[str], national: list[str], path: Path, known: tuple[str, ...], required: tuple[str, ...]
+) -> NDArray[np.int64]:
+    """Returns where each of the ``known`` columns stands in the file, -1 where it does not."""
+    for name in known:
         if national.count(name) > 1:
             raise SourceError(f"{path}: expected one column {name}, got {national.count(name)} in the header")
-    missing = [name for name in REQUIRED if name not in national]
+    missing = [name for name in required if name not in national]
     if missing:
         got = ", ".join(columns)
         raise SourceError(f"{path}: expected the columns {', '.join(missing)} in the header, got only: {got}")
-    return np.array([national.index(name) if name in national else -1 for name in COLUMNS], np.int64)
+    return np.array([national.index(name) if name in national else -1 for name in known], np.int64)
