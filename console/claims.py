@@ -24,7 +24,7 @@ def register(app: App) -> None:
 
 
 def register_file(file: Path, /, *, options: Options = NO_OPTIONS) -> None:
-    """Register members, filings (备案) or opening balances from a CSV file; its header says which.
+    """Register members, filings (备案), opening balances, price caps or drug maxima from a CSV; its header says which.
 
     Parameters
     ----------

@@ -19,6 +19,7 @@ from console import (
     demo,
     enactments,
     failures,
+    fee_lines,
     output,
     payments,
     periods,
@@ -36,7 +37,7 @@ Exit status: 0 done; 1 a check found something; 2 the request was refused, nothi
 #: An option that is not given is off; there is no --no-option.
 PARAMETERS = Parameter(negative="")
 
-FAMILIES = (demo, upkeep, enactments, claims, statements, periods, payments, clawbacks, balances, traces)
+FAMILIES = (demo, upkeep, enactments, claims, fee_lines, statements, periods, payments, clawbacks, balances, traces)
 
 
 def application() -> App:

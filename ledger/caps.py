@@ -20,13 +20,20 @@ Int64s = NDArray[np.int64]
 QUARTER, YEAR = 1, 2
 FOR_EVER = 99_999_999
 
-ANY_PRICE_CAP = "SELECT 1 FROM price_cap LIMIT 1"
-ANY_DRUG_CAP = "SELECT 1 FROM drug_cap LIMIT 1"
+ANY_CAP = "SELECT 1 FROM price_cap UNION ALL SELECT 1 FROM drug_cap LIMIT 1"
+
+
+def any_cap(tx: "Transaction") -> bool:
+    """Returns whether any price cap or drug maximum is set at all."""
+    return bool(tx.query(ANY_CAP))
 
 
 def price_caps(tx: "Transaction", items: "Sequence[str]", days: Int64s, stated: Int64s) -> Int64s:
-    """Returns each line's price cap in 1e-6 yuan: the register's of its day (the latest set), else the stated one."""
-    if not tx.query(ANY_PRICE_CAP):
+    """Returns each line's price cap in 1e-6 yuan: the register's of its day (the latest set), else the stated one.
+
+    No ``items`` at all: no cap is set (``any_cap``).
+    """
+    if not items:
         return stated
     names = list(dict.fromkeys(items))
     caps: dict[str, list[tuple[int, int, int, int]]] = {}
@@ -70,17 +77,20 @@ def window_of(window: int, day: int) -> int:
 
 
 class DrugCaps:
-    """Is the maxima of the drugs of a batch and what its persons have had of them, by claims not reversed."""
+    """Is the maxima of the drugs of a batch and what its persons have had of them, by claims not reversed.
+
+    No ``items`` at all: no maximum is set (``any_cap``).
+    """
 
     def __init__(self, tx: "Transaction", items: "Sequence[str]", tokens: Int64s) -> None:
         self.caps: dict[str, list[tuple[int, int, int, int, int]]] = {}
         self.used: dict[tuple[int, str], list[tuple[int, int]]] = {}
         self._of_claim: dict[tuple[int, str], int] = {}
-        if not tx.query(ANY_DRUG_CAP):
-            return
         names = list(dict.fromkeys(items))
         columns = "position, window_, begin, to_, maximum_fen"
-        for at, position, window, begin, to, maximum in tx.lookup("drug_cap", "med_list_codg", columns, names):
+        for at, position, window, begin, to, maximum in (
+            tx.lookup("drug_cap", "med_list_codg", columns, names) if names else ()
+        ):
             self.caps.setdefault(names[at], []).append((position, window, begin, to or FOR_EVER, maximum))
         if not self.caps:
             return
@@ -107,7 +117,7 @@ class DrugCaps:
 
         A refund's lines give back what the refunded claim took, in the same order, and no more.
         """
-        room = DrugRoom(len(items))
+        room = DrugRoom(len(days))
         rows = [row for row, item in enumerate(items) if item in self.caps] if self.caps else []
         for row in rows:
             item, day, token, original = items[row], int(days[row]), int(tokens[row]), int(originals[row])

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from core_ext.kernels import load
 from core_ext.layout import FACT, FACTS
 from core_ext.line_cells import LINE, PARTS
-from core_ext.text import text_at, to_list
-from ledger.caps import DrugCaps, price_caps
+from core_ext.text import Texts, text_at, to_list
+from ledger.caps import DrugCaps, any_cap, price_caps
 from ledger.columnar import decode_columns
 from ledger.events import ClaimFiled, LinesDiffer, LinesFiled
 from ledger.keys import claim_stream
@@ -96,10 +96,8 @@ def decide(tx: "Transaction", columns: "LineColumns", knowledge: "Knowledge", pr
     run = np.cumsum(columns.head) - 1
     heads = np.flatnonzero(columns.head)
     regions = knowledge.policies.region_of(columns.table[heads, LINE["insu_admdvs"]]).tolist()
-    setl_ids = columns.texts["setl_id"]
-    streams = [
-        claim_stream(region, text_at(setl_ids, row)) for region, row in zip(regions, heads.tolist(), strict=True)
-    ]
+    setl_ids = _texts_at(columns, "setl_id", heads)
+    streams = [claim_stream(region, setl_id) for region, setl_id in zip(regions, setl_ids, strict=True)]
     seen: set[str] = set()
     for stream, row in zip(streams, heads.tolist(), strict=True):
         if stream in seen:
@@ -114,6 +112,11 @@ def decide(tx: "Transaction", columns: "LineColumns", knowledge: "Knowledge", pr
     sound[list(duplicate_of)] = False
     rows = np.flatnonzero(sound)
     return _split(tx, profile, columns, streams, run, claims, faults, duplicate_of, rows)
+
+
+def _texts_at(columns: "LineColumns", name: str, rows: Int64s) -> list[str]:
+    """Returns the texts of a column in some rows."""
+    return to_list(Texts(*load("gather").gather((columns.texts[name],), np.zeros(len(rows), np.int64), rows)))
 
 
 def _find_claims(tx: "Transaction", streams: list[str]) -> Claims:
@@ -196,8 +199,8 @@ def _split(
 ) -> LineBatch:
     """Splits the lines that are booked, sums them per run and looks for repeated trace codes."""
     table, of = np.ascontiguousarray(columns.table[rows]), run[rows]
-    texts = to_list(columns.texts["med_list_codg"])
-    items = [texts[row] for row in rows.tolist()]
+    # The items' names cost more than their split: they are looked at where a register names some.
+    items = _texts_at(columns, "med_list_codg", rows) if any_cap(tx) else []
     tokens, days = claims.token[of], table[:, LINE["fee_ocur_time"]]
     full = (table[:, LINE["chrgitm_lv"]] == CLASS_C) | (np.diff(columns.texts["med_list_codg"].offsets)[rows] == 0)
     full |= (table[:, LINE["lmt_used_flag"]] == 1) & (table[:, LINE["hosp_appr_flag"]] != APPROVED)

@@ -33,41 +33,42 @@ class Order:
 
     def __init__(self, batch: LineBatch, cause: int, first: int) -> None:
         self.runs, self.start, self.count = np.unique(batch.of, return_index=True, return_counts=True)
-        self.findings = _findings(batch, cause, self.runs.tolist())
+        self.findings = _findings(batch, cause, self.runs, batch.rows[self.start], self.count)
         size = np.array([1 + len(self.findings.get(run, ())) for run in self.runs.tolist()], np.int64)
         self.filed_at = np.zeros(len(batch.streams), np.int64)
         self.filed_at[self.runs] = first + np.cumsum(size) - size
 
 
-def _findings(batch: LineBatch, cause: int, runs: list[int]) -> dict[int, list[Event]]:
-    """Returns the findings of each run that has some: its sums, then its repeated trace codes in line order."""
+def _findings(batch: LineBatch, cause: int, runs: Int64s, rows: Int64s, lines: Int64s) -> dict[int, list[Event]]:
+    """Returns the findings of each run that has some: its sums, then its repeated trace codes in line order.
+
+    ``rows`` and ``lines`` are the first row and the number of booked lines of each of ``runs``.
+    """
     claims, first_row = batch.claims, batch.columns.first_row
+    suspect = (batch.sums[runs] != claims.splits[runs]).any(axis=1) | (batch.differing[runs] > 0)
+    suspect |= np.isin(runs, np.fromiter(claims.filed, np.int64))
     found: dict[int, list[Event]] = {}
-    for run in runs:
-        sums, split, differing = batch.sums[run], batch.split[run], int(batch.differing[run])
-        lines = 0
-        for _, event in claims.filed.get(run, ()):
-            sums = sums + np.array(event.sums, np.int64)
-            split = split + lines_of(event).split.sum(axis=0)
-            lines += event.lines
-        differing += claims.differed.get(run, 0)
-        if differing or (sums != claims.splits[run]).any():
-            rows = batch.rows[batch.of == run]
-            finding = LinesDiffer(
-                cause,
-                first_row + int(rows[0]),
-                int(claims.position[run]),
-                lines + len(rows),
-                differing,
-                tuple(sums.tolist()),
-                tuple(claims.splits[run].tolist()),
-                tuple(split.tolist()),
-            )
-            found.setdefault(run, []).append(finding)
+    for at in np.flatnonzero(suspect).tolist():
+        run, row, count = int(runs[at]), first_row + int(rows[at]), int(lines[at])
+        earlier = [event for _, event in claims.filed.get(run, ())]
+        sums = _added(batch.sums[run], [np.array(event.sums, np.int64) for event in earlier])
+        differing = int(batch.differing[run]) + claims.differed.get(run, 0)
+        claimed = tuple(claims.splits[run].tolist())
+        if not differing and sums == claimed:
+            continue
+        split = _added(batch.split[run], [part for event in earlier for part in lines_of(event).split])
+        count += sum(event.lines for event in earlier)
+        position = int(claims.position[run])
+        found[run] = [LinesDiffer(cause, row, position, count, differing, sums, claimed, split)]
     for run, row, holder, code in batch.codes.repeated:
         repeated = TraceCodeRepeated(cause, first_row + row, int(claims.position[run]), holder, code)
         found.setdefault(run, []).append(repeated)
     return found
+
+
+def _added(amounts: Int64s, earlier: list[Int64s]) -> tuple[int, ...]:
+    """Returns amounts with those of earlier lines added, exact beyond 64 bits until they are stored."""
+    return tuple(map(sum, zip(amounts.tolist(), *(each.tolist() for each in earlier), strict=True)))
 
 
 def write(tx: "Transaction", batch: LineBatch, order: Order, cause: int, header: "Header") -> None:

@@ -13,9 +13,11 @@ from core_ext.layout import AMOUNT, FACT, FUND_PARTS
 from core_ext.text import to_list
 from ledger.events import (
     ClawbackRaised,
+    DrugCapSet,
     FilingRegistered,
     MemberEnrolled,
     OpeningAccumulator,
+    PriceCapSet,
 )
 from projections.pages import Page
 from projections.tables import Change, Mode, ReadModel, Table, change_of
@@ -52,8 +54,8 @@ EVENT = Table(
     (("topic", "topic", ""), ("stream", "stream", ""), ("claim", "claim", "claim > 0")),
 )
 
-#: Registers are as many as persons and touch no claim and no balance: the log has them.
-_LEFT_OUT = (MemberEnrolled, FilingRegistered, OpeningAccumulator)
+#: Registers are as many as persons and items, and touch no claim and no balance: the log has them.
+_LEFT_OUT = (MemberEnrolled, FilingRegistered, OpeningAccumulator, PriceCapSet, DrugCapSet)
 
 _FACTS = ("token", "insured_region", "treatment_region", "insutype")
 

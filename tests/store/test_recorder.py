@@ -94,6 +94,8 @@ def test_creating_tables_through_the_library_changes_nothing(store: Store) -> No
         names = {name for (name,) in reader.query(sql)}
     assert names == {
         "account",
+        "drug_cap",
+        "drug_use",
         "filing",
         "log_head",
         "member",
