@@ -102,7 +102,9 @@ def test_creating_tables_through_the_library_changes_nothing(store: Store) -> No
         "message",
         "person",
         "person_year",
+        "price_cap",
         "reversal",
         "schema_version",
         "stored_events",
+        "trace_code",
     }
