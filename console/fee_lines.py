@@ -63,7 +63,7 @@ def lines(
     if options.json:
         output.print_json(report)
     else:
-        print_intake(report)
+        print_intake(report, "lines' amount 明细金额")
 
 
 def findings(*, period: Period | None = None, options: Options = NO_OPTIONS) -> None:

@@ -112,15 +112,26 @@ class DrugCaps:
                 ruling[window] = (position, maximum)
         return [(window, maximum) for window, (_, maximum) in sorted(ruling.items())]
 
-    def room(self, items: "Sequence[str]", days: Int64s, tokens: Int64s, originals: Int64s) -> DrugRoom:
+    def room(
+        self,
+        tx: "Transaction",
+        items: "Sequence[str]",
+        days: Int64s,
+        tokens: Int64s,
+        claims: Int64s,
+        originals: Int64s,
+    ) -> DrugRoom:
         """Returns the room of lines under the maxima; ``originals`` are the claims that refunds refund, 0 for others.
 
-        A refund's lines give back what the refunded claim took, in the same order, and no more.
+        A refund's lines give back what the refunded claim took, in the same order, and no more. Those of a claim that
+        was refunded already count for nobody but themselves.
         """
         room = DrugRoom(len(days))
         rows = [row for row, item in enumerate(items) if item in self.caps] if self.caps else []
+        reversed_ = tx.reversals(np.unique(claims[rows])) if rows else {}
         for row in rows:
             item, day, token, original = items[row], int(days[row]), int(tokens[row]), int(originals[row])
+            alone = int(claims[row]) if int(claims[row]) in reversed_ else 0
             for window, maximum in self.maxima(item, day):
                 if original:
                     taken = self._of_claim.get((original, item), 0)
@@ -129,5 +140,5 @@ class DrugCaps:
                 at = window_of(window, day)
                 uses = self.used.get((token, item), ())
                 taken = sum(fen for used, fen in uses if window_of(window, used) == at)
-                room.put(row, window, (token, item, window, at), taken, maximum)
+                room.put(row, window, (token, item, window, at, alone), taken, maximum)
         return room

@@ -104,6 +104,10 @@ def decide(tx: "Transaction", columns: "LineColumns", knowledge: "Knowledge", pr
             return decide(tx, columns.slice(0, row), knowledge, profile)
         seen.add(stream)
     claims = _find_claims(tx, streams)
+    capped = any_cap(tx)
+    if capped and (at := _first_refund_of(claims)):
+        # What its original counts is known once that is written.
+        return decide(tx, columns.slice(0, int(heads[at])), knowledge, profile)
     faults = columns.faults.copy()
     known = (run >= 0) & (claims.position[run] > 0) if len(streams) else run >= 0
     faults[(run >= 0) & ~known] |= 1 << Refusal.LINE_CLAIM_UNKNOWN
@@ -111,7 +115,17 @@ def decide(tx: "Transaction", columns: "LineColumns", knowledge: "Knowledge", pr
     sound = faults == 0
     sound[list(duplicate_of)] = False
     rows = np.flatnonzero(sound)
-    return _split(tx, profile, columns, streams, run, claims, faults, duplicate_of, rows)
+    return _split(tx, profile, columns, streams, run, claims, faults, duplicate_of, rows, capped)
+
+
+def _first_refund_of(claims: Claims) -> int:
+    """Returns the first run whose claim refunds that of an earlier run of the batch, 0 where there is none."""
+    earlier: set[int] = set()
+    for at, (position, original) in enumerate(zip(claims.position.tolist(), claims.original.tolist(), strict=True)):
+        if original and original in earlier:
+            return at
+        earlier.add(position)
+    return 0
 
 
 def _texts_at(columns: "LineColumns", name: str, rows: Int64s) -> list[str]:
@@ -196,16 +210,17 @@ def _split(
     faults: Int64s,
     duplicate_of: dict[int, int],
     rows: Int64s,
+    capped: bool,
 ) -> LineBatch:
     """Splits the lines that are booked, sums them per run and looks for repeated trace codes."""
     table, of = np.ascontiguousarray(columns.table[rows]), run[rows]
     # The items' names cost more than their split: they are looked at where a register names some.
-    items = _texts_at(columns, "med_list_codg", rows) if any_cap(tx) else []
+    items = _texts_at(columns, "med_list_codg", rows) if capped else []
     tokens, days = claims.token[of], table[:, LINE["fee_ocur_time"]]
     full = (table[:, LINE["chrgitm_lv"]] == CLASS_C) | (np.diff(columns.texts["med_list_codg"].offsets)[rows] == 0)
     full |= (table[:, LINE["lmt_used_flag"]] == 1) & (table[:, LINE["hosp_appr_flag"]] != APPROVED)
     caps = price_caps(tx, items, days, table[:, LINE["pric_uplmt_amt"]].copy())
-    room = DrugCaps(tx, items, tokens).room(items, days, tokens, claims.original[of])
+    room = DrugCaps(tx, items, tokens).room(tx, items, days, tokens, claims.position[of], claims.original[of])
     parts, used = load("lines").split(table, full.astype(np.int64), caps, room.slots, *room.arrays())
     given = table[:, _GIVEN]
     apart = differing(given, parts, profile.line_tolerance_fen)

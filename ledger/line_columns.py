@@ -52,6 +52,8 @@ def own_amounts(given: Int64s, split: Int64s) -> Int64s:
 
     The whole amount is the source's where it gives one, else the sum of the parts.
     """
+    if (given == ABSENT).all():
+        return split
     complete = (given[:, 1:] != ABSENT).all(axis=1)
     own = np.where(complete[:, None], given, split)
     own[:, 0] = np.where(given[:, 0] != ABSENT, given[:, 0], own[:, 1:].sum(axis=1))
@@ -60,5 +62,7 @@ def own_amounts(given: Int64s, split: Int64s) -> Int64s:
 
 def differing(given: Int64s, split: Int64s, tolerance_fen: int) -> NDArray[np.bool_]:
     """Returns which lines give an amount further from the split than the tolerance."""
+    if (given == ABSENT).all():
+        return np.zeros(len(given), np.bool_)
     apart = np.abs(np.where(given == ABSENT, split, given) - split) > tolerance_fen
     return np.asarray(apart.any(axis=1))

@@ -116,6 +116,22 @@ def test_a_refunds_lines_give_back_what_was_taken_over_a_maximum(store_url: str,
         assert differences(book) == []
 
 
+@pytest.mark.parametrize("batch_rows", [1, 3, 100])
+def test_maxima_do_not_depend_on_where_a_file_is_cut(store_url: str, tmp_path: Path, batch_rows: int) -> None:
+    """A refunded claim's lines, its refund's and a later claim's in one file: each takes only what is its own."""
+    register = write_register(
+        tmp_path / "caps.csv", "med_list_codg,window,maximum,from,to", f"{DRUG},year,100,2024-01-01,"
+    )
+    first = claim(1, psn_no="P1")
+    with booked(store_url, tmp_path, first, claim(2, psn_no="P1"), claim(3, psn_no="P1"), refund(first, 9)) as book:
+        book.register(register)
+        rows = taken(tmp_path, 1, "80", "40") + taken(tmp_path, 2, "70")
+        rows += [{**each, "setl_id": "S000009", "cnt": "-1"} for each in taken(tmp_path, 1, "80", "40")]
+        rows += taken(tmp_path, 3, "40")
+        run(book, write_lines(tmp_path / "lines.csv", rows), batch_rows)
+        assert [lines.split[:, 1].tolist() for lines in filed(book)] == [[0, 2000], [0], [0, -2000], [1000]]
+
+
 @pytest.mark.parametrize("batch_rows", [1, 2, 100])
 def test_a_code_is_settled_once_and_a_refund_releases_it(store_url: str, tmp_path: Path, batch_rows: int) -> None:
     """A second settlement of a trace code is a finding that names both claims; after a refund it is none."""

@@ -1,15 +1,19 @@
 """Fee lines under their claims, on both stores: every row once, sums against splits, however the file is cut."""
 
 import csv
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from core_ext.line_cells import PARTS
 from ledger import line_intake
 from ledger.events import LinesFiled
 from ledger.intake import IntakeReport
 from ledger.line_columns import NUMBER
+from ledger.money import round_half_up, yuan_text
 from ledger.profile import Profile, load_profile
 from ledger.refusals import Refused
 from ledger.service import Ledger
@@ -24,6 +28,8 @@ SPLIT_300 = {
     "inscp_scp_amt": "180.00",
 }
 
+SPLITS = ("medfee_sumamt", "fulamt_ownpay_amt", "overlmt_selfpay", "preselfpay_amt", "inscp_scp_amt")
+
 
 def booked(url: str, tmp_path: Path, *claims: dict[str, str]) -> Ledger:
     """Returns a ledger with claims booked."""
@@ -35,8 +41,8 @@ def booked(url: str, tmp_path: Path, *claims: dict[str, str]) -> Ledger:
 
 def run(book: Ledger, path: Path, batch_rows: int, profile: Profile | None = None, **also: object) -> IntakeReport:
     """Takes lines in with batches of a size."""
-    settings = {"reason": "", "retry": False, "dry_run": False, "progress": None, "quarantine": None} | also
-    return line_intake.run_lines(book, path, profile or load_profile(), batch_rows=batch_rows, **settings)  # type: ignore[arg-type]
+    asked = {"reason": "", "retry": False, "dry_run": False, "progress": None, "quarantine": None} | also
+    return line_intake.run_lines(book, path, profile or load_profile(), batch_rows=batch_rows, **asked)  # type: ignore[arg-type]
 
 
 def some_lines() -> list[dict[str, str]]:
@@ -136,8 +142,8 @@ def test_line_sums_that_are_not_the_claims_splits_are_a_finding_by_field(store_u
 
 def test_amounts_given_on_a_line_are_its_own_and_compared_within_the_tolerance(store_url: str, tmp_path: Path) -> None:
     """A source's split of a line stands; further from price x count than the profile tolerates, it is a finding."""
-    given = dict(zip(PARTS, ("100.00", "0", "0", "10.01", "89.99"), strict=True))
-    rows = [line(1, 1, **given), line(1, 2), line(1, 3, chrgitm_lv="03")]
+    stated = dict(zip(PARTS, ("100.00", "0", "0", "10.01", "89.99"), strict=True))
+    rows = [line(1, 1, **stated), line(1, 2), line(1, 3, chrgitm_lv="03")]
     claimed = SPLIT_300 | {"preselfpay_amt": "20.01", "inscp_scp_amt": "179.99"}
     for tolerance, expected in ((0, [(1, (30000, 10000, 0, 2001, 17999))]), (1, [])):
         url = store_url if tolerance else f"sqlite:///{tmp_path / 'strict.db'}"
@@ -223,6 +229,47 @@ def test_mended_lines_are_taken_with_retry(store_url: str, tmp_path: Path) -> No
         assert book.lines(mended, retry=True).booked == 1
         assert len(differences(book)) == 1
         assert [lines.serials for lines in filed(book)] == [["F1-1", "F1-3"], ["F1-2"]]
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    drawn=st.lists(
+        st.lists(
+            st.tuples(st.integers(0, 10**9), st.integers(0, 10**6), st.integers(0, 10_000), st.integers(1, 3)),
+            min_size=1,
+            max_size=4,
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    batch_rows=st.integers(1, 9),
+)
+def test_lines_that_sum_to_their_claims_are_no_finding(
+    tmp_path_factory: pytest.TempPathFactory, drawn: list[list[tuple[int, int, int, int]]], batch_rows: int
+) -> None:
+    """I9 conserves: claims whose split is the sum of any lines agree with them; one fen more and they do not."""
+    folder = tmp_path_factory.mktemp("lines")
+    claims, rows = [], []
+    for serial, lines in enumerate(drawn, 1):
+        sums = [0] * len(PARTS)
+        for at, (price, count, ratio, level) in enumerate(lines):
+            amount = round_half_up(price * count, 10**8)
+            preself = 0 if level == 3 else round_half_up(amount * ratio, 10_000)
+            split = [amount, amount if level == 3 else 0, 0, preself, 0 if level == 3 else amount - preself]
+            sums = [a + b for a, b in zip(sums, split, strict=True)]
+            price_text, count_text = (f"{Decimal(n).scaleb(-d):f}" for n, d in ((price, 6), (count, 4)))
+            ratio_text = f"{Decimal(ratio).scaleb(-4):f}"
+            cells = {"pric": price_text, "cnt": count_text, "selfpay_prop": ratio_text, "chrgitm_lv": f"0{level}"}
+            rows.append(line(serial, at, **cells))
+        if serial == len(drawn):
+            sums[0], sums[4] = sums[0] + 1, sums[4] + 1
+        claims.append(claim(serial, **dict(zip(SPLITS, map(yuan_text, sums), strict=True))))
+    with booked(f"sqlite:///{folder / 'ledger.db'}", folder, *claims) as book:
+        assert run(book, write_lines(folder / "lines.csv", rows), batch_rows).booked == len(rows)
+        (found,) = differences(book)
+        apart = [b - a for a, b in zip(found.sums, found.claimed, strict=True)]
+        assert (apart, found.split) == ([1, 0, 0, 0, 1], found.sums)
+        assert sum(found.sums[1:]) == found.sums[0]
 
 
 def test_a_file_of_claims_is_no_file_of_lines(sqlite_url: str, tmp_path: Path) -> None:
