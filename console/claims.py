@@ -73,17 +73,17 @@ def intake(
         print_intake(report)
 
 
-def print_intake(report: "IntakeReport") -> None:
+def print_intake(report: "IntakeReport", amount: str = "medfee 医疗费总额") -> None:
     """Prints one job's outcome: rows by what became of them, reasons of the quarantined ones."""
+    booked = [("periods", " ".join(str(period) for period in report.periods)), ("late", count(report.late))]
     output.print_fields(
         [
             ("source", f"{report.source}{'  (dry run: nothing was written)' if report.dry_run else ''}"),
             ("rows", count(report.rows)),
-            ("booked", f"{count(report.booked)}, medfee 医疗费总额 {yuan(report.medfee_fen)}"),
+            ("booked", f"{count(report.booked)}, {amount} {yuan(report.medfee_fen)}"),
             ("duplicate", count(report.duplicate)),
             ("quarantined", count(report.quarantined)),
-            ("periods", " ".join(str(period) for period in report.periods)),
-            ("late", count(report.late)),
+            *(booked if report.periods else ()),
         ]
     )
     if report.reasons:

@@ -72,6 +72,13 @@ UNITS: tuple[tuple[str, str], ...] = (
     (r".*_fen|medfee_sumamt|.*_amt|overlmt_selfpay|balc|computed", "fen"),
     (r"amounts|given|totals", "fen, in the order of AMOUNTS"),
     (r"before|delta|values", "fen and counts, in the order of ACCUMULATORS"),
+    (r"sums|claimed|split", "fen, in the order of PARTS"),
+    (r"numbers", "the columns of NUMBERS, packed"),
+    (r"texts|med_list_codg", "text"),
+    (r"lines|differing", "count"),
+    (r"first", "log position"),
+    (r"window", "code"),
+    (r"cap", "1e-6 yuan"),
     (r"funds", "fen, one a fund part"),
     (r"postings", "(account, fen), summing to 0"),
     (r"how", "in the order of HOW"),
@@ -79,23 +86,33 @@ UNITS: tuple[tuple[str, str], ...] = (
     (r"cause|command|claim|original", "log position"),
     (r"row|first_row", "row of the source file, from 1"),
     (r"period|periods", "yyyymm"),
-    (r"begndate|enddate|begin|to", "yyyymmdd"),
+    (r"begndate|enddate|begin|to|covered_from|on_time_until", "yyyymmdd, 0 none"),
     (r"setl_time", "yyyymmddHHMMSS"),
     (r"year", "yyyy"),
     (r"digest|kernel|profile|policy|statement", "digest"),
+    (r"newborn_days", "days"),
+    (r"late_months", "months"),
+    (r"kept", "(yyyymmdd, yyyymmdd)"),
     (r"rows|booked|duplicate|quarantined|late|acts|person_times|late_acts", "count"),
     (r"duplicates", "(row, log position)"),
     (r"token", "person token"),
     (r".*region|regions|.*admdvs|.*admvs|payer", "region code"),
-    (r"insutype|psn_type|assist_class|hosp_lv|med_type|filing|basis|kind|flags", "code"),
+    (
+        r"insutype|psn_type|assist_class|hosp_lv|med_type|filing|basis|kind|flags|status|grade|by|med_types|exempt|rule",
+        "code",
+    ),
     (r"assumed", "yes or no"),
     (
-        r"verb|actor|reason|source|arguments|name|document|payee|receipt|.*_id|fixmedins_code",
+        r"verb|actor|reason|source|arguments|name|document|payee|receipt|.*_id|fixmedins_code|disease|code|bank_account",
         "text",
     ),
 )
 #: Fields whose name means something else in one event.
-OWN_UNITS = {("JobBatch", "quarantined"): "(row, Refusal, field number)"}
+OWN_UNITS = {
+    ("JobBatch", "quarantined"): "(row, Refusal, field number)",
+    ("ClaimFlagged", "reason"): "Refusal",
+    ("EnrolmentRuleSet", "exempt"): "classes of persons",
+}
 
 
 def unit_of(event: EventClass, name: str) -> str:

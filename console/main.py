@@ -20,6 +20,7 @@ from console import (
     enactments,
     explanations,
     failures,
+    fee_lines,
     output,
     payments,
     periods,
@@ -40,8 +41,8 @@ Exit status: 0 done; 1 a check found something; 2 the request was refused, nothi
 PARAMETERS = Parameter(negative="")
 
 FAMILIES = (
-    demo, upkeep, proofs, enactments, registers, claims, explanations, statements, periods, payments, clawbacks,
-    balances, traces,
+    demo, upkeep, proofs, enactments, registers, claims, fee_lines, explanations, statements, periods, payments,
+    clawbacks, balances, traces,
 )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from projections.trace_tree import (
     ClaimTrace,
     Clawback,
     ClawbackTrace,
+    CodeTrace,
     EventTrace,
     FileRow,
     Found,
@@ -41,8 +42,8 @@ def trace(key: str, /, *, listed: int = 20, options: Options = NO_OPTIONS) -> No
     Parameters
     ----------
     key
-        A claim (REGION/SETL_ID, SETL_ID or message id), a payment, a clawback case, a file, FILE#ROW,
-        an institution, a person or a log position.
+        A claim (REGION/SETL_ID, SETL_ID or message id), a trace code (追溯码), a payment, a clawback case,
+        a file, FILE#ROW, an institution, a person or a log position.
     listed
         How many claims to list where a key has many; all of them are counted and summed.
     """
@@ -111,6 +112,10 @@ def lines_of(found: Found) -> Iterator[Line]:
             yield 0, "row 行", f"{_place(found.file)}: {found.outcome}{reason}"
             if found.claim is not None:
                 yield from ((depth + 1, name, text) for depth, name, text in _claim(found.claim))
+        case CodeTrace():
+            yield 0, "trace code 追溯码", f"{found.code}: settled by {len(found.claims):,} claims"
+            for each in found.claims:
+                yield from ((depth + 1, name, text) for depth, name, text in _claim(each))
         case JobTrace():
             state = "complete" if found.completed else "unfinished"
             yield 0, "job", f"{found.file.cause:,} {found.file.verb} {found.file.source}, {state}, by {found.actor}"

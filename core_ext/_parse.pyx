@@ -8,6 +8,7 @@ import numpy as np
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memcpy
 
+from core_ext.spelled cimport day, digits, moment
 from core_ext.utf8 cimport has_control, has_gap, is_utf8
 
 from core_ext import cells as c
@@ -261,13 +262,13 @@ cdef void read_codes(Row* row, int64_t* facts, const int64_t* insutypes, Py_ssiz
         if row.columns[CODE_COLUMN[k]] < 0:
             continue
         cell = cell_of(row, CODE_COLUMN[k], &length)
-        code = digits(cell, length)
+        code = digits(cell, length, CODE_DIGITS)
         if code < 0:
             fail(row, BAD_CODE, row.columns[CODE_COLUMN[k]])
         else:
             facts[CODE_FACT[k]] = code
     cell = cell_of(row, C_INSUTYPE, &length)
-    code = digits(cell, length)
+    code = digits(cell, length, CODE_DIGITS)
     if code > 0:
         facts[F_INSUTYPE] = code
     else:
@@ -276,21 +277,6 @@ cdef void read_codes(Row* row, int64_t* facts, const int64_t* insutypes, Py_ssiz
         if insutypes[at] == code:
             return
     fail(row, UNKNOWN_INSUTYPE, row.columns[C_INSUTYPE])
-
-
-cdef int64_t digits(const uint8_t* cell, Py_ssize_t length) noexcept nogil:
-    """Gives the number that 1 to CODE_DIGITS digits spell, -1 for any other text."""
-    cdef int64_t number = 0
-    cdef Py_ssize_t at
-    cdef int value
-    if length == 0 or length > CODE_DIGITS:
-        return -1
-    for at in range(length):
-        value = <int>cell[at] - 48
-        if value < 0 or value > 9:
-            return -1
-        number = number * 10 + value
-    return number
 
 
 cdef void read_dates(Row* row, int64_t* facts) noexcept nogil:
@@ -310,46 +296,6 @@ cdef void read_dates(Row* row, int64_t* facts) noexcept nogil:
     facts[F_TIME] = moment(cell) if length == 19 else 0
     if facts[F_TIME] == 0:
         fail(row, BAD_DATE, row.columns[C_TIME])
-
-
-cdef inline int two(const uint8_t* cell) noexcept nogil:
-    """Gives the number of two digits; -1000 where they are none, so that no sum with it looks like one."""
-    cdef int tens = <int>cell[0] - 48, ones = <int>cell[1] - 48
-    if tens < 0 or tens > 9 or ones < 0 or ones > 9:
-        return -1000
-    return tens * 10 + ones
-
-
-cdef int64_t day(const uint8_t* cell) noexcept nogil:
-    """Gives yyyymmdd of the ten bytes YYYY-MM-DD, 0 where the calendar has no such day."""
-    cdef int century = two(cell), of_century = two(cell + 2), month = two(cell + 5), of_month = two(cell + 8)
-    cdef int year, last
-    if cell[4] != 45 or cell[7] != 45 or century < 0 or of_century < 0:
-        return 0
-    # The divisors are positive and so are the years: truncation and floor agree.
-    year = century * 100 + of_century
-    if year == 0 or month < 1 or month > 12 or of_month < 1:
-        return 0
-    if month == 2:
-        last = 29 if (year & 3 == 0 and of_century != 0) or (of_century == 0 and century & 3 == 0) else 28
-    elif month == 4 or month == 6 or month == 9 or month == 11:
-        last = 30
-    else:
-        last = 31
-    if of_month > last:
-        return 0
-    return <int64_t>year * 10000 + month * 100 + of_month
-
-
-cdef int64_t moment(const uint8_t* cell) noexcept nogil:
-    """Gives yyyymmddHHMMSS of the nineteen bytes YYYY-MM-DD HH:MM:SS, 0 where there is no such time."""
-    cdef int64_t date = day(cell)
-    cdef int hour = two(cell + 11), minute = two(cell + 14), second = two(cell + 17)
-    if date == 0 or (cell[10] != 32 and cell[10] != 84) or cell[13] != 58 or cell[16] != 58:
-        return 0
-    if hour < 0 or hour > 23 or minute < 0 or minute > 59 or second < 0 or second > 59:
-        return 0
-    return date * 1000000 + hour * 10000 + minute * 100 + second
 
 
 cdef void read_amounts(Row* row, Outs* outs) noexcept nogil:

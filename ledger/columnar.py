@@ -13,6 +13,7 @@ import numpy as np
 from core_ext.codec_fields import Array, Column, Encoded, Int64s, Source, Table
 from core_ext.kernels import load
 from core_ext.layout import ACCUMULATORS, AMOUNTS, FUND_PARTS, HOW
+from core_ext.line_cells import PARTS
 from ledger.events import EventClass
 
 Tables: TypeAlias = Mapping[str, Sequence[str]]
@@ -22,6 +23,7 @@ WIDTHS = {
     **dict.fromkeys(("amounts", "given", "computed", "totals"), len(AMOUNTS)),
     **dict.fromkeys(("before", "delta", "values"), len(ACCUMULATORS)),
     "how": len(HOW),
+    **dict.fromkeys(("sums", "claimed", "split"), len(PARTS)),
     "funds": len(FUND_PARTS),
 }
 

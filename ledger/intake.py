@@ -5,13 +5,15 @@ the JobBatch event of their transaction. So a killed job leaves a whole number o
 again reads where it stopped and goes on; until then the job is unfinished and refused by name elsewhere.
 """
 
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from ledger import booking, writing
 from ledger.block import EventBlock
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from ledger.store import Transaction
 
 Progress = Callable[[int], None]
+Int64s = NDArray[np.int64]
 
 #: Rows a transaction: long enough to be fast, short enough that a single command never waits long behind it.
 BATCH_ROWS = 8_192
@@ -55,19 +58,35 @@ class _DryRunOver(Exception):
     """Ends a transaction without committing it."""
 
 
-class Job:
+class Columns(Protocol):
+    """Is a batch of rows of a source, of claims or of fee lines."""
+
+    first_row: int
+    n: int
+
+    def slice(self, start: int, stop: int) -> Self:
+        """Returns rows ``start`` up to ``stop``."""
+        ...
+
+
+Rows = TypeVar("Rows", bound=Columns)
+
+
+class Job(ABC, Generic[Rows]):
     """Is one run over one source: what the log already holds of it, and the totals so far.
 
     The log is the truth: whoever else works on the same source at the same time works on the same job, and each
     takes up what the other has committed.
     """
 
+    verb: str
+
     def __init__(self, ledger: "Ledger", source: Source, profile: Profile, reason: str) -> None:
         self.ledger = ledger
         self.source = source
         self.profile = profile
         self.reason = reason
-        self.stream = job_stream("intake", source.digest)
+        self.stream = job_stream(self.verb, source.digest)
         self.position = 0
         self.version = 0
         self.completed = False
@@ -103,7 +122,7 @@ class Job:
         self.position = tx.size + 1
         started = JobStarted(
             tx.recorded_at,
-            "intake",
+            self.verb,
             self.ledger.actor,
             self.reason,
             self.source.name,
@@ -142,8 +161,49 @@ class Job:
         self.duplicates += batch.duplicates
         self.quarantined += batch.quarantined
 
-    def header(self, tx: "Transaction", batch: booking.Batch) -> writing.Header:
-        """Returns the JobBatch of a decided batch, ready to append, and adds it to the totals."""
+    @abstractmethod
+    def batches(self, batch_rows: int) -> Iterator[Rows]:
+        """Yields the source's rows in order, about ``batch_rows`` at a time."""
+
+    @abstractmethod
+    def book(self, tx: "Transaction", columns: Rows) -> None:
+        """Decides and writes the first rows of ``columns``, as many as can be decided together."""
+
+    def note(self, event: JobBatch) -> writing.Header:
+        """Returns a batch's outcome, ready to append, and adds it to the totals."""
+        self._add(event)
+        self.version += 1
+        return self.stream, self.version, event
+
+    def complete(self, tx: "Transaction") -> None:
+        """Appends the JobCompleted with the job's totals, unless another worker has."""
+        self.catch_up(tx)
+        if self.completed:
+            return
+        totals = (self.next_row - 1, self.booked, len(self.duplicates), len(self.quarantined), self.medfee_fen)
+        event = JobCompleted(self.position, tx.recorded_at, *totals)
+        self.version += 1
+        tx.append(EventBlock.from_events([(self.stream, self.version, event)]))
+
+
+class ClaimJob(Job[ClaimColumns]):
+    """Is a job over a file of claims."""
+
+    verb = "intake"
+
+    def batches(self, batch_rows: int) -> Iterator[ClaimColumns]:
+        """Yields the file's claims in order, ``batch_rows`` at a time."""
+        return self.source.batches(batch_rows)
+
+    def book(self, tx: "Transaction", columns: ClaimColumns) -> None:
+        """Decides and books the first claims of ``columns``, as many as can be decided together."""
+        knowledge = self.ledger.knowledge
+        batch = booking.decide(tx, columns, knowledge, self.profile)
+        _, opened = writing.write(tx, batch, knowledge, self.position, [self._header(tx, batch)])
+        knowledge.appended(tx.size, opened)
+
+    def _header(self, tx: "Transaction", batch: booking.Batch) -> writing.Header:
+        """Returns the JobBatch of a decided batch, ready to append."""
         columns = batch.columns
         rows = batch.booked_rows()
         reasons = batch.reasons()
@@ -161,19 +221,7 @@ class Job:
             tuple((columns.first_row + row, at) for row, at in sorted(batch.duplicate_of.items())),
             tuple(zip((columns.first_row + refused).tolist(), reasons[refused].tolist(), fields.tolist(), strict=True)),
         )
-        self._add(event)
-        self.version += 1
-        return self.stream, self.version, event
-
-    def complete(self, tx: "Transaction") -> None:
-        """Appends the JobCompleted with the job's totals, unless another worker has."""
-        self.catch_up(tx)
-        if self.completed:
-            return
-        totals = (self.next_row - 1, self.booked, len(self.duplicates), len(self.quarantined), self.medfee_fen)
-        event = JobCompleted(self.position, tx.recorded_at, *totals)
-        self.version += 1
-        tx.append(EventBlock.from_events([(self.stream, self.version, event)]))
+        return self.note(event)
 
 
 def run_intake(
@@ -193,17 +241,30 @@ def run_intake(
     A dry run decides every row against the log as it stands in one transaction that is rolled back, so its report is
     the real run's.
     """
-    source = open_source(path, profile)
+    job = ClaimJob(ledger, open_source(path, profile), profile, reason)
+    return run_job(job, retry=retry, dry_run=dry_run, progress=progress, quarantine=quarantine, batch_rows=batch_rows)
+
+
+def run_job(
+    job: Job[Rows],
+    *,
+    retry: bool,
+    dry_run: bool,
+    progress: Progress | None,
+    quarantine: Path | None,
+    batch_rows: int,
+) -> IntakeReport:
+    """Runs a job to its end, writes its quarantine file and returns what became of every row."""
+    source = job.source
     if retry != source.is_quarantine:
         raise Refused(Refusal.NOT_ALLOWED, _retry_text(source, retry))
     target = quarantine or source.path.with_name(f"{source.path.stem}.quarantine.csv")
     if not target.parent.is_dir():
         raise Refused(Refusal.NOT_ALLOWED, f"{target}: expected a folder for the quarantine file, got none there")
-    job = Job(ledger, source, profile, reason)
     if dry_run:
-        _run_dry(ledger, job, batch_rows, progress)
+        _run_dry(job, batch_rows, progress)
     else:
-        _run_batches(ledger, job, batch_rows, progress)
+        _run_batches(job, batch_rows, progress)
     written = None
     if job.quarantined and not dry_run:
         refused = [(row, Refusal(reason), field) for row, reason, field in sorted(job.quarantined)]
@@ -232,12 +293,13 @@ def _retry_text(source: Source, retry: bool) -> str:
     return f"{source.name}: this is a quarantine file: take it in with --retry once its rows are mended"
 
 
-def _run_batches(ledger: "Ledger", job: Job, batch_rows: int, progress: Progress | None) -> None:
+def _run_batches(job: Job[Rows], batch_rows: int, progress: Progress | None) -> None:
     """Runs the job, one transaction a batch; a first one carries JobStarted, a last one JobCompleted."""
+    ledger = job.ledger
     with ledger.transaction() as tx:
         job.start(tx)
     try:
-        _run_rows(ledger, job, batch_rows, progress)
+        _run_rows(job, batch_rows, progress)
     except SourceError as error:
         raise SourceError(
             f"{error}; job {job.position} stands at row {job.next_row - 1}, what it booked stays: run the same file"
@@ -247,30 +309,32 @@ def _run_batches(ledger: "Ledger", job: Job, batch_rows: int, progress: Progress
         job.complete(tx)
 
 
-def _run_rows(ledger: "Ledger", job: Job, batch_rows: int, progress: Progress | None) -> None:
+def _run_rows(job: Job[Rows], batch_rows: int, progress: Progress | None) -> None:
     """Books the source's rows batch by batch."""
-    for columns in job.source.batches(batch_rows):
+    ledger = job.ledger
+    for columns in job.batches(batch_rows):
         rest = _left(job, columns)
         while rest.n:
             with ledger.transaction() as tx:
                 job.catch_up(tx)
                 rest = _left(job, rest)
                 if rest.n:
-                    _book(tx, ledger, job, rest)
+                    job.book(tx, rest)
             rest = _left(job, rest)
             if progress is not None:
                 progress(job.next_row - 1)
 
 
-def _run_dry(ledger: "Ledger", job: Job, batch_rows: int, progress: Progress | None) -> None:
+def _run_dry(job: Job[Rows], batch_rows: int, progress: Progress | None) -> None:
     """Runs the whole job in one transaction and rolls it back."""
+    ledger = job.ledger
     try:
         with ledger.transaction() as tx:
             job.start(tx)
-            for columns in job.source.batches(batch_rows):
+            for columns in job.batches(batch_rows):
                 rest = _left(job, columns)
                 while rest.n:
-                    _book(tx, ledger, job, rest)
+                    job.book(tx, rest)
                     rest = _left(job, rest)
                     if progress is not None:
                         progress(job.next_row - 1)
@@ -279,14 +343,7 @@ def _run_dry(ledger: "Ledger", job: Job, batch_rows: int, progress: Progress | N
         ledger.forget()
 
 
-def _left(job: Job, columns: ClaimColumns) -> ClaimColumns:
+def _left(job: Job[Rows], columns: Rows) -> Rows:
     """Returns the rows of a batch that the job has not taken yet."""
     done = min(max(0, job.next_row - columns.first_row), columns.n)
     return columns.slice(done, columns.n)
-
-
-def _book(tx: "Transaction", ledger: "Ledger", job: Job, columns: ClaimColumns) -> None:
-    """Decides and writes the first rows of ``columns``, as many as can be decided together."""
-    batch = booking.decide(tx, columns, ledger.knowledge, job.profile)
-    _, opened = writing.write(tx, batch, ledger.knowledge, job.position, [job.header(tx, batch)])
-    ledger.knowledge.appended(tx.size, opened)

@@ -74,6 +74,16 @@ def clawback_stream(case: str) -> str:
     return f"clawback-{case}"
 
 
+def price_cap_stream(item: str) -> str:
+    """Returns the stream of an item's price caps."""
+    return f"price-cap-{item}"
+
+
+def drug_cap_stream(item: str) -> str:
+    """Returns the stream of a drug's maxima."""
+    return f"drug-cap-{item}"
+
+
 def command_stream(position: int) -> str:
     """Returns the stream of a command: its own position names it."""
     return f"command-{position}"

@@ -23,6 +23,19 @@ def fen_from_text(text: str) -> int:
     return -fen if sign == "-" else fen
 
 
+def scaled_from_text(text: str, decimals: int) -> int:
+    """Returns decimal text as an integer of 10**-decimals; raises ValueError for other text or more decimals.
+
+    >>> scaled_from_text("4.525", 6)
+    4525000
+    """
+    match = re.fullmatch(r"([+-]?)([0-9]{1,15})(?:\.([0-9]+))?", text)
+    if match is None or len(match[3] or "") > decimals:
+        raise ValueError(f"expected a number with at most {decimals} decimals, got {text!r}")
+    value = int(match[2] + (match[3] or "").ljust(decimals, "0"))
+    return -value if match[1] == "-" else value
+
+
 def yuan_text(fen: int) -> str:
     """Returns fen as yuan text for files and ``--json``.
 

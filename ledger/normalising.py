@@ -43,27 +43,28 @@ def asks_for_normalising(profile: "Profile") -> bool:
     )
 
 
+def empty_nulls(profile: "Profile", data: NDArray[np.uint8], cells: Cells, rows: int) -> None:
+    """Makes every cell that is one of the profile's null texts an empty one, in claims and in fee lines."""
+    starts, ends = cells.starts[:rows], cells.ends[:rows]
+    for text in profile.nulls:
+        null = text.encode()
+        row, column = np.nonzero(ends - starts == len(null))
+        at = starts[row, column].astype(np.int64)
+        same = np.ones(len(at), np.bool_)
+        for offset, byte in enumerate(null):
+            same &= data[at + offset] == byte
+        ends[row[same], column[same]] = starts[row[same], column[same]]
+
+
 class Normaliser:
     """Is a profile's meaning for one file: ``columns`` are the file's own names, ``national`` after renames."""
 
     def __init__(self, profile: "Profile", columns: Sequence[str], national: Sequence[str], places: Ints) -> None:
         self.profile = profile
-        self.nulls = [np.frombuffer(text.encode(), np.uint8) for text in profile.nulls]
         self.flag_at = national.index(FLAG_COLUMN) if FLAG_COLUMN in national else -1
         self.tolerance_fen = fen_from_text(profile.split_tolerance)
         self.absent = [AMOUNT[name] for name in profile.zero_means_absent]
         self.passes = _passes(profile.funds, columns, places)
-
-    def empty_nulls(self, data: NDArray[np.uint8], cells: Cells, rows: int) -> None:
-        """Makes every cell that is one of the null texts an empty one."""
-        starts, ends = cells.starts[:rows], cells.ends[:rows]
-        for null in self.nulls:
-            row, column = np.nonzero(ends - starts == len(null))
-            at = starts[row, column].astype(np.int64)
-            same = np.ones(len(at), np.bool_)
-            for offset, byte in enumerate(null.tolist()):
-                same &= data[at + offset] == byte
-            ends[row[same], column[same]] = starts[row[same], column[same]]
 
     def finish(self, found: Parsed, data: NDArray[np.uint8], cells: Cells, parse: Parse, insutypes: Ints) -> Parsed:
         """Returns what the records say in the national meaning; the tables of ``found`` are changed in place."""

@@ -30,7 +30,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     ``columns`` maps the file's column names to national ones. ``persons`` says whether a person must be in the
     register; ``no_policy`` whether a source-settled row without a policy is quarantined or booked as not checked;
-    ``insutypes`` which insurance types its rows may carry. ``name`` and ``digest`` come from the file itself.
+    ``insutypes`` which insurance types its rows may carry. ``line_tolerance_fen`` is how far an amount that a fee line
+    gives may be from what its price, count and ratio give; ``untraced_list_types`` the kinds of catalogue whose trace
+    codes repeat legitimately. ``name`` and ``digest`` come from the file itself.
 
     ``register_day`` is the day on which registers are asked about a claim. ``institutions`` says whether a claim's
     institution must be registered, in network and capable on it; ``chronic`` whether med_type 14 needs an
@@ -53,6 +55,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     chronic: Literal["any", "entitled"] = "any"
     psn_class: Literal["claim", "register"] = "claim"
     register_day: Literal["begndate", "enddate", "setl_time"] = "begndate"
+    line_tolerance_fen: int = 0
+    untraced_list_types: tuple[int, ...] = (102, 103)
     nulls: tuple[str, ...] = ()
     zero_means_absent: tuple[str, ...] = ()
     funds: dict[str, str] = {}
@@ -118,6 +122,11 @@ def _check(profile: Profile, where: str) -> None:
     for national in renamed:
         if renamed.count(national) > 1:
             raise ProfileError(f"profile {where}: columns: two file columns are renamed to {national!r}")
+    if profile.line_tolerance_fen < 0:
+        expected = "fen a line, at least 0"
+        raise ProfileError(
+            f"profile {where}: line_tolerance_fen: expected {expected}, got {profile.line_tolerance_fen}"
+        )
     if not profile.insutypes or any(code <= 0 for code in profile.insutypes):
         raise ProfileError(f"profile {where}: insutypes: expected codes such as 310, got {list(profile.insutypes)}")
     _check_meanings(profile, where)

@@ -61,6 +61,9 @@ COLUMN_OF = {
     Refusal.MEMBER_NOT_COVERED: "psn_no",
     Refusal.ENTITLEMENT_MISSING: "psn_no",
     Refusal.REFUND_FLAG: "refd_setl_flag",
+    Refusal.LINE_CLAIM_UNKNOWN: "setl_id",
+    Refusal.LINE_CONFLICT: "feedetl_sn",
+    Refusal.BAD_RATIO: "selfpay_prop",
 }
 
 _EXPECTED = {
@@ -90,6 +93,23 @@ _EXPECTED = {
     Refusal.MEMBER_NOT_COVERED: "a person covered on the claim's day",
     Refusal.ENTITLEMENT_MISSING: "a person with a chronic entitlement in force on the claim's day",
     Refusal.REFUND_FLAG: "1 on a refund (a row with init_setl_id), 0 on every other row",
+    Refusal.LINE_CLAIM_UNKNOWN: "the setl_id of a booked settlement of the same region: take the claims in first",
+    Refusal.LINE_CONFLICT: "a feedetl_sn that its claim does not have with other content",
+    Refusal.BAD_RATIO: "a ratio from 0 to 1, at most four digits after the point",
+}
+
+#: Cells of fee lines, whose prices and counts have more decimals than amounts.
+_EXPECTED_IN = {
+    (Refusal.AMOUNT_PRECISION, "pric"): "at most six digits after the point",
+    (Refusal.AMOUNT_PRECISION, "pric_uplmt_amt"): "at most six digits after the point",
+    (Refusal.AMOUNT_PRECISION, "cnt"): "at most four digits after the point",
+    (Refusal.AMOUNT_PRECISION, "selfpay_prop"): "at most four digits after the point",
+    (Refusal.AMOUNT_RANGE, "pric"): "a price of at most 1,000,000,000.00 and with its count an amount within range",
+    (Refusal.AMOUNT_RANGE, "cnt"): "a count of at most 1,000,000,000",
+    (Refusal.AMOUNT_RANGE, "pric_uplmt_amt"): "a price of 0 to 1,000,000,000.00; 999999 is none",
+    (Refusal.BAD_CODE, "chrgitm_lv"): "01, 02 or 03 (甲, 乙, 丙)",
+    (Refusal.BAD_KEY, "feedetl_sn"): "1 to 64 bytes without control characters",
+    (Refusal.BAD_DATE, "fee_ocur_time"): "a day as YYYY-MM-DD, or a time as YYYY-MM-DD HH:MM:SS",
 }
 
 _SUMS = {
@@ -110,7 +130,7 @@ def explain(
     """
     column = column or COLUMN_OF.get(refusal, "")
     got = record.get(column, "")
-    expected = _EXPECTED.get(refusal, "")
+    expected = _EXPECTED_IN.get((refusal, column), _EXPECTED.get(refusal, ""))
     if refusal == Refusal.BAD_CODE and not record.get("fixmedins_code", "missing"):
         column, got, expected = "fixmedins_code", "", "the code of the institution the money is owed to"
     elif refusal == Refusal.BAD_CODE and column == "mdtrtarea_admvs":

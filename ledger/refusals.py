@@ -46,6 +46,10 @@ class Refusal(IntEnum):
     MEMBER_NOT_COVERED = 35
     ENTITLEMENT_MISSING = 36
     REFUND_FLAG = 37
+    # fee lines
+    LINE_CLAIM_UNKNOWN = 30
+    LINE_CONFLICT = 31
+    BAD_RATIO = 32
     # commands
     STREAM_EXISTS = 40
     UNKNOWN_KEY = 41

@@ -1,4 +1,4 @@
-"""Takes registers in from CSV: members, enrolment rules, entitlements, visits, filings, institutions, opening balances.
+"""Takes registers in from CSV: members, enrolment rules, entitlements, visits, filings, institutions, balances, caps.
 
 One file is one command in one transaction. A row that says what the log already knows is skipped, so the same file
 registers once; a row that cannot be read refuses the whole file, naming row, column, expected and got. What a change
@@ -8,6 +8,7 @@ reaches back to is listed by ``ledger.touched``; no claim is priced again.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ledger.cap_registers import register_drug_caps, register_price_caps
 from ledger.openings import register_balances
 from ledger.register_file import RegisterError, RegisterFile
 from ledger.registering_filings import register_entitlements, register_filings, register_visits
@@ -43,4 +44,6 @@ _REGISTERS = {
     "visits": register_visits,
     "institutions": register_institutions,
     "balances": register_balances,
+    "drug caps": register_drug_caps,
+    "price caps": register_price_caps,
 }

@@ -232,6 +232,35 @@ class Ledger:
             self.append(tx, [command, (streams[job], version + 1, JobAbandoned(job, tx.recorded_at, tx.size + 1))])
         return next(report for report in self.jobs() if report.job == job)
 
+    def lines(
+        self,
+        path: str | Path,
+        profile: str | Path = "national",
+        *,
+        retry: bool = False,
+        dry_run: bool = False,
+        reason: str = "",
+        progress: "Progress | None" = None,
+        quarantine: str | Path | None = None,
+    ) -> "IntakeReport":
+        """Takes a file of fee lines in, files them under their booked claims; what does not agree is a finding.
+
+        A line is unique on its claim and feedetl_sn: the same file again files nothing. Otherwise as ``intake``.
+        """
+        from ledger.line_intake import run_lines
+        from ledger.profile import load_profile
+
+        return run_lines(
+            self,
+            path,
+            load_profile(profile),
+            reason=reason,
+            retry=retry,
+            dry_run=dry_run,
+            progress=progress,
+            quarantine=Path(quarantine) if quarantine is not None else None,
+        )
+
     def reverse(self, claim: str, reason: str, *, setl_id: str | None = None) -> Reversed:
         """Cancels a settlement in full by filing its exact negative (I7); nobody is priced again.
 

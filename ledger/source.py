@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from core_ext.cells import COLUMNS, TEXT_COLUMNS, new_cells
 from core_ext.kernels import load
 from core_ext.text import Texts
-from ledger.normalising import Normaliser, asks_for_normalising
+from ledger.normalising import Normaliser, asks_for_normalising, empty_nulls
 from ledger.profile import Profile
 from ledger.quarantine import COLUMN_OF
 from ledger.records import Records, SourceError, each_record
@@ -70,11 +70,7 @@ class ClaimColumns:
 
         A reason found in the row alone has its failing cell, one found later its column (``quarantine.COLUMN_OF``).
         """
-        own = self.faults[rows] >> reasons & 1
-        of_reason = np.full(64, -1, np.int64)
-        for refusal, name in COLUMN_OF.items():
-            of_reason[refusal] = self.places.get(name, -1)
-        return np.where(own, self.field[rows], of_reason[reasons])
+        return blamed_fields(self.faults[rows], self.field[rows], self.places, reasons)
 
     def slice(self, start: int, stop: int) -> "ClaimColumns":
         """Returns rows ``start`` up to ``stop`` as views: nothing is copied but the offsets of the texts."""
@@ -85,14 +81,25 @@ class ClaimColumns:
             given=self.given[start:stop],
             settled=self.settled[start:stop],
             refund=self.refund[start:stop],
-            texts={name: _cut_texts(texts, start, stop) for name, texts in self.texts.items()},
+            texts={name: cut_texts(texts, start, stop) for name, texts in self.texts.items()},
             faults=self.faults[start:stop],
             field=self.field[start:stop],
             places=self.places,
         )
 
 
-def _cut_texts(texts: Texts, start: int, stop: int) -> Texts:
+def blamed_fields(
+    faults: NDArray[np.int64], field: NDArray[np.int64], places: dict[str, int], reasons: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Returns the file column to blame for each row's reason, see ``ClaimColumns.fields_of``."""
+    of_reason = np.full(64, -1, np.int64)
+    for refusal, name in COLUMN_OF.items():
+        of_reason[refusal] = places.get(name, -1)
+    return np.where(faults >> reasons & 1, field, of_reason[reasons])
+
+
+def cut_texts(texts: Texts, start: int, stop: int) -> Texts:
+    """Returns texts ``start`` up to ``stop``; the bytes are a view."""
     offsets = texts.offsets[start : stop + 1]
     return Texts(offsets - offsets[0], texts.data[offsets[0] : offsets[-1]])
 
@@ -104,6 +111,10 @@ class Source:
     same after the profile's renames.
     """
 
+    #: National columns that are read, and those without which the file is of another kind.
+    known: tuple[str, ...] = COLUMNS
+    required: tuple[str, ...] = REQUIRED
+
     def __init__(self, path: Path, profile: Profile) -> None:
         self.path = path
         self.name = path.name
@@ -113,14 +124,18 @@ class Source:
             self.is_quarantine = records.is_quarantine
         self._identity = _identity(path)
         self.national = [profile.columns.get(name, name) for name in self.columns]
-        self._places = _places(self.columns, self.national, path)
+        self._places = _places(self.columns, self.national, path, self.known, self.required)
         self._insutypes = np.array(profile.insutypes, np.int64)
-        if missing := [name for name in profile.funds if name not in self.columns]:
+        self._normaliser = self._meaning()
+
+    def _meaning(self) -> Normaliser | None:
+        """Returns what the profile makes of the file's amounts, None where it takes them as they are."""
+        if missing := [name for name in self.profile.funds if name not in self.columns]:
             got = ", ".join(self.columns)
-            raise SourceError(f"{path}: expected the profile's fund columns {', '.join(missing)}, got only: {got}")
-        self._normaliser = None
-        if asks_for_normalising(profile):
-            self._normaliser = Normaliser(profile, self.columns, self.national, self._places)
+            raise SourceError(f"{self.path}: expected the profile's fund columns {', '.join(missing)}, got only: {got}")
+        if not asks_for_normalising(self.profile):
+            return None
+        return Normaliser(self.profile, self.columns, self.national, self._places)
 
     @cached_property
     def digest(self) -> bytes:
@@ -140,8 +155,7 @@ class Source:
         places = {name: at for at, name in enumerate(self.national)}
         with Records(self.path, self.profile) as records:
             while count := records.cut(cells):
-                if self._normaliser is not None:
-                    self._normaliser.empty_nulls(records.data, cells, count)
+                empty_nulls(self.profile, records.data, cells, count)
                 found = parse(records.data, cells, count, self._places, self._insutypes)
                 if self._normaliser is not None:
                     found = self._normaliser.finish(found, records.data, cells, parse, self._insutypes)
@@ -185,13 +199,15 @@ def _identity(path: Path) -> tuple[int, int, int]:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _places(columns: list[str], national: list[str], path: Path) -> NDArray[np.int64]:
-    """Returns where each of ``core_ext.cells.COLUMNS`` stands in the file, -1 where it does not."""
-    for name in COLUMNS:
+def _places(
+    columns: list[str], national: list[str], path: Path, known: tuple[str, ...], required: tuple[str, ...]
+) -> NDArray[np.int64]:
+    """Returns where each of the ``known`` columns stands in the file, -1 where it does not."""
+    for name in known:
         if national.count(name) > 1:
             raise SourceError(f"{path}: expected one column {name}, got {national.count(name)} in the header")
-    missing = [name for name in REQUIRED if name not in national]
+    missing = [name for name in required if name not in national]
     if missing:
         got = ", ".join(columns)
         raise SourceError(f"{path}: expected the columns {', '.join(missing)} in the header, got only: {got}")
-    return np.array([national.index(name) if name in national else -1 for name in COLUMNS], np.int64)
+    return np.array([national.index(name) if name in national else -1 for name in known], np.int64)

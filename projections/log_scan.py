@@ -8,12 +8,13 @@ import numpy as np
 from core_ext.layout import FACTS
 from ledger.acts import ACT_TOPICS, Acts, act_codes, acts_of, build_acts, no_acts
 from ledger.columnar import decode_columns
-from ledger.events import TOPICS, ClaimFiled, ClaimReversed, ClaimSettled
+from ledger.events import TOPICS, ClaimFiled, ClaimReversed, ClaimSettled, LinesFiled
+from ledger.line_columns import lines_of
 from ledger.mapper import decode_event, present_state
 from ledger.refusals import StoreError
 from ledger.upcasting import PAST
 from projections.findings import Findings
-from projections.pages import BULK_TOPICS, Page, Placed
+from projections.pages import BESIDE_TOPICS, BULK_TOPICS, Page, Placed
 
 if TYPE_CHECKING:
     from ledger.store import Reader
@@ -29,6 +30,7 @@ SELECT_LAST = "SELECT COALESCE(MAX(notification_id), 0), COUNT(*) FROM stored_ev
 
 _ACTS = frozenset(ACT_TOPICS)
 _BULK = frozenset(BULK_TOPICS)
+_BESIDE = frozenset(BESIDE_TOPICS)
 
 
 class ReadPage(Page):
@@ -37,6 +39,7 @@ class ReadPage(Page):
     def __init__(self, reader: "Reader", after: int, stop: int, rows: list[WideRow], found: Findings) -> None:
         super().__init__(reader, after, stop, *(zip(*rows, strict=True) if rows else ((), (), ())))
         self.__dict__["others"] = _readable_others([row for row in rows if row[1] not in _BULK], found)
+        self.__dict__["beside"] = _readable_beside([row for row in rows if row[1] in _BESIDE], found)
         self.__dict__["acts"] = _readable_acts(reader, [row for row in rows if row[1] in _ACTS], found)
 
 
@@ -93,6 +96,19 @@ def _readable_others(rows: Sequence[WideRow], found: Findings) -> list[Placed]:
             event = decode_event(topic, state)
             events.append(Placed(position, stream, version, event, present_state(topic, state, event)))
         except StoreError as error:
+            found.event(position, "undecodable-event", f"a {topic}", str(error))
+    return events
+
+
+def _readable_beside(rows: Sequence[WideRow], found: Findings) -> list[tuple[int, str, bytes]]:
+    events = []
+    for position, topic, state, _, _ in rows:
+        try:
+            event = decode_event(topic, state)
+            if isinstance(event, LinesFiled):
+                lines_of(event)
+            events.append((position, topic, state))
+        except (StoreError, ValueError, IndexError) as error:
             found.event(position, "undecodable-event", f"a {topic}", str(error))
     return events
 

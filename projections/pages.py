@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ledger.acts import ACT_TOPICS, OTHER, Acts, Codes, act_codes, acts_of, no_acts
-from ledger.events import ClaimFiled, Event, SettlementDiffers
+from ledger.events import ClaimFiled, Event, LinesDiffer, LinesFiled, SettlementDiffers, TraceCodeRepeated
 from ledger.mapper import decode_event, present_state
 from ledger.refusals import StoreError
 
@@ -38,10 +38,13 @@ POSITIONS = (
 )
 PLACES = (
     "SELECT notification_id, originator_id, originator_version FROM stored_events"
-    " WHERE notification_id > ? AND notification_id <= ? AND topic NOT IN (?, ?, ?, ?) ORDER BY notification_id"
+    " WHERE notification_id > ? AND notification_id <= ? AND topic NOT IN (?, ?, ?, ?, ?, ?, ?)"
+    " ORDER BY notification_id"
 )
-#: The states acts do not consist of are few; these four topics are nearly all of a log.
-BULK_TOPICS = (*ACT_TOPICS, SettlementDiffers.TOPIC)
+#: What stands beside acts, as many as they are; with them these topics are nearly all of a log.
+BESIDE_TOPICS = (SettlementDiffers.TOPIC, LinesFiled.TOPIC, LinesDiffer.TOPIC, TraceCodeRepeated.TOPIC)
+BULK_TOPICS = (*ACT_TOPICS, *BESIDE_TOPICS)
+_BESIDE = frozenset(BESIDE_TOPICS)
 
 
 class Placed(NamedTuple):
@@ -80,10 +83,17 @@ class Page:
         return acts_of(np.array(self.positions, np.int64)[mask], codes[mask], states)
 
     @cached_property
-    def others(self) -> list[Placed]:
-        """Returns every event that is neither part of an act nor a difference beside one."""
+    def beside(self) -> list[tuple[int, str, bytes]]:
+        """Returns (position, topic, state) of what stands beside acts: differences, fee lines and their findings."""
         topics = self.topics
-        rows = [row for row in np.flatnonzero(self._codes == OTHER).tolist() if topics[row] != SettlementDiffers.TOPIC]
+        rows = [row for row in np.flatnonzero(self._codes == OTHER).tolist() if topics[row] in _BESIDE]
+        return [(self.positions[row], topics[row], self.states[row]) for row in rows]
+
+    @cached_property
+    def others(self) -> list[Placed]:
+        """Returns every event that is neither part of an act nor beside one."""
+        topics = self.topics
+        rows = [row for row in np.flatnonzero(self._codes == OTHER).tolist() if topics[row] not in _BESIDE]
         if not rows:
             return []
         if self.streams:

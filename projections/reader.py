@@ -10,7 +10,7 @@ import msgspec
 
 from ledger.events import Event
 from ledger.mapper import decode_event
-from projections import balances, proof, statement, trace
+from projections import balances, claim_findings, line_index, proof, statement, trace
 from projections.as_of import position_at
 from projections.catch_up import Progress, catch_up, ensure, rebuild
 from projections.pages import PAGE_EVENTS, read_page
@@ -23,13 +23,14 @@ from projections.tracing import LISTED, Tracer
 if TYPE_CHECKING:
     from ledger.store import Reader, Store
     from projections.checkpoint import Checkpoint
+    from projections.claim_findings import ClaimFinding
     from projections.evidence import Proof
     from projections.findings import Finding
     from projections.signing import PublicKey, Signer
 
 SELECT_POSITION = "SELECT position FROM projection WHERE name = ?"
 
-MODELS = (balances.MODEL, proof.MODEL, statement.MODEL, trace.MODEL)
+MODELS = (balances.MODEL, proof.MODEL, statement.MODEL, trace.MODEL, line_index.MODEL)
 
 
 class Balances(msgspec.Struct, frozen=True):
@@ -109,9 +110,15 @@ class Projections:
 
     def trace(self, key: str | int, listed: int = LISTED) -> Trace:
         """Returns everything a key leads to, at most ``listed`` claims a list; an int is a log position."""
-        catch_up(self._store, [trace.MODEL], page_events=self._page_events)
+        catch_up(self._store, [trace.MODEL, line_index.MODEL], page_events=self._page_events)
         with self._store.read() as reader:
             return Tracer(reader, _position(reader, trace.MODEL.name), listed).trace(key)
+
+    def findings(self, period: int | None = None) -> "list[ClaimFinding]":
+        """Returns what was found about claims, by field, in log order; of one clearing period where one is given."""
+        catch_up(self._store, [trace.MODEL, line_index.MODEL], page_events=self._page_events)
+        with self._store.read() as reader:
+            return list(claim_findings.find(reader, period or 0))
 
     def events(self, after: int = 0) -> Iterator[PositionedEvent]:
         """Yields the events behind position ``after`` up to the present head, in log order, for a host's followers."""

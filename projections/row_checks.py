@@ -11,7 +11,7 @@ from ledger.events import ClaimFiled
 from ledger.mapper import decode_event
 from ledger.postings import Opened, Posting, checked_postings
 from ledger.refusals import Refused, StoreError
-from projections import balances, statement, trace
+from projections import balances, line_index, statement, trace
 from projections.act_postings import act_postings
 from projections.balances import BALANCE, with_opened
 from projections.findings import Findings
@@ -51,6 +51,22 @@ class RowChecks:
                 sums[account] = sums.get(account, 0) + amount_fen
             apply(self._tables, [change_of(BALANCE, sums.items())])
         self._check_trace(page)
+        self._check_lines(page)
+
+    def _check_lines(self, page: ReadPage) -> None:
+        """Compares the index of fee lines; what a wrong event put there is that event's finding, not the row's."""
+        if page.stop > self._at[line_index.MODEL.name]:
+            return
+        expected: dict[str, Rows] = {table.name: {} for table in line_index.TABLES}
+        apply(expected, line_index.index(page))
+        for table in line_index.TABLES:
+            rows = self._reader.query(table.select("position > ? AND position <= ?"), (page.after, page.stop))
+            width = len(table.key)
+            held = {row[:width]: row[width:] for row in rows}
+            now = expected[table.name]
+            for key in sorted(now.keys() | held.keys()):
+                if now.get(key) != held.get(key) and not self._found.has(int(key[0])):
+                    edited(self._found, table, key, now.get(key), held.get(key))
 
     def _check_trace(self, page: ReadPage) -> None:
         wrong = [position for position in self._found.positions() if page.after < position <= page.stop]

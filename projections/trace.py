@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from core_ext.layout import AMOUNT, FACT, FUND_PARTS
 from core_ext.text import to_list
-from ledger.events import ClawbackRaised, FilingRegistered, MemberEnrolled, OpeningAccumulator
+from ledger.events import (
+    ClawbackRaised,
+    DrugCapSet,
+    FilingRegistered,
+    MemberEnrolled,
+    OpeningAccumulator,
+    PriceCapSet,
+)
 from ledger.register_events import EntitlementRegistered, FilingEnded, MemberChanged, VisitOpened
 from projections.pages import Page
 from projections.tables import Change, Mode, ReadModel, Table, change_of
@@ -48,10 +55,10 @@ EVENT = Table(
     (("topic", "topic", ""), ("stream", "stream", ""), ("claim", "claim", "claim > 0")),
 )
 
-#: Registers are as many as persons and touch no claim and no balance: the log has them.
+#: Registers are as many as persons and items, and touch no claim and no balance: the log has them.
 _LEFT_OUT = (
     *(MemberEnrolled, MemberChanged, FilingRegistered, FilingEnded, EntitlementRegistered, VisitOpened),
-    OpeningAccumulator,
+    *(OpeningAccumulator, PriceCapSet, DrugCapSet),
 )
 
 _FACTS = ("token", "insured_region", "treatment_region", "insutype")

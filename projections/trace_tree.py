@@ -134,6 +134,13 @@ class RowTrace(msgspec.Struct, frozen=True, tag="row"):
     claim: ClaimTrace | None
 
 
+class CodeTrace(msgspec.Struct, frozen=True, tag="code"):
+    """Is a trace code (追溯码) with the claims whose lines settled it, in order; a refund in between released it."""
+
+    code: str
+    claims: tuple[ClaimTrace, ...]
+
+
 class JobTrace(msgspec.Struct, frozen=True, tag="job"):
     """Is a job over a source; ``completed`` is 0 while it is unfinished, and the counts are those so far."""
 
@@ -168,7 +175,9 @@ class EventTrace(msgspec.Struct, frozen=True, tag="event"):
     topic: str
 
 
-Found: TypeAlias = ClaimTrace | PaymentTrace | ClawbackTrace | RowTrace | JobTrace | ClaimsTrace | EventTrace
+Found: TypeAlias = (
+    ClaimTrace | PaymentTrace | ClawbackTrace | RowTrace | CodeTrace | JobTrace | ClaimsTrace | EventTrace
+)
 
 
 class Trace(msgspec.Struct, frozen=True):

@@ -14,13 +14,19 @@ from ledger.events import (
     JobBatch,
     JobCompleted,
     JobStarted,
+    LinesDiffer,
+    LinesFiled,
     PaymentConfirmed,
     PaymentInstructed,
+    SettlementDiffers,
+    TraceCodeRepeated,
 )
 from ledger.keys import claim_stream, clawback_stream, finding_stream, payment_stream
+from ledger.line_columns import NUMBER, lines_of
 from ledger.mapper import decode_event
 from ledger.refusals import Refusal, StoreError
 from ledger.register_events import ClaimFlagged
+from projections.pages import BESIDE_TOPICS
 from projections.trace import ACT
 from projections.trace_tree import (
     Claim,
@@ -28,6 +34,7 @@ from projections.trace_tree import (
     ClaimTrace,
     Clawback,
     ClawbackTrace,
+    CodeTrace,
     Collection,
     EventTrace,
     FileRow,
@@ -41,6 +48,9 @@ from projections.trace_tree import (
 
 if TYPE_CHECKING:
     from ledger.store import Reader
+
+#: A log position has at most so many digits.
+POSITION_DIGITS = 18
 
 #: How many claims are listed where a key has many; all of them are counted and summed.
 LISTED = 1_000
@@ -65,6 +75,8 @@ WITH RECURSIVE found(stream) AS (
     FROM found WHERE stream IS NOT NULL)
 SELECT SUBSTR(stream, 7, 6) FROM found WHERE stream IS NOT NULL"""
 
+SELECT_CODE = "SELECT DISTINCT claim FROM settled_code WHERE code = ? ORDER BY claim LIMIT ?"
+SELECT_LINES = "SELECT position FROM filed_lines WHERE cause = ? AND row <= ? ORDER BY row DESC, position DESC LIMIT 1"
 SELECT_TOKEN = "SELECT token FROM person WHERE psn_no = ?"
 SELECT_JOBS = "SELECT position, stream, state FROM trace_event WHERE topic = ? ORDER BY position"
 SELECT_CASES = "SELECT stream FROM trace_event WHERE claim = ? AND claim > 0 ORDER BY position"
@@ -85,18 +97,19 @@ class Tracer:
         """Returns everything a key leads to: all readings of the key are tried, a bare number last as a position.
 
         A claim by setl_id, region/setl_id or message id; a person by psn_no; an institution; a payment or other
-        stream; a clawback case; a job by source name or digest, ``source#row`` for one row of it; a position.
+        stream; a clawback case; a trace code; a job by source name or digest, ``source#row`` for one row; a position.
         """
         text = str(key).strip()
         readings: tuple[Callable[[str], list[Found]], ...] = (
-            *(self._claims, self._payments, self._cases, self._files),
+            *(self._claims, self._payments, self._cases, self._files, self._codes),
             *(self._persons, self._institutions),
         )
         found: list[Found] = []
         if not isinstance(key, int):
             for reading in readings:
                 found += (match for match in reading(text) if match not in found)
-        if not found and text.isascii() and text.isdecimal():
+        # A longer number is no position: trace codes have twenty digits.
+        if not found and text.isascii() and text.isdecimal() and len(text) <= POSITION_DIGITS:
             found = self._at(int(text))
         if not found and not self._reader.may_read("person"):
             raise StoreError(
@@ -171,6 +184,11 @@ class Tracer:
             confirmed,
             receipt,
         )
+
+    def _codes(self, key: str) -> list[Found]:
+        claims = [int(claim) for (claim,) in self._reader.query(SELECT_CODE, (key, self._listed))]
+        acts = [act for claim in claims for act in self._acts(OF_CLAIM, (claim, claim))]
+        return [CodeTrace(key, tuple(self._claim_trace(act) for act in acts))] if acts else []
 
     def _cases(self, key: str) -> list[Found]:
         stream = key if key.startswith("clawback-") else clawback_stream(key)
@@ -261,19 +279,37 @@ class Tracer:
                 if at == row:
                     equal = self._acts(OF_CLAIM, (claim, claim))
                     return RowTrace(file, "duplicate", "", 0, self._claim_trace(equal[0]) if equal else None)
-        return RowTrace(file, "pending", "", 0, None)
+        return self._line(file) or RowTrace(file, "pending", "", 0, None)
+
+    def _line(self, file: FileRow) -> RowTrace | None:
+        """Returns the fee line that a row of a file of lines is, with its claim; None where it is none."""
+        found = self._reader.query(SELECT_LINES, (file.cause, file.row))
+        if not found:
+            return None
+        position = int(found[0][0])
+        event = decode_event(LinesFiled.TOPIC, self._reader.events_at([position])[position][3])
+        assert isinstance(event, LinesFiled)
+        if file.row not in lines_of(event).table[:, NUMBER["row"]]:
+            return None
+        acts = self._acts(OF_CLAIM, (event.claim, event.claim))
+        return RowTrace(file, "booked", "", 0, self._claim_trace(acts[0]) if acts else None)
 
     def _at(self, position: int) -> list[Found]:
         events = self._reader.events_at([position])
         if position not in events:
             return []
-        stream, version, topic, _ = events[position]
+        stream, version, topic, state = events[position]
         if stream.startswith("payment-"):
             return self._payments(stream)
         if stream.startswith("clawback-"):
             return self._cases(stream)
-        # A decision stands behind its claim, a difference behind both.
-        acts = self._acts(OF_CLAIM, (position, position if topic == ClaimFiled.TOPIC else position - 1))
+        # A decision stands behind its claim; what stands beside it names it.
+        claim = position if topic == ClaimFiled.TOPIC else position - 1
+        if topic in BESIDE_TOPICS:
+            event = decode_event(topic, state)
+            assert isinstance(event, SettlementDiffers | LinesFiled | LinesDiffer | TraceCodeRepeated)
+            claim = event.claim
+        acts = self._acts(OF_CLAIM, (claim, claim))
         if stream.startswith("claim-") and acts:
             return [self._claim_trace(acts[0])]
         return [EventTrace(position, stream, version, topic)]

@@ -37,6 +37,10 @@ STATE: dict[str, tuple[str, tuple[str, ...]]] = {
     "filing": ("token", ("token", "filing", "region", "begin", "to_")),
     "message": ("msgid", ("msgid", "position")),
     "reversal": ("claim", ("claim", "by_position")),
+    "trace_code": ("code", ("code", "claim")),
+    "price_cap": ("position", ("med_list_codg", "begin", "to_", "cap", "position")),
+    "drug_cap": ("position", ("med_list_codg", "window_", "begin", "to_", "maximum_fen", "position")),
+    "drug_use": ("token", ("token", "med_list_codg", "day", "claim", "used_fen")),
 }
 
 SELECT_EVENTS = (

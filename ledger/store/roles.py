@@ -28,6 +28,10 @@ GRANTS: dict[str, tuple[str, str]] = {
     "filing": (_APPEND, _READ),
     "message": (_APPEND, _READ),
     "reversal": (_APPEND, _READ),
+    "trace_code": (_KEEP, _READ),
+    "price_cap": (_APPEND, _READ),
+    "drug_cap": (_APPEND, _READ),
+    "drug_use": (_APPEND, _READ),
 }
 #: A query first brings its derived table up to the log, so whoever reads may fill those, and never empty them.
 DERIVED = _KEEP

@@ -121,6 +121,44 @@ MESSAGE = "CREATE TABLE message (msgid {text} PRIMARY KEY, position {int} NOT NU
 
 REVERSAL = "CREATE TABLE reversal (claim {int} PRIMARY KEY, by_position {int} NOT NULL)"
 
+# The claim (position of its ClaimFiled) that holds a trace code; 0 where the code was given back.
+TRACE_CODE = "CREATE TABLE trace_code (code {text} PRIMARY KEY, claim {int} NOT NULL){narrow}"
+
+PRICE_CAP = """
+CREATE TABLE price_cap (
+  med_list_codg {text} NOT NULL,
+  begin {int} NOT NULL,
+  to_ {int} NOT NULL,
+  cap {int} NOT NULL,
+  position {int} PRIMARY KEY
+)"""
+
+PRICE_CAP_OF_ITEM = "CREATE INDEX price_cap_of_item ON price_cap (med_list_codg)"
+
+# What a person may have of a drug (window 1: a quarter, 2: a year), and what each claim counted toward it.
+DRUG_CAP = """
+CREATE TABLE drug_cap (
+  med_list_codg {text} NOT NULL,
+  window_ {int} NOT NULL,
+  begin {int} NOT NULL,
+  to_ {int} NOT NULL,
+  maximum_fen {int} NOT NULL,
+  position {int} PRIMARY KEY
+)"""
+
+DRUG_CAP_OF_ITEM = "CREATE INDEX drug_cap_of_item ON drug_cap (med_list_codg)"
+
+DRUG_USE = """
+CREATE TABLE drug_use (
+  token {int} NOT NULL,
+  med_list_codg {text} NOT NULL,
+  day {int} NOT NULL,
+  claim {int} NOT NULL,
+  used_fen {int} NOT NULL
+)"""
+
+DRUG_USE_OF_TOKEN = "CREATE INDEX drug_use_of_token ON drug_use (token)"
+
 TABLES = (
     STORED_EVENTS,
     LOG_HEAD,
@@ -137,6 +175,13 @@ TABLES = (
     ENROLMENT_RULE,
     MESSAGE,
     REVERSAL,
+    TRACE_CODE,
+    PRICE_CAP,
+    PRICE_CAP_OF_ITEM,
+    DRUG_CAP,
+    DRUG_CAP_OF_ITEM,
+    DRUG_USE,
+    DRUG_USE_OF_TOKEN,
 )
 
 LAST = (SCHEMA_VERSION_TABLE, FIRST_VERSION)

@@ -63,7 +63,7 @@ def test_a_quarantined_row_says_what_was_expected_and_what_came(write: Write) ->
 def test_every_reason_is_put_into_words(refusal: Refusal) -> None:
     """No reason for which a row can be refused comes without expected, got and a field."""
     column = COLUMN_OF.get(refusal, "psn_name")
-    record = {**SOUND, "init_setl_id": "S0"}
+    record = {**SOUND, "init_setl_id": "S0", "feedetl_sn": "F1", "selfpay_prop": "2"}
     if refusal == Refusal.ROW_SHAPE:
         assert explain_shape(["1", "2"], 3)[1:] == (
             "3 cells, a quoted one ending right at its closing quote",

@@ -281,5 +281,8 @@ def test_small_tables_name_their_modes() -> None:
         "proof_tile": Mode.REPLACE,
         "trace_act": Mode.APPEND,
         "trace_event": Mode.APPEND,
+        "filed_lines": Mode.APPEND,
+        "settled_code": Mode.APPEND,
+        "finding": Mode.APPEND,
     }
     assert isinstance(Projections, type)

@@ -114,6 +114,7 @@ def test_every_table_of_the_state_is_copied() -> None:
         "account": {"token", "balance_fen"},
         "message": {"msgid", "position"},
         "reversal": {"claim", "by_position"},
+        "trace_code": {"code", "claim"},
     }
     assert {name: columns or one_line[name] for name, columns in declared.items()} == {
         table: set(columns) for table, (_, columns) in STATE.items()

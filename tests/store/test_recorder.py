@@ -94,6 +94,8 @@ def test_creating_tables_through_the_library_changes_nothing(store: Store) -> No
         names = {name for (name,) in reader.query(sql)}
     assert names == {
         "account",
+        "drug_cap",
+        "drug_use",
         "enrolment_rule",
         "entitlement",
         "filing",
@@ -103,8 +105,10 @@ def test_creating_tables_through_the_library_changes_nothing(store: Store) -> No
         "message",
         "person",
         "person_year",
+        "price_cap",
         "reversal",
         "schema_version",
         "stored_events",
+        "trace_code",
         "visit",
     }

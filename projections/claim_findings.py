@@ -1,0 +1,104 @@
+"""Lists what was found about claims: amounts unlike the policy's, lines unlike the split, codes settled twice."""
+
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from core_ext.layout import AMOUNTS
+from core_ext.line_cells import PARTS
+from ledger.events import ClaimReversed, ClaimSettled, Event, LinesDiffer, SettlementDiffers, TraceCodeRepeated
+from ledger.mapper import decode_event
+from projections.trace import ACT
+
+if TYPE_CHECKING:
+    from ledger.store import Reader
+
+#: Fields of a claim, in the order of the lines' PARTS.
+CLAIM_FIELDS = ("medfee_sumamt", "fulamt_ownpay_amt", "overlmt_selfpay", "preselfpay_amt", "inscp_scp_amt")
+
+KINDS = {
+    SettlementDiffers.TOPIC: "settlement_differs",
+    LinesDiffer.TOPIC: "lines_differ",
+    TraceCodeRepeated.TOPIC: "trace_code_repeated",
+}
+
+#: A difference of lines is open while no later lines of its claim stand behind it.
+SELECT_FINDINGS = """
+SELECT f.position, f.topic, f.claim, a.insured_region, a.setl_id, a.period
+FROM finding AS f JOIN trace_act AS a ON a.claim = f.claim
+WHERE (? = 0 OR a.period = ?) AND NOT (f.topic = ? AND EXISTS (
+    SELECT 1 FROM filed_lines AS l WHERE l.claim = f.claim AND l.position > f.position))
+ORDER BY f.position"""
+
+CHUNK = 1_000
+
+
+class ClaimFinding(msgspec.Struct, frozen=True):
+    """Is one finding about one field of a claim, amounts in fen; ``claim`` is REGION/SETL_ID.
+
+    ``stated_fen`` is what the claim says, ``found_fen`` what the policy or the lines say. Where ``lines`` is above 0
+    it is the lines: so many differ, together they say ``stated_fen`` and the rules ``found_fen``. A repeated trace
+    code has ``code`` and ``first``, the claim that settled it before.
+    """
+
+    kind: str
+    position: int
+    claim: str
+    period: int
+    field: str
+    stated_fen: int
+    found_fen: int
+    difference_fen: int
+    lines: int = 0
+    code: str = ""
+    first: str = ""
+
+
+def find(reader: "Reader", period: int = 0) -> Iterator[ClaimFinding]:
+    """Yields the findings in log order, those of claims of one clearing period where one is given."""
+    rows = reader.query(SELECT_FINDINGS, (period, period, LinesDiffer.TOPIC))
+    for at in range(0, len(rows), CHUNK):
+        chunk = rows[at : at + CHUNK]
+        wanted = {row[0] for row in chunk} | {row[2] + 1 for row in chunk if row[1] == SettlementDiffers.TOPIC}
+        found = reader.events_at(sorted(wanted))
+        events = {position: decode_event(topic, state) for position, (_, _, topic, state) in found.items()}
+        names = _names(reader, {event.first for event in events.values() if isinstance(event, TraceCodeRepeated)})
+        for position, topic, claim, region, setl_id, booked in chunk:
+            named = (KINDS[topic], int(position), f"{region:06d}/{setl_id}", int(booked))
+            event = events[position]
+            if isinstance(event, TraceCodeRepeated):
+                code = (event.code, names.get(event.first, ""))
+                yield ClaimFinding(*named, "drug_trac_codg", 0, 0, 0, 1, *code)
+                continue
+            for field, stated, other, lines in _fields(event, events.get(claim + 1)):
+                yield ClaimFinding(*named, field, stated, other, other - stated, lines)
+
+
+def _names(reader: "Reader", claims: Collection[int]) -> dict[int, str]:
+    """Returns REGION/SETL_ID of claims by position."""
+    keys = np.array(sorted(claims), np.int64)
+    rows = reader.lookup(ACT.name, "claim", "claim, insured_region, setl_id", keys) if claims else []
+    return {int(claim): f"{region:06d}/{setl_id}" for _, claim, region, setl_id in rows}
+
+
+def _fields(event: Event, decision: Event | None) -> Iterator[tuple[str, int, int, int]]:
+    """Yields (field, what the claim says, what was found, the lines that differ) of a difference."""
+    match event:
+        case SettlementDiffers():
+            assert isinstance(decision, ClaimSettled | ClaimReversed)
+            for name, stated, computed in zip(AMOUNTS, decision.amounts, event.computed, strict=True):
+                if stated != computed:
+                    yield name, stated, computed, 0
+        case LinesDiffer():
+            for name, stated, summed in zip(CLAIM_FIELDS, event.claimed, event.sums, strict=True):
+                if stated != summed:
+                    yield name, stated, summed, 0
+            if event.differing:
+                for name, given, split in zip(PARTS, event.sums, event.split, strict=True):
+                    if given != split:
+                        yield name, given, split, event.differing
+                if event.sums == event.split:
+                    # Lines too high and too low that cancel out.
+                    yield PARTS[0], event.sums[0], event.split[0], event.differing
