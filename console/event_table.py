@@ -79,23 +79,33 @@ UNITS: tuple[tuple[str, str], ...] = (
     (r"cause|command|claim|original", "log position"),
     (r"row|first_row", "row of the source file, from 1"),
     (r"period|periods", "yyyymm"),
-    (r"begndate|enddate|begin|to", "yyyymmdd"),
+    (r"begndate|enddate|begin|to|covered_from|on_time_until", "yyyymmdd, 0 none"),
     (r"setl_time", "yyyymmddHHMMSS"),
     (r"year", "yyyy"),
     (r"digest|kernel|profile|policy|statement", "digest"),
+    (r"newborn_days", "days"),
+    (r"late_months", "months"),
+    (r"kept", "(yyyymmdd, yyyymmdd)"),
     (r"rows|booked|duplicate|quarantined|late|acts|person_times|late_acts", "count"),
     (r"duplicates", "(row, log position)"),
     (r"token", "person token"),
     (r".*region|regions|.*admdvs|.*admvs|payer", "region code"),
-    (r"insutype|psn_type|assist_class|hosp_lv|med_type|filing|basis|kind|flags", "code"),
+    (
+        r"insutype|psn_type|assist_class|hosp_lv|med_type|filing|basis|kind|flags|status|grade|by|med_types|exempt|rule",
+        "code",
+    ),
     (r"assumed", "yes or no"),
     (
-        r"verb|actor|reason|source|arguments|name|document|payee|receipt|.*_id|fixmedins_code",
+        r"verb|actor|reason|source|arguments|name|document|payee|receipt|.*_id|fixmedins_code|disease|code|bank_account",
         "text",
     ),
 )
 #: Fields whose name means something else in one event.
-OWN_UNITS = {("JobBatch", "quarantined"): "(row, Refusal, field number)"}
+OWN_UNITS = {
+    ("JobBatch", "quarantined"): "(row, Refusal, field number)",
+    ("ClaimFlagged", "reason"): "Refusal",
+    ("EnrolmentRuleSet", "exempt"): "classes of persons",
+}
 
 
 def unit_of(event: EventClass, name: str) -> str:

@@ -22,7 +22,7 @@ from ledger.policy_errors import faults_in
 from ledger.policy_terms import INSUTYPES, MED_TYPES
 from ledger.refusals import LedgerError
 from ledger.regions import RELATIONS
-from ledger.registering import FILED, MEMBERS
+from ledger.register_file import COLUMNS
 from ledger.registers import FILING_CLASSES
 from ledger.toml_lines import key_lines, line_of
 
@@ -228,6 +228,9 @@ def _run(case: Case, path: Path, document: str, regions: tuple[int, ...]) -> Cas
 
 def _yuan(text: str) -> str:
     return yuan_text(fen_from_text(text))
+
+
+MEMBERS, FILED = COLUMNS["members"][0], COLUMNS["filings"][0]
 
 
 def _register(book: "Ledger", folder: Path, case: Case) -> None:

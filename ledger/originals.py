@@ -25,9 +25,9 @@ class Originals:
     """Is, for each claim of a batch, its original, and behind them the originals that came from the log.
 
     ``ref`` is a row of the batch, or n + an index into ``positions``; -1 for no original. ``slot_of`` is the
-    (person of the batch, year) an original from the log was counted in, -1 where there is none. ``other`` marks a refund that
-    names another person, place, institution or insurance than its original, ``clawed_back`` one whose original's
-    funds have money back already; ``assumed`` an original that the kernel decided under an assumed policy.
+    (person of the batch, year) an original from the log was counted in, -1 where there is none. ``other`` marks a
+    refund that names another person, place, institution or insurance than its original, ``clawed_back`` one whose
+    original's funds have money back already; ``assumed`` an original that the kernel decided under an assumed policy.
     """
 
     ref: Ints
