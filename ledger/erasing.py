@@ -9,9 +9,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from core_ext.layout import FACT
 from ledger import clawbacks
-from ledger.events import ClaimReversed, ClaimSettled, CommandRecorded, Event, JobStarted
-from ledger.keys import account_stream, filing_stream, member_stream, person_year_stream
+from ledger.events import CommandRecorded, Event, JobStarted, LinesFiled
+from ledger.keys import (
+    account_stream,
+    entitlement_stream,
+    filing_stream,
+    member_stream,
+    person_year_stream,
+    visit_stream,
+)
 from ledger.knowledge import streams_with_prefix
 from ledger.mapper import decode_event
 from ledger.refusals import Refusal, Refused
@@ -80,11 +88,11 @@ def _last_recorded_at(reader: "Reader", token: int) -> int:
     """
     year = (EPOCH + timedelta(microseconds=reader.recorded_at)).year
     streams = [person_year_stream(token, at) for at in range(FIRST_YEAR, year + 2)]
-    streams += [account_stream(token), member_stream(token), filing_stream(token)]
+    streams += [of(token) for of in (account_stream, member_stream, filing_stream, entitlement_stream, visit_stream)]
     events: list[Event] = []
     for stream in reader.stream_heads(streams):
         events += [decode_event(topic, state) for _, _, topic, state in reader.stream(stream)]
-    claims = {event.claim for event in events if isinstance(event, ClaimSettled | ClaimReversed)}
+    claims, causes = _claims_of(reader, token)
     cases: dict[str, list[Event]] = {}
     for _, stream, _, topic, stored in streams_with_prefix(reader, "clawback") if claims else ():
         cases.setdefault(stream, []).append(decode_event(topic, stored))
@@ -100,8 +108,29 @@ def _last_recorded_at(reader: "Reader", token: int) -> int:
                 f"expected no outstanding clawback on the person's claims, got {stream}: collect it first",
             )
         events += case
-    causes = sorted({event.cause for event in events})  # type: ignore[attr-defined]
-    return max((_recorded_at(topic, state) for _, _, topic, state in reader.events_at(causes).values()), default=0)
+    causes |= {event.cause for event in events}  # type: ignore[attr-defined]
+    found = reader.events_at(sorted(causes)).values()
+    return max((_recorded_at(topic, state) for _, _, topic, state in found), default=0)
+
+
+def _claims_of(reader: "Reader", token: int) -> tuple[set[int], set[int]]:
+    """Returns the positions of a person's claims and of the commands and jobs that booked them or their fee lines.
+
+    The log is read once, as columns: erasing is rare, and no stream is a person's.
+    """
+    from ledger.acts import read_acts
+
+    claims: set[int] = set()
+    causes: set[int] = set()
+    for acts in read_acts(reader):
+        own = acts.facts[:, FACT["token"]] == token
+        claims.update(acts.claim[own].tolist())
+        causes.update(acts.cause[own].tolist())
+    for stream, _, _, _ in reader.events_at(sorted(claims)).values() if claims else ():
+        for _, _, topic, state in reader.stream(stream):
+            if topic == LinesFiled.TOPIC:
+                causes.add(decode_event(topic, state).cause)  # type: ignore[attr-defined]
+    return claims, causes
 
 
 def _recorded_at(topic: str, state: bytes) -> int:

@@ -33,8 +33,21 @@ STATE: dict[str, tuple[str, tuple[str, ...]]] = {
     "person": ("token", ("token", "psn_no", "psn_name")),
     "person_year": ("key", ("key", "version", "state")),
     "account": ("token", ("token", "balance_fen")),
-    "member": ("token", ("token", "insu_admdvs", "insutype", "psn_type", "assist_class")),
+    "member": (
+        "token",
+        ("token", "begin", "insu_admdvs", "insutype", "psn_type", "assist_class", "covered_from", "status"),
+    ),
     "filing": ("token", ("token", "filing", "region", "begin", "to_")),
+    "entitlement": ("token", ("token", "disease", "begin", "to_")),
+    "visit": ("token", ("token", "mdtrt_id", "begin")),
+    "institution": (
+        "code",
+        ("code", "begin", "status", "name", "region", "hosp_lv", "grade", "med_types", "bank_account"),
+    ),
+    "enrolment_rule": (
+        "region",
+        ("region", "insutype", "begin", "newborn_days", "on_time_until", "late_months", "exempt"),
+    ),
     "message": ("msgid", ("msgid", "position")),
     "reversal": ("claim", ("claim", "by_position")),
     "trace_code": ("code", ("code", "claim")),

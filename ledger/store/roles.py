@@ -25,7 +25,12 @@ GRANTS: dict[str, tuple[str, str]] = {
     "person_year": (_KEEP, _READ),
     "account": (_KEEP, _READ),
     "member": (_KEEP, _READ),
-    "filing": (_APPEND, _READ),
+    # A filing that another ends is written again with the days it keeps.
+    "filing": ("SELECT, INSERT, DELETE", _READ),
+    "entitlement": (_KEEP, _READ),
+    "visit": (_APPEND, _READ),
+    "institution": (_KEEP, _READ),
+    "enrolment_rule": (_KEEP, _READ),
     "message": (_APPEND, _READ),
     "reversal": (_APPEND, _READ),
     "trace_code": (_KEEP, _READ),

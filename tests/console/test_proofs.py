@@ -52,7 +52,7 @@ def test_an_auditor_keeps_a_checkpoint_and_checks_proofs(shell: Shell) -> None:
     shell("proof", "441800/S0002", "--checkpoint", kept, "--out", proof)
     Path(shell.url.removeprefix("sqlite:///")).unlink()
     said = _apart(shell, "verify", "--proof", proof, "--public-key", f"{mine}.pub")
-    assert "claim-settled/1 of py-2024-" in said and "under the pinned key" in said
+    assert "claim-settled/1 of claim-441800-S0002" in said and "under the pinned key" in said
     assert "not checked: give --public-key" in _apart(shell, "verify", "--proof", proof)
     assert "the one you kept" in _apart(shell, "verify", "--proof", proof, "--checkpoint", kept)
     other = key(shell, "other.key")

@@ -14,6 +14,7 @@ from ledger.refusals import Refusal, Refused
 from ledger.service import Ledger
 from tests.golden.make_store import digests
 from tests.ledger.worlds import claim, events_of, opened, refund, rows_of, write
+from tests.lines.files import line, write_lines
 
 #: 2054-04-02, thirty years and a day behind the claims' intake.
 LATER_US = 1_711_929_600_000_000 + (30 * 365 + 8 + 1) * 86_400_000_000
@@ -43,6 +44,16 @@ def test_within_the_retention_period_nobody_is_erased(store_url: str, tmp_path: 
         assert (events_of(book), rows_of(book, "person", "token")) == before
         assert book.erase("P000001", retention_years=29, reason="a shorter period by decree").token == 1
     assert RETENTION_YEARS == 30
+
+
+def test_fee_lines_are_about_the_person_of_their_claim(store_url: str, tmp_path: Path) -> None:
+    """The period runs anew from the day on which lines of one of the person's claims were filed."""
+    booked(store_url, tmp_path)
+    with later(store_url) as book:
+        assert book.lines(write_lines(tmp_path / "lines.csv", [line(2, 1)])).booked == 1
+        with pytest.raises(Refused, match="may be erased from 2084"):
+            book.erase("P000002", reason="over")
+        assert book.erase("P000003", reason="over").token == 3
 
 
 def test_identity_goes_and_everything_else_stays(store_url: str, tmp_path: Path) -> None:

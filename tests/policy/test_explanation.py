@@ -123,9 +123,11 @@ def test_a_refund_is_explained_by_what_it_refunds(tmp_path: Path) -> None:
 
 def test_what_a_source_settled_otherwise_stands_beside_what_the_policy_gives(tmp_path: Path) -> None:
     """A source's amounts are booked; the explanation has the policy's, and names each that differs."""
-    header = "psn_no,setl_id,insutype,psn_type,insu_admdvs,mdtrtarea_admvs,hosp_lv,med_type,begndate,enddate,setl_time"
+    header = "fixmedins_code,psn_no,setl_id,insutype,psn_type,insu_admdvs,mdtrtarea_admvs,hosp_lv,med_type"
+    header += ",begndate,enddate,setl_time"
     money = "medfee_sumamt,fulamt_ownpay_amt,overlmt_selfpay,preselfpay_amt,inscp_scp_amt"
-    own = "P,S,390,15,441802,441802,3,21,2024-01-01,2024-01-02,2024-01-02 08:00:00,10000.00,0.00,0.00,0.00,10000.00"
+    own = "H44180200001,P,S,390,15,441802,441802,3,21,2024-01-01,2024-01-02,2024-01-02 08:00:00"
+    own += ",10000.00,0.00,0.00,0.00,10000.00"
     path = tmp_path / "claims.csv"
     path.write_text(f"{header},{money},hifp_pay,fund_pay_sumamt\n{own},5900.00,5900.00\n", encoding="utf-8")
     (priced,) = ledger.price("qingyuan", path, explain=True)
