@@ -10,8 +10,9 @@ import numpy as np
 
 from core_ext.line_cells import LIMIT_PRICE, PRICE_DECIMALS
 from ledger.caps import QUARTER, YEAR
-from ledger.events import DrugCapSet, Event, PriceCapSet
+from ledger.events import Event
 from ledger.keys import drug_cap_stream, price_cap_stream
+from ledger.line_events import DrugCapSet, PriceCapSet
 from ledger.mapper import decode_event
 from ledger.money import fen_from_text, scaled_from_text
 from ledger.register_file import Headed, RegisterFile

@@ -11,7 +11,7 @@ import msgspec
 
 from core_ext.layout import FACT
 from ledger import clawbacks
-from ledger.events import CommandRecorded, Event, JobStarted, LinesFiled
+from ledger.events import CommandRecorded, Event, JobStarted
 from ledger.keys import (
     account_stream,
     entitlement_stream,
@@ -21,6 +21,7 @@ from ledger.keys import (
     visit_stream,
 )
 from ledger.knowledge import streams_with_prefix
+from ledger.line_events import LinesFiled
 from ledger.mapper import decode_event
 from ledger.refusals import Refusal, Refused
 

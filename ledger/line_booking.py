@@ -16,9 +16,10 @@ from core_ext.line_cells import LINE, PARTS
 from core_ext.text import Texts, text_at, to_list
 from ledger.caps import DrugCaps, any_cap, price_caps
 from ledger.columnar import decode_columns
-from ledger.events import ClaimFiled, LinesDiffer, LinesFiled
+from ledger.events import ClaimFiled
 from ledger.keys import claim_stream
 from ledger.line_columns import differing, lines_of, own_amounts
+from ledger.line_events import LinesDiffer, LinesFiled
 from ledger.mapper import decode_event
 from ledger.refusals import Refusal
 from ledger.trace_codes import CodeBook, find_codes

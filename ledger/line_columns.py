@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from core_ext.kernels import load
 from core_ext.layout import ABSENT
 from core_ext.line_cells import LINES, PARTS
-from ledger.events import LinesFiled
+from ledger.line_events import LinesFiled
 
 Int64s = NDArray[np.int64]
 

@@ -12,9 +12,10 @@ from core_ext.line_cells import LINE
 from core_ext.text import Texts, texts_from_list
 from ledger.block import EventBlock
 from ledger.columnar import encode_columns
-from ledger.events import Event, LinesDiffer, LinesFiled, TraceCodeRepeated
+from ledger.events import Event
 from ledger.line_booking import LineBatch
 from ledger.line_columns import NUMBERS, lines_of
+from ledger.line_events import LinesDiffer, LinesFiled, TraceCodeRepeated
 
 if TYPE_CHECKING:
     from ledger.store import Transaction

@@ -8,7 +8,8 @@ import numpy as np
 
 from core_ext.layout import AMOUNTS
 from core_ext.line_cells import PARTS
-from ledger.events import ClaimReversed, ClaimSettled, Event, LinesDiffer, SettlementDiffers, TraceCodeRepeated
+from ledger.events import ClaimReversed, ClaimSettled, Event, SettlementDiffers
+from ledger.line_events import LinesDiffer, TraceCodeRepeated
 from ledger.mapper import decode_event
 from projections.trace import ACT
 

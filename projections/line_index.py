@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ledger.events import LinesDiffer, LinesFiled, SettlementDiffers, TraceCodeRepeated
+from ledger.events import SettlementDiffers
 from ledger.line_columns import NUMBER, lines_of
+from ledger.line_events import LinesDiffer, LinesFiled, TraceCodeRepeated
 from ledger.mapper import decode_event
 from ledger.trace_codes import codes_in
 from projections.pages import Page

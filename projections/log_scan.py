@@ -8,8 +8,9 @@ import numpy as np
 from core_ext.layout import FACTS
 from ledger.acts import ACT_TOPICS, Acts, act_codes, acts_of, build_acts, no_acts
 from ledger.columnar import decode_columns
-from ledger.events import TOPICS, ClaimFiled, ClaimReversed, ClaimSettled, LinesFiled
+from ledger.events import TOPICS, ClaimFiled, ClaimReversed, ClaimSettled
 from ledger.line_columns import lines_of
+from ledger.line_events import LinesFiled
 from ledger.mapper import decode_event, present_state
 from ledger.refusals import StoreError
 from ledger.upcasting import PAST

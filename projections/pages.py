@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ledger.acts import ACT_TOPICS, OTHER, Acts, Codes, act_codes, acts_of, no_acts
-from ledger.events import ClaimFiled, Event, LinesDiffer, LinesFiled, SettlementDiffers, TraceCodeRepeated
+from ledger.events import ClaimFiled, Event, SettlementDiffers
+from ledger.line_events import LinesDiffer, LinesFiled, TraceCodeRepeated
 from ledger.mapper import decode_event, present_state
 from ledger.refusals import StoreError
 

@@ -11,14 +11,8 @@ from numpy.typing import NDArray
 
 from core_ext.layout import AMOUNT, FACT, FUND_PARTS
 from core_ext.text import to_list
-from ledger.events import (
-    ClawbackRaised,
-    DrugCapSet,
-    FilingRegistered,
-    MemberEnrolled,
-    OpeningAccumulator,
-    PriceCapSet,
-)
+from ledger.events import ClawbackRaised, FilingRegistered, MemberEnrolled, OpeningAccumulator
+from ledger.line_events import DrugCapSet, PriceCapSet
 from ledger.register_events import EntitlementRegistered, FilingEnded, MemberChanged, VisitOpened
 from projections.pages import Page
 from projections.tables import Change, Mode, ReadModel, Table, change_of

@@ -14,15 +14,13 @@ from ledger.events import (
     JobBatch,
     JobCompleted,
     JobStarted,
-    LinesDiffer,
-    LinesFiled,
     PaymentConfirmed,
     PaymentInstructed,
     SettlementDiffers,
-    TraceCodeRepeated,
 )
 from ledger.keys import claim_stream, clawback_stream, finding_stream, payment_stream
 from ledger.line_columns import NUMBER, lines_of
+from ledger.line_events import LinesDiffer, LinesFiled, TraceCodeRepeated
 from ledger.mapper import decode_event
 from ledger.refusals import Refusal, StoreError
 from ledger.register_events import ClaimFlagged

@@ -4,8 +4,9 @@ import csv
 from collections.abc import Iterable
 from pathlib import Path
 
-from ledger.events import Event, JobBatch, LinesDiffer, LinesFiled, TraceCodeRepeated
+from ledger.events import Event, JobBatch
 from ledger.line_columns import Lines, lines_of
+from ledger.line_events import LinesDiffer, LinesFiled, TraceCodeRepeated
 from ledger.mapper import decode_event
 from ledger.refusals import Refusal
 from ledger.service import Ledger

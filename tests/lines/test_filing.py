@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from core_ext.line_cells import PARTS
 from ledger import line_intake
-from ledger.events import LinesFiled
 from ledger.intake import IntakeReport
 from ledger.line_columns import NUMBER
+from ledger.line_events import LinesFiled
 from ledger.money import round_half_up, yuan_text
 from ledger.profile import Profile, load_profile
 from ledger.refusals import Refused

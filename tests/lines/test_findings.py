@@ -9,7 +9,7 @@ import projections
 from console.main import main
 from core_ext.line_cells import PARTS
 from ledger import store
-from ledger.events import LinesDiffer, LinesFiled
+from ledger.line_events import LinesDiffer, LinesFiled
 from projections.trace_tree import ClaimTrace, CodeTrace, RowTrace
 from tests.ledger.worlds import claim, events_of, opened, refund, write
 from tests.lines.files import line, write_lines
