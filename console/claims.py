@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def register(app: App) -> None:
     """Adds this family to the command line."""
-    for command in (intake, reverse, jobs):
+    for command in (intake, reverse, jobs, abandon):
         app.command(command)
 
 
@@ -112,6 +112,23 @@ def reverse(claim: str, /, *, setl_id: str | None = None, options: Options = NO_
         output.print_line(f"reversed {reversed_.claim} by {reversed_.setl_id} in period {reversed_.period}")
 
 
+def abandon(job: int, /, *, options: Options = NO_OPTIONS) -> None:
+    """End a job that can never complete, because its file is lost or was changed; what it booked stays booked.
+
+    Parameters
+    ----------
+    job
+        The job's number, as `jobs` lists it.
+    """
+    reason = options.why("abandon")
+    with ledger.open(options.store, actor=options.who) as book:
+        ended = book.abandon(job, reason)
+    if options.json:
+        output.print_json(ended)
+    else:
+        output.print_line(f"abandoned job {ended.job} over {ended.source}: {ended.booked:,} rows stay booked")
+
+
 def jobs(*, options: Options = NO_OPTIONS) -> None:
     """List the jobs: what each took in, and whether it is complete."""
     with ledger.open(options.store, actor=options.who) as book:
@@ -136,7 +153,7 @@ def jobs(*, options: Options = NO_OPTIONS) -> None:
                 each.job,
                 each.verb,
                 each.source,
-                "complete" if each.completed else "unfinished",
+                "complete" if each.completed else "abandoned" if each.abandoned else "unfinished",
                 each.rows,
                 each.booked,
                 each.duplicate,

@@ -1,4 +1,5 @@
-"""Verifies a store: the log against itself and its tree, and every model's rows against the log folded again.
+"""Verifies a store: the log against itself and its tree, every model's rows against the log folded again, and the
+write side's own tables against the log once that is whole.
 
 Nothing is caught up first: what the models hold was folded earlier, and that is what tells an altered event from
 one that always was so. Events behind the tree's position are checked for consistency but not anchored.
@@ -18,6 +19,7 @@ from projections.findings import Finding, Findings
 from projections.log_scan import SELECT_LAST, ReadPage, scan
 from projections.proof import SIZE, WIDTH
 from projections.row_checks import RowChecks
+from projections.state_checks import check_state
 from projections.tables import ReadModel
 from projections.tree_checks import TreeChecks
 
@@ -59,6 +61,8 @@ def verify(store: "Store", models: Sequence[ReadModel], page_events: int) -> lis
         tree.finish()
         rows.finish()
         events.finish()
+        if not found.listed():
+            check_state(reader, found)
     return found.listed()
 
 

@@ -6,6 +6,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from core_ext.layout import ACCUMULATORS, AMOUNT, AMOUNTS, HOW
 from ledger import keys, store
 from ledger.block import EventBlock
@@ -203,8 +205,25 @@ class Book:
             filed = [(event, at) for at, (_, _, event) in enumerate(self.log, 1) if at > after]
             claims = [(event.medins_setl_id, at) for event, at in filed if isinstance(event, ClaimFiled)]
             tx.add_messages([message for message, _ in claims], [at for _, at in claims])
+            self._save_state(tx, after)
             if after == 0:
                 tx.add_persons([(f"P{token:03d}", "某人") for token in range(1, 9)])
+
+    def _save_state(self, tx: store.Transaction, after: int) -> None:
+        """Saves what the acts behind ``after`` leave in the write side's own tables: every delta here is zero."""
+        counts: dict[int, int] = {}
+        balances: dict[int, int] = {1: 120_000} if after == 0 else {}
+        booked = [act for act in self.acts if act[0] < len(self.log)]
+        for claim, filed, decision in booked:
+            key = filed.token * keys.YEARS + 2024
+            counts[key] = counts.get(key, 0) + 1
+            if claim > after:
+                balances[filed.token] = decision.balc
+        years = np.array(list(counts), np.int64)
+        zeros = np.zeros((len(years), len(ACCUMULATORS)), np.int64)
+        tx.save_state(years, np.array(list(counts.values()), np.int64), zeros)
+        tx.save_accounts(np.array(list(balances), np.int64), np.array(list(balances.values()), np.int64))
+        tx.add_reversals([(d.original, at) for at, _, d in booked if d.original and at > after])
 
 
 MONEY = (

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -25,6 +26,7 @@ from ledger.mapper import decode_event, encode_event
 from ledger.store import Writer
 from projections.findings import Finding
 from projections.reader import MODELS
+from tests.ledger.worlds import claim, opened, refund, write
 from tests.projections.books import Book, full_book
 
 DROP_TRIGGERS = {
@@ -268,3 +270,39 @@ def test_findings_do_not_depend_on_pages(sqlite_url: str) -> None:
     for page_events in (2, 3, 64):
         with Projections(store.connect(sqlite_url), page_events) as read:
             assert read.verify() == expected
+
+
+@pytest.mark.parametrize(
+    ("statement", "where"),
+    [
+        ("UPDATE account SET balance_fen = balance_fen + 1", "account token="),
+        ("UPDATE person_year SET version = version + 1", "person_year key="),
+        ("DELETE FROM person_year", "person_year key="),
+        ("DELETE FROM message", "message msgid="),
+        ("DELETE FROM reversal", "reversal claim="),
+        ("UPDATE reversal SET by_position = by_position + 3", "reversal claim="),
+    ],
+)
+def test_an_edited_row_of_the_write_side_is_named(store_url: str, tmp_path: Path, statement: str, where: str) -> None:
+    """What the next settlement rests on follows from the log; a row that does not is named."""
+    with opened(store_url) as book:
+        original = claim(1)
+        book.register(members(tmp_path))
+        other = claim(3, psn_no="P9", insutype="310", psn_type="11", med_type="11")
+        book.intake(write(tmp_path / "claims.csv", [original, refund(original, 2), other]))
+        with projections.open(store_url) as read:
+            read.catch_up()
+            assert read.verify() == []
+        with book.store.write() as writer:
+            assert writer.execute(statement) > 0
+    with projections.open(store_url) as read:
+        found = read.verify()
+        assert found and all(finding.kind == "edited-row" and finding.where.startswith(where) for finding in found)
+
+
+def members(folder: Path) -> Path:
+    """Returns a register of one member with an account."""
+    path = folder / "members.csv"
+    header = "psn_no,psn_name,insu_admdvs,insutype,psn_type,assist_class,account_balance"
+    path.write_text(f"{header}\nP9,某,260101,310,11,,500.00\n", encoding="utf-8")
+    return path
