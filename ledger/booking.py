@@ -224,7 +224,7 @@ def _find_plans(tx: "Transaction", batch: Batch, knowledge: "Knowledge", profile
     """Chooses each row's policy and kind of decision."""
     settled = batch.columns.settled.astype(bool)
     refund = batch.columns.refund.astype(bool)
-    masks = filing_masks(tx, batch.facts)
+    masks = filing_masks(tx, batch.facts, knowledge.policies.region_of)
     facts = resolved(batch.facts, batch.level, batch.psn_type)
     batch.plan, batch.policy = knowledge.policies.resolve(facts, masks, batch.assist)
     unplanned = batch.plan < 0

@@ -28,6 +28,20 @@ OPENINGS |= {
 }
 
 
+def _unsigned(text: str) -> int:
+    value = fen_from_text(text)
+    if value < 0:
+        raise ValueError(text)
+    return value
+
+
+def _year(text: str) -> int:
+    value = code(text)
+    if not 1998 <= value <= 2199:
+        raise ValueError(text)
+    return value
+
+
 class OpeningsOfMembers:
     """Collects opening accounts and accumulators of a member file."""
 
@@ -45,21 +59,22 @@ class OpeningsOfMembers:
     def read(self, number: int, row: Row, token: int) -> None:
         """Takes one row's openings; those that are zero open nothing."""
         if row.get("account_balance"):
-            balance = self.file.read(number, row, "account_balance", "an amount in yuan", fen_from_text)
-            if balance:
-                self.accounts[token] = (number, balance)
+            balance = self.file.read(number, row, "account_balance", "an amount in yuan, not below 0", _unsigned)
+            if balance and self.accounts.setdefault(token, (number, balance))[1] != balance:
+                raise self.file.error(number, "account_balance", "the balance of the person's other row", str(balance))
         values = [0] * len(ACCUMULATORS)
         for name in self.columns:
             at = OPENINGS[name]
-            parse = code if ACCUMULATORS[at] in ("stays", "last_discharge") else fen_from_text
+            parse = code if ACCUMULATORS[at] in ("stays", "last_discharge") else _unsigned
             values[at] = self.file.read(number, row, name, "an amount in yuan, or a count of stays", parse)
         if any(values):
             if not row.get("acc_year"):
                 raise RegisterError(
                     f"{self.file.path.name} row {number}, acc_year: expected the benefit year, got nothing"
                 )
-            year = self.file.read(number, row, "acc_year", "a benefit year", code)
-            self.accumulators[token, year] = (number, tuple(values))
+            year = self.file.read(number, row, "acc_year", "a benefit year from 1998 to 2199", _year)
+            if self.accumulators.setdefault((token, year), (number, tuple(values)))[1] != tuple(values):
+                raise self.file.error(number, "acc_year", "the accumulators of the person's other row", str(year))
 
     def events(self, tx: "Transaction", cause: int) -> list[Headed]:
         """Returns the openings as events and writes their state; one that contradicts the log is refused."""

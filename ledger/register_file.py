@@ -3,6 +3,7 @@
 import csv
 import datetime
 import hashlib
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -60,7 +61,12 @@ class RegisterFile:
         except UnicodeDecodeError as error:
             raise RegisterError(f"{path.name}: expected UTF-8 text, got byte 0x{content[error.start]:02x}") from None
         self.digest = hashlib.sha256(content).digest()[:16]
-        rows = list(csv.reader(text.splitlines(keepends=True)))
+        try:
+            rows = list(csv.reader(io.StringIO(text, newline="")))
+        except csv.Error as error:
+            raise RegisterError(
+                f"{path.name}: expected CSV cells of at most 131,072 characters, got: {error}"
+            ) from None
         if not rows:
             raise RegisterError(f"{path.name}: expected a header, got an empty file")
         self.header = rows[0]

@@ -1,6 +1,6 @@
 """Looks registers up by day for a batch: persons, institutions, entitlements, filings (DOMAIN sections 10, 10a)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -132,10 +132,11 @@ def pairs(keys: Ints, wanted: Ints) -> tuple[Ints, Ints]:
     return asked, order[np.repeat(first, count) + within]
 
 
-def filing_masks(tx: "Transaction", facts: Ints) -> Ints:
+def filing_masks(tx: "Transaction", facts: Ints, region_of: Callable[[Ints], Ints]) -> Ints:
     """Returns, for each claim, the filing types that count: its person's, its treatment region's, sharing a day.
 
-    A filing without an end never ends; one filed late but before discharge shares the discharge day, so it counts.
+    A filing may name a place inside its region. One without an end never ends; one filed late but before discharge
+    shares the discharge day, so it counts.
     """
     masks = np.zeros(len(facts), np.int64)
     away = facts[:, FACT["insured_region"]] != facts[:, FACT["treatment_region"]]
@@ -149,7 +150,7 @@ def filing_masks(tx: "Transaction", facts: Ints) -> Ints:
     asked, at = pairs(filings[:, 0], person_of)
     pair_row, pair = rows[asked], filings[at]
     counts = (
-        (pair[:, 2] == facts[pair_row, FACT["treatment_region"]])
+        (region_of(pair[:, 2]) == facts[pair_row, FACT["treatment_region"]])
         & (pair[:, 3] <= facts[pair_row, FACT["enddate"]])
         & ((pair[:, 4] == 0) | (pair[:, 4] >= facts[pair_row, FACT["begndate"]]))
     )

@@ -12,6 +12,7 @@ from ledger.acts import read_acts
 from ledger.events import FLAG_LATE
 from ledger.policy import shipped
 from ledger.refusals import Refusal, Refused
+from ledger.register_file import RegisterError
 from ledger.service import Ledger
 from tests.ledger.test_intake import run
 from tests.ledger.worlds import claim, clock, opened, refund, rows_of, write
@@ -273,3 +274,33 @@ def test_an_altered_account_balance_is_found_by_replay(sqlite_url: str, tmp_path
         (altered,) = alter(book, tmp_path / "ledger.db", lambda e: msgspec.structs.replace(e, balc=e.balc + 7), [2])
     with ledger.open(sqlite_url, actor="auditor") as book:
         assert [difference.position for difference in book.replay(202401).differences] == [altered]
+
+
+def test_a_filing_for_a_place_counts_for_its_region(store_url: str, tmp_path: Path) -> None:
+    """A person files for a district and is treated in another one of that city: the filing counts."""
+    header = "psn_no,psn_name,insu_admdvs,insutype,psn_type,assist_class\n"
+    (tmp_path / "members.csv").write_text(f"{header}P1,某,260101,310,11,\nP2,某,260101,310,11,\n", encoding="utf-8")
+    filing = "psn_no,type,region,from,to\nP1,long_term,470106,2024-01-01,\n"
+    (tmp_path / "filings.csv").write_text(filing, encoding="utf-8")
+    cells = {"insutype": "310", "psn_type": "11", "mdtrtarea_admvs": "470101"}
+    with opened(store_url) as book:
+        book.register(tmp_path / "members.csv")
+        book.register(tmp_path / "filings.csv")
+        take(book, tmp_path / "a.csv", claim(1, psn_no="P1", **cells), claim(2, psn_no="P2", **cells))
+        filed, unfiled = booked(book, "hifp_pay")
+        assert filed > unfiled
+
+
+@pytest.mark.parametrize(
+    "cells",
+    ["-1.00,,", "1.00,18408,5.00", "1.00,2024,-5.00", "1.00,2024,5.00\nP1,某,260101,310,11,,2.00,2024,5.00"],
+)
+def test_openings_that_make_no_sense_open_nothing(sqlite_url: str, tmp_path: Path, cells: str) -> None:
+    """A balance below zero, a year out of time or two openings of one person: the file is refused whole."""
+    path = tmp_path / "members.csv"
+    header = "psn_no,psn_name,insu_admdvs,insutype,psn_type,assist_class,account_balance,acc_year,acc_hifp\n"
+    path.write_text(f"{header}P1,某,260101,310,11,,{cells}\n", encoding="utf-8")
+    with opened(sqlite_url) as book:
+        with pytest.raises(RegisterError, match="row"):
+            book.register(path)
+        assert rows_of(book, "person", "token") == []
