@@ -11,7 +11,7 @@ from ledger.mapper import decode_event
 from ledger.money import fen_from_text
 from projections.statement import statement_csv
 from projections.trace_tree import ClaimTrace, PaymentTrace, RowTrace
-from tests.ledger.test_platform import taken_in
+from tests.ledger.test_platform import expected, taken_in
 from tests.ledger.worlds import events_of, shared
 
 
