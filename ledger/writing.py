@@ -117,7 +117,7 @@ def _name_new_persons(tx: "Transaction", batch: Batch, rows: Column, knowledge: 
     unique, at = np.unique(new, return_index=True)
     unique = unique[np.argsort(at)]
     names = _names_of(batch, rows, unique)
-    fresh = tx.add_persons([(batch.person_names[person], names[person]) for person in unique.tolist()])
+    fresh = tx.add_persons([(batch.person_names[person], names[person]) for person in unique.tolist()], unknown=True)
     knowledge.remember(fresh)
     batch.person_tokens[unique] = [fresh[batch.person_names[person]] for person in unique.tolist()]
     batch.facts[:, FACT["token"]] = batch.person_tokens[batch.person]

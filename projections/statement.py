@@ -33,13 +33,15 @@ LINE = Table(
     Mode.ADD,
 )
 
-#: The columns of the exported statement, as the national tables order them.
+#: The columns of the exported statement: every fund, the account and what is due; then what a signer asks about.
 CSV_COLUMNS = (
     *("period", "section", "insured_region", "treatment_region", "insutype"),
     *("person_times", "settlements", "refunds", "medfee_sumamt"),
-    *("hifp_pay", "hifob_pay", "hifmi_pay", "maf_pay", "fund_pay_sumamt", "acct_pay"),
+    *(AMOUNTS[at] for at in _PAID),
+    *("due_fen", "late_acts", "late_medfee_fen", "assumed_claims", "assumed_medfee_fen"),
+    *("unchecked_claims", "unchecked_medfee_fen"),
 )
-_COUNTS = ("person_times", "settlements", "refunds")
+_COUNTS = ("person_times", "settlements", "refunds", "late_acts", "assumed_claims", "unchecked_claims")
 
 
 class StatementTotals(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,19 +148,22 @@ def totals_of(lines: Sequence[StatementTotals]) -> StatementTotals:
     return StatementTotals(**{name: sum(getattr(line, name) for line in lines) for name in LINE.values})
 
 
-def statement_csv(lines: Iterable[StatementLine]) -> str:
-    """Returns lines as CSV in the national columns, amounts in yuan, business months of one period added up."""
+def statement_csv(lines: Iterable[StatementLine], columns: Sequence[str] = CSV_COLUMNS) -> str:
+    """Returns lines as CSV in the national columns, amounts in yuan, business months of one period added up.
+
+    ``columns`` begin with the five of the key; all there are unless others are asked for.
+    """
     merged: dict[tuple[int, str, int, int, int], list[StatementLine]] = {}
     for line in lines:
         merged.setdefault(_order(line), []).append(line)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
+    writer.writerow([name.removesuffix("_fen") for name in columns])
     for (period, section, insured, treatment, insutype), parts in sorted(merged.items()):
         totals = totals_of(parts)
         cells: list[str | int] = [f"{period // 100:04d}-{period % 100:02d}", section]
         cells += [f"{insured:06d}", f"{treatment:06d}", insutype]
-        for name in CSV_COLUMNS[5:]:
+        for name in columns[5:]:
             value: int = getattr(totals, name)
             cells.append(value if name in _COUNTS else yuan_text(value))
         writer.writerow(cells)

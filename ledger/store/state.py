@@ -113,15 +113,16 @@ class StateWriter(StateReader):
 
     _tokens: int
 
-    def add_persons(self, persons: Sequence[tuple[str, str]]) -> dict[str, int]:
+    def add_persons(self, persons: Sequence[tuple[str, str]], unknown: bool = False) -> dict[str, int]:
         """Returns the tokens of (psn_no, psn_name): consecutive from the last one given, in the order given.
 
         A person already known keeps token and name. A token is never given twice, not even after an erasure.
+        ``unknown`` says that this transaction has looked and found none of them.
         """
         names: dict[str, str] = {}
         for psn_no, psn_name in persons:
             names.setdefault(psn_no, psn_name)
-        known = self.tokens(list(names))
+        known = {} if unknown else self.tokens(list(names))
         fresh = [psn_no for psn_no in names if psn_no not in known]
         given = dict(zip(fresh, range(self._tokens + 1, self._tokens + 1 + len(fresh)), strict=True))
         if fresh:

@@ -187,7 +187,8 @@ def test_a_statement_exports_in_the_national_columns(sqlite_url: str) -> None:
     lines = statement.statement_csv(found.lines).splitlines()
     assert lines[0] == (
         "period,section,insured_region,treatment_region,insutype,person_times,settlements,refunds,"
-        "medfee_sumamt,hifp_pay,hifob_pay,hifmi_pay,maf_pay,fund_pay_sumamt,acct_pay"
+        "medfee_sumamt,hifp_pay,cvlserv_pay,hifes_pay,hifmi_pay,hifob_pay,hifdm_pay,maf_pay,oth_pay,fund_pay_sumamt,"
+        "acct_pay,due,late_acts,late_medfee,assumed_claims,assumed_medfee,unchecked_claims,unchecked_medfee"
     )
     keys = [tuple(line.split(",")[:5]) for line in lines[1:]]
     assert keys == sorted(set(keys))
