@@ -145,7 +145,9 @@ def statement_of(rows: Iterable[Row], period: int | None, region: int | None, po
 
 def totals_of(lines: Sequence[StatementTotals]) -> StatementTotals:
     """Returns the sums of lines, exact beyond 64 bits."""
-    return StatementTotals(**{name: sum(getattr(line, name) for line in lines) for name in LINE.values})
+    columns = zip(*map(msgspec.structs.astuple, lines), strict=True)
+    sums = dict(zip(lines[0].__struct_fields__, columns, strict=True)) if lines else {}
+    return StatementTotals(**{name: sum(sums.get(name, ())) for name in LINE.values})
 
 
 def statement_csv(lines: Iterable[StatementLine], columns: Sequence[str] = CSV_COLUMNS) -> str:

@@ -31,7 +31,7 @@ CACHED_STATEMENTS = 256
 PRAGMAS = (
     "PRAGMA synchronous = FULL",
     "PRAGMA recursive_triggers = ON",
-    "PRAGMA wal_autocheckpoint = 16384",
+    "PRAGMA wal_autocheckpoint = 65536",
     "PRAGMA cache_size = -65536",
     "PRAGMA temp_store = MEMORY",
 )
