@@ -204,13 +204,13 @@ def test_a_job_is_resumed_with_its_own_profile_or_abandoned(store_url: str, tmp_
         book.store.close()
     with ledger.open(store_url, actor="tester", clock_us=clock()) as book:
         (job,) = book.jobs()
-        if not job.completed:
-            with pytest.raises(Refused, match="profile"):
-                book.intake(path, other)
-            with pytest.raises(Refused, match="job-intake"):
-                book.close(202401)
-            ended = book.abandon(job.job, "the file is lost")
-            assert ended.abandoned and not ended.completed
+        assert not job.completed and job.booked == 7
+        with pytest.raises(Refused, match="profile"):
+            book.intake(path, other)
+        with pytest.raises(Refused, match="job-intake"):
+            book.close(202401)
+        ended = book.abandon(job.job, "the file is lost")
+        assert ended.abandoned and not ended.completed
         assert book.close(202401).acts == job.booked
         with pytest.raises(Refused, match="unfinished job"):
             book.abandon(job.job, "again")
