@@ -10,7 +10,8 @@ accumulators) · ``account-<token>`` · ``member-<token>`` · ``filing-<token>``
 ``period-<yyyymm>`` · ``payment-<kind>-<yyyymm>-<payer>-<payee>`` · ``clawback-<case>`` · ``opening-balances`` ·
 ``command-<position>`` · ``job-<verb>-<digest>`` · ``institution-<code>`` · ``entitlement-<token>`` ·
 ``visit-<token>`` · ``enrolment-<region>-<insutype>`` · ``finding-<position of the claim>`` · ``price-cap-<item>`` ·
-``drug-cap-<item>``.
+``drug-cap-<item>`` · ``rule-pack-<digest>`` · ``described-<token>`` · ``manual-<position of the claim>`` ·
+``review-<yyyymm>`` · ``violation-<yyyymm>-<token>-<rule>-<version>-<window>``.
 A decision (ClaimSettled, ClaimReversed) stands directly behind its ClaimFiled: position + 1.
 """
 
@@ -30,6 +31,14 @@ from ledger.register_events import (
     InstitutionTerminated,
     MemberChanged,
     VisitOpened,
+)
+from ledger.supervision.events import (
+    ManualClaimAccepted,
+    PeriodReviewed,
+    PersonDescribed,
+    RulePackEnacted,
+    ViolationFound,
+    ViolationLifted,
 )
 
 BASIS_KERNEL, BASIS_SOURCE, BASIS_REFUND = 1, 2, 3
@@ -385,6 +394,12 @@ EVENTS: tuple[EventClass, ...] = (
     TraceCodeRepeated,
     PriceCapSet,
     DrugCapSet,
+    RulePackEnacted,
+    PersonDescribed,
+    ManualClaimAccepted,
+    ViolationFound,
+    ViolationLifted,
+    PeriodReviewed,
 )
 
 TOPICS: dict[str, EventClass] = {event.TOPIC: event for event in EVENTS}

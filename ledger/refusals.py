@@ -74,6 +74,10 @@ class Refusal(IntEnum):
     RETENTION = 60
     FILING_SUSPENDED = 70
     FILING_UNSETTLED = 71
+    # supervision
+    RULES_INVALID = 160
+    RULES_NOT_ENACTED = 161
+    RULES_OUT_OF_ORDER = 162
 
     @property
     def code(self) -> str:

@@ -1,7 +1,8 @@
 """Specifies the rules kernel: which charges violate which rules, and by how many fen."""
 
 from collections import defaultdict
-from typing import NamedTuple
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,20 +16,22 @@ Int64s = NDArray[np.int64]
 _LARGEST = 2**63 - 1
 
 
-class _Charge(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Charge:
     at: int
     values: tuple[int, ...]
 
-    def __getitem__(self, name: str) -> int:  # type: ignore[override]
+    def __getitem__(self, name: str) -> int:
         return self.values[CHARGE[name]]
 
 
-class _Rule(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Rule:
     at: int
     values: tuple[int, ...]
     others: tuple[int, ...]
 
-    def __getitem__(self, name: str) -> int:  # type: ignore[override]
+    def __getitem__(self, name: str) -> int:
         return self.values[RULE[name]]
 
 
@@ -41,7 +44,7 @@ def find(charges: Int64s, rules: Int64s, first: Int64s, others: Int64s) -> Int64
     t.check(charges, rules, first, others)
     t.check_charges(charges, len(first) - 1)
     listed = [_Charge(at, tuple(column)) for at, column in enumerate(charges.T.tolist())]
-    for before, after in zip(listed, listed[1:], strict=False):
+    for before, after in pairwise(listed):
         if after.values[: CHARGE["day"] + 1] < before.values[: CHARGE["day"] + 1]:
             raise t.unsorted(after.at)
     named = [
