@@ -6,7 +6,7 @@ beside a charge in its window is found by looking into the other item's run.
 
 import numpy as np
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 
 from core_ext import rule_tables as t
@@ -48,6 +48,7 @@ cdef enum:
     SORTED, NO_MEMORY, UNSORTED, TOO_LARGE
 
 cdef int64_t NOTHING = ABSENT
+cdef int64_t LARGEST = 2**63 - 1
 
 if (
     len(CHARGES) != N_CHARGES
@@ -62,9 +63,24 @@ if (
     raise ImportError("core_ext._rules: core_ext.rule_tables is not the one it was written for")
 
 
+# A rule in one line of the processor's cache.
+cdef struct Rule:
+    int64_t outside
+    int64_t low
+    int64_t high
+    int64_t others
+    int64_t count
+    int32_t op
+    int32_t window
+    int32_t field
+    int32_t begin
+    int32_t until
+    int32_t unused
+
+
 cdef struct Work:
     const int64_t* charges[N_CHARGES]
-    const int64_t* rules
+    Rule* rules
     const int64_t* first
     const int64_t* others
     int64_t* hits        # (rule, charge, fen) triples
@@ -79,6 +95,14 @@ cdef struct Work:
     uint64_t* table      # visits by hash: slot + 1, 0 empty
     int64_t run_room
     int64_t bad
+
+
+cdef void narrow(const int64_t* row, Rule* rule) noexcept nogil:
+    """Takes a rule over, whose days are known to be below 2**31."""
+    rule.outside, rule.low, rule.high = row[R_OUTSIDE], row[R_LOW], row[R_HIGH]
+    rule.others, rule.count = row[R_OTHERS], row[R_COUNT]
+    rule.op, rule.window, rule.field = <int32_t>row[R_OP], <int32_t>row[R_WINDOW], <int32_t>row[R_FIELD]
+    rule.begin, rule.until = <int32_t>row[R_BEGIN], <int32_t>row[R_UNTIL]
 
 
 cdef inline int hit(Work* work, int64_t rule, int64_t charge, int64_t fen) noexcept nogil:
@@ -105,28 +129,28 @@ cdef inline int64_t window_at(Work* work, int64_t window, int64_t at) noexcept n
     return of_months(work.charges[MONTH_OF][at], window)
 
 
-cdef inline bint applies(Work* work, const int64_t* rule, int64_t at) noexcept nogil:
+cdef inline bint applies(Work* work, const Rule* rule, int64_t at) noexcept nogil:
     cdef int64_t day = work.charges[ON][at]
-    return work.charges[SCOPE][at] & rule[R_OUTSIDE] == 0 and rule[R_BEGIN] <= day and day <= rule[R_UNTIL]
+    return work.charges[SCOPE][at] & rule.outside == 0 and rule.begin <= day and day <= rule.until
 
 
-cdef int simple(Work* work, int64_t number, const int64_t* rule, int64_t start, int64_t stop) noexcept nogil:
+cdef int simple(Work* work, int64_t number, const Rule* rule, int64_t start, int64_t stop) noexcept nogil:
     """Finds what a charge shows by itself: a forbidden bit, a value out of its range, a day outside the visit."""
-    cdef int64_t at, value, fen, op = rule[R_OP], field = rule[R_FIELD]
+    cdef int64_t at, value, fen, op = rule.op, field = rule.field
     cdef int done
     for at in range(start, stop):
         if not applies(work, rule, at):
             continue
         fen = work.charges[FEN][at]
         if op == FORBIDDEN:
-            if work.charges[SCOPE][at] & rule[R_HIGH] == 0:
+            if work.charges[SCOPE][at] & rule.high == 0:
                 continue
         elif op == BETWEEN:
             value = work.charges[field][at]
-            if value == NOTHING or (rule[R_LOW] <= value and value <= rule[R_HIGH]):
+            if value == NOTHING or (rule.low <= value and value <= rule.high):
                 continue
-            if value > rule[R_HIGH] and (field == CNT or field == PRIC):
-                fen = part_of(fen, value - (rule[R_HIGH] if rule[R_HIGH] > 0 else 0), value)
+            if value > rule.high and (field == CNT or field == PRIC):
+                fen = part_of(fen, value - (rule.high if rule.high > 0 else 0), value)
         else:
             value = work.charges[ON][at]
             if work.charges[BEGIN][at] <= value and value <= work.charges[END][at]:
@@ -137,7 +161,7 @@ cdef int simple(Work* work, int64_t number, const int64_t* rule, int64_t start, 
     return SORTED
 
 
-cdef int stays(Work* work, int64_t number, const int64_t* rule, int64_t start, int64_t stop) noexcept nogil:
+cdef int stays(Work* work, int64_t number, const Rule* rule, int64_t start, int64_t stop) noexcept nogil:
     """Finds visits that begin before an earlier one has ended, or soon after the one before at one institution."""
     cdef int64_t at, latest = 0, before = -1, apart
     cdef const int64_t* begin = work.charges[BEGIN]
@@ -150,11 +174,11 @@ cdef int stays(Work* work, int64_t number, const int64_t* rule, int64_t start, i
             continue
         found = 0
         if before >= 0:
-            if rule[R_OP] == OVERLAP:
+            if rule.op == OVERLAP:
                 found = begin[at] < latest
             elif institution[at] == institution[before]:
                 apart = begin[at] - end[before]
-                found = 0 <= apart and apart <= rule[R_HIGH]
+                found = 0 <= apart and apart <= rule.high
         if found:
             done = hit(work, number, at, work.charges[FEN][at])
             if done:
@@ -193,11 +217,11 @@ cdef void number_visits(Work* work, int64_t start, int64_t stop) noexcept nogil:
             place = (place + 1) & mask
 
 
-cdef int windowed(Work* work, int64_t number, const int64_t* rule, int64_t start, int64_t stop) noexcept nogil:
+cdef int windowed(Work* work, int64_t number, const Rule* rule, int64_t start, int64_t stop) noexcept nogil:
     """Finds charges with which a window's total goes above its limit, or that are dearer than one before them."""
-    cdef int64_t at, day, fen, added, over, window, kind = rule[R_WINDOW], last = NOTHING, slot = 0
-    cdef int64_t measure = rule[R_FIELD], limit = rule[R_HIGH]
-    cdef bint total = rule[R_OP] == TOTAL, fresh
+    cdef int64_t at, day, fen, added, over, window, kind = rule.window, last = NOTHING, slot = 0
+    cdef int64_t measure = rule.field, limit = rule.high
+    cdef bint total = rule.op == TOTAL, fresh
     cdef int64_t* state = work.state
     cdef int done
     if kind == VISIT:
@@ -283,9 +307,9 @@ cdef bint beside(Work* work, int64_t item, int64_t kind, int64_t window) noexcep
     return low < stop and window_at(work, kind, low) == window
 
 
-cdef int together(Work* work, int64_t number, const int64_t* rule, int64_t start, int64_t stop) noexcept nogil:
+cdef int together(Work* work, int64_t number, const Rule* rule, int64_t start, int64_t stop) noexcept nogil:
     """Finds charges by which of the rule's others stand in the same window."""
-    cdef int64_t at, k, others, window, last = NOTHING, kind = rule[R_WINDOW], op = rule[R_OP]
+    cdef int64_t at, k, others, window, last = NOTHING, kind = rule.window, op = rule.op
     cdef bint found = 0, known = 0
     cdef int done
     for at in range(start, stop):
@@ -295,11 +319,11 @@ cdef int together(Work* work, int64_t number, const int64_t* rule, int64_t start
         # Charges of one window come one behind the other, mostly.
         if not known or window != last:
             others = 0
-            for k in range(rule[R_OTHERS], rule[R_OTHERS] + rule[R_COUNT]):
+            for k in range(rule.others, rule.others + rule.count):
                 others += beside(work, work.others[k], kind, window)
                 if others and op != PARTS:
                     break
-            found = others > 0 if op == PRESENT else others == 0 if op == MISSING else others + 1 >= rule[R_HIGH]
+            found = others > 0 if op == PRESENT else others == 0 if op == MISSING else others + 1 >= rule.high
             last = window
             known = 1
         if found:
@@ -326,23 +350,44 @@ cdef int make_room(Work* work, int64_t length) noexcept nogil:
     return NO_MEMORY if work.slots == NULL or work.state == NULL or work.table == NULL else SORTED
 
 
+cdef void sum_up(Work* work, int64_t start, int64_t stop, int64_t* most, int64_t* bits) noexcept nogil:
+    """Sums a run up as if it were one window: no window's total is above ``most``, no charge has other ``bits``."""
+    cdef int64_t at, cnt = 0, fen = 0
+    cdef bint over = 0
+    bits[0] = 0
+    for at in range(start, stop):
+        over |= add_overflows(cnt, work.charges[CNT][at], &cnt)
+        over |= add_overflows(fen, work.charges[FEN][at], &fen)
+        bits[0] |= work.charges[SCOPE][at]
+    # A run that overflows is looked at window by window.
+    most[COUNT] = LARGEST if over else cnt
+    most[AMOUNT] = LARGEST if over else fen
+    most[TIMES] = most[DAYS] = stop - start
+
+
 cdef int meet(Work* work, int64_t start, int64_t stop) noexcept nogil:
-    """Meets a run with the rules of its item."""
-    cdef int64_t item = work.charges[ITEM][start], number, op
-    cdef const int64_t* rule
+    """Meets a run with the rules of its item; most rules cannot be violated by the run as a whole, and go no further."""
+    cdef int64_t item = work.charges[ITEM][start], number, op, bits
+    cdef int64_t[4] most
+    cdef const Rule* rule
     cdef bint numbered = 0
     cdef int done = SORTED
+    sum_up(work, start, stop, most, &bits)
     for number in range(work.first[item], work.first[item + 1]):
-        rule = work.rules + number * N_RULES
-        op = rule[R_OP]
+        rule = work.rules + number
+        op = rule.op
+        if op == TOTAL and most[rule.field] <= rule.high and most[rule.field] != LARGEST:
+            continue
         if op <= OUTSIDE:
+            if op == FORBIDDEN and bits & rule.high == 0:
+                continue
             done = simple(work, number, rule, start, stop)
         elif op == TOTAL or op == DEARER:
             if not numbered:
                 done = make_room(work, stop - start)
                 if done:
                     return done
-                if rule[R_WINDOW] == VISIT:
+                if rule.window == VISIT:
                     number_visits(work, start, stop)
                     numbered = 1
             done = windowed(work, number, rule, start, stop)
@@ -424,7 +469,6 @@ def find(
     cdef int64_t[:, ::1] out
     for at in range(N_CHARGES):
         work.charges[at] = &charges[at, 0] if n else &nothing
-    work.rules = &rules[0, 0] if rules.shape[0] else &nothing
     work.first = &first[0]
     work.others = &others[0] if others.shape[0] else &nothing
     work.found, work.room, work.runs, work.runs_room, work.run_room = 0, 1024, 0, 1024, 64
@@ -435,12 +479,15 @@ def find(
     work.slots = <int64_t*>malloc(64 * sizeof(int64_t))
     work.state = <int64_t*>malloc(3 * 64 * sizeof(int64_t))
     work.table = <uint64_t*>malloc(4 * 64 * sizeof(uint64_t))
+    work.rules = <Rule*>malloc(<size_t>(rules.shape[0] + 1) * sizeof(Rule))
     try:
         if (
-            work.hits == NULL or work.items == NULL or work.starts == NULL
+            work.rules == NULL or work.hits == NULL or work.items == NULL or work.starts == NULL
             or work.slots == NULL or work.state == NULL or work.table == NULL
         ):
             raise MemoryError()
+        for at in range(rules.shape[0]):
+            narrow(&rules[at, 0], work.rules + at)
         with nogil:
             done = run(&work, n)
         if done == UNSORTED:
@@ -459,6 +506,7 @@ def find(
                     out[at, 2] = work.hits[3 * at + 2]
         return found
     finally:
+        free(work.rules)
         free(work.hits)
         free(work.items)
         free(work.starts)

@@ -69,6 +69,9 @@ WINDOWS = ("visit", "day", "month", "quarter", "year")
 COUNT, AMOUNT, TIMES, DAYS = range(4)
 MEASURES = ("count", "amount", "times", "days")
 
+#: No day is as late as this.
+LATEST = 2**31
+
 #: A column of hits: the rule's row, the charge's column, and the fen that violate it.
 HITS = ("rule", "charge", "fen")
 
@@ -94,6 +97,7 @@ def check(charges: Int64s, rules: Int64s, first: Int64s, others: Int64s) -> None
         if int(min(begins.min(), counts.min())) < 0 or int((begins + counts).max()) > len(others):
             raise ValueError(f"expected others within {len(others)} items, got some beyond")
         _within(rules[:, RULE["op"]], OPS, "ops")
+        _within(rules[:, [RULE["begin"], RULE["until"]]], LATEST, "days")
         _within(rules[:, RULE["window"]], len(WINDOWS), "windows")
         _within(rules[rules[:, RULE["op"]] == TOTAL, RULE["field"]], len(MEASURES), "measures")
         _within(rules[:, RULE["field"]], len(CHARGES), "fields")

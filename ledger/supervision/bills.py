@@ -78,7 +78,11 @@ def breaches(book: Book, claim: BilledClaim, history: tuple[BilledClaim, ...] = 
         *(column[own].tolist() for column in (hits.rule, hits.kind, hits.line, hits.fen)), strict=True
     ):
         held = book.held[rule].rule
-        found.append(Breach(held.code, held.title, _DEFINITE[held.result], WINDOWS[kind], line - before if line >= 0 else line, fen))
+        found.append(
+            Breach(
+                held.code, held.title, _DEFINITE[held.result], WINDOWS[kind], line - before if line >= 0 else line, fen
+            )
+        )
     return tuple(found)
 
 

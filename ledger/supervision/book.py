@@ -56,7 +56,8 @@ class Book:
             rows += [(row, others, at) for row, others in self._rows(held)]
         self.visits = self._code(VISITS)
         self.stays = self._code(STAYS)
-        rows.sort(key=lambda each: each[0][0])
+        # By what they do within an item: the kernel's next step is then mostly the one before.
+        rows.sort(key=lambda each: each[0][:2])
         self.others = np.array([item for _, others, _ in rows for item in others], np.int64)
         counts = np.array([len(others) for _, others, _ in rows], np.int64)
         starts = np.cumsum(counts) - counts

@@ -96,7 +96,7 @@ def _said(kind: str, items: int, item: int, draw: Draw) -> dict[str, object]:
             window = '"day"' if draw(2) else '"visit"'
             said = {"kind": '"duplicate"', "window": window, "others": f'["{other}"]'}
         case "missing":
-            said = {"kind": '"missing_association"', "window": '"visit"', "others": f'["{other}", "{item_code(0)}"]'}
+            said = {"kind": '"missing_association"', "window": '"visit"', "others": f'["{item_code(item // 50)}"]'}
         case "parts":
             parts = [(item + step) % items for step in (0, 1, 2, 3)]
             return {"items": parts, "kind": '"split"', "by": '"parts"', "window": '"day"', "least": "3", **definite}
