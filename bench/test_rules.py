@@ -109,7 +109,6 @@ def test_rules_against_engines(
     engine: type[Duck] | type[Polars],
 ) -> None:
     """Finds every violation in turn with an engine that has all cores; both give the same pairs of rule and line."""
-    pytest.importorskip(name, reason="`make bench` installs the bench extra")
     made = workload(sizes[1])
     expected = pairs(found(made))
     assert len(np.unique(made.book.rules[expected[:, 0], RULE["op"]])) >= 4
