@@ -61,7 +61,7 @@ def large(workbench: Workbench, sizes: tuple[int, int, int, int, int]) -> Worklo
 def found(made: Workload) -> np.ndarray:
     """Returns what the kernel finds."""
     book = made.book
-    return _rules.find(made.charges.table, book.rules, book.first, book.others)
+    return _rules.Rules(book.rules, book.first, book.others).find(made.charges.table)
 
 
 def pairs(hits: np.ndarray) -> np.ndarray:
@@ -78,7 +78,7 @@ def test_rules(
     start = np.flatnonzero(np.diff(table[0], prepend=-1))
     few = np.ascontiguousarray(table[:, : start[start <= sizes[2]][-1]])
     tables = (book.rules, book.first, book.others)
-    assert np.array_equal(_rules.find(few, *tables), reference.find(few, *tables))
+    assert np.array_equal(_rules.Rules(*tables).find(few), reference.Rules(*tables).find(few))
     plain = PlainC(workbench.folder, table, book)
     hits = found(large)
     plain.run()

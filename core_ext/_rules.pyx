@@ -8,6 +8,7 @@ import numpy as np
 
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memcpy
 
 from core_ext import rule_tables as t
 from core_ext.layout import ABSENT
@@ -453,63 +454,80 @@ cdef int run(Work* work, int64_t n) noexcept nogil:
     return SORTED
 
 
-def find(
-    const int64_t[:, ::1] charges not None,
-    const int64_t[:, ::1] rules not None,
-    const int64_t[::1] first not None,
-    const int64_t[::1] others not None,
-):
-    """Returns every violation as (rule, charge, fen), int64[k, 3], in the order of the specification."""
-    t.check(np.asarray(charges), np.asarray(rules), np.asarray(first), np.asarray(others))
-    t.check_charges(np.asarray(charges), first.shape[0] - 1)
-    cdef int64_t n = charges.shape[1], at
-    cdef Work work
-    cdef int done = SORTED
-    cdef int64_t nothing = 0
-    cdef int64_t[:, ::1] out
-    for at in range(N_CHARGES):
-        work.charges[at] = &charges[at, 0] if n else &nothing
-    work.first = &first[0]
-    work.others = &others[0] if others.shape[0] else &nothing
-    work.found, work.room, work.runs, work.runs_room, work.run_room = 0, 1024, 0, 1024, 64
-    work.bad = -1
-    work.hits = <int64_t*>malloc(3 * 1024 * sizeof(int64_t))
-    work.items = <int64_t*>malloc(1024 * sizeof(int64_t))
-    work.starts = <int64_t*>malloc(1024 * sizeof(int64_t))
-    work.slots = <int64_t*>malloc(64 * sizeof(int64_t))
-    work.state = <int64_t*>malloc(3 * 64 * sizeof(int64_t))
-    work.table = <uint64_t*>malloc(4 * 64 * sizeof(uint64_t))
-    work.rules = <Rule*>malloc(<size_t>(rules.shape[0] + 1) * sizeof(Rule))
-    try:
-        if (
-            work.rules == NULL or work.hits == NULL or work.items == NULL or work.starts == NULL
-            or work.slots == NULL or work.state == NULL or work.table == NULL
-        ):
+cdef class Rules:
+    """Holds rules as the loop reads them, checked once; see the specification."""
+
+    cdef Rule* rules
+    cdef object first_array
+    cdef object others_array
+    cdef Py_ssize_t items
+
+    def __cinit__(
+        self,
+        const int64_t[:, ::1] rules not None,
+        const int64_t[::1] first not None,
+        const int64_t[::1] others not None,
+    ):
+        cdef int64_t at
+        t.check(np.asarray(rules), np.asarray(first), np.asarray(others))
+        self.rules = <Rule*>malloc(<size_t>(rules.shape[0] + 1) * sizeof(Rule))
+        if self.rules == NULL:
             raise MemoryError()
         for at in range(rules.shape[0]):
-            narrow(&rules[at, 0], work.rules + at)
-        with nogil:
-            done = run(&work, n)
-        if done == UNSORTED:
-            raise t.unsorted(work.bad)
-        if done == TOO_LARGE:
-            raise t.too_large(work.bad)
-        if done:
-            raise MemoryError()
-        found = np.empty((work.found, 3), np.int64)
-        if work.found:
-            out = found
+            narrow(&rules[at, 0], self.rules + at)
+        self.first_array = np.array(first)
+        self.others_array = np.append(others, 0)
+        self.items = first.shape[0] - 1
+
+    def __dealloc__(self):
+        free(self.rules)
+
+    def find(self, const int64_t[:, ::1] charges not None):
+        """Returns every violation as (rule, charge, fen), int64[k, 3], in the order of the specification."""
+        t.check_charges(np.asarray(charges), self.items)
+        cdef int64_t n = charges.shape[1], at
+        cdef const int64_t[::1] first = self.first_array
+        cdef const int64_t[::1] others = self.others_array
+        cdef Work work
+        cdef int done = SORTED
+        cdef int64_t nothing = 0
+        cdef int64_t[:, ::1] out
+        for at in range(N_CHARGES):
+            work.charges[at] = &charges[at, 0] if n else &nothing
+        work.rules = self.rules
+        work.first = &first[0]
+        work.others = &others[0]
+        work.found, work.room, work.runs, work.runs_room, work.run_room = 0, 1024, 0, 1024, 64
+        work.bad = -1
+        work.hits = <int64_t*>malloc(3 * 1024 * sizeof(int64_t))
+        work.items = <int64_t*>malloc(1024 * sizeof(int64_t))
+        work.starts = <int64_t*>malloc(1024 * sizeof(int64_t))
+        work.slots = <int64_t*>malloc(64 * sizeof(int64_t))
+        work.state = <int64_t*>malloc(3 * 64 * sizeof(int64_t))
+        work.table = <uint64_t*>malloc(4 * 64 * sizeof(uint64_t))
+        try:
+            if (
+                work.hits == NULL or work.items == NULL or work.starts == NULL
+                or work.slots == NULL or work.state == NULL or work.table == NULL
+            ):
+                raise MemoryError()
             with nogil:
-                for at in range(work.found):
-                    out[at, 0] = work.hits[3 * at]
-                    out[at, 1] = work.hits[3 * at + 1]
-                    out[at, 2] = work.hits[3 * at + 2]
-        return found
-    finally:
-        free(work.rules)
-        free(work.hits)
-        free(work.items)
-        free(work.starts)
-        free(work.slots)
-        free(work.state)
-        free(work.table)
+                done = run(&work, n)
+            if done == UNSORTED:
+                raise t.unsorted(work.bad)
+            if done == TOO_LARGE:
+                raise t.too_large(work.bad)
+            if done:
+                raise MemoryError()
+            found = np.empty((work.found, 3), np.int64)
+            if work.found:
+                out = found
+                memcpy(&out[0, 0], work.hits, <size_t>(3 * work.found) * sizeof(int64_t))
+            return found
+        finally:
+            free(work.hits)
+            free(work.items)
+            free(work.starts)
+            free(work.slots)
+            free(work.state)
+            free(work.table)

@@ -76,17 +76,14 @@ LATEST = 2**31
 HITS = ("rule", "charge", "fen")
 
 
-def check(charges: Int64s, rules: Int64s, first: Int64s, others: Int64s) -> None:
-    """Checks what ``find`` takes in; raises ValueError for shapes and numbers that do not fit.
+def check(rules: Int64s, first: Int64s, others: Int64s) -> None:
+    """Checks rules; raises ValueError for shapes and numbers that do not fit.
 
     ``first`` int64[items + 1]: the rules of item i are rows ``first[i]`` up to ``first[i + 1]``.
     """
     items = len(first) - 1
-    if charges.shape[0] != len(CHARGES) or rules.shape[1:] != (len(RULES),) or items < 0:
-        raise ValueError(
-            f"expected {len(CHARGES)} columns of charges and {len(RULES)} of rules,"
-            f" got {charges.shape[0]} and {rules.shape[1:]}"
-        )
+    if rules.shape[1:] != (len(RULES),) or items < 0:
+        raise ValueError(f"expected rules of {len(RULES)} columns and an index of items, got {rules.shape[1:]}")
     if int(first[0]) != 0 or int(first[-1]) != len(rules) or bool((np.diff(first) < 0).any()):
         raise ValueError(f"expected an index that ends at {len(rules)} rules, got {first[0]} to {first[-1]}")
     if len(rules):
@@ -106,6 +103,8 @@ def check(charges: Int64s, rules: Int64s, first: Int64s, others: Int64s) -> None
 
 def check_charges(charges: Int64s, items: int) -> None:
     """Checks charges: items within the index and no negative count, price, amount or month; raises ValueError."""
+    if charges.shape[0] != len(CHARGES):
+        raise ValueError(f"expected {len(CHARGES)} columns of charges, got {charges.shape[0]}")
     _within(charges[CHARGE["item"]], items, "items of charges")
     for name in ("cnt", "amount", "pric", "month", "day"):
         if charges.shape[1] and int(charges[CHARGE[name]].min()) < 0:

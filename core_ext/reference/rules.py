@@ -35,32 +35,38 @@ class _Rule:
         return self.values[RULE[name]]
 
 
-def find(charges: Int64s, rules: Int64s, first: Int64s, others: Int64s) -> Int64s:
-    """Returns every violation, int64[k, HITS]: person by person, item by item, rule by rule, then in charge order.
+class Rules:
+    """Holds rules, checked once: each is of one item, ``first`` says where those of an item begin."""
 
-    Each charge meets the rules of its own item, those whose days it falls on and whose ``outside`` bits it has none
-    of. Raises ValueError for charges out of order or negative, OverflowError where a total leaves 64 bits.
-    """
-    t.check(charges, rules, first, others)
-    t.check_charges(charges, len(first) - 1)
-    listed = [_Charge(at, tuple(column)) for at, column in enumerate(charges.T.tolist())]
-    for before, after in pairwise(listed):
-        if after.values[: CHARGE["day"] + 1] < before.values[: CHARGE["day"] + 1]:
-            raise t.unsorted(after.at)
-    named = [
-        _Rule(at, tuple(row), tuple(others[row[RULE["others"]] :][: row[RULE["count"]]].tolist()))
-        for at, row in enumerate(rules.tolist())
-    ]
-    runs: dict[int, dict[int, list[_Charge]]] = defaultdict(dict)
-    for charge in listed:
-        runs[charge["person"]].setdefault(charge["item"], []).append(charge)
-    found: list[tuple[int, int, int]] = []
-    for of_person in runs.values():
-        for item, run in of_person.items():
-            for rule in named[int(first[item]) : int(first[item + 1])]:
-                met = [charge for charge in run if _applies(rule, charge)]
-                found += [(rule.at, charge.at, fen) for charge, fen in _violations(rule, met, of_person)]
-    return np.array(found, np.int64).reshape(-1, len(t.HITS))
+    def __init__(self, rules: Int64s, first: Int64s, others: Int64s) -> None:
+        t.check(rules, first, others)
+        self._named = [
+            _Rule(at, tuple(row), tuple(others[row[RULE["others"]] :][: row[RULE["count"]]].tolist()))
+            for at, row in enumerate(rules.tolist())
+        ]
+        self._first = first.tolist()
+
+    def find(self, charges: Int64s) -> Int64s:
+        """Returns every violation, int64[k, HITS]: person by person, item by item, rule by rule, then in charge order.
+
+        Each charge meets the rules of its own item, those whose days it falls on and whose ``outside`` bits it has
+        none of. Raises ValueError for charges out of order or negative, OverflowError where a total leaves 64 bits.
+        """
+        t.check_charges(charges, len(self._first) - 1)
+        listed = [_Charge(at, tuple(column)) for at, column in enumerate(charges.T.tolist())]
+        for before, after in pairwise(listed):
+            if after.values[: CHARGE["day"] + 1] < before.values[: CHARGE["day"] + 1]:
+                raise t.unsorted(after.at)
+        runs: dict[int, dict[int, list[_Charge]]] = defaultdict(dict)
+        for charge in listed:
+            runs[charge["person"]].setdefault(charge["item"], []).append(charge)
+        found: list[tuple[int, int, int]] = []
+        for of_person in runs.values():
+            for item, run in of_person.items():
+                for rule in self._named[self._first[item] : self._first[item + 1]]:
+                    met = [charge for charge in run if _applies(rule, charge)]
+                    found += [(rule.at, charge.at, fen) for charge, fen in _violations(rule, met, of_person)]
+        return np.array(found, np.int64).reshape(-1, len(t.HITS))
 
 
 def _applies(rule: _Rule, charge: _Charge) -> bool:
@@ -187,4 +193,4 @@ def _together(rule: _Rule, met: list[_Charge], of_person: dict[int, list[_Charge
     return found
 
 
-__all__ = ["CHARGES", "find", "part_of", "window_of"]
+__all__ = ["CHARGES", "Rules", "part_of", "window_of"]

@@ -6,7 +6,7 @@ import numpy as np
 from core_ext.rule_tables import WINDOWS, Int64s
 from ledger.policy_terms import INSUTYPES, MED_TYPES
 from ledger.supervision.book import Book
-from ledger.supervision.charges import MATERNITY, VISIT_COLUMNS, Bill, Hits, Visits, find_hits
+from ledger.supervision.charges import MATERNITY, VISIT_COLUMNS, WHOLE, Bill, Hits, Visits, find_hits
 from ledger.supervision.packs import Pack, case_line, day_number
 from ledger.supervision.terms import Case, CaseVisit, Rule
 
@@ -78,11 +78,8 @@ def breaches(book: Book, claim: BilledClaim, history: tuple[BilledClaim, ...] = 
         *(column[own].tolist() for column in (hits.rule, hits.kind, hits.line, hits.fen)), strict=True
     ):
         held = book.held[rule].rule
-        found.append(
-            Breach(
-                held.code, held.title, _DEFINITE[held.result], WINDOWS[kind], line - before if line >= 0 else line, fen
-            )
-        )
+        at = line - before if line != WHOLE else WHOLE
+        found.append(Breach(held.code, held.title, _DEFINITE[held.result], WINDOWS[kind], at, fen))
     return tuple(found)
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core_ext import rule_tables as t
+from core_ext.kernels import load
 from core_ext.layout import ABSENT
 from core_ext.rule_tables import CHARGE, RULES, WINDOWS
 from ledger.refusals import Refusal, Refused
@@ -66,6 +67,7 @@ class Book:
         self.source = np.array([at for _, _, at in rows], np.int64)
         self.first = np.searchsorted(self.rules[:, 0], np.arange(self._items + 1)).astype(np.int64)
         self.diagnosed = bool(self._diagnoses)
+        self.kernel = load("rules").Rules(self.rules, self.first, self.others)
         self._starts = _by_length(self._sets)
         self._diagnosis_starts = _by_length(self._diagnoses)
 

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core_ext.kernels import load
 from core_ext.layout import ABSENT
 from core_ext.reference.rules import part_of
 from core_ext.rule_tables import CHARGE, CHARGES, RULE, Int64s
@@ -213,7 +212,7 @@ def _order(person: Int64s, item: Int64s, day: Int64s) -> Int64s:
 def find_hits(book: Book, visits: Visits, bill: Bill) -> Hits:
     """Returns every violation of the book's rules, by rule and then in the order of charges."""
     charges = charges_of(book, visits, bill)
-    found = load("rules").find(charges.table, book.rules, book.first, book.others)
+    found = book.kernel.find(charges.table)
     row, at, fen = found[:, 0], found[:, 1], found[:, 2]
     kind = book.rules[row, RULE["window"]]
     visit, line = charges.visit[at], charges.line[at]

@@ -44,7 +44,7 @@ def rules_of(items: int, *rules: dict[str, object]) -> tuple[np.ndarray, np.ndar
 
 def found(twin: ModuleType, charges: np.ndarray, rule: dict[str, object], items: int = 3) -> list[tuple[int, int]]:
     """Returns (charge, fen) of each violation of one rule."""
-    hits = twin.find(charges, *rules_of(items, rule))
+    hits = twin.Rules(*rules_of(items, rule)).find(charges)
     return [(charge, fen) for _, charge, fen in hits.tolist()]
 
 
@@ -166,11 +166,11 @@ def test_what_cannot_be_is_refused(twin: ModuleType) -> None:
     rules = rules_of(1, {"op": t.TOTAL, "window": t.YEAR, "field": t.COUNT, "high": 0})
     backwards = np.ascontiguousarray(charges[:, ::-1])
     with pytest.raises(ValueError, match="charge 1: expected charges sorted"):
-        twin.find(backwards, *rules)
+        twin.Rules(*rules).find(backwards)
     with pytest.raises(ValueError, match="no charge with a negative amount"):
-        twin.find(charges_of({"amount": -1}), *rules)
+        twin.Rules(*rules).find(charges_of({"amount": -1}))
     with pytest.raises(OverflowError, match="charge 1: expected a total within 64 bits"):
-        twin.find(charges_of(*[{"cnt": 2**62}] * 2), *rules)
+        twin.Rules(*rules).find(charges_of(*[{"cnt": 2**62}] * 2))
 
 
 SMALL = st.integers(0, 3)
@@ -222,8 +222,8 @@ def test_both_twins_find_the_same(charges: list[dict], rules: list[dict], field:
         if rule["op"] == t.BETWEEN:
             rule["field"] = CHARGE[field]
     table, tables = charges_of(*charges), rules_of(4, *rules)
-    hits = compiled.find(table, *tables)
-    assert hits.tolist() == reference.find(table, *tables).tolist()
+    hits = compiled.Rules(*tables).find(table)
+    assert hits.tolist() == reference.Rules(*tables).find(table).tolist()
     assert all(0 <= fen <= table[CHARGE["amount"], charge] for _, charge, fen in hits.tolist())
 
 
@@ -233,6 +233,6 @@ def test_a_run_of_many_visits_is_numbered_right() -> None:
     visits = random.integers(0, 3_000, 10_000).tolist()
     charges = charges_of(*({"visit": visit, "day": 100 + at // 100} for at, visit in enumerate(visits)))
     rules = rules_of(1, {"op": t.TOTAL, "window": t.VISIT, "field": t.TIMES, "high": 4})
-    hits = compiled.find(charges, *rules)
+    hits = compiled.Rules(*rules).find(charges)
     assert len(hits) > 100
-    assert hits.tolist() == reference.find(charges, *rules).tolist()
+    assert hits.tolist() == reference.Rules(*rules).find(charges).tolist()
