@@ -220,3 +220,14 @@ def test_the_commands_check_show_test_and_generate(tmp_path: Path, capsys: pytes
     made = tmp_path / "made.toml"
     assert main(["rules", "generate", str(made), "--rules", "50"]) == 0
     assert main(["rules", "check", str(made)]) == 0
+
+
+def test_the_document_on_rules_shows_what_there_is(tmp_path: Path) -> None:
+    """docs/rules.md names every kind and form, its example is a pack without a fault whose cases come out."""
+    text = (Path(__file__).resolve().parents[2] / "docs" / "rules.md").read_text(encoding="utf-8")
+    for kind, forms in KINDS.items():
+        assert kind in text
+        assert all(by in text for by in forms)
+    document = text.split("```toml\n")[1].split("```")[0]
+    pack = read_pack(document, "docs/rules.md")
+    assert run_cases(pack, Book([pack])) == (2, [])
