@@ -25,6 +25,11 @@ KINDS = {
     "clawback": "追回应收",
     "owed": "应退参保地",
     "recoverable": "待退回",
+    "penalty": "违约金应收",
+    "penalty_income": "违约金",
+    "fine": "罚款应收（财政）",
+    "fine_income": "罚款（财政）",
+    "reward": "举报奖励（财政）",
     "account_balance": "个人账户余额",
     "account_opening": "个人账户期初",
 }

@@ -14,6 +14,7 @@ import ledger
 import projections
 from console import (
     balances,
+    casework,
     claims,
     clawbacks,
     demo,
@@ -44,7 +45,7 @@ PARAMETERS = Parameter(negative="")
 
 FAMILIES = (
     demo, upkeep, proofs, enactments, registers, claims, fee_lines, explanations, rules, reviews, statements, periods,
-    payments, clawbacks, balances, traces,
+    payments, clawbacks, casework, balances, traces,
 )  # fmt: skip
 
 

@@ -11,12 +11,14 @@ accumulators) · ``account-<token>`` · ``member-<token>`` · ``filing-<token>``
 ``command-<position>`` · ``job-<verb>-<digest>`` · ``institution-<code>`` · ``entitlement-<token>`` ·
 ``visit-<token>`` · ``enrolment-<region>-<insutype>`` · ``finding-<position of the claim>`` · ``price-cap-<item>`` ·
 ``drug-cap-<item>`` · ``rule-pack-<digest>`` · ``described-<token>`` · ``manual-<position of the claim>`` ·
-``review-<yyyymm>`` · ``violation-<yyyymm>-<token>-<rule>-<version>-<window>``.
+``review-<yyyymm>`` · ``violation-<yyyymm>-<token>-<rule>-<version>-<window>`` ·
+``case-terms-<digest>`` · ``docket-<case>`` · ``recovery-<kind>-<case>``.
 A decision (ClaimSettled, ClaimReversed) stands directly behind its ClaimFiled: position + 1.
 """
 
 from typing import TypeAlias
 
+from ledger.casework.events import CASEWORK_EVENTS
 from ledger.event import Event as Event
 from ledger.line_events import DrugCapSet, LinesDiffer, LinesFiled, PriceCapSet, TraceCodeRepeated
 from ledger.register_events import (
@@ -306,7 +308,11 @@ class PeriodClosed(Event, frozen=True):
 
 
 class PaymentInstructed(Event, frozen=True):
-    """Instructs what a closed period owes one payee; ``kind`` region pair or institution; fen."""
+    """Instructs what a closed period owes one payee; ``kind`` region pair or institution; fen.
+
+    ``amount_fen`` is fund and account less ``withheld_fen`` (deducted or offset before: it stands on the account
+    paid from already) and ``returned_fen`` (what the treatment region collected for the insured one).
+    """
 
     TOPIC = "payment-instructed/1"
     cause: int
@@ -319,6 +325,8 @@ class PaymentInstructed(Event, frozen=True):
     fund_fen: int
     account_fen: int
     amount_fen: int
+    withheld_fen: int = 0
+    returned_fen: int = 0
 
 
 class PaymentConfirmed(Event, frozen=True):
@@ -400,6 +408,7 @@ EVENTS: tuple[EventClass, ...] = (
     ViolationFound,
     ViolationLifted,
     PeriodReviewed,
+    *CASEWORK_EVENTS,
 )
 
 TOPICS: dict[str, EventClass] = {event.TOPIC: event for event in EVENTS}

@@ -109,6 +109,21 @@ def violation_stream(period: int, token: int, rule: str, version: bytes, window:
     return f"violation-{period:06d}-{token:09d}-{rule}-{version.hex()}-{window}"
 
 
+def case_terms_stream(digest: bytes) -> str:
+    """Returns the stream of a document of limits of cases."""
+    return f"case-terms-{digest.hex()}"
+
+
+def docket_stream(case: str) -> str:
+    """Returns the stream of a case of supervision."""
+    return f"docket-{case}"
+
+
+def recovery_stream(kind: int, case: str) -> str:
+    """Returns the stream of what a case brings of one kind: a case raises each kind once."""
+    return f"recovery-{kind}-{case}"
+
+
 def command_stream(position: int) -> str:
     """Returns the stream of a command: its own position names it."""
     return f"command-{position}"

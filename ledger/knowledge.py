@@ -7,7 +7,9 @@ appended since; nothing here comes from a projection.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from core_ext.layout import FUND_PARTS
 from ledger import periods
+from ledger.casework.events import RecoveryRaised, RecoveryReversed
 from ledger.events import ClawbackRaised, JobAbandoned, JobCompleted, JobStarted, PolicyEnacted
 from ledger.mapper import decode_event
 from ledger.person_years import PersonYears
@@ -85,7 +87,7 @@ class Knowledge:
 
 
 def recovered_by_claim(reader: "Reader") -> dict[int, list[int]]:
-    """Returns what clawbacks took back from each fund of a claim (AMOUNTS[1:9] order, fen), by its position."""
+    """Returns what was taken back from each fund of a claim (AMOUNTS[1:9] order, fen), by its position."""
     recovered: dict[int, list[int]] = {}
     for _, _, _, topic, state in streams_with_prefix(reader, "clawback"):
         if topic == ClawbackRaised.TOPIC:
@@ -93,6 +95,28 @@ def recovered_by_claim(reader: "Reader") -> dict[int, list[int]]:
             assert isinstance(event, ClawbackRaised)
             before = recovered.get(event.claim, [0] * len(event.funds))
             recovered[event.claim] = [a + b for a, b in zip(before, event.funds, strict=True)]
+    for claim, funds in recovered_by_cases(reader).items():
+        before = recovered.get(claim, [0] * len(funds))
+        recovered[claim] = [a + b for a, b in zip(before, funds, strict=True)]
+    return recovered
+
+
+def recovered_by_cases(reader: "Reader") -> dict[int, list[int]]:
+    """Returns what cases took back from each fund of a claim, less what was reversed, by its position."""
+    raised: dict[str, RecoveryRaised] = {}
+    recovered: dict[int, list[int]] = {}
+    for _, stream, _, topic, state in streams_with_prefix(reader, "recovery"):
+        if topic not in (RecoveryRaised.TOPIC, RecoveryReversed.TOPIC):
+            continue
+        event = decode_event(topic, state)
+        if isinstance(event, RecoveryRaised):
+            raised[stream] = event
+            shares = [part[4] for part in event.parts]
+        else:
+            assert isinstance(event, RecoveryReversed)
+            shares = [-(a + b) for a, b in zip(event.cancelled, event.repaid, strict=True)]
+        for (claim, _, fund, _, _), fen in zip(raised[stream].parts, shares, strict=bool(raised[stream].parts)):
+            recovered.setdefault(claim, [0] * len(FUND_PARTS))[fund] += fen
     return recovered
 
 

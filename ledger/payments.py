@@ -23,7 +23,10 @@ KINDS = {
 
 
 class Due(msgspec.Struct, frozen=True):
-    """Is what one payer owes one payee for a period: acts, fund and account parts in fen."""
+    """Is what one payer owes one payee for a period: acts, fund and account parts in fen.
+
+    ``withheld_fen`` and ``returned_fen`` come off it, as in PaymentInstructed.
+    """
 
     kind: int
     payer: int
@@ -31,11 +34,18 @@ class Due(msgspec.Struct, frozen=True):
     acts: int
     fund_fen: int
     account_fen: int
+    withheld_fen: int = 0
+    returned_fen: int = 0
 
     @property
     def amount_fen(self) -> int:
-        """Returns fund and account parts together."""
-        return self.fund_fen + self.account_fen
+        """Returns fund and account parts together, less what comes off."""
+        return self.fund_fen + self.account_fen - self.withheld_fen - self.returned_fen
+
+    @property
+    def moves(self) -> bool:
+        """Returns whether there is anything to instruct, were it only that all of it is withheld."""
+        return bool(self.amount_fen or self.withheld_fen or self.returned_fen)
 
 
 @dataclass(slots=True)
@@ -65,7 +75,7 @@ def decide_instruct(
     """
     if not closed:
         return Refusal.PERIOD_NOT_CLOSED
-    moving = {stream: due for stream, due in dues.items() if due.amount_fen != 0}
+    moving = {stream: due for stream, due in dues.items() if due.moves}
     if not moving:
         return Refusal.POSTINGS_EMPTY
     fresh = [stream for stream in moving if stream not in paid]
@@ -86,6 +96,8 @@ def decide_instruct(
                 due.fund_fen,
                 due.account_fen,
                 due.amount_fen,
+                due.withheld_fen,
+                due.returned_fen,
             ),
         )
         for stream in fresh

@@ -14,18 +14,22 @@ institution payment confirmed   transit:T:X +a · bank:T −a
 clawback raised, own city       clawback:T:X +a · expense:I:k −split_k
 clawback raised, off site       clawback:T:X +a · owed:T:I −a, and recoverable:I:T +a · expense:I:k −split_k
 clawback collected              bank:T +a · clawback:T:X −a
+returned in a region payment    due:I:T +r · recoverable:I:T −r, and owed:T:I +r · receivable:T:I −r
 opening balance                 the postings it states
 opening account                 account_balance:members:310200 −b · account_opening:members:310200 +b
 ==============================  =====================================================================
 
 A personal account is a liability to its holder. The event that opens one names a token and no region, so all
 openings stand in one book of their own, ``members``, against a counter account that says what was taken over.
+What cases bring posts as ``ledger.casework.postings`` says.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from core_ext.layout import AMOUNT, AMOUNTS, FUND_PARTS
+from ledger.casework.events import RecoveryRaised
+from ledger.casework.postings import FOLLOWING, MOVING, entries_of
 from ledger.events import (
     PAYMENT_REGION,
     ClaimFiled,
@@ -54,7 +58,7 @@ FUND_CODES = {
 ACCOUNT_CODE = 310200
 
 #: What an event needs beside itself: the facts of its claim, or the event that opened its payment or clawback.
-Opened: TypeAlias = ClaimFiled | PaymentInstructed | ClawbackRaised
+Opened: TypeAlias = ClaimFiled | PaymentInstructed | ClawbackRaised | RecoveryRaised
 
 T = TypeVar("T")
 
@@ -84,7 +88,7 @@ def postings(event: Event, opened: Opened | None = None) -> list[Posting]:
     """Returns what an event posts, zero amounts left out; nothing for an event that moves no money.
 
     ``opened`` is the ClaimFiled of a decision or of a raised clawback, the PaymentInstructed of a confirmation,
-    the ClawbackRaised of a collection. Raises TypeError for another one.
+    the ClawbackRaised or RecoveryRaised of what follows it. Raises TypeError for another one.
     """
     match event:
         case ClaimSettled() | ClaimReversed():
@@ -109,6 +113,9 @@ def postings(event: Event, opened: Opened | None = None) -> list[Posting]:
                 Posting(f"account_balance:members:{ACCOUNT_CODE}", -event.balance_fen),
                 Posting(f"account_opening:members:{ACCOUNT_CODE}", event.balance_fen),
             ]
+        case _ if isinstance(event, MOVING):
+            opener = _expect(opened, RecoveryRaised) if isinstance(event, FOLLOWING) else None
+            entries = [Posting(*entry) for entry in entries_of(event, opener)]
         case _:
             entries = []
     return [entry for entry in entries if entry.amount_fen]
@@ -119,7 +126,11 @@ def moved_fen(event: Event) -> int:
     match event:
         case ClaimSettled() | ClaimReversed():
             return sum(abs(event.amounts[at]) for at in FUND_PARTS) + abs(event.amounts[_ACCT])
-        case PaymentInstructed() | PaymentConfirmed() | ClawbackRaised() | ClawbackCollected():
+        case PaymentInstructed():
+            return abs(event.amount_fen) + abs(event.returned_fen)
+        case PaymentConfirmed() | ClawbackRaised() | ClawbackCollected():
+            return abs(event.amount_fen)
+        case _ if isinstance(event, MOVING):
             return abs(event.amount_fen)
         case OpeningBalance():
             return sum(abs(amount_fen) for _, amount_fen in event.postings)
@@ -149,11 +160,13 @@ def check(entries: Sequence[Posting], moved: int, per_book: bool = True) -> None
 def checked_postings(event: Event, opened: Opened | None = None) -> list[Posting]:
     """Returns what an event posts once it is known to balance; raises Refused as ``check`` does.
 
-    A payment or a clawback of zero is refused: it would be an instruction without money. An opening balance is
-    as given and balances over all its books.
+    A payment or a clawback of zero is refused: it would be an instruction without money, unless all
+    of a payment was withheld. An opening balance is as given and balances over all its books.
     """
     moved = moved_fen(event)
-    if isinstance(event, (PaymentInstructed, PaymentConfirmed, ClawbackRaised, ClawbackCollected)) and not moved:
+    withheld = isinstance(event, PaymentInstructed) and event.withheld_fen
+    money = (PaymentInstructed, PaymentConfirmed, ClawbackRaised, ClawbackCollected, *MOVING)
+    if isinstance(event, money) and not moved and not withheld:
         raise Refused(Refusal.POSTINGS_EMPTY, f"{event.TOPIC}: expected an amount other than 0 fen, got 0")
     entries = postings(event, opened)
     check(entries, moved, per_book=not isinstance(event, OpeningBalance))
@@ -184,7 +197,12 @@ def _claim(amounts: Sequence[int], filed: ClaimFiled) -> list[Posting]:
 def _instructed(event: PaymentInstructed) -> list[Posting]:
     payer, payee, a = f"{event.payer:06d}", event.payee, event.amount_fen
     owed = "due" if event.kind == PAYMENT_REGION else "payable"
-    return [Posting(f"{owed}:{payer}:{payee}", a), Posting(f"transit:{payer}:{payee}", -a)]
+    r = event.returned_fen
+    entries = [Posting(f"{owed}:{payer}:{payee}", a + r), Posting(f"transit:{payer}:{payee}", -a)]
+    if r:
+        entries += [Posting(f"recoverable:{payer}:{payee}", -r), Posting(f"owed:{payee}:{payer}", r)]
+        entries.append(Posting(f"receivable:{payee}:{payer}", -r))
+    return entries
 
 
 def _confirmed(a: int, instructed: PaymentInstructed) -> list[Posting]:

@@ -78,6 +78,23 @@ class Refusal(IntEnum):
     RULES_INVALID = 160
     RULES_NOT_ENACTED = 161
     RULES_OUT_OF_ORDER = 162
+    # cases and what they bring
+    CASE_STAGE = 170
+    CASE_SAME_PERSON = 171
+    CASE_AMOUNT = 172
+    CASE_MIXED = 173
+    CASE_TERMS_MISSING = 174
+    CASE_NOT_CLOSED = 175
+    CASE_EVIDENCE = 176
+    CASE_LATE = 177
+    CASE_OWNER = 178
+    CASE_PANEL = 179
+    FINE_OUT_OF_RANGE = 180
+    INSTALMENTS_WRONG = 181
+    CASE_TERMS_INVALID = 182
+    CASE_DAY = 183
+    REWARD_TOO_LARGE = 184
+    REVERSED_TOO_MUCH = 185
 
     @property
     def code(self) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ledger.keys import institution_stream
+from ledger.refusals import Refusal, Refused
 from ledger.register_events import (
     STATUS_ACTIVE,
     STATUS_ENDED,
@@ -163,3 +164,21 @@ def _put(tx: "Transaction", fresh: dict[tuple[str, int], Institution]) -> None:
         ],
         REPLACE,
     )
+
+
+def change_status(
+    tx: "Transaction", cause: int, row: int, own: str, begin: int, status: int, reason: str
+) -> InstitutionSuspended | InstitutionTerminated:
+    """Returns the suspension or termination of an institution from a day on, and writes its register beside it.
+
+    Raises Refused (institution_unknown) for a code that is not registered by that day.
+    """
+    found = {int(day): _stored(values) for _, day, *values in tx.lookup("institution", "code", COLUMNS, [own])}
+    before = _on(found, begin)
+    if before is None:
+        raise Refused(
+            Refusal.INSTITUTION_UNKNOWN, f"expected an institution registered by {begin}, got {own}: register it first"
+        )
+    _put(tx, {(own, begin): before._replace(status=status)})
+    kind = InstitutionSuspended if status == STATUS_SUSPENDED else InstitutionTerminated
+    return kind(cause, row, own, begin, reason)

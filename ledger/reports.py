@@ -106,6 +106,8 @@ class Payment(msgspec.Struct, frozen=True):
     account_fen: int
     amount_fen: int
     receipt: str
+    withheld_fen: int = 0
+    returned_fen: int = 0
 
     @classmethod
     def of(cls, key: str, state: PaymentState) -> "Payment":
@@ -125,6 +127,8 @@ class Payment(msgspec.Struct, frozen=True):
             event.account_fen,
             event.amount_fen,
             receipt,
+            event.withheld_fen,
+            event.returned_fen,
         )
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ledger.casework.events import RecoveryRaised
+from ledger.casework.postings import FOLLOWING, MOVING
 from ledger.events import (
     ClaimFiled,
     ClawbackCollected,
@@ -26,7 +28,10 @@ if TYPE_CHECKING:
 BALANCE = Table("balance", ("account",), ("amount_fen",), Mode.ADD, {"account": "text"})
 
 #: The events beside acts that post.
-MONEY = (PaymentInstructed, PaymentConfirmed, ClawbackRaised, ClawbackCollected, OpeningBalance, OpeningAccount)
+MONEY = (
+    *(PaymentInstructed, PaymentConfirmed, ClawbackRaised, ClawbackCollected, OpeningBalance, OpeningAccount),
+    *MOVING,
+)
 
 
 def fold(_: "Reader", page: Page) -> list[Change]:
@@ -47,9 +52,10 @@ def with_opened(reader: "Reader", events: Iterable[Placed]) -> list[tuple[Placed
     Raises StoreError where that event is not in the log.
     """
     money = [placed for placed in events if isinstance(placed.event, MONEY)]
-    streams = sorted({p.stream for p in money if isinstance(p.event, PaymentConfirmed | ClawbackCollected)})
+    followers = (PaymentConfirmed, ClawbackCollected, *FOLLOWING)
+    streams = sorted({p.stream for p in money if isinstance(p.event, followers)})
     claims = sorted({p.event.claim for p in money if isinstance(p.event, ClawbackRaised)})
-    topics = {"payment": PaymentInstructed.TOPIC, "clawback": ClawbackRaised.TOPIC}
+    topics = {"payment": PaymentInstructed.TOPIC, "clawback": ClawbackRaised.TOPIC, "recovery": RecoveryRaised.TOPIC}
     openers: dict[str | int, Event] = {}
     if streams:
         for stream, (_, state) in reader.first_events(streams).items():
@@ -69,6 +75,8 @@ def _opener(placed: Placed, openers: dict[str | int, Event]) -> Opened | None:
         key, expected = placed.stream, PaymentInstructed
     elif isinstance(event, ClawbackCollected):
         key, expected = placed.stream, ClawbackRaised
+    elif isinstance(event, FOLLOWING):
+        key, expected = placed.stream, RecoveryRaised
     else:
         return None
     opener = openers.get(key)
@@ -77,5 +85,5 @@ def _opener(placed: Placed, openers: dict[str | int, Event]) -> Opened | None:
         raise StoreError(
             f"position {placed.position}: expected a {expected.TOPIC} behind {event.TOPIC}, at {key!r}, got {got}"
         )
-    assert isinstance(opener, ClaimFiled | PaymentInstructed | ClawbackRaised)
+    assert isinstance(opener, ClaimFiled | PaymentInstructed | ClawbackRaised | RecoveryRaised)
     return opener

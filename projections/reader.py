@@ -22,6 +22,7 @@ from projections.tracing import LISTED, Tracer
 
 if TYPE_CHECKING:
     from ledger.store import Reader, Store
+    from projections.casework.docket import CaseLine, Recoveries
     from projections.checkpoint import Checkpoint
     from projections.claim_findings import ClaimFinding
     from projections.evidence import Proof
@@ -134,6 +135,20 @@ class Projections:
 
         with self._store.read() as reader:
             return totals(reader, period)
+
+    def cases(self, on: int, due: bool = False) -> "list[CaseLine]":
+        """Returns every case as it stands, in the order they were opened; ``due``: only those late on a day."""
+        from projections.casework.docket import cases
+
+        with self._store.read() as reader:
+            return cases(reader, on, due)
+
+    def recoveries(self, on: int, by: str = "kind") -> "Recoveries":
+        """Returns the money of cases, kinds apart, by ``kind``, ``debtor`` or ``debtors`` (institutions, persons)."""
+        from projections.casework.docket import recoveries
+
+        with self._store.read() as reader:
+            return recoveries(reader, on, by)
 
     def events(self, after: int = 0) -> Iterator[PositionedEvent]:
         """Yields the events behind position ``after`` up to the present head, in log order, for a host's followers."""

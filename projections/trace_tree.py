@@ -28,6 +28,8 @@ class Payment(msgspec.Struct, frozen=True):
     amount_fen: int
     confirmed: int
     receipt: str
+    withheld_fen: int = 0
+    returned_fen: int = 0
 
 
 class Collection(msgspec.Struct, frozen=True):
@@ -110,8 +112,10 @@ class PaymentTrace(msgspec.Struct, frozen=True, tag="payment"):
 
     @property
     def agrees(self) -> bool:
-        """Returns whether the claims' dues sum to the amount instructed."""
-        return self.claims_fen == self.payment.amount_fen and self.claims_count == self.payment.acts
+        """Returns whether the claims' dues sum to the amount instructed and what came off it."""
+        paid = self.payment
+        due_fen = paid.amount_fen + paid.withheld_fen + paid.returned_fen
+        return self.claims_fen == due_fen and self.claims_count == paid.acts
 
 
 class ClawbackTrace(msgspec.Struct, frozen=True, tag="clawback"):

@@ -181,6 +181,8 @@ class Tracer:
             instructed.amount_fen,
             confirmed,
             receipt,
+            instructed.withheld_fen,
+            instructed.returned_fen,
         )
 
     def _codes(self, key: str) -> list[Found]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from core_ext.layout import FUND_PARTS
 from ledger import clawbacks, explain, payments
+from ledger.casework.carrying import carried, settle_carried
 from ledger.events import ClaimFiled, ClaimReversed
 from ledger.keys import clawback_stream
 from ledger.lookup import find_claim
@@ -38,7 +39,10 @@ class Money(Base):
             if closed:
                 pages = read_acts(tx, after=state.opened[period], stop=state.closed[period])
                 figures = fold_period(pages, period)
-                dues = {payments.due_stream(period, due): due for due in figures.dues(kinds)}
+                owed = carried(tx)
+                dues = {
+                    payments.due_stream(period, due): due for due in settle_carried(figures.dues(kinds), owed, kinds)
+                }
             cause, command = self.command(tx, "pay", reason, {"period": period, "to": to})
             decided = payments.decide_instruct(period, closed, dues, tx.stream_heads(list(dues)), cause)
             if isinstance(decided, Refusal):

@@ -1,0 +1,1 @@
+"""Lists cases and what they brought, straight from their streams."""
