@@ -26,6 +26,7 @@ from console import (
     payments,
     periods,
     proofs,
+    recoveries,
     registers,
     reviews,
     rules,
@@ -45,7 +46,7 @@ PARAMETERS = Parameter(negative="")
 
 FAMILIES = (
     demo, upkeep, proofs, enactments, registers, claims, fee_lines, explanations, rules, reviews, statements, periods,
-    payments, clawbacks, casework, balances, traces,
+    payments, clawbacks, casework, recoveries, balances, traces,
 )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from core_ext.reference import codec as reference
 from core_ext.text import Texts, texts_from_list, to_list
 from ledger import columnar
 from ledger.columnar import decode_columns, encode_columns, layout_of
+from ledger.casework.events import CASEWORK_EVENTS
 from ledger.events import (
     EVENTS,
     ClaimFiled,
@@ -102,7 +103,7 @@ def test_all_events_of_volume_are_columnar() -> None:
         JobBatch,
         PolicyEnacted,
         OpeningBalance,
-    } | registers
+    } | registers | {event for event in CASEWORK_EVENTS if not is_columnar(event)}
     with pytest.raises(
         TypeError, match=r"OpeningBalance\.postings: expected int, str, bytes or an array of known width"
     ):
