@@ -16,6 +16,7 @@ from console import (
     balances,
     claims,
     clawbacks,
+    clearing,
     demo,
     enactments,
     explanations,
@@ -41,7 +42,8 @@ Exit status: 0 done; 1 a check found something; 2 the request was refused, nothi
 PARAMETERS = Parameter(negative="")
 
 FAMILIES = (
-    demo, upkeep, proofs, enactments, registers, claims, fee_lines, explanations, statements, periods, payments,
+    demo, upkeep, proofs, enactments, registers, claims, fee_lines, explanations, statements, periods, clearing,
+    payments,
     clawbacks, balances, traces,
 )  # fmt: skip
 

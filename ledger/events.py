@@ -10,12 +10,19 @@ accumulators) · ``account-<token>`` · ``member-<token>`` · ``filing-<token>``
 ``period-<yyyymm>`` · ``payment-<kind>-<yyyymm>-<payer>-<payee>`` · ``clawback-<case>`` · ``opening-balances`` ·
 ``command-<position>`` · ``job-<verb>-<digest>`` · ``institution-<code>`` · ``entitlement-<token>`` ·
 ``visit-<token>`` · ``enrolment-<region>-<insutype>`` · ``finding-<position of the claim>`` · ``price-cap-<item>`` ·
-``drug-cap-<item>``.
+``drug-cap-<item>`` · ``clearing-terms``.
 A decision (ClaimSettled, ClaimReversed) stands directly behind its ClaimFiled: position + 1.
 """
 
 from typing import TypeAlias
 
+from ledger.clearing.events import (
+    ClearingChecked,
+    ClearingDrafted,
+    ClearingSigned,
+    ClearingTermsSet,
+    ClearingWithdrawn,
+)
 from ledger.event import Event as Event
 from ledger.line_events import DrugCapSet, LinesDiffer, LinesFiled, PriceCapSet, TraceCodeRepeated
 from ledger.register_events import (
@@ -385,6 +392,11 @@ EVENTS: tuple[EventClass, ...] = (
     TraceCodeRepeated,
     PriceCapSet,
     DrugCapSet,
+    ClearingTermsSet,
+    ClearingDrafted,
+    ClearingChecked,
+    ClearingSigned,
+    ClearingWithdrawn,
 )
 
 TOPICS: dict[str, EventClass] = {event.TOPIC: event for event in EVENTS}

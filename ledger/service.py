@@ -7,6 +7,7 @@ store again in the child. Nothing is read from the environment; the clock is the
 import time
 
 from ledger.verbs.claims import Claims
+from ledger.verbs.clearing import Clearings
 from ledger.verbs.money import Money
 from ledger.verbs.periods import Periods
 from ledger.verbs.policies import Policies
@@ -17,7 +18,7 @@ def wall_clock_us() -> int:
     return time.time_ns() // 1000
 
 
-class Ledger(Policies, Claims, Periods, Money):
+class Ledger(Policies, Claims, Periods, Clearings, Money):
     """Is an open ledger. Use it as a context manager; every method refuses with ``Refused`` and then wrote nothing."""
 
     def __enter__(self) -> "Ledger":

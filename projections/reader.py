@@ -13,6 +13,7 @@ from ledger.mapper import decode_event
 from projections import balances, claim_findings, line_index, proof, statement, trace
 from projections.as_of import position_at
 from projections.catch_up import Progress, catch_up, ensure, rebuild
+from projections.clearing import lines
 from projections.pages import PAGE_EVENTS, read_page
 from projections.proof import Tree
 from projections.statement import Statement, statement_of
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
     from ledger.store import Reader, Store
     from projections.checkpoint import Checkpoint
     from projections.claim_findings import ClaimFinding
+    from projections.clearing.sheets import Issued
     from projections.evidence import Proof
     from projections.findings import Finding
     from projections.signing import PublicKey, Signer
 
 SELECT_POSITION = "SELECT position FROM projection WHERE name = ?"
 
-MODELS = (balances.MODEL, proof.MODEL, statement.MODEL, trace.MODEL, line_index.MODEL)
+MODELS = (balances.MODEL, proof.MODEL, statement.MODEL, trace.MODEL, line_index.MODEL, lines.MODEL)
 
 
 class Balances(msgspec.Struct, frozen=True):
@@ -107,6 +109,17 @@ class Projections:
         with self._store.read() as reader:
             rows = reader.query(statement.LINE.select())
             return statement_of(rows, period, region, _position(reader, statement.MODEL.name))
+
+    def issue(self, kind: str, period: int, region: int | None = None, *, position: int | None = None) -> "Issued":
+        """Returns a clearing statement (清算表) of a kind: of a closed period as of where its clearing stands.
+
+        A past ``position`` draws up the statement that was issued then. Raises StatementError.
+        """
+        from projections.clearing.issue import issue
+
+        catch_up(self._store, [proof.MODEL, trace.MODEL, lines.MODEL], page_events=self._page_events)
+        with self._tree() as (tree, reader):
+            return issue(reader, tree, kind, period, region, position)
 
     def trace(self, key: str | int, listed: int = LISTED) -> Trace:
         """Returns everything a key leads to, at most ``listed`` claims a list; an int is a log position."""

@@ -14,6 +14,8 @@ from ledger.refusals import Refused, StoreError
 from projections import balances, line_index, statement, trace
 from projections.act_postings import act_postings
 from projections.balances import BALANCE, with_opened
+from projections.clearing import lines
+from projections.clearing.lines import LINE as CLEARING_LINE
 from projections.findings import Findings
 from projections.log_scan import ReadPage
 from projections.pages import Placed
@@ -36,7 +38,7 @@ class RowChecks:
         self._reader = reader
         self._at = at
         self._found = found
-        self._tables: dict[str, Rows] = {BALANCE.name: {}, LINE.name: {}}
+        self._tables: dict[str, Rows] = {BALANCE.name: {}, LINE.name: {}, CLEARING_LINE.name: {}}
         self._acts: dict[int, tuple[Row | None, Row | None]] = {}
         self._streams: dict[str, int] = {}
         self._untold: list[int] = []
@@ -45,6 +47,8 @@ class RowChecks:
         """Adds a page to the rebuilt tables and compares the trace rows of its positions."""
         if page.stop <= self._at[statement.MODEL.name]:
             apply(self._tables, statement.fold(self._reader, page))
+        if page.stop <= self._at[lines.MODEL.name]:
+            apply(self._tables, lines.fold(self._reader, page))
         if page.stop <= self._at[balances.MODEL.name]:
             sums = act_postings(page.acts)
             for account, amount_fen in posted:
@@ -129,6 +133,9 @@ class RowChecks:
                 self._correct(BALANCE, self._stream_is(stream), -1, culprit, explained)
         self._compare(BALANCE, explained[BALANCE.name])
         self._compare(LINE, explained[LINE.name])
+        if not self._found.positions():
+            # What an altered event was cannot be told here: the trace does not keep every dimension.
+            lines.check_rows(self._reader, self._tables[CLEARING_LINE.name].items(), self._found)
 
     @property
     def _traced(self) -> bool:

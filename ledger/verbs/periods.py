@@ -21,7 +21,7 @@ class Periods(Base):
     def close(self, period: int, *, reason: str = "") -> Closed:
         """Closes a clearing period and freezes its statement; later claims of its months book into the next one."""
         from ledger.acts import read_acts
-        from ledger.clearing import fold_period
+        from ledger.clearing.figures import fold_period
 
         with self.transaction() as tx:
             state, unfinished = self.knowledge.periods, unfinished_jobs(tx)

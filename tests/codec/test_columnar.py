@@ -15,6 +15,7 @@ from core_ext.layout import ABSENT, ACCUMULATORS, AMOUNTS, FACTS, HOW
 from core_ext.reference import codec as reference
 from core_ext.text import Texts, texts_from_list, to_list
 from ledger import columnar
+from ledger.clearing.events import ClearingDrafted
 from ledger.columnar import decode_columns, encode_columns, layout_of
 from ledger.events import (
     EVENTS,
@@ -97,7 +98,7 @@ def is_columnar(event: EventClass) -> bool:
 
 def test_all_events_of_volume_are_columnar() -> None:
     """Only events that come one at a time may hold what has no column form."""
-    registers = {EnrolmentRuleSet, InstitutionRegistered, InstitutionChanged, FilingEnded}
+    registers = {ClearingDrafted, EnrolmentRuleSet, InstitutionRegistered, InstitutionChanged, FilingEnded}
     assert {event for event in EVENTS if not is_columnar(event)} == {
         JobBatch,
         PolicyEnacted,
