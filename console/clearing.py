@@ -58,7 +58,8 @@ def draft(*, period: Period, options: Options = NO_OPTIONS) -> None:
 def check(*, period: Period, lang: Literal["zh", "en"] = "zh", options: Options = NO_OPTIONS) -> None:
     """Confirm a clearing drawn up, and show what is out of line with the periods before.
 
-    `statement --kind variance` shows it without confirming, and `withdraw` takes the confirmation back. Claims carried beyond the terms are refused without `--reason`.
+    `statement --kind variance` shows it without confirming, and `withdraw` takes the confirmation back. Claims
+    carried beyond the terms are refused without `--reason`.
 
     Parameters
     ----------

@@ -53,6 +53,7 @@ def issue(
         raise StatementError(f"{kind}: expected --region REGION, a six-digit code, got none")
     of = context(reader, period, region, position)
     sheets = KINDS[kind](of)
+    _check_total(of, kind, sheets)
     state = of.state
     return Issued(
         kind=kind,
@@ -69,6 +70,17 @@ def issue(
         remarks=of.remarks(),
         sheets=sheets,
     )
+
+
+def _check_total(of: Context, kind: str, sheets: tuple[Sheet, ...]) -> None:
+    """Checks that what is due sums to the period's own totals, another way; raises StatementError where it does not."""
+    if kind not in ("pairs", "provinces") and (kind != "institutions" or of.region is not None):
+        return
+    (sheet,) = sheets
+    wanted = sum(of.lines().sums((), ("fund_pay_sumamt", "acct_pay"), of.region)[0])
+    got = sheet.totals[sheet.columns.index("due_fen")]
+    if got != wanted:
+        raise StatementError(f"{kind} of {of.period}: expected {wanted} fen due in all, got {got}: run verify")
 
 
 def _recorded_at(reader: "Reader", position: int) -> int:

@@ -47,7 +47,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def write_workbook(issued: Issued, lang: str) -> bytes:
     """Returns the workbook's bytes; raises StatementError for more rows than a sheet holds.
 
-    Every total is a formula with the statement's own sum as its value; rows that do not come to it raise ValueError.
+    Every total is a formula with the statement's own sum as its value.
     """
     from xlsxwriter import Workbook
 

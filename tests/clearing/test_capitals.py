@@ -56,7 +56,7 @@ def read(text: str) -> int:
 
 
 def yuan_read(text: str) -> int:
-    """Returns ``read`` of capitals whose 亿 and 万 are taken apart first: 万 above 亿 multiplies what follows by both."""
+    """Returns ``read`` of capitals taken apart at 亿 first: 万 before it multiplies by both."""
     whole, mark, rest = text.partition("元")
     if not mark:
         return read(text)

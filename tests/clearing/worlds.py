@@ -10,9 +10,9 @@ from tests.ledger.worlds import opened, sign
 
 PERIOD = 202403
 SHANWEI, TAIAN = 441500, 370900
-#: Whose residents, and whose claims, are taken for the two cities': prefixes of insured and of treatment codes.
-INSURED = {"4401": "4415", "4402": "4415", "4403": "4415", "3701": "3709", "3702": "3709"}
-TREATED = {"4404": "4415", "4418": "4415", "3703": "3709", "3704": "3709"}
+#: The provinces whose residents, and whose claims, are taken for the two cities'.
+INSURED = {"13": "4415", "14": "4415", "43": "4415", "22": "3709", "23": "3709"}
+TREATED = {"13": "3709", "33": "4415", "36": "4415", "22": "4415", "14": "3709", "41": "3709"}
 
 Row = dict[str, str]
 
@@ -25,7 +25,7 @@ def gathered(path: Path, claims: int = 3_000, *, source_percent: int = 100, seed
         rows = list(csv.DictReader(file))
     for row in rows:
         for name, prefixes in (("insu_admdvs", INSURED), ("mdtrtarea_admvs", TREATED)):
-            row[name] = prefixes.get(row[name][:4], row[name][:4]) + row[name][4:]
+            row[name] = prefixes.get(row[name][:2], row[name][:4]) + row[name][4:]
     write(path, rows)
     return rows
 
