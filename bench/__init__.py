@@ -15,8 +15,9 @@ timed, and every round of a store begins with an empty one. Peaks of memory are 
 Names: ``settle`` the settle kernel over claims sorted by person · ``append`` blocks of events through a store's
 transaction, each durable when it returns · ``month`` a generated file through ``ledger.create``, ``enact``,
 ``intake`` and the statement of the period · ``codec`` columns to and from event states · ``parse`` a file to columns
-· ``fold`` claims to sums a pair of regions · ``proof`` events to leaves and root, and per store the tree built from
-its log. ``…vs_X`` is the time X takes over the time the ledger's own way takes.
+· ``fold`` claims to sums a pair of regions · ``clearing`` a closed month's statement of all pairs and one city's
+detail export in both roles · ``xlsx`` rows of a workbook · ``proof`` events to leaves and root, and per store the
+tree built from its log. ``…vs_X`` is the time X takes over the time the ledger's own way takes.
 ``append.*.vs_stock`` is the library's own recorder inserting the same rows, in transactions of as many events as it
 can take (``append.*.stock_events_per_transaction``).
 """

@@ -20,6 +20,8 @@ class Size:
     append_events: int
     append_transactions: int
     rounds: int
+    clearing_claims: int
+    workbook_rows: int
 
 
 SIZES = {
@@ -36,6 +38,8 @@ SIZES = {
             append_events=1_024,
             append_transactions=3,
             rounds=3,
+            clearing_claims=2_000,
+            workbook_rows=200,
         ),
         Size(
             name="real",
@@ -48,6 +52,8 @@ SIZES = {
             append_events=16_384,
             append_transactions=12,
             rounds=9,
+            clearing_claims=1_000_000,
+            workbook_rows=20_000,
         ),
     )
 }
