@@ -41,6 +41,7 @@ class Table:
     """Is a table of a read model: key columns first, then values; a column not in ``types`` is an integer.
 
     ``indexes`` are (suffix, columns, condition); an empty condition indexes every row.
+    ``clustered`` rows lie in the order of their key where the database can (SQLite): whole periods are read at once.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Table:
     mode: Mode
     types: dict[str, str] = field(default_factory=dict)
     indexes: tuple[tuple[str, str, str], ...] = ()
+    clustered: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -62,7 +64,8 @@ class Table:
         lines.append(f"PRIMARY KEY ({', '.join(self.key)})")
         if self.mode is Mode.ADD:
             lines += [f"CHECK ({name} BETWEEN {-LARGEST} AND {LARGEST})" for name in self.values]
-        created = [f"CREATE TABLE IF NOT EXISTS {self.name} ({', '.join(lines)})"]
+        placed = " WITHOUT ROWID" if self.clustered and dialect == "sqlite" else ""
+        created = [f"CREATE TABLE IF NOT EXISTS {self.name} ({', '.join(lines)}){placed}"]
         for suffix, columns, condition in self.indexes:
             where = f" WHERE {condition}" if condition else ""
             created.append(f"CREATE INDEX IF NOT EXISTS {self.name}_{suffix} ON {self.name} ({columns}){where}")

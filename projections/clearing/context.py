@@ -24,6 +24,12 @@ SELECT_TOPICS = (
 )
 
 
+TOTALS = (
+    *("fund_pay_sumamt", "acct_pay", "late_acts", "late_medfee_fen"),
+    *("assumed_claims", "assumed_medfee_fen", "unchecked_claims", "unchecked_medfee_fen"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Deduction:
     """Is an audit deduction (审核扣款) that falls into the period: a clawback raised before its cut-off."""
@@ -107,6 +113,11 @@ class Context:
             sums[pair] = sums.get(pair, 0) + each.raised.amount_fen
         return sums
 
+    @cached_property
+    def totals(self) -> dict[str, int]:
+        """Returns what the period's lines sum to: what is paid, and what a reader must know beside it."""
+        return dict(zip(TOTALS, self.lines().sums((), TOTALS, self.region)[0], strict=True))
+
     def quarantined(self) -> int:
         """Returns how many rows were quarantined between the cut-off before and this one."""
         topics = topics_of(JobBatch)
@@ -117,16 +128,15 @@ class Context:
 
     def remarks(self) -> tuple[tuple[str, int, int], ...]:
         """Returns what a reader must know beside the figures: (what, count, fen), what is nil left out."""
-        names = ("assumed_claims", "assumed_medfee_fen", "unchecked_claims", "unchecked_medfee_fen")
-        months = self.lines().sums(("month",), ("late_acts", "late_medfee_fen"), self.region)
-        late = [row for row in months if row[1]]
-        overdue = [row for row in late if self.terms.overdue(row[0], self.period)]
-        assumed, assumed_fen, unchecked, unchecked_fen = self.lines().sums((), names, self.region)[0]
+        totals = self.totals
+        late, late_fen = totals["late_acts"], totals["late_medfee_fen"]
+        months = self.lines().sums(("month",), ("late_acts", "late_medfee_fen"), self.region) if late else []
+        overdue = [row for row in months if row[1] and self.terms.overdue(row[0], self.period)]
         found = (
-            ("late", sum(row[1] for row in late), sum(row[2] for row in late)),
+            ("late", late, late_fen),
             ("overdue", sum(row[1] for row in overdue), sum(row[2] for row in overdue)),
-            ("assumed", assumed, assumed_fen),
-            ("unchecked", unchecked, unchecked_fen),
+            ("assumed", totals["assumed_claims"], totals["assumed_medfee_fen"]),
+            ("unchecked", totals["unchecked_claims"], totals["unchecked_medfee_fen"]),
             ("deducted", len(self.deductions), sum(each.raised.amount_fen for each in self.deductions)),
             ("quarantined", self.quarantined() if self.region is None else 0, 0),
         )

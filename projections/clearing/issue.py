@@ -77,8 +77,8 @@ def _check_total(of: Context, kind: str, sheets: tuple[Sheet, ...]) -> None:
     if kind not in ("pairs", "provinces") and (kind != "institutions" or of.region is not None):
         return
     (sheet,) = sheets
-    wanted = sum(of.lines().sums((), ("fund_pay_sumamt", "acct_pay"), of.region)[0])
-    got = sheet.totals[sheet.columns.index("due_fen")]
+    wanted, at = of.totals["fund_pay_sumamt"] + of.totals["acct_pay"], sheet.columns.index("due_fen")
+    got = sum(row[at] for row in sheet.rows)
     if got != wanted:
         raise StatementError(f"{kind} of {of.period}: expected {wanted} fen due in all, got {got}: run verify")
 

@@ -32,12 +32,13 @@ FUNDS = tuple(AMOUNTS[at] for at in FUND_PARTS)
 
 LINE = Table(
     "clearing_line",
-    ("period", "month", "insured_region", "treatment_region", "insutype", "med_type", "basis"),
+    ("period", "insured_region", "treatment_region", "insutype", "med_type", "month", "basis"),
     (
         *("settlements", "refunds", *MONEY, "late_acts", "late_medfee_fen"),
         *("assumed_claims", "assumed_medfee_fen", "unchecked_claims", "unchecked_medfee_fen"),
     ),
     Mode.ADD,
+    clustered=True,
 )
 
 
@@ -58,7 +59,7 @@ def fold_acts(reader: "Reader", acts: "Acts") -> list[Change]:
         ((acts.flags & flag) != 0).astype(np.int64) for flag in (FLAG_LATE, FLAG_ASSUMED, FLAG_NOT_CHECKED)
     )
     dimensions = [facts[:, FACT[name]] for name in ("insured_region", "treatment_region", "insutype", "med_type")]
-    keys = np.column_stack([acts.period, facts[:, FACT["setl_time"]] // 10**8, *dimensions, basis_of(reader, acts)])
+    keys = np.column_stack([acts.period, *dimensions, facts[:, FACT["setl_time"]] // 10**8, basis_of(reader, acts)])
     values = np.column_stack(
         [
             *(1 - refund, refund, medfee, facts[:, FACT["inscp_scp_amt"]], acts.booked[:, _PAID]),
@@ -99,6 +100,14 @@ def as_of(reader: "Reader", period: int, after: int, stop: int) -> list[tuple[in
     return sorted(key + values for key, values in rows.items() if key[0] == period)
 
 
+#: What SQL computes a dimension by that is no column. Kinds of care stay in the key's order, which needs no sorting.
+EXPRESSIONS = {
+    "clr_type": "med_type",
+    "insured_province": "insured_region / 10000 * 10000",
+    "treatment_province": "treatment_region / 10000 * 10000",
+}
+
+
 class Lines:
     """Answers sums over one period's lines, from the table or from lines read out of the log (``rows``)."""
 
@@ -116,7 +125,7 @@ class Lines:
         """
         if self._rows is not None:
             return self._folded(by, values, region)
-        keys = ", ".join(self._expression(name) for name in by)
+        keys = ", ".join(EXPRESSIONS.get(name, name) for name in by)
         sums = ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in values)
         where, params = "period = ?", [self._period]
         if region is not None:
@@ -126,18 +135,22 @@ class Lines:
         group = f" GROUP BY {places} ORDER BY {places}" if by else ""
         comma = ", " if by else ""
         rows = self._reader.query(f"SELECT {keys}{comma}{sums} FROM {LINE.name} WHERE {where}{group}", params)
-        return [tuple(cell or 0 for cell in row) for row in rows]
+        if not by:
+            # The sum over no rows at all is null.
+            return [tuple(cell or 0 for cell in row) for row in rows]
+        return self._typed(rows, by) if "clr_type" in by else rows
 
-    def _expression(self, name: str) -> str:
-        """Returns what SQL computes a dimension by; codes are integers of the terms, nothing else is spliced in."""
-        if name == "clr_type" and self._types:
-            cases = " ".join(f"WHEN {int(med)} THEN {int(clr)}" for med, clr in sorted(self._types.items()))
-            return f"CASE med_type {cases} ELSE med_type END"
-        return {
-            "clr_type": "med_type",
-            "insured_province": "insured_region / 10000 * 10000",
-            "treatment_province": "treatment_region / 10000 * 10000",
-        }.get(name, name)
+    def _typed(self, rows: list[tuple[int, ...]], by: Sequence[str]) -> list[tuple[int, ...]]:
+        """Returns rows summed by kind of care as rows by clearing type; most kinds are their own type."""
+        at, width = list(by).index("clr_type"), len(by)
+        if not any(row[at] in self._types for row in rows):
+            return rows
+        found: dict[tuple[int, ...], tuple[int, ...]] = {}
+        for row in rows:
+            key = (*row[:at], self._types.get(row[at], row[at]), *row[at + 1 : width])
+            old = found.get(key)
+            found[key] = row[width:] if old is None else tuple(a + b for a, b in zip(old, row[width:], strict=True))
+        return [key + values for key, values in sorted(found.items())]
 
     def _folded(self, by: Sequence[str], values: Sequence[str], region: int | None) -> list[tuple[int, ...]]:
         assert self._rows is not None

@@ -260,7 +260,7 @@ def test_an_edited_clearing_line_is_found(sqlite_url: str, tmp_path: Path) -> No
         with sqlite3.connect(tmp_path / "ledger.db") as raw:
             raw.execute("UPDATE clearing_line SET fund_pay_sumamt = fund_pay_sumamt + 1")
         (finding,) = read.verify()
-        assert finding.kind == "edited-row" and finding.where.startswith("clearing_line period=202401")
+        assert finding.kind == "edited-row" and finding.where.startswith("clearing_line period=202401 insured_region")
         assert (finding.expected, finding.got) == ("fund_pay_sumamt=600000", "fund_pay_sumamt=600001")
 
 

@@ -279,6 +279,7 @@ def test_small_tables_name_their_modes() -> None:
     assert modes == {
         "balance": Mode.ADD,
         "statement_line": Mode.ADD,
+        "clearing_line": Mode.ADD,
         "proof_tile": Mode.REPLACE,
         "trace_act": Mode.APPEND,
         "trace_event": Mode.APPEND,
