@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from core_ext.kernels import load
 from core_ext.layout import ACCUMULATORS, AMOUNTS, FACT, HOW
-from core_ext.text import to_list
+from core_ext.text import Texts, to_list
 from ledger.events import FLAG_ASSUMED, FLAG_LATE, FLAG_NOT_CHECKED
-from ledger.keys import YEARS, claim_stream
+from ledger.key_columns import claim_streams, message_keys
+from ledger.keys import YEARS
 from ledger.looking_up import look_up
 from ledger.originals import Originals, load_originals
 from ledger.plans import resolved
@@ -47,10 +48,12 @@ _KEYLESS = sum(1 << int(r) for r in (Refusal.ROW_SHAPE, Refusal.NOT_UTF8, Refusa
 class Batch:
     """Is a batch on its way: the source columns, what lookups added, and what the kernel decided.
 
+    ``streams`` are the claims' streams, ``messages`` the keys of their message ids (empty: none).
     All arrays have one row a claim; ``tail`` rows behind the claims are originals of refunds, loaded from the log.
     """
 
     columns: "ClaimColumns"
+    stream_texts: Texts
     streams: list[str]
     messages: list[str]
     persons: list[str]
@@ -128,13 +131,12 @@ def _begin(columns: "ClaimColumns", knowledge: "Knowledge") -> Batch:
     year = facts[:, FACT["setl_time"]] // 10**10
     out_of_time = ((year < FIRST_YEAR) | (year > LAST_YEAR)) & ((faults & (_KEYLESS | 1 << Refusal.BAD_DATE)) == 0)
     faults[out_of_time] |= 1 << Refusal.BAD_DATE
-    regions = facts[:, FACT["insured_region"]].tolist()
-    setl_ids = to_list(columns.texts["setl_id"])
-    streams = [claim_stream(region, setl_id) for region, setl_id in zip(regions, setl_ids, strict=True)]
+    streams = claim_streams(np.ascontiguousarray(facts[:, FACT["insured_region"]]), columns.texts["setl_id"])
     return Batch(
         columns=columns,
-        streams=streams,
-        messages=to_list(columns.texts["medins_setl_id"]),
+        stream_texts=streams,
+        streams=to_list(streams),
+        messages=to_list(message_keys(columns.texts["medins_setl_id"])),
         persons=to_list(columns.texts["psn_no"]),
         faults=faults,
         facts=facts,
@@ -185,7 +187,7 @@ def decide(tx: "Transaction", columns: "ClaimColumns", knowledge: "Knowledge", p
 def _find_known(tx: "Transaction", batch: Batch) -> None:
     """Marks rows whose key or message id is in the log: equal content is a duplicate, other content a conflict."""
     rows = np.flatnonzero((batch.faults & _KEYLESS) == 0).tolist()
-    known = tx.first_events([batch.streams[row] for row in rows])
+    known = tx.first_events(list(map(batch.streams.__getitem__, rows)))
     if known:
         for row in rows:
             hit = known.get(batch.streams[row])
@@ -195,7 +197,7 @@ def _find_known(tx: "Transaction", batch: Batch) -> None:
                 batch.duplicate_of[row] = hit[0]
             else:
                 batch.faults[row] |= 1 << Refusal.SETL_ID_CONFLICT
-    messages = tx.find_messages([m for row in rows if (m := batch.messages[row])])
+    messages = tx.find_messages(list(filter(None, map(batch.messages.__getitem__, rows))))
     if messages:
         for row in rows:
             if row not in batch.duplicate_of and batch.messages[row] in messages:

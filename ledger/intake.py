@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ledger import booking, writing
+from ledger.ahead import ahead
 from ledger.block import EventBlock
 from ledger.events import Event, JobAbandoned, JobBatch, JobCompleted, JobStarted
 from ledger.keys import job_stream
@@ -193,7 +194,7 @@ class ClaimJob(Job[ClaimColumns]):
 
     def batches(self, batch_rows: int) -> Iterator[ClaimColumns]:
         """Yields the file's claims in order, ``batch_rows`` at a time."""
-        return self.source.batches(batch_rows)
+        return ahead(self.source.batches(batch_rows))
 
     def book(self, tx: "Transaction", columns: ClaimColumns) -> None:
         """Decides and books the first claims of ``columns``, as many as can be decided together."""

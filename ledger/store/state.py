@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core_ext.layout import ACCUMULATORS
-from ledger.keys import message_key
 from ledger.refusals import StoreError
 
 if TYPE_CHECKING:
@@ -37,7 +36,8 @@ def packed(values: "Ints") -> list[bytes]:
         )
         body = table.tobytes()
         for at, row in enumerate(rows.tolist()):
-            states[row] = body[at * size : (at + 1) * size]
+            # Zeros at the end go without saying: what is short reads as zero there.
+            states[row] = body[at * size : (at + 1) * size].rstrip(b"\0")
     return states
 
 
@@ -98,9 +98,8 @@ class StateReader:
         return balances
 
     def find_messages(self, keys: Sequence[str]) -> dict[str, int]:
-        """Returns the position of every message known."""
-        stored = [message_key(key) for key in keys]
-        return {keys[i]: position for i, position in self._link.lookup("message", "msgid", "position", stored)}
+        """Returns the position of every message known; keys as ``ledger.keys.message_key`` forms them."""
+        return {keys[i]: position for i, position in self._link.lookup("message", "msgid", "position", keys)}
 
     def reversals(self, claims: "Sequence[int] | Ints") -> dict[int, int]:
         """Returns {position of the ClaimFiled: position of what reversed it} for the claims reversed."""
@@ -149,11 +148,10 @@ class StateWriter(StateReader):
 
     def add_messages(self, keys: Sequence[str], positions: "Sequence[int] | Ints") -> list[int]:
         """Notes messages that are not yet known and returns the indexes of those that are, earlier in the list or in
-        the store; their rows stay as they were."""
+        the store; their rows stay as they were. Keys as ``ledger.keys.message_key`` forms them."""
         at = np.asarray(positions, dtype=np.int64)
-        stored = [message_key(key) for key in keys]
         self._link.execute("SAVEPOINT messages")
-        if self._link.put("message", ("msgid", "position"), (stored, at), KEEP) == len(keys):
+        if self._link.put("message", ("msgid", "position"), (keys, at), KEEP) == len(keys):
             self._link.execute("RELEASE SAVEPOINT messages")
             return []
         # Which ones were there is asked only when some were: the common batch pays one insert a message.
@@ -165,7 +163,7 @@ class StateWriter(StateReader):
         for i, key in enumerate(keys):
             (present if key in seen else fresh).append(i)
             seen.add(key)
-        self._link.put("message", ("msgid", "position"), ([stored[i] for i in fresh], at[fresh]))
+        self._link.put("message", ("msgid", "position"), ([keys[i] for i in fresh], at[fresh]))
         return present
 
     def add_reversals(self, reversals: Sequence[tuple[int, int]]) -> None:
