@@ -61,8 +61,5 @@ def middle_first(texts: tuple[Int64s, Bytes], size: int, start: int, stop: int) 
     if not 0 <= start <= stop <= size:
         raise ValueError(f"expected 0 <= start <= stop <= size, got {start}, {stop}, {size}")
     return texts_from_list(
-        [
-            text[start:stop] + text[:start] + text[stop:] if len(text) == size else text
-            for text in to_list(texts)
-        ]
+        [text[start:stop] + text[:start] + text[stop:] if len(text) == size else text for text in to_list(texts)]
     )

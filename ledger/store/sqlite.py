@@ -3,9 +3,12 @@
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from functools import cache
+from itertools import chain, islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from eventsourcing.persistence import ConnectionPoolClosedError, ConnectionUnavailableError, InterfaceError
 
 from core_ext.kernels import load
@@ -14,7 +17,6 @@ from ledger.store.faults import Conflict
 from ledger.store.link import Backend, Link, Mode, Row
 from ledger.store.schema import sqlite_statements
 from ledger.store.sqlite_recorder import (
-    INSERT_EVENTS,
     LOCK_TIMEOUT_S,
     LedgerConnection,
     LedgerDatastore,
@@ -28,8 +30,12 @@ if TYPE_CHECKING:
     from ledger.store.link import Column, Keys
     from ledger.store.url import SQLiteURL
 
+#: Rows of one INSERT: past this many there is little left to save.
+ROWS_A_STATEMENT = 16
+
 HEAD = "SELECT size, recorded_at, tokens FROM log_head"
 WRITE_HEAD = "UPDATE log_head SET size = ?, recorded_at = ?, tokens = ?"
+EVENTS = "stored_events (notification_id, originator_id, originator_version, topic, state)"
 TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 
 
@@ -65,11 +71,25 @@ class SQLiteLink(Link):
         return self.query(f"SELECT k.key, {expression} FROM json_each(?) AS k", (_json_keys(keys),))
 
     def put(self, table: str, columns: Sequence[str], data: Sequence["Column"], conflict: str = "") -> int:
-        values: list[Any] = [column.tolist() if hasattr(column, "tolist") else column for column in data]
-        places = ", ".join("?" * len(columns))
-        return self.executemany(
-            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places}) {conflict}", zip(*values, strict=True)
-        )
+        values = [_bindable(column) for column in data]
+        cells = chain.from_iterable(zip(*values, strict=True))
+        groups = iter(lambda: tuple(islice(cells, ROWS_A_STATEMENT * len(columns))), ())
+        with self._refusing():
+            return self._insert(f"{table} ({', '.join(columns)})", len(columns), len(values[0]), groups, conflict)
+
+    def _insert(self, into: str, width: int, rows: int, groups: Iterator[Sequence[Any]], conflict: str = "") -> int:
+        """Inserts rows that come ROWS_A_STATEMENT a group, the last group shorter; returns how many went in.
+
+        A statement of many rows pays for its beginning and its end once.
+        """
+        full, rest = divmod(rows, ROWS_A_STATEMENT)
+        done = 0
+        if full:
+            statement = _insert_statement(into, width, ROWS_A_STATEMENT, conflict)
+            done += self._cursor.executemany(statement, islice(groups, full)).rowcount
+        if rest:
+            done += self._cursor.execute(_insert_statement(into, width, rest, conflict), next(groups)).rowcount
+        return done
 
     def may_read(self, table: str) -> bool:
         # Whoever may open the file may read all of it.
@@ -85,14 +105,14 @@ class SQLiteLink(Link):
             self.query(f"PRAGMA secure_delete = {before}")
 
     def append(self, block: "EventBlock", first: int) -> None:
-        rows = load("codec").rows(block.streams, block.versions, block.topics, block.topic_names, block.states, first)
+        columns = (block.streams, block.versions, block.topics, block.topic_names, block.states, first)
         try:
-            self._cursor.executemany(INSERT_EVENTS, rows)
+            self._insert(EVENTS, 5, len(block), load("codec").grouped(*columns, ROWS_A_STATEMENT))
         except sqlite3.IntegrityError as error:
             self.failure = str(error)
             if error.sqlite_errorname != "SQLITE_CONSTRAINT_UNIQUE":
                 raise StoreError(f"{self._place}: expected position {first} to be free: {error}") from error
-            raise self._conflict(rows, first) from error
+            raise self._conflict(load("codec").rows(*columns), first) from error
         except sqlite3.Error as error:
             raise self._refused(error) from error
 
@@ -261,6 +281,20 @@ class SQLiteBackend(Backend):
                 " the store, nothing was written"
             )
         return StoreError(f"expected a SQLite database that can be used at {self.place}, got: {error}")
+
+
+@cache
+def _insert_statement(into: str, width: int, rows: int, conflict: str) -> str:
+    one = f"({', '.join('?' * width)})"
+    return f"INSERT INTO {into} VALUES {', '.join([one] * rows)} {conflict}"
+
+
+def _bindable(column: "Column") -> list[Any]:
+    """Returns a column's cells as sqlite3 takes them in fastest: bytes would each be searched an adapter for."""
+    if isinstance(column, np.ndarray):
+        found: list[Any] = column.tolist()
+        return found
+    return [bytearray(cell) if isinstance(cell, bytes) else cell for cell in column]
 
 
 def _json_keys(keys: "Keys") -> str:
