@@ -5,7 +5,7 @@ kernel, the clearing period, then events in person order so that both stores app
 ``decide`` reads and computes, ``write`` appends and keeps the write-side state; nothing is written between.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +24,7 @@ from ledger.profile import Profile
 from ledger.refusals import Refusal
 from ledger.registers import filing_masks
 from ledger.sameness import same_content
+from ledger.source import cut_texts
 
 if TYPE_CHECKING:
     from ledger.knowledge import Knowledge
@@ -91,6 +92,20 @@ class Batch:
     def n(self) -> int:
         """Returns the number of claims."""
         return self.columns.n
+
+    def first(self, n: int) -> "Batch":
+        """Returns the first ``n`` claims with what was looked up of them; persons without a claim may remain."""
+        looked_up = ("faults", "person", "assist", "level", "psn_type", "flagged", "facts")
+        return replace(
+            self,
+            columns=self.columns.slice(0, n),
+            stream_texts=cut_texts(self.stream_texts, 0, n),
+            streams=self.streams[:n],
+            messages=self.messages[:n],
+            persons=self.persons[:n],
+            duplicate_of={row: at for row, at in self.duplicate_of.items() if row < n},
+            **{name: getattr(self, name)[:n] for name in looked_up},
+        )
 
     def may_book(self) -> npt.NDArray[np.bool_]:
         """Returns the rows that nothing found so far keeps from booking, identities aside."""
@@ -175,7 +190,7 @@ def decide(tx: "Transaction", columns: "ClaimColumns", knowledge: "Knowledge", p
     _find_known(tx, batch)
     cut = cut_at_collision(batch)
     if cut < batch.n:
-        return decide(tx, columns.slice(0, cut), knowledge, profile)
+        batch = batch.first(cut)
     batch.originals = load_originals(tx, batch, knowledge)
     _find_plans(tx, batch, knowledge, profile)
     _load_state(tx, batch, knowledge)
@@ -206,14 +221,14 @@ def _find_known(tx: "Transaction", batch: Batch) -> None:
 
 def _find_persons(tx: "Transaction", batch: Batch, knowledge: "Knowledge", profile: Profile) -> None:
     """Numbers the batch's persons and finds their tokens; an unknown one is a refusal where the profile asks for it."""
-    index: dict[str, int] = {}
-    batch.person = np.fromiter((index.setdefault(p, len(index)) for p in batch.persons), np.int64, batch.n)
-    batch.person_names = list(index)
-    cached = knowledge.tokens
-    missing = [p for p in index if p and p not in cached]
+    names = batch.person_names = list(dict.fromkeys(batch.persons))
+    number = dict(zip(names, range(len(names)), strict=True))
+    batch.person = np.fromiter(map(number.__getitem__, batch.persons), np.int64, batch.n)
+    cached = list(map(knowledge.tokens.get, names))
+    missing = [name for name, token in zip(names, cached, strict=True) if token is None and name]
     found = tx.tokens(missing) if missing else {}
-    tokens = (cached.get(p) or found.get(p, 0) for p in index)
-    batch.person_tokens = np.fromiter(tokens, np.int64, len(index))
+    tokens = [found.get(name, 0) if token is None else token for name, token in zip(names, cached, strict=True)]
+    batch.person_tokens = np.array(tokens, np.int64)
     knowledge.remember(found)
     # The ledger's own reversal, a batch of one, knows the token: the person's number may be erased.
     if batch.n == 1 and batch.facts[0, FACT["token"]]:

@@ -294,7 +294,8 @@ def _bindable(column: "Column") -> list[Any]:
     if isinstance(column, np.ndarray):
         found: list[Any] = column.tolist()
         return found
-    return [bytearray(cell) if isinstance(cell, bytes) else cell for cell in column]
+    cells: list[Any] = list(column)
+    return list(map(bytearray, cells)) if cells and isinstance(cells[0], bytes) else cells
 
 
 def _json_keys(keys: "Keys") -> str:

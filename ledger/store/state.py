@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core_ext.codec_fields import Encoded
+from core_ext.kernels import load
 from core_ext.layout import ACCUMULATORS
 from ledger.refusals import StoreError
 
@@ -27,17 +29,24 @@ KEEP = "ON CONFLICT DO NOTHING"
 def packed(values: "Ints") -> list[bytes]:
     """Returns the stored form of accumulators, one a row of ``values`` int64[k, len(ACCUMULATORS)]."""
     narrow = np.all((values >= -(2**31)) & (values < 2**31), axis=1)
+    if narrow.all():
+        return _packed(values, NARROW)
     states: list[bytes] = [b""] * len(values)
     for width, rows in ((NARROW, np.flatnonzero(narrow)), (WIDE, np.flatnonzero(~narrow))):
-        size = 1 + width * values.shape[1]
-        table = np.full((len(rows), size), width, dtype=np.uint8)
-        table[:, 1:] = (
-            np.ascontiguousarray(values[rows].astype(f"<i{width}")).view(np.uint8).reshape(len(rows), size - 1)
-        )
-        body = table.tobytes()
-        for at, row in enumerate(rows.tolist()):
-            # Zeros at the end go without saying: what is short reads as zero there.
-            states[row] = body[at * size : (at + 1) * size].rstrip(b"\0")
+        for row, state in zip(rows.tolist(), _packed(values[rows], width), strict=True):
+            states[row] = state
+    return states
+
+
+def _packed(values: "Ints", width: int) -> list[bytes]:
+    """Returns each row's width and numbers; zero bytes at its end go without saying, what is short reads as zero."""
+    n, size = len(values), 1 + width * values.shape[1]
+    table = np.full((n, size), width, dtype=np.uint8)
+    table[:, 1:] = np.ascontiguousarray(values.astype(f"<i{width}")).view(np.uint8).reshape(n, size - 1)
+    lengths = size - np.argmax(table[:, ::-1] != 0, axis=1)
+    offsets = np.zeros(n + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    states: list[bytes] = load("codec").cut(Encoded(offsets, table[np.arange(size) < lengths[:, None]]))
     return states
 
 
