@@ -79,7 +79,7 @@ def test_what_is_no_event_is_refused(twin: object) -> None:
         leaf_hashes([1], ["t"], [b""], ["s"], [2**63])
     with pytest.raises(ValueError, match="65535"):
         leaf_hashes([1], ["t"], [b""], ["s" * 65_536], [1])
-    with pytest.raises(ValueError, match="expected .topic, state, stream, version., got 3 cells"):
+    with pytest.raises(ValueError, match="got 3 cells"):
         twin.leaf_rows(1, [("t", b"", "s")])  # type: ignore[attr-defined]
     for hashes in (b"", b"\0" * 31, b"\0" * 33):
         with pytest.raises(ValueError, match="expected one hash of 32 bytes or more"):
