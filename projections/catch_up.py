@@ -109,7 +109,8 @@ def catch_up(
                 return head
             stop = min((position for position in at.values() if position > after), default=head)
             due = [model for model in models if at[model.name] == after]
-            page = read_page(reader, after, stop, any(model.wide for model in due), page_events)
+            wide, narrow = any(model.wide for model in due), not all(model.wide for model in due)
+            page = read_page(reader, after, stop, wide, page_events, narrow)
             folded = [(model, model.fold(reader, page)) for model in due]
         with store.write() as writer:
             for model, changes in sorted(folded, key=lambda pair: pair[0].name):

@@ -105,7 +105,7 @@ class ReadModel:
     """Is one projection: its tables, and the pure fold from a page of the log to what changes in them.
 
     A new ``version`` has other tables or another meaning: what a store holds of an older one is built anew.
-    ``wide`` folds need the stream and version of every event.
+    ``wide`` folds need the leaf of every event, and nothing else of it.
     """
 
     name: str

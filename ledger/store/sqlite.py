@@ -24,6 +24,7 @@ from ledger.store.sqlite_recorder import (
     SQLiteRecorder,
     json_text,
 )
+from ledger.store.turns import Turns
 
 if TYPE_CHECKING:
     from ledger.block import EventBlock
@@ -42,8 +43,9 @@ TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 
 class SQLiteLink(Link):
     """Is a transaction on one SQLite connection."""
 
-    def __init__(self, raw: sqlite3.Connection, place: str) -> None:
+    def __init__(self, raw: sqlite3.Connection, place: str, anybody_waits: Callable[[], bool]) -> None:
         self._cursor = raw.cursor()
+        self._anybody_waits = anybody_waits
         # The pool's row factory serves the library; plain tuples are half the cost.
         self._cursor.row_factory = None
         self._place = place
@@ -120,6 +122,9 @@ class SQLiteLink(Link):
         size, recorded_at, tokens = self.query(HEAD)[0]
         return size, recorded_at, tokens
 
+    def anybody_waits(self) -> bool:
+        return self._anybody_waits()
+
     def write_head(self, size: int, recorded_at: int, tokens: int) -> None:
         self.execute(WRITE_HEAD, (size, recorded_at, tokens))
 
@@ -164,6 +169,7 @@ class SQLiteBackend(Backend):
         self._recorder = SQLiteRecorder(self._datastore)
         # Writers take turns on one connection: its page cache stays true as long as no other process writes.
         self._writers = LedgerPool(url, self._connector)
+        self._turns = Turns(url.path)
         self._next = Lock()
         self._writing = Lock()
 
@@ -188,11 +194,16 @@ class SQLiteBackend(Backend):
         writes = mode is not Mode.READ
         with self._connection(writes) as raw:
             try:
-                raw.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+                if writes:
+                    # Once it has begun nobody is in its way, so only here is there anything to wait for.
+                    raw.execute("PRAGMA busy_timeout = 0")
+                    self._turns.wait(lambda: raw.execute("BEGIN IMMEDIATE"), LOCK_TIMEOUT_S)
+                else:
+                    raw.execute("BEGIN")
             except sqlite3.Error as error:
                 raise self._not_begun(error) from error
             try:
-                yield SQLiteLink(raw, self.place)
+                yield SQLiteLink(raw, self.place, self._anybody_waits)
                 if writes:
                     self._commit(raw)
             finally:
@@ -237,6 +248,10 @@ class SQLiteBackend(Backend):
             finally:
                 with suppress(ConnectionPoolClosedError):
                     pool.put_connection(connection)
+
+    def _anybody_waits(self) -> bool:
+        # A thread that waits longest holds the first lock.
+        return self._next.locked() or self._turns.anybody_waits()
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
