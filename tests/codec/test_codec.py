@@ -272,6 +272,10 @@ def test_rows_for_stores_are_the_same_in_both_twins(rows: list[tuple[str, int, i
     expected = [(2**40 + i, row[0], row[1], names[row[2]], row[3]) for i, row in enumerate(rows)]
     assert compiled.rows(*arguments) == reference.rows(*arguments) == expected
     assert compiled.pack_copy(*arguments) == reference.pack_copy(*arguments)
+    for per in (1, 2, 3):
+        cells = [cell for row in expected for cell in row]
+        groups = [tuple(cells[at : at + 5 * per]) for at in range(0, len(cells), 5 * per)]
+        assert list(compiled.grouped(*arguments, per)) == list(reference.grouped(*arguments, per)) == groups
 
 
 @BOTH
