@@ -42,7 +42,7 @@ BATCH_ROWS = 8_192
 #: for, and the gap between them, in which a single command takes its turn.
 FEW_ROWS = 1_024
 POLITE_BATCHES = 64
-GAP_S = 0.003
+GAP_MS = 3
 
 
 class IntakeReport(msgspec.Struct, frozen=True):
@@ -332,7 +332,7 @@ def _run_rows(job: Job[Rows], batch_rows: int, progress: Progress | None) -> Non
                 waited = ledger.anybody_waits(tx)
             polite = POLITE_BATCHES if waited else max(0, polite - 1)
             if waited:
-                time.sleep(GAP_S)
+                time.sleep(GAP_MS / 1000)
             rest = _left(job, rest)
             if progress is not None:
                 progress(job.next_row - 1)

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-#: How often a waiter looks, in seconds: less than the gap a job leaves.
-LOOK_S = 0.001
+#: How often a waiter looks, in milliseconds: less than the gap a job leaves.
+LOOK_MS = 1
 
 
 class Turns:
@@ -22,7 +22,7 @@ class Turns:
     def __init__(self, store: Path) -> None:
         self._path = store.with_name(f"{store.name}-turn")
 
-    def wait(self, begin: Callable[[], object], timeout_s: float) -> None:
+    def wait(self, begin: Callable[[], object], timeout_s: int) -> None:
         """Begins a transaction as soon as nobody else writes; raises SQLite's error where that takes too long."""
         try:
             begin()
@@ -35,7 +35,7 @@ class Turns:
             fcntl.flock(file, fcntl.LOCK_SH)
             until = time.monotonic() + timeout_s
             while True:
-                time.sleep(LOOK_S)
+                time.sleep(LOOK_MS / 1000)
                 try:
                     begin()
                     return
