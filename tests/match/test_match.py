@@ -52,7 +52,9 @@ def test_many_keys_are_told_apart(kernel: ModuleType) -> None:
 numbers = st.sampled_from([0, 1, -1, 2**62, ABSENT])
 
 
-@given(st.integers(0, 62).flatmap(lambda width: st.lists(st.lists(numbers, min_size=width, max_size=width), min_size=1)))
+@given(
+    st.integers(0, 62).flatmap(lambda width: st.lists(st.lists(numbers, min_size=width, max_size=width), min_size=1))
+)
 def test_both_twins_find_the_same_differences(rows: list[list[int]]) -> None:
     """A pair's mask names exactly the columns that differ; what the counterpart does not state differs from nothing."""
     table = np.array(rows, np.int64).reshape(len(rows), -1)
@@ -78,7 +80,7 @@ def test_both_twins_compare_texts_alike(texts: list[bytes]) -> None:
 
 @TWINS
 def test_what_does_not_fit_is_refused(kernel: ModuleType) -> None:
-    """Columns of other lengths, rows there are not and tables of other widths are refused, not read beyond their end."""
+    """Columns of other lengths, rows there are not and tables of other widths are refused, never read past."""
     codes, texts = columns([(1, b"S1"), (2, b"S2")])
     rows = np.array([0, 2], np.int64)
     fine = np.array([0, 1], np.int64)
