@@ -16,6 +16,7 @@ from core_ext.kernels import load
 from core_ext.layout import ABSENT, AMOUNTS, FACT
 from core_ext.text import Texts, texts_from_list
 from ledger.acts import Acts
+from ledger.money import fen_from_text
 from ledger.plans import PolicyBook
 from ledger.profile import Profile
 from ledger.reconciling.scope import Bools, Int64s, Scope
@@ -28,6 +29,9 @@ NUMBERS = (*FACT_COLUMNS, *AMOUNTS, "psn_no")
 NUMBER = {name: at for at, name in enumerate(NUMBERS)}
 #: The texts compared; ``psn_no`` only where both sides are files.
 TEXTS = ("mdtrt_id", "medins_setl_id", "fixmedins_code", "init_setl_id", "psn_no")
+
+#: The columns of amounts.
+MONEY = (*(name for name in FACT_COLUMNS if name.endswith(("_amt", "_sumamt", "_selfpay"))), *AMOUNTS)
 
 #: What each side's totals count: claims, then fen.
 TOTALS = ("claims", "medfee_sumamt", "fund_pay_sumamt", "acct_pay")
@@ -129,10 +133,37 @@ def read_file(source: Source, book: PolicyBook, refunds: bool = True) -> Side:
         part = Side(
             codes, batch.texts["setl_id"], numbers, {name: batch.texts[name] for name in names},
             np.arange(batch.first_row, batch.first_row + batch.n), np.zeros(batch.n, np.int64),
-            (batch.refund > 0) | (batch.facts[:, FACT["medfee_sumamt"]] < 0), batch.faults & faults, batch.field,
+            (batch.refund > 0) | (batch.facts[:, FACT["medfee_sumamt"]] < 0), batch.faults & faults,
+            # The cell to blame is that of the lowest fault, which may be one that does not count here.
+            np.where(_lowest(batch.faults & faults) == _lowest(batch.faults), batch.field, -1),
         )  # fmt: skip
         parts.append(part if refunds else picked(part, np.flatnonzero(~part.refund)))
-    return joined(parts, names)
+    side = joined(parts, names)
+    _blame(source, side)
+    return side
+
+
+def _lowest(faults: Int64s) -> Int64s:
+    return faults & -faults
+
+
+def _blame(source: Source, side: Side) -> None:
+    """Names the first amount that cannot be read in rows whose cell to blame is not known."""
+    rows = np.flatnonzero((side.faults != 0) & (side.field < 0)).tolist()
+    at = {int(side.row[row]): row for row in rows}
+    for number, cells in source.each_record(at):
+        for column, (name, cell) in enumerate(zip(source.national, cells, strict=False)):
+            if name in MONEY and (cell or name not in AMOUNTS) and not _is_amount(cell):
+                side.field[at[number]] = column
+                break
+
+
+def _is_amount(text: str) -> bool:
+    try:
+        fen_from_text(text)
+    except ValueError:
+        return False
+    return True
 
 
 def read_acts_as(pages: Iterable[Acts], scope: Scope) -> Side:
