@@ -19,6 +19,7 @@ class Size:
     checked_claims: int
     append_events: int
     append_transactions: int
+    reconcile_rows: int
     rounds: int
 
 
@@ -35,6 +36,7 @@ SIZES = {
             checked_claims=500,
             append_events=1_024,
             append_transactions=3,
+            reconcile_rows=5_000,
             rounds=3,
         ),
         Size(
@@ -47,6 +49,7 @@ SIZES = {
             checked_claims=5_000,
             append_events=16_384,
             append_transactions=12,
+            reconcile_rows=1_000_000,
             rounds=9,
         ),
     )

@@ -163,6 +163,9 @@ def differ(
     if pairs and width:
         with nogil:
             for at in range(pairs):
+                if at + AHEAD < pairs:
+                    for column in range(0, width, 8):
+                        prefetch(&mine[a[at + AHEAD], column])
                 left = &mine[a[at], 0]
                 right = &yours[b[at], 0]
                 bits = 0

@@ -75,10 +75,8 @@ def read_totals(path: Path, profile: Profile, scope: Scope) -> TotalsFile:
 
 def by_type(side: Side, typed: bool) -> ByType:
     """Returns a side's totals by insurance type, or under 0 where they are not asked apart."""
-    if not typed:
-        return {0: side.totals()}
-    column = side.numbers[:, NUMBER["insutype"]]
-    return {int(insutype): side.totals(column == insutype) for insutype in np.unique(column).tolist()}
+    kinds = side.numbers[:, NUMBER["insutype"]] if typed else np.zeros(len(side), np.int64)
+    return side.totals(kinds)
 
 
 def lines(ours: ByType, theirs: ByType) -> list[TotalsLine]:

@@ -213,7 +213,7 @@ def test_what_cannot_be_reconciled_is_refused_in_words(shell: Shell, tmp_path: P
             file,
             "--counterpart",
             TREATMENT,
-        ): "either --period yyyymm or --day yyyymmdd, got both or neither",
+        ): "either --period yyyymm or --day yyyymmdd",
         ("reconcile", file, "--counterpart", "4 1", *month_asked): "expected a counterpart as a region of six digits",
         ("reconcile", file, "--counterpart", TREATMENT, "--own", TREATMENT, *month_asked): "other than the own region",
         ("reconcile", file, "--counterpart", TREATMENT, "--day", "20240230"): "expected a day such as 20240105",
