@@ -110,9 +110,8 @@ def _look(reader: "Reader", scope: Scope, source: Details | None, stated: Totals
         reading = pool.submit(read_file, source, known.policies, scope.refunds) if source is not None else None
         ours = read_acts_as(read_acts(reader, after, stop), scope)
         theirs = reading.result() if reading is not None else None
-    typed = source is None or "insutype" in source.national
-    typed = typed and (stated is None or stated.typed)
-    mine = by_type(ours, typed)
+    details_typed = source is not None and "insutype" in source.national
+    mine = by_type(ours, details_typed if stated is None else stated.typed)
     if source is None or theirs is None:
         assert stated is not None
         return _View(scope, reader.size, runs, ours, (mine, stated.by_type, stated.by_type), [], [], 0, {})
@@ -123,7 +122,7 @@ def _look(reader: "Reader", scope: Scope, source: Details | None, stated: Totals
     elsewhere, elsewhere_of = booked_elsewhere(reader, theirs, unmet)
     finder = Finder(scope, source.digest, ours, theirs, comparison, elsewhere, elsewhere_of, source.columns)
     seen = list(finder.breaks())
-    summed_up = by_type(theirs, typed)
+    summed_up = by_type(theirs, details_typed)
     totals = (mine, summed_up, stated.by_type if stated is not None else summed_up)
     keyless = theirs.row[comparison.first < 0].tolist()
     numbers = person_numbers(reader, seen, ours)
