@@ -28,7 +28,7 @@ demo: $(MADE)/build
 
 build: $(MADE)/build
 
-test: $(MADE)/build $(MADE)/test
+test: $(MADE)/build $(MADE)/test $(MADE)/bench
 	$(BIN)/python -m pytest $(ARGS)
 
 faults: $(MADE)/build $(MADE)/test

@@ -47,7 +47,7 @@ def month(claims: int = 40) -> list[Row]:
 
 def booked(url: str, path: Path, rows: Iterable[Row]) -> Ledger:
     """Returns a store that took these claims in, all of them booked."""
-    book = opened(url, (INSURED, TREATMENT))
+    book = opened(url, (INSURED, 440200, TREATMENT))
     report = book.intake(write(path, rows))
     assert report.quarantined == 0, report
     return book
