@@ -19,6 +19,7 @@ class Size:
     checked_claims: int
     append_events: int
     append_transactions: int
+    reconcile_rows: int
     rounds: int
     small_appends: int
     aged_events: int
@@ -39,6 +40,7 @@ SIZES = {
             checked_claims=500,
             append_events=1_024,
             append_transactions=3,
+            reconcile_rows=5_000,
             rounds=3,
             small_appends=10,
             aged_events=20_000,
@@ -55,6 +57,7 @@ SIZES = {
             checked_claims=5_000,
             append_events=16_384,
             append_transactions=12,
+            reconcile_rows=1_000_000,
             rounds=9,
             small_appends=200,
             aged_events=2_000_000,

@@ -25,6 +25,7 @@ from console import (
     payments,
     periods,
     proofs,
+    reconciling,
     registers,
     statements,
     traces,
@@ -42,7 +43,7 @@ PARAMETERS = Parameter(negative="")
 
 FAMILIES = (
     demo, upkeep, proofs, enactments, registers, claims, fee_lines, explanations, statements, periods, payments,
-    clawbacks, balances, traces,
+    clawbacks, reconciling, balances, traces,
 )  # fmt: skip
 
 

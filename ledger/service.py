@@ -11,6 +11,7 @@ from ledger.verbs.money import Money
 from ledger.verbs.periods import Periods
 from ledger.verbs.policies import Policies
 from ledger.verbs.settling import Settling
+from ledger.verbs.reconciling import Reconciling
 
 
 def wall_clock_us() -> int:
@@ -18,7 +19,7 @@ def wall_clock_us() -> int:
     return time.time_ns() // 1000
 
 
-class Ledger(Policies, Claims, Settling, Periods, Money):
+class Ledger(Policies, Claims, Settling, Periods, Money, Reconciling):
     """Is an open ledger. Use it as a context manager; every method refuses with ``Refused`` and then wrote nothing."""
 
     def __enter__(self) -> "Ledger":
