@@ -15,7 +15,7 @@ class Proxy:
     """Is a socket in a folder of its own whose connections lead to the server's.
 
     ``arm`` says behind how many messages, counted from then on over all connections, the line of that connection is
-    cut: ``mute`` leaves the server's side open, as where a client's machine is gone and nobody told the server.
+    cut; ``arm_at`` cuts it at the first message with a text in it, which still passes or no longer does.
     """
 
     def __init__(self, server_socket: Path) -> None:
@@ -26,6 +26,7 @@ class Proxy:
         self._listening.listen(64)
         self._lock = threading.Lock()
         self._left: dict[str, int] = {}
+        self._at: tuple[bytes, bool] | None = None
         self.passed = {TO_SERVER: 0, TO_CLIENT: 0}
         self.cut = False
         self._open = True
@@ -37,6 +38,13 @@ class Proxy:
             self.passed = {TO_SERVER: 0, TO_CLIENT: 0}
             self.cut = False
             self._left = {} if messages is None else {direction: messages}
+            self._at = None
+
+    def arm_at(self, text: bytes, passing: bool) -> None:
+        """Cuts at the next message to the server with ``text`` in it: behind it where ``passing``, else before it."""
+        self.arm()
+        with self._lock:
+            self._at = (text, passing)
 
     def close(self) -> None:
         """Stops listening; open lines go on until their ends close."""
@@ -70,14 +78,14 @@ class Proxy:
                     other, direction = (server, TO_SERVER) if side is client else (client, TO_CLIENT)
                     whole, waiting[side], framed[side] = self._split(waiting[side] + data, framed[side])
                     for message in whole:
-                        if not self._may_pass(direction):
+                        passes, goes_on = self._judged(direction, message)
+                        if passes:
+                            try:
+                                other.sendall(message)
+                            except OSError:
+                                return
+                        if not goes_on:
                             return
-                        try:
-                            other.sendall(message)
-                        except OSError:
-                            return
-                    if not self._may_go_on(direction):
-                        return
 
     @staticmethod
     def _split(data: bytes, framed: bool) -> tuple[list[bytes], bytes, bool]:
@@ -89,24 +97,21 @@ class Proxy:
             length = start + int(struct.unpack_from(">i", data, start)[0])
             if len(data) < length:
                 return whole, data, framed
-            # What asks for encryption is answered by one letter, and then the first message comes.
-            framed = framed or struct.unpack_from(">i", data, 4)[0] not in (80877103, 80877104)
+            framed = True
             whole.append(data[:length])
             data = data[length:]
 
-    def _may_pass(self, direction: str) -> bool:
+    def _judged(self, direction: str, message: bytes) -> tuple[bool, bool]:
+        """Returns whether a message passes, and whether the line goes on behind it."""
         with self._lock:
-            if self._left.get(direction) == 0:
-                self._left, self.cut = {}, True
-                return False
-            if direction in self._left:
-                self._left[direction] -= 1
+            if self._at is not None and direction == TO_SERVER and self._at[0] in message:
+                passing, self._at, self.cut = self._at[1], None, True
+                return passing, False
             self.passed[direction] += 1
-            return True
-
-    def _may_go_on(self, direction: str) -> bool:
-        with self._lock:
-            if self._left.get(direction) == 0:
-                self._left, self.cut = {}, True
-                return False
-            return True
+            if direction not in self._left:
+                return True, True
+            self._left[direction] -= 1
+            if self._left[direction] > 0:
+                return True, True
+            self._left, self.cut = {}, True
+            return True, False
