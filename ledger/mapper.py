@@ -52,7 +52,7 @@ def decode_event(topic: str, state: bytes) -> Event:
         )
     try:
         event = decoder.decode(state)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise StoreError(f"expected a {topic} event, got {len(state)} bytes that are none: {error}") from error
     return event if past is None else upcast(event)
 

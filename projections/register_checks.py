@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-
 from core_ext.layout import FACT
 from core_ext.line_cells import PARTS
 from ledger.acts import read_acts
@@ -111,8 +110,8 @@ class _Registers:
         elif isinstance(event, PriceCapSet):
             rows["price_cap"][(position,)] = (event.med_list_codg, event.begin, event.to, event.cap)
         elif isinstance(event, DrugCapSet):
-            values = (event.med_list_codg, event.window, event.begin, event.to, event.maximum_fen)
-            rows["drug_cap"][(position,)] = values
+            maximum = (event.begin, event.to, event.maximum_fen)
+            rows["drug_cap"][(position,)] = (event.med_list_codg, event.window, *maximum)
             self._maxima.setdefault(event.med_list_codg, []).append((event.begin, event.to or FOR_EVER))
         elif isinstance(event, LinesFiled):
             self._lines(event)
@@ -174,7 +173,7 @@ def check_registers(reader: "Reader", found: Findings) -> None:
         whole = width == len(columns.split(", "))
         held = _counted(Counter(map(tuple, rows))) if whole else {row[:width]: row[width:] for row in rows}
         _compare(found, table, columns, told.rows[table], held)
-    codes = dict(reader.query(SELECT_CODES))
+    codes: dict[str, int] = dict(reader.query(SELECT_CODES))
     for code in sorted(codes.keys() | told.coded.keys()):
         claims = told.coded.get(code, set())
         claim = codes.get(code)
@@ -186,8 +185,8 @@ def check_registers(reader: "Reader", found: Findings) -> None:
 
 def _compare(found: Findings, table: str, columns: str, expected: dict[Key, Key], got: dict[Key, Key]) -> None:
     names = columns.split(", ")
-    for key in sorted(expected.keys() ^ got.keys() | {k for k in expected.keys() & got.keys() if expected[k] != got[k]}):
+    for key in sorted(
+        expected.keys() ^ got.keys() | {k for k in expected.keys() & got.keys() if expected[k] != got[k]}
+    ):
         where = " ".join(f"{name}={value}" for name, value in zip(names, key, strict=False))
-        found.other(
-            "edited-row", f"{table} {where}", str(expected.get(key, "no row")), str(got.get(key, "no row"))
-        )
+        found.other("edited-row", f"{table} {where}", str(expected.get(key, "no row")), str(got.get(key, "no row")))

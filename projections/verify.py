@@ -45,7 +45,10 @@ def verify(store: "Store", models: Sequence[ReadModel], page_events: int) -> lis
     """Returns what is wrong with a store, one finding an event or row; an empty list where nothing is."""
     found = Findings()
     with store.read() as reader:
-        check_database(reader, store.dialect, found)
+        check_database(reader, store.dialect, models, found)
+        if any(finding.kind == "damaged-file" for finding in found.listed()):
+            # Nothing read from a damaged file can be relied on, not even that a number is one.
+            return found.listed()
         held = positions(reader, store.dialect)
         at = _positions(reader, {model.name: held[model.name][0] for model in models}, found)
         traced = at[trace.MODEL.name] > 0

@@ -40,7 +40,7 @@ class Promises:
 
 
 def broken(rows: Sequence[EventRow], kept: Sequence[int], refused: Sequence[int] = ()) -> list[str]:
-    """Returns what is wrong with a log: a batch acknowledged and lost, refused and there, cut in two, or there twice."""
+    """Returns what is wrong with a log: a batch acknowledged and lost, refused and there, cut in two, or twice."""
     found = []
     if [row[0] for row in rows] != list(range(1, len(rows) + 1)):
         found.append("positions are not 1, 2, 3, …")

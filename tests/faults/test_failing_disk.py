@@ -1,4 +1,4 @@
-"""Every read, write, sync and truncate of SQLite may fail: what the store then says of a batch is what the log shows."""
+"""Every read, write, sync and truncate of SQLite may fail: what the store says of a batch is what the log shows."""
 
 import contextlib
 import sqlite3
@@ -59,6 +59,8 @@ def write_some(url: str, disk: Disk) -> Promises:
             ):
                 for number in range(start, min(start + 7, BATCHES)):
                     promises.append(store, number)
+                    if number % 3:
+                        continue
                     # Reading may fail, and must not answer wrongly.
                     with contextlib.suppress(StoreError):
                         rows = all_rows(store)
@@ -93,7 +95,7 @@ def test_what_is_said_of_a_batch_holds_whichever_operation_fails(kind: str, tmp_
     write_some(fresh(tmp_path / "probe"), probe)
     total = probe.counts[kind]
     rng = drawn(f"failing {kind}")
-    chosen = range(1, total + 1) if times(0, 1) else sorted(rng.sample(range(1, total + 1), min(total, 12)))
+    chosen = range(1, total + 1) if times(0, 1) else sorted(rng.sample(range(1, total + 1), min(total, 6)))
     tried = refused = unknown = 0
     for at in chosen:
         for again in (False, True):
@@ -106,14 +108,14 @@ def test_what_is_said_of_a_batch_holds_whichever_operation_fails(kind: str, tmp_
                 tried += 1
                 refused += len(promises.refused)
                 unknown += len(promises.unknown)
-    report(f"failing {kind}", tried=tried, of=total, refused=refused, outcome_unknown=unknown, broken=0)
+    report(f"failing {kind}", tried=tried, operations=total, refused=refused, outcome_unknown=unknown, broken=0)
     assert refused + unknown or kind in ("truncate", "delete")
 
 
 def test_a_full_disk_refuses_and_loses_nothing(tmp_path: Path) -> None:
     """A disk with room for only so many bytes more, whole pages or half of one: batches are refused, none is half."""
     rng, tried, refused, unknown = drawn("full disk"), 0, 0, 0
-    for trial in range(times(12, 300)):
+    for trial in range(times(6, 300)):
         room = rng.randrange(200_000)
         disk = Disk(short=trial % 2 == 1)
         left = [room]
@@ -184,7 +186,7 @@ def test_an_intake_over_a_failing_disk_goes_on_where_it_stopped(tmp_path: Path) 
         whole_run(f"sqlite:///{whole}", path, connector(name))
     with ledger.open(f"sqlite:///{whole}", actor="auditor") as book:
         expected = decisions(book)
-    for trial in range(times(8, 250)):
+    for trial in range(times(5, 250)):
         kind = rng.choice(("read", "write", "sync"))
         disk = failing(kind, rng.randrange(1, probe.counts[kind] + 1), rng.random() < 0.5, CODES[kind])
         url = f"sqlite:///{tmp_path / f'{trial}.db'}"

@@ -10,7 +10,7 @@ from pathlib import Path
 import ledger.store
 from ledger.refusals import OutcomeUnknown, StoreError
 from ledger.store import Store
-from tests.faults.plan import FULL, report, times
+from tests.faults.plan import report, times
 from tests.faults.servers import SEGMENT_BYTES, server
 from tests.store.samples import TOPICS, all_rows, append
 
@@ -24,7 +24,7 @@ def batch(number: int) -> list[tuple[str, int, str, bytes]]:
 
 
 def fill(store: Store, kept: dict[int, list[tuple[str, int, str, bytes]]], first: int, most: int) -> list[str]:
-    """Appends batches until three are not acknowledged, notes those that are and returns what was said of the others."""
+    """Appends batches until three are not acknowledged, notes those that are, returns what was said of the others."""
     said = []
     for number in range(first, first + most):
         rows = batch(number)
@@ -46,7 +46,9 @@ def lost(store: Store, kept: dict[int, list[tuple[str, int, str, bytes]]]) -> li
     there: dict[int, list[tuple[str, int, str, bytes]]] = {}
     for _, *event in rows:
         there.setdefault(int(event[0].split("-")[1]), []).append((event[0], event[1], event[2], event[3]))
-    wrong += [f"batch {number} was acknowledged and is not there" for number in kept if there.get(number) != kept[number]]
+    wrong += [
+        f"batch {number} was acknowledged and is not there" for number in kept if there.get(number) != kept[number]
+    ]
     return wrong + [f"batch {number} is not whole" for number, events in there.items() if len(events) != 600]
 
 
@@ -95,8 +97,8 @@ def test_a_server_on_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     for number in range(times(1, 5)):
         with small_disk(tmp_path / f"disk-{number}", 128) as real:
             if not real:
-                print("\nFAULTS full disk, PostgreSQL: this account may not mount one, see RLIMIT_FSIZE", flush=True)
-                return
+                # An account that may not mount a disk has the limit on files alone; the report says 0 disks.
+                break
             with server(tmp_path / f"disk-{number}") as running:
                 kept: dict[int, list[tuple[str, int, str, bytes]]] = {}
                 running.start()
@@ -117,7 +119,5 @@ def test_a_server_on_a_full_disk_loses_nothing(tmp_path: Path) -> None:
                     assert lost(store, kept) == []
                     assert fill(store, kept, 100, 1) == []
                 rounds, acknowledged = rounds + 1, acknowledged + len(kept)
-    report(
-        "full disk, PostgreSQL", disks=rounds, crashes=crashes, batches_kept=acknowledged, unknown=unknown, lost=0
-    )
-    assert rounds or not FULL
+    report("full disk, PostgreSQL", disks=rounds, crashes=crashes, batches_kept=acknowledged, unknown=unknown, lost=0)
+    assert rounds == times(1, 5) or os.geteuid() != 0

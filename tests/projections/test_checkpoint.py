@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 import projections
-from ledger import store
 from projections.checkpoint import UNSIGNED, Checkpoint, check_signatures, parse, read_checkpoint, state
 from projections.findings import Finding
 from projections.signing import (

@@ -28,6 +28,7 @@ from ledger.store import Writer
 from ledger.store.schema import GUARDS
 from projections.findings import Finding
 from projections.reader import MODELS
+from tests.faults.whole import whole_ledger
 from tests.ledger.worlds import claim, opened, refund, write
 from tests.projections.books import Book, full_book
 
@@ -312,3 +313,44 @@ def members(folder: Path) -> Path:
     header = "psn_no,psn_name,insu_admdvs,insutype,psn_type,assist_class,account_balance"
     path.write_text(f"{header}\nP9,某,260101,310,11,,500.00\n", encoding="utf-8")
     return path
+
+
+@pytest.mark.parametrize(
+    ("statement", "where"),
+    [
+        ("UPDATE member SET psn_type = psn_type + 1 WHERE begin = 0", "member token="),
+        ("DELETE FROM filing", "filing token="),
+        ("UPDATE entitlement SET to_ = 20991231", "entitlement token="),
+        ("UPDATE visit SET begin = begin - 1", "visit token="),
+        ("UPDATE institution SET status = 1 WHERE status <> 1", "institution code="),
+        ("UPDATE enrolment_rule SET newborn_days = 900", "enrolment_rule region="),
+        ("UPDATE price_cap SET cap = cap + 1", "price_cap position="),
+        ("UPDATE drug_cap SET maximum_fen = maximum_fen + 1", "drug_cap position="),
+        ("UPDATE drug_use SET used_fen = used_fen - 1", "drug_use token="),
+        ("UPDATE trace_code SET claim = claim + 1", "trace_code code="),
+    ],
+)
+def test_an_edited_row_of_a_register_is_named(store_url: str, tmp_path: Path, statement: str, where: str) -> None:
+    """What a settlement looks up by its day, trace codes and uses of drugs follow from the log; an edit is named."""
+    with whole_ledger(store_url, tmp_path / "files") as book, projections.open(store_url) as read:
+        assert read.verify() == []
+        with book.store.write() as writer:
+            assert writer.execute(statement) > 0
+        found = read.verify()
+        assert found and all(finding.kind == "edited-row" and finding.where.startswith(where) for finding in found)
+
+
+@pytest.mark.parametrize("name", ["stored_events_refuse", "log_head_refuse_back", "log_head_refuse_delete"])
+def test_a_guard_taken_away_is_named(store_url: str, name: str) -> None:
+    """A log whose triggers no longer refuse changes may have been changed: each that is gone is a finding."""
+    full_book().save(store_url)
+    with store.connect(store_url) as opened, opened.write() as writer:
+        gone = [guard for guard in GUARDS[opened.dialect] if guard.startswith(name)]
+        for guard in gone:
+            table = guard[: guard.index("_refuse")]
+            writer.execute(f"DROP TRIGGER {guard}{f' ON {table}' if opened.dialect == 'postgres' else ''}")
+    with projections.open(store_url) as read:
+        found = read.verify()
+    assert [(finding.kind, finding.where) for finding in found] == [
+        ("missing-guard", f"trigger {guard}") for guard in sorted(gone)
+    ]
