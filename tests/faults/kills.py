@@ -146,7 +146,13 @@ def kill_often(
 ) -> Toll:
     """Raises ``rounds`` writers one after another and strikes each at a random moment; each takes up the files the one
     before it left. What is wrong with the log is looked for after each."""
-    toll, number, files, whole_s = Toll(), 0, [], 0.2
+    toll, number = Toll(), 1
+    files: list[Path] = []
+    # How long a writer takes that nobody strikes tells when to strike the others.
+    started = time.monotonic()
+    nursery.raised(book.store.url, [file_of(folder, 0)])
+    toll.wrong += nursery.heard().errors
+    whole_s = 2 * (time.monotonic() - started)
     while toll.rounds < rounds:
         while len(files) < 2:
             files.append(file_of(folder, number))

@@ -116,7 +116,7 @@ def test_a_flipped_bit_never_changes_an_answer_silently(original: Original, tmp_
     """One bit flipped anywhere in the file: opening or verifying the store finds it, or every table reads as before."""
     rng, verdicts = drawn("flips"), Counter[str]()
     used = [at for at, byte in enumerate(original.bytes) if byte]
-    for trial in range(times(100, 8_000)):
+    for trial in range(times(100, 3_000)):
         # Half of them where the file is not empty: most of a small store is room to grow.
         at = rng.choice(used) if trial % 2 else rng.randrange(len(original.bytes))
         verdicts[judged(original, tmp_path, flipped(original.bytes, 8 * at + rng.randrange(8)))] += 1
@@ -184,7 +184,7 @@ def test_a_flipped_bit_in_a_postgres_table_is_found(tmp_path: Path) -> None:
                 " AND relkind IN ('r', 'i') AND pg_relation_size(oid) > 0 ORDER BY 1"
             ).fetchall()
         before = _content(running.url)
-        for _ in range(times(1, 40)):
+        for _ in range(times(1, 20)):
             running.stop()
             path = running.data / str(rng.choice(paths)[0])
             data = path.read_bytes()

@@ -351,6 +351,6 @@ def test_a_guard_taken_away_is_named(store_url: str, name: str) -> None:
             writer.execute(f"DROP TRIGGER {guard}{f' ON {table}' if opened.dialect == 'postgres' else ''}")
     with projections.open(store_url) as read:
         found = read.verify()
-    assert [(finding.kind, finding.where) for finding in found] == [
+    assert sorted((finding.kind, finding.where) for finding in found) == [
         ("missing-guard", f"trigger {guard}") for guard in sorted(gone)
     ]
