@@ -22,7 +22,7 @@ from projections.reader import MODELS, Projections
 from projections.tables import read_table
 from tests.ledger.worlds import REPOSITORY, claim, write
 
-ROWS = 24
+ROWS = 12
 
 
 @dataclass

@@ -24,6 +24,7 @@ class Server:
     def __init__(self, folder: Path) -> None:
         self._made = PostgresServer(folder / "data", cleanup_mode=None)
         self.data = folder / "data"
+        folder.chmod(0o755)
         self.data.mkdir()
         self._made.ensure_pgdata_inited()
         # A socket's path may have 107 bytes: it lies in a folder of its own, with a short name.
@@ -58,9 +59,10 @@ class Server:
             try:
                 psycopg.connect(self.url, connect_timeout=5).close()
                 return
-            except psycopg.OperationalError:
-                if time.monotonic() > deadline or (self._process is not None and self._process.poll() is not None):
-                    raise
+            except psycopg.OperationalError as error:
+                if time.monotonic() > deadline or not self.runs:
+                    log = (self.data.parent / "server.log").read_text()
+                    raise AssertionError(f"expected a server that answers, got {error}: {log[-2000:]}") from error
                 time.sleep(0.02)
 
     @property
