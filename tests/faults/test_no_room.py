@@ -27,7 +27,7 @@ def batch(number: int) -> list[tuple[str, int, str, bytes]]:
 def fill(
     store: Store, kept: dict[int, list[tuple[str, int, str, bytes]]], first: int, most: int, failures: int = 3
 ) -> list[str]:
-    """Appends batches until ``failures`` are not acknowledged, notes those that are, returns what was said of others."""
+    """Appends batches until ``failures`` are not acknowledged and notes those that are; returns what was said."""
     said = []
     for number in range(first, first + most):
         rows = batch(number)
