@@ -10,8 +10,8 @@ from ledger.verbs.claims import Claims
 from ledger.verbs.money import Money
 from ledger.verbs.periods import Periods
 from ledger.verbs.policies import Policies
-from ledger.verbs.settling import Settling
 from ledger.verbs.reconciling import Reconciling
+from ledger.verbs.settling import Settling
 
 
 def wall_clock_us() -> int:

@@ -147,7 +147,7 @@ class SQLiteLink(Link):
     def _refusing(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, sqlite3.Warning) as error:
+        except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:
             raise self._refused(error) from error
 
     def _refused(self, error: Exception) -> StoreError:
