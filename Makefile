@@ -28,7 +28,8 @@ demo: $(MADE)/build
 
 build: $(MADE)/build
 
-test: $(MADE)/build $(MADE)/test
+# A test runs the bench at its smoke size.
+test: $(MADE)/build $(MADE)/test $(MADE)/bench
 	$(BIN)/python -m pytest $(ARGS)
 
 faults: $(MADE)/build $(MADE)/test
@@ -41,7 +42,7 @@ check: $(MADE)/build $(MADE)/test $(MADE)/check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(MADE)/build $(MADE)/test
+bench: $(MADE)/build $(MADE)/test $(MADE)/bench
 	$(BIN)/python -m bench $(ARGS)
 
 docs: $(MADE)/build
@@ -72,7 +73,7 @@ $(MADE)/build: $(MADE)/tools setup.py $(SOURCES)
 	$(BIN)/python -m pip install --quiet --no-build-isolation --editable .
 	@touch $@
 
-$(MADE)/test $(MADE)/check: $(MADE)/%: pyproject.toml | $(MADE)/build
+$(MADE)/test $(MADE)/check $(MADE)/bench: $(MADE)/%: pyproject.toml | $(MADE)/build
 	@$(BIN)/python -c 'import tomllib; print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["$*"]))' >$(MADE)/$*.txt
 	$(BIN)/python -m pip install --quiet --requirement $(MADE)/$*.txt
 	@touch $@

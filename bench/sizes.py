@@ -20,6 +20,9 @@ class Size:
     append_events: int
     append_transactions: int
     rounds: int
+    peer_claims: int
+    peer_cities: int
+    slow_rounds: int
 
 
 SIZES = {
@@ -36,6 +39,9 @@ SIZES = {
             append_events=1_024,
             append_transactions=3,
             rounds=3,
+            peer_claims=20_000,
+            peer_cities=33,
+            slow_rounds=1,
         ),
         Size(
             name="real",
@@ -48,6 +54,9 @@ SIZES = {
             append_events=16_384,
             append_transactions=12,
             rounds=9,
+            peer_claims=1_000_000,
+            peer_cities=341,
+            slow_rounds=2,
         ),
     )
 }

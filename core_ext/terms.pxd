@@ -94,7 +94,12 @@ cdef inline bint sound(const int64_t* plan) noexcept nogil:
     return True
 
 
-# Returns the bytes a sound plan takes, whole cache lines.
+# Returns whether a fund neither pays nor counts anything: one without tiers, named by a policy that gives it none.
+cdef inline bint idle(const int64_t* fund) noexcept nogil:
+    return fund[U_TIERS] == 0 and fund[U_TO_DATE] == 0
+
+
+# Returns the bytes a sound plan takes at most, whole cache lines.
 cdef inline Py_ssize_t packed_size(const int64_t* plan) noexcept nogil:
     cdef Py_ssize_t size = sizeof(Terms) + plan[P_SEGMENTS] * sizeof(Piece) + plan[P_FUNDS] * sizeof(Fund)
     cdef Py_ssize_t at
@@ -116,7 +121,7 @@ cdef inline uint8_t one_of_two(int64_t code) noexcept nogil:
 
 # Fills ``terms`` with what a sound plan says.
 cdef inline void pack(const int64_t* plan, Terms* terms) noexcept nogil:
-    cdef const int64_t* said = plan + P_FUND_0
+    cdef const int64_t* said
     cdef Fund* fund
     cdef Py_ssize_t at
     terms.deductible_kind, terms.begins = one_of_two(plan[P_DEDUCTIBLE_KIND]), one_of_two(plan[P_TO_DATE])
@@ -129,7 +134,7 @@ cdef inline void pack(const int64_t* plan, Terms* terms) noexcept nogil:
     terms.account, terms.mulaid = <uint8_t> (plan[P_ACCOUNT] & ACCOUNT_PARTS), plan[P_MULAID] != 0
     terms.readmission, terms.transfer = plan[P_READMISSION], plan[P_TRANSFER]
     terms.joins = terms.stay and (terms.readmission != 0 or terms.transfer != 0)
-    terms.segments, terms.funds = <uint8_t> plan[P_SEGMENTS], <uint8_t> plan[P_FUNDS]
+    terms.segments, terms.funds = <uint8_t> plan[P_SEGMENTS], 0
     terms.first_ratio, terms.deductible_amount = plan[P_FIRST_RATIO], plan[P_DEDUCTIBLE_AMOUNT]
     terms.deductible_less, terms.deductible_floor = plan[P_DEDUCTIBLE_LESS], plan[P_DEDUCTIBLE_FLOOR]
     terms.deductible_factor, terms.deductible_cap = plan[P_DEDUCTIBLE_FACTOR], plan[P_DEDUCTIBLE_CAP]
@@ -137,7 +142,10 @@ cdef inline void pack(const int64_t* plan, Terms* terms) noexcept nogil:
     terms.relation, terms.filing = plan[P_RELATION], plan[P_FILING]
     pack_pieces(plan + P_SEGMENT_EDGE_0, terms.segments, <Piece*> segments_of(terms))
     fund = <Fund*> funds_of(terms)
-    for at in range(terms.funds):
+    for at in range(plan[P_FUNDS]):
+        said = plan + P_FUND_0 + at * FUND_WIDTH
+        if idle(said):
+            continue
         fund.threshold, fund.cap, fund.code = said[U_THRESHOLD], said[U_CAP], <uint8_t> said[U_CODE]
         fund.personal, fund.to_date = said[U_PERSONAL] != 0, said[U_TO_DATE] != 0
         fund.first, fund.over = said[U_FIRST] != 0, said[U_OVER] != 0
@@ -145,4 +153,4 @@ cdef inline void pack(const int64_t* plan, Terms* terms) noexcept nogil:
         fund.tiers = <uint8_t> said[U_TIERS]
         pack_pieces(said + U_EDGE_0, fund.tiers, <Piece*> tiers_of(fund))
         fund = <Fund*> next_fund(fund)
-        said += FUND_WIDTH
+        terms.funds += 1
