@@ -43,7 +43,8 @@ def _round(
     due = np.maximum(term["floor"], term["due"] - term["less"] * held["stays"])
     dedc = np.where(room > 0, np.minimum(due, base), 0)
     start = np.where(term["to_date"] > 0, held["placed"], 0)
-    stop, above, paid = start + base - dedc, 0, np.zeros(len(rows), np.int64)
+    stop = start + base - dedc
+    above, paid = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
     for at in range(SEGMENTS):
         edge = term[f"edge_{at}"]
         inside = np.maximum(0, np.minimum(stop, edge) - np.maximum(start, above))

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bench.claims import provincial
 from console.generate import SEED
@@ -134,7 +133,7 @@ def _facts(random: np.random.Generator, person: Table, persons: int, cities: int
     claims = len(person)
     facts = np.zeros((claims, len(FACTS)), np.int64)
 
-    def put(name: str, values: NDArray[np.int64] | int) -> None:
+    def put(name: str, values: Table | int) -> None:
         facts[:, FACT[name]] = values
 
     area = random.integers(0, cities, persons)[person]
@@ -160,11 +159,11 @@ def _facts(random: np.random.Generator, person: Table, persons: int, cities: int
     put("begndate", day)
     put("enddate", day)
     put("setl_time", day * 1_000_000 + 120_000)
-    fee = np.where(
+    fee: Table = np.where(
         facts[:, FACT["med_type"]] == INPATIENT,
-        200_000 + (random.pareto(1.4, claims).clip(0, 60) * 500_000).astype(np.int64),
+        200_000 + random.pareto(1.4, claims).clip(0, 60) * 500_000,
         2_000 + random.integers(0, 80_000, claims),
-    )
+    ).astype(np.int64)
     parts = [fee * random.integers(0, most, claims) // 1_000 for most in (100, 40, 80)]
     for name, part in zip(("fulamt_ownpay_amt", "overlmt_selfpay", "preselfpay_amt"), parts, strict=True):
         put(name, part)
