@@ -47,7 +47,7 @@ def check(files: list[str], /, *, until: int = 0, options: Asked = NOT_ASKED) ->
         A further year up to which the working days a policy counts must be published.
     """
     from ledger.policy_faults import policy_faults
-    from ledger.service import read_document
+    from ledger.verbs.policies import read_document
 
     found = [fault for file in files for fault in policy_faults(*read_document(file), until=until)]
     if options.json:
@@ -189,7 +189,7 @@ def counted(number: int, noun: str) -> str:
 def _policy(name: str, options: Options) -> "Policy":
     """Returns the policy a reader names: by region in the log, as a file or shipped, or by name in the log."""
     from ledger.policy import read_policy, shipped_names
-    from ledger.service import read_document
+    from ledger.verbs.policies import read_document
 
     path = Path(name)
     if not (len(name) == 6 and name.isdecimal()) and (path.suffix or path.exists() or name in shipped_names()):

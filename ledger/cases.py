@@ -186,7 +186,7 @@ def _check(case: Case, where: str) -> None:
 
 def run_file(path: Path) -> list[CaseResult]:
     """Returns the outcome of every case of a file; raises CaseError, or PolicyInvalidError for its policy."""
-    from ledger.service import read_document
+    from ledger.verbs.policies import read_document
 
     found = read_cases(path)
     beside = path.parent / found.policy

@@ -26,8 +26,8 @@ from ledger.mapper import decode_event
 from ledger.refusals import Refusal, Refused
 
 if TYPE_CHECKING:
-    from ledger.service import Ledger
     from ledger.store import Reader
+    from ledger.verbs.base import Base
 
 #: How long identity is kept: account books for 30 years (会计档案管理办法, 2015, annex 1), inpatient records likewise.
 RETENTION_YEARS = 30
@@ -48,7 +48,7 @@ class Erased(msgspec.Struct, frozen=True):
     last_recorded_at: int
 
 
-def erase_person(ledger: "Ledger", psn_no: str, retention_years: int, reason: str) -> Erased:
+def erase_person(ledger: "Base", psn_no: str, retention_years: int, reason: str) -> Erased:
     """Removes a person's number and name; refused within ``retention_years`` of the last event about the person.
 
     Refused too where nobody has that number, and while a clawback on one of the person's claims is outstanding.

@@ -26,8 +26,8 @@ from ledger.refusals import Refusal, Refused
 from ledger.source import ClaimColumns, Source, SourceError, open_source
 
 if TYPE_CHECKING:
-    from ledger.service import Ledger
     from ledger.store import Transaction
+    from ledger.verbs.base import Base
 
 Progress = Callable[[int], None]
 Int64s = NDArray[np.int64]
@@ -81,7 +81,7 @@ class Job(ABC, Generic[Rows]):
 
     verb: str
 
-    def __init__(self, ledger: "Ledger", source: Source, profile: Profile, reason: str) -> None:
+    def __init__(self, ledger: "Base", source: Source, profile: Profile, reason: str) -> None:
         self.ledger = ledger
         self.source = source
         self.profile = profile
@@ -225,7 +225,7 @@ class ClaimJob(Job[ClaimColumns]):
 
 
 def run_intake(
-    ledger: "Ledger",
+    ledger: "Base",
     path: str | Path,
     profile: Profile,
     *,

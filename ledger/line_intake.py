@@ -14,8 +14,8 @@ from ledger.line_source import LineColumns, LineSource, open_lines
 from ledger.profile import Profile
 
 if TYPE_CHECKING:
-    from ledger.service import Ledger
     from ledger.store import Transaction
+    from ledger.verbs.base import Base
 
 #: Lines a transaction: a line is a fraction of a claim, so a command waits as short as behind a batch of claims.
 BATCH_LINES = 32_768
@@ -26,7 +26,7 @@ class LineJob(Job[LineColumns]):
 
     verb = "lines"
 
-    def __init__(self, ledger: "Ledger", source: LineSource, profile: Profile, reason: str) -> None:
+    def __init__(self, ledger: "Base", source: LineSource, profile: Profile, reason: str) -> None:
         super().__init__(ledger, source, profile, reason)
         self.lines = source
 
@@ -70,7 +70,7 @@ class LineJob(Job[LineColumns]):
 
 
 def run_lines(
-    ledger: "Ledger",
+    ledger: "Base",
     path: str | Path,
     profile: Profile,
     *,

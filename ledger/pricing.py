@@ -36,7 +36,7 @@ def price(
     as text, and under ``policy_gives`` the amounts that its source settled otherwise.
     """
     from ledger import create
-    from ledger.service import read_document
+    from ledger.verbs.policies import read_document
 
     document, where = read_document(policy)
     header = read_policy(document, where).header

@@ -17,12 +17,12 @@ from ledger.registering_members import register_members, register_rules
 from ledger.reports import RefusedRow, Registered
 
 if TYPE_CHECKING:
-    from ledger.service import Ledger
+    from ledger.verbs.base import Base
 
 __all__ = ["RegisterError", "register_file"]
 
 
-def register_file(ledger: "Ledger", path: Path, reason: str) -> Registered:
+def register_file(ledger: "Base", path: Path, reason: str) -> Registered:
     """Registers a file; returns how many rows it had, how many were new and which filings were refused."""
     file = RegisterFile(path)
     with ledger.transaction() as tx:

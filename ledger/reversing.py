@@ -15,8 +15,8 @@ from ledger.refusals import Refusal, Refused
 from ledger.reports import Reversed
 
 if TYPE_CHECKING:
-    from ledger.service import Ledger
     from ledger.source import ClaimColumns
+    from ledger.verbs.base import Base
 
 MONEY = ("medfee_sumamt", "fulamt_ownpay_amt", "overlmt_selfpay", "preselfpay_amt", "inscp_scp_amt", "hosp_part_amt")
 
@@ -24,7 +24,7 @@ MONEY = ("medfee_sumamt", "fulamt_ownpay_amt", "overlmt_selfpay", "preselfpay_am
 CHINA = datetime.timezone(datetime.timedelta(hours=8))
 
 
-def reverse_claim(ledger: "Ledger", claim: str, reason: str, setl_id: str | None) -> Reversed:
+def reverse_claim(ledger: "Base", claim: str, reason: str, setl_id: str | None) -> Reversed:
     """Books the refund of a claim and returns it; refused where it is a refund itself or reversed already."""
     with ledger.transaction() as tx:
         position, filed, decision = find_claim(tx, claim)

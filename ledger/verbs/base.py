@@ -1,0 +1,76 @@
+"""Is an open log as every family of commands uses it: its store, who acts, the clock, and one way to append."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ledger import writing
+from ledger.block import EventBlock
+from ledger.events import CommandRecorded
+from ledger.keys import command_stream
+from ledger.knowledge import Knowledge
+from ledger.postings import checked_postings
+from ledger.refusals import Refusal, Refused
+
+if TYPE_CHECKING:
+    from ledger.postings import Opened
+    from ledger.store import Store, Transaction
+
+
+class Base:
+    """Is what every family of commands stands on: the store, the actor, the clock, a transaction, an append."""
+
+    def __init__(self, store: "Store", actor: str, clock_us: Callable[[], int]) -> None:
+        if not actor.strip():
+            raise Refused(Refusal.BAD_VALUE, "expected the name of who acts, got nothing")
+        self.store = store
+        self.actor = actor
+        self.clock_us = clock_us
+        self.knowledge = Knowledge()
+        self._lock = threading.RLock()
+
+    def close_store(self) -> None:
+        """Closes the store's connections."""
+        self.store.close()
+
+    @property
+    def kernel(self) -> bytes:
+        """Returns the digest of the kernel sources every decision of this process is made with."""
+        from core_ext.kernels import digest
+
+        return digest()
+
+    @contextmanager
+    def transaction(self) -> "Iterator[Transaction]":
+        """Yields a transaction that holds the log, with what must be known of it brought up to its head."""
+        with self._lock:
+            try:
+                with self.store.begin(self.clock_us) as tx:
+                    self.knowledge.refresh(tx)
+                    yield tx
+            except BaseException:
+                self.forget()
+                raise
+
+    def forget(self) -> None:
+        """Drops what was known of the log: after a rollback it may never have been."""
+        self.knowledge = Knowledge()
+
+    def command(
+        self, tx: "Transaction", verb: str, reason: str, arguments: object, source: str = "", digest: bytes = b""
+    ) -> tuple[int, writing.Header]:
+        """Returns a command's position and its CommandRecorded, the first event it appends."""
+        position = tx.size + 1
+        text = msgspec.json.encode(arguments, order="sorted").decode()
+        event = CommandRecorded(tx.recorded_at, verb, self.actor, reason, source, digest, self.kernel, text)
+        return position, (command_stream(position), 1, event)
+
+    def append(self, tx: "Transaction", events: Sequence[writing.Header], opened: "Opened | None" = None) -> None:
+        """Appends a command's events once what moves money is known to balance; ``opened`` as ``postings`` takes it."""
+        for _, _, event in events:
+            checked_postings(event, opened)
+        tx.append(EventBlock.from_events(events))
+        self.knowledge.position = -1

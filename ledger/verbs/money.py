@@ -1,0 +1,120 @@
+"""Are the commands about money: payments of closed periods and clawbacks of what was paid."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from core_ext.layout import FUND_PARTS
+from ledger import clawbacks, explain, payments
+from ledger.events import ClaimFiled, ClaimReversed
+from ledger.keys import clawback_stream
+from ledger.lookup import find_claim
+from ledger.mapper import decode_event
+from ledger.refusals import Refusal, Refused
+from ledger.reports import Clawback, Payment
+from ledger.verbs.base import Base
+
+if TYPE_CHECKING:
+    from ledger.store import Transaction
+
+
+class Money(Base):
+    """Instructs and confirms payments, raises and collects clawbacks."""
+
+    def pay(self, period: int, to: str = "all", *, reason: str = "") -> list[Payment]:
+        """Instructs what a closed period owes: region to region, and treatment region to institution.
+
+        ``to`` is ``regions``, ``institutions`` or ``all``. A payee is paid once a period: asking again is refused.
+        """
+        from ledger.acts import read_acts
+        from ledger.clearing import fold_period
+
+        kinds = payments.KINDS.get(to)
+        if kinds is None:
+            raise Refused(Refusal.UNKNOWN_KEY, f"expected one of {', '.join(payments.KINDS)} to pay, got {to!r}")
+        with self.transaction() as tx:
+            state = self.knowledge.periods
+            closed = period in state.closed
+            dues: dict[str, payments.Due] = {}
+            if closed:
+                pages = read_acts(tx, after=state.opened[period], stop=state.closed[period])
+                figures = fold_period(pages, period)
+                dues = {payments.due_stream(period, due): due for due in figures.dues(kinds)}
+            cause, command = self.command(tx, "pay", reason, {"period": period, "to": to})
+            decided = payments.decide_instruct(period, closed, dues, tx.stream_heads(list(dues)), cause)
+            if isinstance(decided, Refusal):
+                raise Refused(decided, explain.payment(decided, period))
+            self.append(tx, [command, *decided])
+            return [Payment.of(stream, payments.evolve(payments.PaymentState(), event)) for stream, _, event in decided]
+
+    def confirm(self, payment: str, receipt: str, *, amount_fen: int | None = None, reason: str = "") -> Payment:
+        """Confirms a payment in full by the bank's receipt; ``amount_fen`` must be its amount where given."""
+        with self.transaction() as tx:
+            state = payments.PaymentState()
+            events = tx.stream(payment)
+            for _, _, topic, stored in events:
+                state = payments.evolve(state, decode_event(topic, stored))
+            receipt = explain.key("receipt", receipt)
+            cause, command = self.command(tx, "confirm", reason, {"payment": payment, "receipt": receipt})
+            amount = state.instructed.amount_fen if amount_fen is None and state.instructed else amount_fen or 0
+            decided = payments.decide_confirm(state, amount, receipt, cause)
+            if isinstance(decided, Refusal):
+                raise Refused(decided, explain.confirmation(decided, payment, state, amount))
+            self.append(tx, [command, (payment, len(events) + 1, decided)], state.instructed)
+            return Payment.of(payment, payments.evolve(state, decided))
+
+    def clawback_raise(self, case: str, claim: str, amount_fen: int, reason: str) -> Clawback:
+        """Raises a clawback on a claim's funds under a case number; together never more than the funds paid."""
+        with self.transaction() as tx:
+            stream = clawback_stream(explain.key("case", case))
+            position, filed, decision = find_claim(tx, claim)
+            state = self._clawback(tx, stream)
+            recovered = self.knowledge.recovered.get(position, [0] * len(FUND_PARTS))
+            cause, command = self.command(
+                tx, "clawback raise", reason, {"amount_fen": amount_fen, "case": case, "claim": claim}
+            )
+            decided = clawbacks.decide_raise(
+                state,
+                cause=cause,
+                claim=position,
+                regions=(filed.insured_region, filed.treatment_region),
+                institution=filed.fixmedins_code,
+                amount_fen=amount_fen,
+                amounts=decision.amounts,
+                recovered=recovered,
+                reversed_=isinstance(decision, ClaimReversed) or bool(tx.reversals([position])),
+                order=self._fund_order(decision.policy),
+            )
+            if isinstance(decided, Refusal):
+                raise Refused(decided, explain.clawback(decided, case, claim, amount_fen, decision.amounts, recovered))
+            self.append(tx, [command, (stream, 1, decided)], filed)
+            return Clawback.of(case, filed.setl_id, clawbacks.evolve(state, decided))
+
+    def clawback_collect(self, case: str, amount_fen: int, receipt: str, *, reason: str = "") -> Clawback:
+        """Collects a part of a clawback by a receipt; never more than is outstanding, a receipt counts once."""
+        with self.transaction() as tx:
+            stream = clawback_stream(explain.key("case", case))
+            state = self._clawback(tx, stream)
+            receipt = explain.key("receipt", receipt)
+            cause, command = self.command(
+                tx, "clawback collect", reason, {"amount_fen": amount_fen, "case": case, "receipt": receipt}
+            )
+            decided = clawbacks.decide_collect(state, cause=cause, amount_fen=amount_fen, receipt=receipt)
+            if isinstance(decided, Refusal):
+                raise Refused(decided, explain.collection(decided, case, amount_fen, receipt, state))
+            version = tx.stream_heads([stream])[stream]
+            self.append(tx, [command, (stream, version + 1, decided)], state.raised)
+            assert state.raised is not None
+            filed = decode_event(ClaimFiled.TOPIC, tx.events_at([state.raised.claim])[state.raised.claim][3])
+            assert isinstance(filed, ClaimFiled)
+            return Clawback.of(case, filed.setl_id, clawbacks.evolve(state, decided))
+
+    def _fund_order(self, digest: bytes) -> Sequence[str]:
+        """Returns the order in which a policy's funds get money back, the default where it names none."""
+        policy = self.knowledge.policies.policy_named(digest)
+        return (policy.header.clawback_order if policy else ()) or clawbacks.DEFAULT_FUND_ORDER
+
+    def _clawback(self, tx: "Transaction", stream: str) -> clawbacks.ClawbackState:
+        state = clawbacks.ClawbackState()
+        for _, _, topic, stored in tx.stream(stream):
+            state = clawbacks.evolve(state, decode_event(topic, stored))
+        return state
