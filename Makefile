@@ -30,6 +30,7 @@ demo: $(MADE)/build
 
 build: $(MADE)/build
 
+# A test runs the bench at its smoke size.
 test: $(MADE)/build $(MADE)/test $(MADE)/bench
 	$(BIN)/python -m pytest $(ARGS)
 

@@ -25,6 +25,9 @@ class Size:
     aged_events: int
     single_claims: int
     job_claims: int
+    peer_claims: int
+    peer_cities: int
+    slow_rounds: int
 
 
 SIZES = {
@@ -46,6 +49,9 @@ SIZES = {
             aged_events=20_000,
             single_claims=40,
             job_claims=2_000,
+            peer_claims=20_000,
+            peer_cities=33,
+            slow_rounds=1,
         ),
         Size(
             name="real",
@@ -63,6 +69,9 @@ SIZES = {
             aged_events=2_000_000,
             single_claims=2_000,
             job_claims=200_000,
+            peer_claims=1_000_000,
+            peer_cities=341,
+            slow_rounds=2,
         ),
     )
 }
