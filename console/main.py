@@ -26,6 +26,7 @@ from console import (
     payments,
     periods,
     proofs,
+    reconciling,
     registers,
     statements,
     traces,
@@ -43,8 +44,7 @@ PARAMETERS = Parameter(negative="")
 
 FAMILIES = (
     demo, upkeep, proofs, enactments, registers, claims, fee_lines, explanations, statements, periods, clearing,
-    payments,
-    clawbacks, balances, traces,
+    payments, clawbacks, reconciling, balances, traces,
 )  # fmt: skip
 
 

@@ -10,7 +10,8 @@ accumulators) · ``account-<token>`` · ``member-<token>`` · ``filing-<token>``
 ``period-<yyyymm>`` · ``payment-<kind>-<yyyymm>-<payer>-<payee>`` · ``clawback-<case>`` · ``opening-balances`` ·
 ``command-<position>`` · ``job-<verb>-<digest>`` · ``institution-<code>`` · ``entitlement-<token>`` ·
 ``visit-<token>`` · ``enrolment-<region>-<insutype>`` · ``finding-<position of the claim>`` · ``price-cap-<item>`` ·
-``drug-cap-<item>`` · ``clearing-terms``.
+``drug-cap-<item>`` · ``reconciliation-<month or day>-<counterpart>`` ·
+``break-<yyyymm>-<counterpart>-<region>-<setl_id>`` · ``clearing-terms``.
 A decision (ClaimSettled, ClaimReversed) stands directly behind its ClaimFiled: position + 1.
 """
 
@@ -25,6 +26,7 @@ from ledger.clearing.events import (
 )
 from ledger.event import Event as Event
 from ledger.line_events import DrugCapSet, LinesDiffer, LinesFiled, PriceCapSet, TraceCodeRepeated
+from ledger.reconciling.events import RECONCILING_EVENTS
 from ledger.register_events import (
     STATUS_ACTIVE,
     ClaimFlagged,
@@ -392,6 +394,7 @@ EVENTS: tuple[EventClass, ...] = (
     TraceCodeRepeated,
     PriceCapSet,
     DrugCapSet,
+    *RECONCILING_EVENTS,
     ClearingTermsSet,
     ClearingDrafted,
     ClearingChecked,

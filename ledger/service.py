@@ -11,6 +11,8 @@ from ledger.verbs.clearing import Clearings
 from ledger.verbs.money import Money
 from ledger.verbs.periods import Periods
 from ledger.verbs.policies import Policies
+from ledger.verbs.reconciling import Reconciling
+from ledger.verbs.settling import Settling
 
 
 def wall_clock_us() -> int:
@@ -18,7 +20,7 @@ def wall_clock_us() -> int:
     return time.time_ns() // 1000
 
 
-class Ledger(Policies, Claims, Periods, Clearings, Money):
+class Ledger(Policies, Claims, Settling, Periods, Clearings, Money, Reconciling):
     """Is an open ledger. Use it as a context manager; every method refuses with ``Refused`` and then wrote nothing."""
 
     def __enter__(self) -> "Ledger":
