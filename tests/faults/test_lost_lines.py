@@ -172,6 +172,9 @@ def commands(folder: Path) -> dict[str, Callable[[Ledger], object]]:
         "clawback raise": lambda book: book.clawback_raise("case-1", "S000002", 100, "over standard"),
         "clawback collect": lambda book: book.clawback_collect("case-1", 40, "R1"),
         "close": lambda book: book.close(202401),
+        "draft": lambda book: book.draft(202401),
+        "check": lambda book: book.check(202401),
+        "sign": lambda book: Ledger(book.store, "director", book.clock_us).sign(202401),
         "pay": lambda book: book.pay(202401),
         "confirm": lambda book: book.confirm(_first_payment(book), "R2"),
     }

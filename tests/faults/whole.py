@@ -5,7 +5,7 @@ from pathlib import Path
 import ledger
 from ledger.service import Ledger
 from tests.ledger.registry import registered
-from tests.ledger.worlds import claim, clock, refund, write
+from tests.ledger.worlds import claim, clock, refund, sign, write
 from tests.lines.files import line, write_lines
 
 DRUG = "XA10BAE074A001"
@@ -63,6 +63,7 @@ def whole_ledger(url: str, folder: Path) -> Ledger:
     book.lines(write_lines(folder / "lines.csv", lines()))
     book.reverse("S000005", "filed twice")
     book.close(202401)
+    sign(book, 202401)
     payments = book.pay(202401)
     book.confirm(payments[0].key, "R1")
     book.clawback_raise("case-1", "S000001", 1_000, "over standard")
