@@ -25,6 +25,7 @@ from console import (
     payments,
     periods,
     proofs,
+    reconciling,
     registers,
     reviews,
     rules,
@@ -44,7 +45,7 @@ PARAMETERS = Parameter(negative="")
 
 FAMILIES = (
     demo, upkeep, proofs, enactments, registers, claims, fee_lines, explanations, rules, reviews, statements, periods,
-    payments, clawbacks, balances, traces,
+    payments, clawbacks, reconciling, balances, traces,
 )  # fmt: skip
 
 

@@ -156,7 +156,7 @@ cdef int simple(Work* work, int64_t number, const Rule* rule, int64_t start, int
             continue
         fen = work.charges[FEN][at]
         if op == BETWEEN:
-            if value > rule.high and (field == CNT or field == PRIC):
+            if value > rule.high and value > 0 and (field == CNT or field == PRIC):
                 fen = part_of(fen, value - (rule.high if rule.high > 0 else 0), value)
         elif op == OUTSIDE:
             value = work.charges[ON][at]

@@ -74,6 +74,13 @@ class Refusal(IntEnum):
     RETENTION = 60
     FILING_SUSPENDED = 70
     FILING_UNSETTLED = 71
+    # reconciliation
+    BREAK_UNKNOWN = 100
+    BREAK_ENDED = 101
+    BREAK_CARRIED_OUT = 102
+    COUNTERPART_BAD = 103
+    KEYS_AMBIGUOUS = 104
+    RUN_OUTDATED = 105
     # supervision
     RULES_INVALID = 160
     RULES_NOT_ENACTED = 161

@@ -28,6 +28,7 @@ from ledger.events import (
     PolicyEnacted,
     SettlementDiffers,
 )
+from ledger.reconciling.events import BreakFound, ReconciliationRun
 from ledger.register_events import EnrolmentRuleSet, FilingEnded, InstitutionChanged, InstitutionRegistered
 from ledger.supervision.events import ViolationFound
 
@@ -99,12 +100,13 @@ def is_columnar(event: EventClass) -> bool:
 def test_all_events_of_volume_are_columnar() -> None:
     """Only events that come one at a time may hold what has no column form."""
     registers = {EnrolmentRuleSet, InstitutionRegistered, InstitutionChanged, FilingEnded}
+    reconciling = {ReconciliationRun, BreakFound}
     assert {event for event in EVENTS if not is_columnar(event)} == {
         JobBatch,
         PolicyEnacted,
         OpeningBalance,
         ViolationFound,
-    } | registers
+    } | registers | reconciling
     with pytest.raises(
         TypeError, match=r"OpeningBalance\.postings: expected int, str, bytes or an array of known width"
     ):

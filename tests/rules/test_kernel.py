@@ -71,6 +71,8 @@ def test_of_a_price_above_its_limit_the_part_above_counts(twin: ModuleType) -> N
     charges = charges_of({"pric": 3 * 10**6, "amount": 500}, {"pric": 2 * 10**6})
     rule = {"op": t.BETWEEN, "field": CHARGE["pric"], "low": 0, "high": 2 * 10**6}
     assert found(twin, charges, rule) == [(0, 167)]
+    free = charges_of({"pric": 0, "amount": 0})
+    assert found(twin, free, rule | {"high": -1}) == [(0, 0)]
 
 
 @TWINS
