@@ -96,9 +96,14 @@ UNITS: tuple[tuple[str, str], ...] = (
     (r"rows|booked|duplicate|quarantined|late|acts|person_times|late_acts|overdue_acts", "count"),
     (r"duplicates", "(row, log position)"),
     (r"token", "person token"),
+    (r"begin|brdy|die_date|accepted", "yyyymmdd, 0 none"),
+    (r"charges", "(log position, log position or 0, line from 0, fen)"),
+    (r"position", "log position"),
+    (r"rules|persons|found|lifted", "count"),
+    (r"version|pack|book", "digest"),
     (r".*region|regions|.*admdvs|.*admvs|payer", "region code"),
     (
-        r"insutype|psn_type|assist_class|hosp_lv|med_type|filing|basis|kind|flags|status|grade|by|med_types|exempt|rule"
+        r"insutype|psn_type|assist_class|hosp_lv|med_type|filing|basis|kind|result|gend|flags|status|grade|by|med_types|exempt|rule"
         r"|role|side",
         "code",
     ),
@@ -133,6 +138,9 @@ OWN_UNITS = {
     ("ClaimFlagged", "reason"): "Refusal",
     ("ClearingDrafted", "late"): "(yyyymm, count, fen)",
     ("EnrolmentRuleSet", "exempt"): "classes of persons",
+    ("ViolationFound", "window"): "log position, yyyymmdd, yyyymm, yyyyq or yyyy, by kind",
+    ("ViolationFound", "rule"): "text",
+    ("ViolationLifted", "rule"): "text",
 }
 
 

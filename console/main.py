@@ -28,6 +28,8 @@ from console import (
     proofs,
     reconciling,
     registers,
+    reviews,
+    rules,
     statements,
     traces,
     upkeep,
@@ -44,7 +46,7 @@ PARAMETERS = Parameter(negative="")
 
 FAMILIES = (
     demo, upkeep, proofs, enactments, registers, claims, fee_lines, explanations, statements, periods, clearing,
-    payments, clawbacks, reconciling, balances, traces,
+    rules, reviews, payments, clawbacks, reconciling, balances, traces,
 )  # fmt: skip
 
 

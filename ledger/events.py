@@ -11,7 +11,9 @@ accumulators) · ``account-<token>`` · ``member-<token>`` · ``filing-<token>``
 ``command-<position>`` · ``job-<verb>-<digest>`` · ``institution-<code>`` · ``entitlement-<token>`` ·
 ``visit-<token>`` · ``enrolment-<region>-<insutype>`` · ``finding-<position of the claim>`` · ``price-cap-<item>`` ·
 ``drug-cap-<item>`` · ``reconciliation-<month or day>-<counterpart>`` ·
-``break-<yyyymm>-<counterpart>-<region>-<setl_id>`` · ``clearing-terms``.
+``break-<yyyymm>-<counterpart>-<region>-<setl_id>`` · ``clearing-terms`` · ``rule-pack-<digest>`` ·
+``described-<token>`` · ``manual-<position of the claim>`` · ``review-<yyyymm>`` ·
+``violation-<yyyymm>-<token>-<rule>-<version>-<window>``.
 A decision (ClaimSettled, ClaimReversed) stands directly behind its ClaimFiled: position + 1.
 """
 
@@ -39,6 +41,14 @@ from ledger.register_events import (
     InstitutionTerminated,
     MemberChanged,
     VisitOpened,
+)
+from ledger.supervision.events import (
+    ManualClaimAccepted,
+    PeriodReviewed,
+    PersonDescribed,
+    RulePackEnacted,
+    ViolationFound,
+    ViolationLifted,
 )
 
 BASIS_KERNEL, BASIS_SOURCE, BASIS_REFUND = 1, 2, 3
@@ -400,6 +410,12 @@ EVENTS: tuple[EventClass, ...] = (
     ClearingChecked,
     ClearingSigned,
     ClearingWithdrawn,
+    RulePackEnacted,
+    PersonDescribed,
+    ManualClaimAccepted,
+    ViolationFound,
+    ViolationLifted,
+    PeriodReviewed,
 )
 
 TOPICS: dict[str, EventClass] = {event.TOPIC: event for event in EVENTS}

@@ -92,6 +92,10 @@ class Refusal(IntEnum):
     CARRIED_TOO_LONG = 117
     CLEARING_SEALED = 118
     TERMS_INVALID = 119
+    # supervision
+    RULES_INVALID = 160
+    RULES_NOT_ENACTED = 161
+    RULES_OUT_OF_ORDER = 162
 
     @property
     def code(self) -> str:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from projections.evidence import Proof
     from projections.findings import Finding
     from projections.signing import PublicKey, Signer
+    from projections.supervision.violations import RuleTotal, Violation
 
 SELECT_POSITION = "SELECT position FROM projection WHERE name = ?"
 
@@ -158,6 +159,20 @@ class Projections:
         with self._store.read() as reader:
             found = break_rows.carried(reader, period)
             return BreakList(_position(reader, break_rows.MODEL.name), BreakTotals.of(found), found)
+
+    def violations(self, period: int, rule: str = "") -> "list[Violation]":
+        """Returns what rules found in a period and still holds, with claims and lines; of one rule if one is given."""
+        from projections.supervision.violations import listed
+
+        with self._store.read() as reader:
+            return listed(reader, period, rule)
+
+    def violations_by_rule(self, period: int) -> "list[RuleTotal]":
+        """Returns what each rule found in a period and still holds, the largest amount first."""
+        from projections.supervision.violations import totals
+
+        with self._store.read() as reader:
+            return totals(reader, period)
 
     def events(self, after: int = 0) -> Iterator[PositionedEvent]:
         """Yields the events behind position ``after`` up to the present head, in log order, for a host's followers."""
