@@ -31,8 +31,9 @@ from ledger.register_events import (
     MemberChanged,
     VisitOpened,
 )
+from ledger.segments.events import PeriodSealed
 
-BASIS_KERNEL, BASIS_SOURCE, BASIS_REFUND = 1, 2, 3
+BASIS_KERNEL, BASIS_SOURCE, BASIS_REFUND, BASIS_RESETTLED = 1, 2, 3, 4
 FLAG_ASSUMED, FLAG_NOT_CHECKED, FLAG_LATE = 1, 2, 4
 PAYMENT_REGION, PAYMENT_INSTITUTION = 1, 2
 
@@ -385,6 +386,7 @@ EVENTS: tuple[EventClass, ...] = (
     TraceCodeRepeated,
     PriceCapSet,
     DrugCapSet,
+    PeriodSealed,
 )
 
 TOPICS: dict[str, EventClass] = {event.TOPIC: event for event in EVENTS}

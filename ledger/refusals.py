@@ -74,6 +74,12 @@ class Refusal(IntEnum):
     RETENTION = 60
     FILING_SUSPENDED = 70
     FILING_UNSETTLED = 71
+    # sealed periods and replay
+    SEGMENTS_PLACE = 150
+    PERIOD_NOT_SEALED = 151
+    SEGMENT_DAMAGED = 152
+    NOTHING_TO_BOOK = 153
+    REPLAY_STALE = 154
 
     @property
     def code(self) -> str:

@@ -6,6 +6,7 @@ left behind is checked beside it. So one wrong act is one difference, not the ta
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -61,6 +62,11 @@ class ReplayReport(msgspec.Struct, frozen=True):
     period: int
     acts: int
     differences: tuple[Difference, ...]
+    #: ``segment`` or ``log``: what was read.
+    read: str = "log"
+    #: The statement that comes out again: a segment's lines (``shape.LINE_INTS``, then settlements, refunds, total fee
+    #: and every amount); nothing where the log was read.
+    lines: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(slots=True)
@@ -96,10 +102,10 @@ def replay(
     differences: list[Difference] = []
     count = seen = 0
     for acts in pages:
-        again = decide_again(reader, acts, policies, kernel)
+        again = decide_again(partial(_originals, reader), acts, policies, kernel)
         found = compare(acts, again)
         altered |= {int(acts.claim[row]): (again.booked[row], again.delta[row]) for row in found}
-        _excuse_refunds(acts, found, altered)
+        excuse_refunds(acts, found, altered)
         found.update({row: broken for row, broken in chain.check(acts, again, found).items() if row not in found})
         inside = acts.period == period
         count += int(inside.sum())
@@ -110,8 +116,13 @@ def replay(
     return ReplayReport(period, count, tuple(differences))
 
 
-def decide_again(reader: "Reader", acts: "Acts", policies: "PolicyBook", settle: Settle) -> Again:
-    """Returns a page's acts decided again, each from its own recorded start."""
+def decide_again(
+    originals: "Callable[[Acts, Ints, Ints], list[Tail]]", acts: "Acts", policies: "PolicyBook", settle: Settle
+) -> Again:
+    """Returns a page's acts decided again, each from its own recorded start.
+
+    ``originals`` returns what the refunds refund, given the acts and the refunds' rows, and fills where each stands.
+    """
     n = len(acts.position)
     refund = acts.basis == BASIS_REFUND
     unchecked = (acts.flags & FLAG_NOT_CHECKED) != 0
@@ -119,7 +130,7 @@ def decide_again(reader: "Reader", acts: "Acts", policies: "PolicyBook", settle:
         refund, REFUND, np.where(unchecked, UNCHECKED, np.where(acts.basis == BASIS_KERNEL, COMPUTE, SOURCE))
     )
     ref = np.full(n, -1, np.int64)
-    tails = _originals(reader, acts, np.flatnonzero(refund), ref)
+    tails = originals(acts, np.flatnonzero(refund), ref)
     m = len(tails)
     facts = np.concatenate([acts.facts, _rows([tail[0] for tail in tails], len(FACTS))])
     booked = np.concatenate([np.zeros((n, len(AMOUNTS)), np.int64), _rows([tail[1] for tail in tails], len(AMOUNTS))])
@@ -184,7 +195,7 @@ def compare(acts: "Acts", again: Again) -> dict[int, Difference]:
     return {row: _first_difference(acts, again, row) for row in np.flatnonzero(differs).tolist()}
 
 
-def _excuse_refunds(acts: "Acts", found: dict[int, Difference], altered: Mapping[int, tuple[Ints, Ints]]) -> None:
+def excuse_refunds(acts: "Acts", found: dict[int, Difference], altered: Mapping[int, tuple[Ints, Ints]]) -> None:
     """Drops refunds that negate what their original should be: the original alone is wrong."""
     for row in [row for row in found if acts.basis[row] == BASIS_REFUND]:
         original = altered.get(int(acts.original[row]))

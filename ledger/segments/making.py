@@ -1,0 +1,132 @@
+"""Makes a period's segment out of the log: reads the acts of the positions it was open, sorts and writes them."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from core_ext.kernels import load
+from core_ext.layout import HOW
+from core_ext.text import Texts
+from ledger.acts import Acts, act_codes, acts_of, read_acts
+from ledger.events import BASIS_REFUND, ClaimSettled
+from ledger.registers import FILING_CLASSES, filing_masks
+from ledger.segments.shape import Ints
+from ledger.segments.spilling import BETWEEN, ORIGINAL, OWN, Spill, spilled_rows
+from ledger.segments.writing import SegmentWriter, Totals
+
+if TYPE_CHECKING:
+    from ledger.plans import PolicyBook
+    from ledger.store import Reader, Transaction
+
+#: The filing types a class of filing implies, as a mask: the one that decided. ``no_filing_needed`` implies none.
+_IMPLIED = np.array([{"long_term": 1, "referral": 2, "emergency": 4, "temporary": 8}.get(c, 0) for c in FILING_CLASSES])
+_NONE_NEEDED = FILING_CLASSES.index("no_filing_needed")
+_LONG_TERM = 1
+
+
+class Made(msgspec.Struct, frozen=True):
+    """Is what a segment came to: its digest over canonical values, and the sums of its acts."""
+
+    digest: bytes
+    totals: Totals
+
+
+def make(
+    reader: "Reader",
+    policies: "PolicyBook",
+    period: int,
+    reach: tuple[int, int],
+    folder: Path | None,
+    *,
+    scratch: Path | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Made:
+    """Writes the segment of a period into ``folder`` (None: takes its digest alone) and returns what it came to.
+
+    ``reach`` is the positions behind which and up to which its acts lie. Memory is bounded: rows are sorted in
+    ``scratch``, a folder for files that are gone afterwards.
+    """
+    after, stop = reach
+    number: dict[bytes, int] = {}
+    with (
+        tempfile.TemporaryDirectory(prefix="segment-", dir=scratch) as own,
+        Spill(Path(own), reader.tokens_given, (stop - after) // 2) as spill,
+    ):
+        seen = 0
+        for acts in read_acts(reader, after, stop):
+            _spill(reader, policies, acts, period, number, spill)
+            seen += len(acts)
+            if progress is not None:
+                progress(seen)
+        writer = SegmentWriter(folder, period, list(number), spill.low, spill.high)
+        try:
+            for part in spill.parts():
+                writer.add(part)
+            return Made(writer.finish(), writer.totals)
+        except BaseException:
+            writer.abandon()
+            raise
+
+
+def _spill(
+    reader: "Reader", policies: "PolicyBook", acts: Acts, period: int, number: dict[bytes, int], spill: Spill
+) -> None:
+    own = acts.period == period
+    originals = acts.original[own & (acts.basis == BASIS_REFUND)]
+    here = np.isin(originals, acts.claim[own])
+    spill.add(*_rows(reader, policies, acts, np.where(own, OWN, BETWEEN), number))
+    wanted = sorted(set(originals[~here].tolist()))
+    found = _originals(reader, wanted)
+    # An original of this period, filed in an earlier page, is a row already.
+    if found is not None and (outside := found.period != period).any():
+        carried = np.where(outside, ORIGINAL, -1)
+        rows, texts = _rows(reader, policies, found, carried, number)
+        kept = np.flatnonzero(outside)
+        none = np.zeros(len(kept), np.int64)
+        spill.add(rows[kept], [load("gather").gather((each,), none, kept) for each in texts])
+
+
+def _originals(reader: "Reader", claims: list[int]) -> Acts | None:
+    if not claims:
+        return None
+    events = reader.events_at(sorted({at for claim in claims for at in (claim, claim + 1)}))
+    whole = [c for c in claims if c in events and c + 1 in events and events[c + 1][2] == ClaimSettled.TOPIC]
+    positions = [at for claim in whole for at in (claim, claim + 1)]
+    if not positions:
+        return None
+    topics, states = [events[at][2] for at in positions], [bytes(events[at][3]) for at in positions]
+    return acts_of(np.array(positions, np.int64), act_codes(topics), states)
+
+
+def _rows(
+    reader: "Reader", policies: "PolicyBook", acts: Acts, carried: Ints, number: dict[bytes, int]
+) -> tuple[Ints, list[Texts]]:
+    index, digests = acts.policies()
+    numbers = np.array([number.setdefault(digest, len(number)) for digest in digests] or [0], np.int64)
+    filed = filed_masks(reader, policies, acts)
+    return spilled_rows(acts, carried, numbers[index], filed), list(acts.texts.values())
+
+
+def filed_masks(reader: "Reader", policies: "PolicyBook", acts: Acts) -> Ints:
+    """Returns the filing types that decided each act, as a mask (1 long term, 2 referral, 4 emergency, 8 temporary).
+
+    The class recorded with an act tells it, but where its policy needed no filing: there the register says what was
+    filed besides.
+    """
+    filing = acts.how[:, HOW.index("filing")]
+    masks = _IMPLIED[np.clip(filing, 0, len(_IMPLIED) - 1)]
+    rows = np.flatnonzero(filing == _NONE_NEEDED)
+    if len(rows):
+        transaction: Transaction = reader  # type: ignore[assignment]
+        masks[rows] = filing_masks(transaction, acts.facts[rows], policies.region_of) & ~_LONG_TERM
+    return np.asarray(masks, np.int64)
+
+
+def remove(folder: Path) -> None:
+    """Removes a folder of files that no event names; one that is not there is no error."""
+    shutil.rmtree(folder, ignore_errors=True)
