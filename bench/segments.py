@@ -1,6 +1,5 @@
 """Makes segments directly, without a log: a settled workload written as sealed, and the same again for more persons."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +8,14 @@ import pyarrow as pa
 
 from bench.claims import Workload, workload
 from core_ext.kernels import load
-from core_ext.layout import ABSENT, ACCUMULATORS, AMOUNTS, FACT, FACTS, HOW
+from core_ext.layout import ABSENT, AMOUNTS, FACTS, HOW
 from core_ext.settling import COMPUTE, REFUND
 from core_ext.text import texts_from_list
 from ledger.acts import ACT_TEXTS
 from ledger.events import BASIS_KERNEL, BASIS_REFUND, BASIS_SOURCE
 from ledger.plans import PolicyBook
-from ledger.segments.spilling import AT, SPILLED, span
 from ledger.segments.shape import BEFORES, DELTAS, GIVENS, HOWS
+from ledger.segments.spilling import AT, SPILLED, span
 from ledger.segments.writing import SegmentWriter
 
 PERIOD = 202403
@@ -124,6 +123,3 @@ def _largest(path: Path, column: str) -> int:
         int(reader.get_batch(at).column(column).to_numpy(zero_copy_only=True).max())
         for at in range(reader.num_record_batches)
     )
-
-
-assert json and FACT and ACCUMULATORS

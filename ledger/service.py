@@ -10,6 +10,7 @@ from ledger.verbs.claims import Claims
 from ledger.verbs.money import Money
 from ledger.verbs.periods import Periods
 from ledger.verbs.policies import Policies
+from ledger.verbs.replays import Replays
 
 
 def wall_clock_us() -> int:
@@ -17,7 +18,7 @@ def wall_clock_us() -> int:
     return time.time_ns() // 1000
 
 
-class Ledger(Policies, Claims, Periods, Money):
+class Ledger(Policies, Claims, Periods, Money, Replays):
     """Is an open ledger. Use it as a context manager; every method refuses with ``Refused`` and then wrote nothing."""
 
     def __enter__(self) -> "Ledger":

@@ -60,7 +60,7 @@ class _Worker:
         n = len(batch)
         facts = self.decider.wide(batch, FACTS, "facts")
         plan = self._plans.of(batch.ints("case"), facts)
-        found = self.decider.decide(batch, self.decider.read(batch, plan), self._plans.plans)
+        found = self.decider.decide(batch, self.decider.read(batch, facts, plan), self._plans.plans)
         own = batch.ints("carried") == 0
         self.acts += int(own.sum())
         marks = (own & (found.kind != SKIP) & (found.code != 0)).astype(np.uint8)
@@ -109,14 +109,24 @@ def replay_segment(
     plans = CasePlans(policies, segment.cases, segment.policies)
     workers = each_batch(folder, lambda own: _Worker(own, plans, policies, settle), _Worker.work, threads, progress)
     differences = sorted((each for worker in workers for each in worker.differences), key=lambda each: each.position)
-    sums = [worker.sums.tolist() for worker in workers]
-    lines = [
-        (*key, *map(sum, zip(*(part[at] for part in sums), strict=True)))
-        for at, key in enumerate(segment.lines.tolist())
-    ]
+    sums = checked_sums(
+        [np.zeros((len(segment.lines), len(COUNTED) + len(AMOUNTS)), np.int64), *(w.sums for w in workers)]
+    )
+    lines = [(*key, *line) for key, line in zip(segment.lines.tolist(), sums.tolist(), strict=True)]
     return ReplayReport(
         segment.period, sum(worker.acts for worker in workers), tuple(differences), "segment", tuple(sorted(lines))
     )
+
+
+def checked_sums(parts: Sequence[Ints]) -> Ints:
+    """Returns the sum of tables; raises OverflowError where one leaves 64 bits."""
+    total = parts[0].copy()
+    for part in parts[1:]:
+        summed = total + part
+        if bool((((total ^ summed) & (part ^ summed)) < 0).any()):
+            raise OverflowError("statement: expected sums within 64 bits of fen")
+        total = summed
+    return total
 
 
 def by_act(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core_ext.kernels import load
-from core_ext.layout import ABSENT, ACCUMULATORS, AMOUNT, AMOUNTS, FACTS, HOW
+from core_ext.layout import ACCUMULATORS, AMOUNT, AMOUNTS, HOW
 from core_ext.settling import COMPUTE, REFUND, SKIP, SOURCE, SOURCE_UNCHECKED
 from ledger.events import BASIS_KERNEL, BASIS_REFUND, BASIS_RESETTLED, FLAG_ASSUMED, FLAG_NOT_CHECKED
 from ledger.segments.reading import Batch
@@ -75,8 +75,8 @@ class Decider:
         self._lanes.rows([batch.lane(name) for name in names], 0, len(batch), out)
         return out
 
-    def read(self, batch: Batch, plan: Ints) -> Input:
-        """Returns what a batch was decided from; ``plan`` is the row of each act's plan."""
+    def read(self, batch: Batch, facts: Ints, plan: Ints) -> Input:
+        """Returns what a batch was decided from; ``plan`` is the row of each act's plan, ``facts`` theirs."""
         n = len(batch)
         basis, flags = batch.ints("basis"), batch.ints("flags")
         kind = np.where(basis == BASIS_KERNEL, COMPUTE, SOURCE)
@@ -84,7 +84,6 @@ class Decider:
         kind[basis == BASIS_REFUND] = REFUND
         kind[basis == BASIS_RESETTLED] = SKIP
         lenient = ((flags & FLAG_ASSUMED) != 0) & (basis == BASIS_KERNEL)
-        facts = self.wide(batch, FACTS, "facts")
         # What a policy decides alone is decided from nothing that a source gave.
         given = self.table("given", n, len(AMOUNTS))
         if (kind != COMPUTE).any():
@@ -175,8 +174,3 @@ class Decider:
             recorded[slot] = before
             given.accounts[holder] += int(balances[row]) - held[holder]
             held[holder] = balances[row]
-
-
-def absent(rows: int) -> Ints:
-    """Returns a table of amounts that nobody gave."""
-    return np.full((rows, len(AMOUNTS)), ABSENT, np.int64)

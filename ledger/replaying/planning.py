@@ -1,6 +1,7 @@
 """Finds the plan of every act of a segment by the number of its case, instead of asking for each act."""
 
 from collections.abc import Mapping, Sequence
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,7 @@ class CasePlans:
     """Is the plan of each case of a segment, for each stretch of days on which no policy version changes.
 
     ``digests`` are the policies the cases number. With ``instead`` (region to digest, 0 for every region) an act
-    stands under another document, by what was filed and not by the class it was decided under.
+    stands under another document, by what was filed and not by the class it was decided under. Threads may share it.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class CasePlans:
         self._columns = np.array([book.day_column(digest) for digest in self._digests], np.int64)
         self._starts = np.array(sorted({day for digest in self._digests for day in book.days_of(digest)}), np.int64)
         self._resolved: dict[int, Ints] = {}
+        self._alone = Lock()
 
     @property
     def plans(self) -> Ints:
@@ -49,6 +51,15 @@ class CasePlans:
     def digest_of(self, case: int) -> bytes:
         """Returns the policy a case stands under."""
         return self._digests[int(self.policy[case])]
+
+    @property
+    def days(self) -> list[int]:
+        """Returns the first day of every stretch asked about so far (0: before every version)."""
+        return [int(self._starts[number - 1]) if number else 0 for number in sorted(self._resolved)]
+
+    def on(self, day: int) -> Ints:
+        """Returns the plan row of every case on a day."""
+        return self._stretch(int(np.searchsorted(self._starts, day, "right")))
 
     def of(self, case: Ints, facts: Ints) -> Ints:
         """Returns the plan row of each act, -1 where its policy has no rule for it."""
@@ -77,9 +88,10 @@ class CasePlans:
 
     def _stretch(self, number: int) -> Ints:
         """Returns the plan of every case on the days of a stretch."""
-        found = self._resolved.get(number)
-        if found is None:
-            found = self._resolved[number] = self._resolve(int(self._starts[number - 1]) if number else 0)
+        with self._alone:
+            found = self._resolved.get(number)
+            if found is None:
+                found = self._resolved[number] = self._resolve(int(self._starts[number - 1]) if number else 0)
         return found
 
     def _resolve(self, day: int) -> Ints:

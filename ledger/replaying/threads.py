@@ -1,15 +1,17 @@
 """Shares the batches of a segment out to threads; kernels let the interpreter go, so two cores work at once."""
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import count
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from threading import local
 from typing import TypeVar
 
 from ledger.segments.reading import Batch, Segment
 
 Worker = TypeVar("Worker")
+Result = TypeVar("Result")
 
 
 def each_batch(
@@ -23,30 +25,46 @@ def each_batch(
 
     Each thread opens the segment for itself and takes the next batch that nobody has taken.
     """
+    made: list[Worker] = []
+    for _ in in_order(folder, workers, work, made, threads, progress):
+        pass
+    return made
+
+
+def in_order(
+    folder: Path,
+    workers: Callable[[Segment], Worker],
+    work: Callable[[Worker, Batch], Result],
+    made: list[Worker],
+    threads: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[Result]:
+    """Yields what work on each batch returns, in the order of the batches; ``made`` receives the workers.
+
+    A few batches are under way at once, so that memory stays bounded however slow the reader is.
+    """
     batches = Segment(folder).batches
     number = max(1, min(threads or os.cpu_count() or 1, batches))
-    next_batch = count()
+    own = local()
 
-    def run(tell: Callable[[int], None] | None) -> Worker:
-        segment = Segment(folder)
-        worker = workers(segment)
-        done = 0
-        for batch in _taken(segment, next_batch, batches):
-            work(worker, batch)
-            done += len(batch)
-            if tell is not None:
-                tell(done * number)
-        return worker
+    def run(at: int) -> tuple[Result, int]:
+        if not hasattr(own, "worker"):
+            own.segment = Segment(folder)
+            own.worker = workers(own.segment)
+            made.append(own.worker)
+        batch = own.segment.batch(at)
+        return work(own.worker, batch), len(batch)
 
-    if number == 1:
-        return [run(progress)]
+    done = 0
     with ThreadPoolExecutor(number) as pool:
-        runs = [pool.submit(run, progress if at == 0 else None) for at in range(number)]
-        return [each.result() for each in runs]
-
-
-def _taken(segment: Segment, numbers: Iterator[int], batches: int) -> Iterator[Batch]:
-    for number in numbers:
-        if number >= batches:
-            return
-        yield segment.batch(number)
+        under_way: deque[Future[tuple[Result, int]]] = deque()
+        for at in range(batches):
+            under_way.append(pool.submit(run, at))
+            if len(under_way) <= 2 * number and at + 1 < batches:
+                continue
+            while under_way and (len(under_way) > 2 * number or at + 1 == batches):
+                result, rows = under_way.popleft().result()
+                done += rows
+                if progress is not None:
+                    progress(done)
+                yield result

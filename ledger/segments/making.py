@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,14 +39,14 @@ class Made(msgspec.Struct, frozen=True):
 def make(
     reader: "Reader",
     policies: "PolicyBook",
-    period: int,
+    periods: Sequence[int],
     reach: tuple[int, int],
     folder: Path | None,
     *,
     scratch: Path | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Made:
-    """Writes the segment of a period into ``folder`` (None: takes its digest alone) and returns what it came to.
+    """Writes the segment of one or more periods into ``folder`` and returns what it came to; None: its digest alone.
 
     ``reach`` is the positions behind which and up to which its acts lie. Memory is bounded: rows are sorted in
     ``scratch``, a folder for files that are gone afterwards.
@@ -59,11 +59,11 @@ def make(
     ):
         seen = 0
         for acts in read_acts(reader, after, stop):
-            _spill(reader, policies, acts, period, number, spill)
+            _spill(reader, policies, acts, periods, number, spill)
             seen += len(acts)
             if progress is not None:
                 progress(seen)
-        writer = SegmentWriter(folder, period, list(number), spill.low, spill.high)
+        writer = SegmentWriter(folder, periods[0], list(number), spill.low, spill.high)
         try:
             for part in spill.parts():
                 writer.add(part)
@@ -74,16 +74,16 @@ def make(
 
 
 def _spill(
-    reader: "Reader", policies: "PolicyBook", acts: Acts, period: int, number: dict[bytes, int], spill: Spill
+    reader: "Reader", policies: "PolicyBook", acts: Acts, periods: Sequence[int], number: dict[bytes, int], spill: Spill
 ) -> None:
-    own = acts.period == period
+    own = np.isin(acts.period, periods)
     originals = acts.original[own & (acts.basis == BASIS_REFUND)]
     here = np.isin(originals, acts.claim[own])
     spill.add(*_rows(reader, policies, acts, np.where(own, OWN, BETWEEN), number))
     wanted = sorted(set(originals[~here].tolist()))
     found = _originals(reader, wanted)
     # An original of this period, filed in an earlier page, is a row already.
-    if found is not None and (outside := found.period != period).any():
+    if found is not None and (outside := ~np.isin(found.period, periods)).any():
         carried = np.where(outside, ORIGINAL, -1)
         rows, texts = _rows(reader, policies, found, carried, number)
         kept = np.flatnonzero(outside)

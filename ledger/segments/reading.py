@@ -56,12 +56,16 @@ class Batch:
 
     def lane(self, name: str) -> Lane:
         """Returns a column of acts as it lies in the file."""
-        column: np.ndarray[Any, Any] = self.acts.column(name).to_numpy(zero_copy_only=True)
-        return column
+        return self._lanes[name]
+
+    @cached_property
+    def _lanes(self) -> "dict[str, np.ndarray[Any, Any]]":
+        columns = zip(ACT_INTS, self.acts.columns, strict=False)
+        return {name: column.to_numpy(zero_copy_only=True) for name, column in columns}
 
     def ints(self, name: str) -> Ints:
         """Returns a column of acts as int64."""
-        return np.asarray(self.acts.column(name).to_numpy(zero_copy_only=True), np.int64)
+        return np.asarray(self._lanes[name], np.int64)
 
     def year(self, name: str) -> Lane:
         """Returns a column of years as it lies in the file."""
@@ -87,13 +91,21 @@ class Batch:
 
     def given(self, booked: Ints) -> Ints:
         """Returns what sources gave, int64[n, AMOUNTS], ABSENT where nothing: ``booked`` is the act's amounts."""
-        present = self.ints("present")
-        bits = (np.maximum(present, 0)[:, None] >> np.arange(len(AMOUNTS))) & 1
-        given = np.where(bits == 1, booked, ABSENT)
+        present = self.lane("present")
+        given = booked.copy()
+        patterns = np.unique(present).tolist()
+        for pattern in patterns:
+            absent = [at for at in range(len(AMOUNTS)) if pattern < 0 or not pattern >> at & 1]
+            if not absent:
+                continue
+            if len(patterns) == 1:
+                given[:, absent] = ABSENT
+            else:
+                given[np.flatnonzero(present == pattern)[:, None], absent] = ABSENT
         for row, odd in self.odd.items():
             if odd.given is not None:
                 given[row] = odd.given
-        return np.ascontiguousarray(given)
+        return given
 
 
 class Segment:

@@ -133,7 +133,7 @@ def seal(
             making = folder / f"{_MAKING}{period:06d}"
             making.mkdir()
             step("began")
-            made = make(reader, known.policies, period, reach, making, scratch=folder, progress=progress)
+            made = make(reader, known.policies, [period], reach, making, scratch=folder, progress=progress)
         step("written")
         if sealed is not None and sealed.digest != made.digest:
             remove(making)

@@ -1,0 +1,37 @@
+"""Are the commands that replay: periods again, under the same policies or another one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ledger.verbs.base import Base
+
+if TYPE_CHECKING:
+    from ledger.intake import Progress
+    from ledger.replaying.whatif import WhatIf
+
+
+class Replays(Base):
+    """Asks what periods would be under another policy."""
+
+    def what_if(
+        self,
+        policy: str | Path,
+        period: int,
+        *,
+        to: int | None = None,
+        regions: Sequence[int] = (),
+        diff: str | Path | None = None,
+        from_log: bool = False,
+        progress: "Progress | None" = None,
+    ) -> "WhatIf":
+        """Returns what a period, or all up to ``to``, would be under another policy; nothing is booked.
+
+        ``regions`` are whose policy it stands in for: those of a document of its name unless given. ``diff`` is the
+        file (.parquet or .csv) that lists every changed claim.
+        """
+        from ledger.replaying.asking import Asked, ask
+
+        asked = Asked(policy, period, period if to is None else to, tuple(regions), from_log)
+        found, _, _ = ask(self, asked, Path(diff) if diff is not None else None, progress=progress)
+        return found
