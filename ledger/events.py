@@ -31,6 +31,7 @@ from ledger.register_events import (
     MemberChanged,
     VisitOpened,
 )
+from ledger.replaying.events import ClaimResettled
 from ledger.segments.events import PeriodSealed
 
 BASIS_KERNEL, BASIS_SOURCE, BASIS_REFUND, BASIS_RESETTLED = 1, 2, 3, 4
@@ -387,6 +388,7 @@ EVENTS: tuple[EventClass, ...] = (
     PriceCapSet,
     DrugCapSet,
     PeriodSealed,
+    ClaimResettled,
 )
 
 TOPICS: dict[str, EventClass] = {event.TOPIC: event for event in EVENTS}

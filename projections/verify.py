@@ -8,7 +8,7 @@ one that always was so. Events behind the tree's position are checked for consis
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ledger.events import PolicyEnacted
+from ledger.events import BASIS_RESETTLED, PolicyEnacted
 from ledger.mapper import decode_event
 from ledger.refusals import StoreError
 from projections import proof, trace
@@ -34,7 +34,8 @@ SELECT_BROKEN = (
 )
 SELECT_LAST_TILE = "SELECT number, hashes FROM proof_tile WHERE level = 0 ORDER BY number DESC LIMIT 1"
 SELECT_TRACED = (
-    "SELECT COALESCE(MAX(position), 0) FROM trace_event UNION ALL SELECT COALESCE(MAX(claim) + 1, 0) FROM trace_act"
+    "SELECT COALESCE(MAX(position), 0) FROM trace_event UNION ALL SELECT * FROM (SELECT claim + CASE WHEN basis ="
+    f" {BASIS_RESETTLED} THEN 0 ELSE 1 END FROM trace_act ORDER BY claim DESC LIMIT 1) AS last_act"
 )
 SELECT_POLICIES = "SELECT position, state FROM trace_event WHERE topic = ? ORDER BY position"
 

@@ -15,8 +15,9 @@ from core_ext.layout import ACCUMULATORS, AMOUNT, AMOUNTS, FACT, FACTS, HOW
 from core_ext.settling import SKIP
 from core_ext.text import Texts, texts_from_list
 from ledger.acts import ACT_TEXTS, Acts
-from ledger.events import BASIS_KERNEL, FLAG_ASSUMED
+from ledger.events import BASIS_KERNEL, BASIS_RESETTLED, FLAG_ASSUMED
 from ledger.keys import YEARS
+from ledger.refusals import StoreError
 from ledger.replay import (
     Chain,
     Difference,
@@ -28,6 +29,7 @@ from ledger.replay import (
     decide_again,
     excuse_refunds,
 )
+from ledger.replaying.anew import anew_differences
 from ledger.replaying.deciding import Decided, Decider
 from ledger.replaying.planning import CasePlans
 from ledger.replaying.threads import each_batch
@@ -36,6 +38,7 @@ from ledger.segments.shape import DELTAS, HEAD, HOWS, LINE_INTS, Ints
 
 if TYPE_CHECKING:
     from ledger.plans import PolicyBook
+    from ledger.store import Reader
 
 #: What a statement line counts and sums, in front of every amount.
 COUNTED = ("settlements", "refunds", "medfee_sumamt")
@@ -48,6 +51,7 @@ class _Worker:
         self.decider = Decider(settle)
         self.differences: list[Difference] = []
         self.acts = 0
+        self.anew: list[int] = []
         self.sums = np.zeros((len(segment.lines), len(COUNTED) + len(AMOUNTS)), np.int64)
         self._plans = plans
         self._policies = policies
@@ -62,6 +66,7 @@ class _Worker:
         plan = self._plans.of(batch.ints("case"), facts)
         found = self.decider.decide(batch, self.decider.read(batch, facts, plan), self._plans.plans)
         own = batch.ints("carried") == 0
+        self.anew += batch.ints("position")[batch.ints("basis") == BASIS_RESETTLED].tolist()
         self.acts += int(own.sum())
         marks = (own & (found.kind != SKIP) & (found.code != 0)).astype(np.uint8)
         balc = found.balc.reshape(n, 1)
@@ -100,15 +105,24 @@ def replay_segment(
     folder: Path,
     policies: "PolicyBook",
     *,
+    reader: "Reader | None" = None,
     settle: Settle | None = None,
     threads: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> ReplayReport:
-    """Returns every act of a segment that does not come out again, and the statement of those that do."""
+    """Returns every act of a segment that does not come out again, and the statement of those that do.
+
+    What was booked anew is decided from its own event: ``reader`` is of the log that has it, None where none was.
+    """
     segment = Segment(folder)
     plans = CasePlans(policies, segment.cases, segment.policies)
     workers = each_batch(folder, lambda own: _Worker(own, plans, policies, settle), _Worker.work, threads, progress)
-    differences = sorted((each for worker in workers for each in worker.differences), key=lambda each: each.position)
+    found = [each for worker in workers for each in worker.differences]
+    if anew := sorted(at for worker in workers for at in worker.anew):
+        if reader is None:
+            raise StoreError(f"position {anew[0]}: expected the log beside the segment, got the segment alone")
+        found += anew_differences(reader, anew, policies, settle)
+    differences = sorted(found, key=lambda each: each.position)
     sums = checked_sums(
         [np.zeros((len(segment.lines), len(COUNTED) + len(AMOUNTS)), np.int64), *(w.sums for w in workers)]
     )

@@ -13,8 +13,10 @@ from core_ext.kernels import load
 from core_ext.layout import HOW
 from core_ext.text import Texts
 from ledger.acts import Acts, act_codes, acts_of, read_acts
-from ledger.events import BASIS_REFUND, ClaimSettled
+from ledger.events import BASIS_REFUND, ClaimFiled, ClaimSettled
+from ledger.mapper import decode_event
 from ledger.registers import FILING_CLASSES, filing_masks
+from ledger.resettled import resettlements, standing_of
 from ledger.segments.shape import Ints
 from ledger.segments.spilling import BETWEEN, ORIGINAL, OWN, Spill, spilled_rows
 from ledger.segments.writing import SegmentWriter, Totals
@@ -78,12 +80,15 @@ def _spill(
 ) -> None:
     own = np.isin(acts.period, periods)
     originals = acts.original[own & (acts.basis == BASIS_REFUND)]
+    # One that was booked anew stands with other amounts than its row here has.
     here = np.isin(originals, acts.claim[own])
+    if len(originals):
+        here &= ~np.isin(originals, _booked_anew(reader, originals[here].tolist()))
     spill.add(*_rows(reader, policies, acts, np.where(own, OWN, BETWEEN), number))
     wanted = sorted(set(originals[~here].tolist()))
     found = _originals(reader, wanted)
     # An original of this period, filed in an earlier page, is a row already.
-    if found is not None and (outside := ~np.isin(found.period, periods)).any():
+    if found is not None and (outside := _carried(reader, found, periods)).any():
         carried = np.where(outside, ORIGINAL, -1)
         rows, texts = _rows(reader, policies, found, carried, number)
         kept = np.flatnonzero(outside)
@@ -100,7 +105,30 @@ def _originals(reader: "Reader", claims: list[int]) -> Acts | None:
     if not positions:
         return None
     topics, states = [events[at][2] for at in positions], [bytes(events[at][3]) for at in positions]
-    return acts_of(np.array(positions, np.int64), act_codes(topics), states)
+    acts = acts_of(np.array(positions, np.int64), act_codes(topics), states)
+    found: dict[int, tuple[ClaimFiled, ClaimSettled]] = {}
+    for claim in whole:
+        filed, decision = (decode_event(events[at][2], events[at][3]) for at in (claim, claim + 1))
+        assert isinstance(filed, ClaimFiled) and isinstance(decision, ClaimSettled)
+        found[claim] = filed, decision
+    for row, claim in enumerate(whole):
+        stands, anew = standing_of(reader, {claim: found[claim]})[claim]
+        if anew:
+            acts.booked[row], acts.delta[row] = stands.amounts, stands.delta
+    return acts
+
+
+def _carried(reader: "Reader", found: Acts, periods: Sequence[int]) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    """Returns the originals that need a row of their own: of other periods, or standing with other amounts."""
+    return ~np.isin(found.period, periods) | np.isin(found.claim, _booked_anew(reader, found.claim.tolist()))
+
+
+def _booked_anew(reader: "Reader", claims: list[int]) -> list[int]:
+    """Returns those of the claims, by the position of their ClaimFiled, that were booked anew."""
+    if not claims:
+        return []
+    streams = [stream for stream, _, _, _ in reader.events_at(claims).values()]
+    return list(resettlements(reader, streams))
 
 
 def _rows(

@@ -105,7 +105,8 @@ class SegmentWriter:
             return
         years, slot = np.unique(key, return_inverse=True)
         # The first act that moved a person-year says where it started; an original of another period only stood.
-        moved = np.flatnonzero(rows[:, AT["carried"]] == OWN)
+        # What was booked anew moved it too, as acts of other periods do, but is not decided with the others.
+        moved = np.flatnonzero((rows[:, AT["carried"]] == OWN) & (rows[:, AT["basis"]] != BASIS_RESETTLED))
         began, at = np.unique(key[moved], return_index=True)
         starts = np.zeros((len(years), len(ACCUMULATORS)), np.int64)
         starts[np.searchsorted(years, began)] = rows[moved[at]][:, span(BEFORES)]
@@ -274,9 +275,10 @@ def _references(rows: Ints) -> Ints:
     found = np.zeros(len(rows), np.int64)
     refunds = np.flatnonzero((rows[:, AT["original"]] > 0) & (rows[:, AT["carried"]] == OWN))
     if len(refunds):
-        order = np.argsort(rows[:, AT["claim"]], kind="stable")
+        # Of a claim that stands here twice, the row kept for its refund says what stands of it.
+        order = np.lexsort((rows[:, AT["carried"]], rows[:, AT["claim"]]))
         claims = rows[order, AT["claim"]]
-        at = np.minimum(np.searchsorted(claims, rows[refunds, AT["original"]]), len(claims) - 1)
+        at = np.maximum(np.searchsorted(claims, rows[refunds, AT["original"]], "right") - 1, 0)
         there = claims[at] == rows[refunds, AT["original"]]
         found[refunds[there]] = refunds[there] - order[at[there]]
     return found

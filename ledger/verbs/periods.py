@@ -106,7 +106,9 @@ class Periods(Base):
             if period not in known.periods.opened:
                 raise Refused(Refusal.PERIOD_EMPTY, explain.period(Refusal.PERIOD_EMPTY, period, known.periods, {}))
             if not from_log and period in sealed_periods(reader):
-                return replay_segment(self._segment(period).folder, known.policies, settle=settle, progress=progress)
+                return replay_segment(
+                    self._segment(period).folder, known.policies, reader=reader, settle=settle, progress=progress
+                )
             if unfinished := unfinished_jobs(reader):
                 raise Refused(Refusal.JOB_UNFINISHED, explain.unfinished(unfinished))
             openings = replay.read_openings(reader)

@@ -8,6 +8,7 @@ from ledger.verbs.base import Base
 
 if TYPE_CHECKING:
     from ledger.intake import Progress
+    from ledger.replaying.committing import Booked
     from ledger.replaying.whatif import WhatIf
 
 
@@ -35,3 +36,23 @@ class Replays(Base):
         asked = Asked(policy, period, period if to is None else to, tuple(regions), from_log)
         found, _, _ = ask(self, asked, Path(diff) if diff is not None else None, progress=progress)
         return found
+
+    def correct(
+        self,
+        policy: str | Path,
+        period: int,
+        reason: str,
+        *,
+        to: int | None = None,
+        regions: Sequence[int] = (),
+        diff: str | Path | None = None,
+    ) -> "Booked":
+        """Books what ``what_if`` finds into the open period: each claim in full anew, the difference on the statement.
+
+        The policy must be enacted. Booked again it books nothing more; refunded claims stay as they are.
+        """
+        from ledger.replaying.asking import Asked
+        from ledger.replaying.committing import commit
+
+        asked = Asked(policy, period, period if to is None else to, tuple(regions))
+        return commit(self, asked, reason, Path(diff) if diff is not None else None)
