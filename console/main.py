@@ -26,6 +26,7 @@ from console import (
     periods,
     proofs,
     registers,
+    replays,
     statements,
     traces,
     upkeep,
@@ -41,8 +42,8 @@ Exit status: 0 done; 1 a check found something; 2 the request was refused, nothi
 PARAMETERS = Parameter(negative="")
 
 FAMILIES = (
-    demo, upkeep, proofs, enactments, registers, claims, fee_lines, explanations, statements, periods, payments,
-    clawbacks, balances, traces,
+    demo, upkeep, proofs, enactments, registers, claims, fee_lines, explanations, statements, periods, replays,
+    payments, clawbacks, balances, traces,
 )  # fmt: skip
 
 

@@ -19,11 +19,14 @@ from projections.findings import Finding, Findings
 from projections.log_scan import SELECT_LAST, ReadPage, scan
 from projections.proof import SIZE, WIDTH
 from projections.row_checks import RowChecks
+from projections.segment_checks import check_segments
 from projections.state_checks import check_state
 from projections.tables import ReadModel
 from projections.tree_checks import TreeChecks
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ledger.store import Reader, Store
     from projections.checkpoint import Checkpoint
 
@@ -40,8 +43,13 @@ SELECT_TRACED = (
 SELECT_POLICIES = "SELECT position, state FROM trace_event WHERE topic = ? ORDER BY position"
 
 
-def verify(store: "Store", models: Sequence[ReadModel], page_events: int) -> list[Finding]:
-    """Returns what is wrong with a store, one finding an event or row; an empty list where nothing is."""
+def verify(
+    store: "Store", models: Sequence[ReadModel], page_events: int, segments: "Path | None" = None
+) -> list[Finding]:
+    """Returns what is wrong with a store, one finding an event or row; an empty list where nothing is.
+
+    ``segments`` is the folder of the sealed periods' files; None: they are not looked at, only made anew and compared.
+    """
     found = Findings()
     with store.read() as reader:
         held = positions(reader, store.dialect)
@@ -64,6 +72,8 @@ def verify(store: "Store", models: Sequence[ReadModel], page_events: int) -> lis
         events.finish()
         if not found.listed():
             check_state(reader, found)
+        if not found.listed():
+            check_segments(reader, segments, at[proof.MODEL.name], found)
     return found.listed()
 
 

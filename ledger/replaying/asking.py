@@ -59,7 +59,7 @@ def ask(
         known.refresh(reader)
         periods = _periods(reader, known, asked)
         known.policies.know({digest: policy})
-        with _folder(ledger, reader, known, periods, asked.from_log, progress) as folder:
+        with acts_of_periods(ledger, reader, known, periods, asked.from_log, progress) as folder:
             segment = Segment(folder)
             instead = dict.fromkeys(_regions(segment, known, policy, asked.regions, where), digest)
             _same_year(segment, known, policy, instead, where)
@@ -97,7 +97,7 @@ def _periods(reader: "Reader", known: Knowledge, asked: Asked) -> list[int]:
 
 
 @contextmanager
-def _folder(
+def acts_of_periods(
     ledger: "Base",
     reader: "Reader",
     known: Knowledge,

@@ -10,25 +10,19 @@ import msgspec
 import numpy as np
 
 from core_ext.kernels import load
-from core_ext.layout import HOW
 from core_ext.text import Texts
 from ledger.acts import Acts, act_codes, acts_of, read_acts
 from ledger.events import BASIS_REFUND, ClaimFiled, ClaimSettled
 from ledger.mapper import decode_event
-from ledger.registers import FILING_CLASSES, filing_masks
 from ledger.resettled import resettlements, standing_of
+from ledger.segments.filed import filed_masks
 from ledger.segments.shape import Ints
 from ledger.segments.spilling import BETWEEN, ORIGINAL, OWN, Spill, spilled_rows
 from ledger.segments.writing import SegmentWriter, Totals
 
 if TYPE_CHECKING:
     from ledger.plans import PolicyBook
-    from ledger.store import Reader, Transaction
-
-#: The filing types a class of filing implies, as a mask: the one that decided. ``no_filing_needed`` implies none.
-_IMPLIED = np.array([{"long_term": 1, "referral": 2, "emergency": 4, "temporary": 8}.get(c, 0) for c in FILING_CLASSES])
-_NONE_NEEDED = FILING_CLASSES.index("no_filing_needed")
-_LONG_TERM = 1
+    from ledger.store import Reader
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -138,21 +132,6 @@ def _rows(
     numbers = np.array([number.setdefault(digest, len(number)) for digest in digests] or [0], np.int64)
     filed = filed_masks(reader, policies, acts)
     return spilled_rows(acts, carried, numbers[index], filed), list(acts.texts.values())
-
-
-def filed_masks(reader: "Reader", policies: "PolicyBook", acts: Acts) -> Ints:
-    """Returns the filing types that decided each act, as a mask (1 long term, 2 referral, 4 emergency, 8 temporary).
-
-    The class recorded with an act tells it, but where its policy needed no filing: there the register says what was
-    filed besides.
-    """
-    filing = acts.how[:, HOW.index("filing")]
-    masks = _IMPLIED[np.clip(filing, 0, len(_IMPLIED) - 1)]
-    rows = np.flatnonzero(filing == _NONE_NEEDED)
-    if len(rows):
-        transaction: Transaction = reader  # type: ignore[assignment]
-        masks[rows] = filing_masks(transaction, acts.facts[rows], policies.region_of) & ~_LONG_TERM
-    return np.asarray(masks, np.int64)
 
 
 def remove(folder: Path) -> None:

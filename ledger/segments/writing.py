@@ -252,13 +252,24 @@ def _left(rows: Ints, key: Ints, acting: Ints) -> tuple[Ints, Ints]:
     return before, balance
 
 
+def _behind(rows: Ints, key: Ints, acting: Ints) -> tuple[Ints, Ints]:
+    """Returns what the one ``acting`` row right before each leaves behind, as ``_left`` does for all of them."""
+    before, balance = rows[:, span(BEFORES)].copy(), rows[:, AT["balc"]] + rows[:, AT["acct_pay"]]
+    after, held = before + rows[:, span(DELTAS)], rows[:, AT["balc"]]
+    for of, start, left in ((key, before, after), (rows[:, AT["token"]], balance, held)):
+        order = acting[np.argsort(of[acting], kind="stable")]
+        same = np.flatnonzero(of[order][1:] == of[order][:-1]) + 1
+        start[order[same]] = left[order[same - 1]]
+    return before, balance
+
+
 def _chain(rows: Ints, key: Ints) -> tuple[Marks, list[list[int] | None]]:
     """Returns (gap, expected): rows that do not start where the period's own acts before them end, and for those that
     do not start where any act before them ends what they should have started from."""
     carried = rows[:, AT["carried"]]
     own = np.flatnonzero((carried == OWN) & (rows[:, AT["basis"]] != BASIS_RESETTLED))
     before, balance = rows[:, span(BEFORES)], rows[:, AT["balc"]] + rows[:, AT["acct_pay"]]
-    states, balances = _left(rows, key, own)
+    states, balances = _behind(rows, key, own)
     gap = np.zeros(len(rows), np.bool_)
     gap[own] = (states[own] != before[own]).any(axis=1) | (balances[own] != balance[own])
     expected: list[list[int] | None] = [None] * len(rows)

@@ -4,11 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ledger import explain
+from ledger.knowledge import Knowledge
+from ledger.refusals import Refusal, Refused
 from ledger.verbs.base import Base
 
 if TYPE_CHECKING:
     from ledger.intake import Progress
     from ledger.replaying.committing import Booked
+    from ledger.replaying.repricing import Repriced
     from ledger.replaying.whatif import WhatIf
 
 
@@ -56,3 +60,16 @@ class Replays(Base):
 
         asked = Asked(policy, period, period if to is None else to, tuple(regions))
         return commit(self, asked, reason, Path(diff) if diff is not None else None)
+
+    def reprice(self, period: int, *, progress: "Progress | None" = None) -> "Repriced":
+        """Returns what a period would be in the order of service, without the claims refunded since; books nothing."""
+        from ledger.replaying.asking import acts_of_periods
+        from ledger.replaying.repricing import reprice
+
+        with self.store.read() as reader:
+            known = Knowledge()
+            known.refresh(reader)
+            if period not in known.periods.opened:
+                raise Refused(Refusal.PERIOD_EMPTY, explain.period(Refusal.PERIOD_EMPTY, period, known.periods, {}))
+            with acts_of_periods(self, reader, known, [period], False, progress) as folder:
+                return reprice(folder, known.policies, progress=progress)
