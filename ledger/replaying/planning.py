@@ -106,8 +106,10 @@ class CasePlans:
             how[:, HOW.index(name)] = cases[:, _CASE[name]]
         filing = cases[:, _CASE["filing"]]
         how[:, HOW.index("filing")] = filing // _MASKS
-        plan = self._book.resolve_pinned(facts, (self.policy, self._digests), how)
-        other = np.flatnonzero(self.other)
+        plan = np.full(len(cases), -1, np.int64)
+        same, other = np.flatnonzero(~self.other), np.flatnonzero(self.other)
+        if len(same):
+            plan[same] = self._book.resolve_pinned(facts[same], (self.policy[same], self._digests), how[same])
         if len(other):
             picked = (self.policy[other], self._digests)
             mask = np.where(cases[other, _CASE["relation"]] == 0, 0, filing[other] % _MASKS)
