@@ -86,6 +86,7 @@ def replay(
     to: Period | None = None,
     regions: Regions = (),
     diff: Path | None = None,
+    register: int = 0,
     commit: bool = False,
     reprice: bool = False,
     options: Options = NO_OPTIONS,
@@ -108,27 +109,35 @@ def replay(
         With --policy: whose policy it stands in for; those under a document of the same name by default.
     diff
         With --policy: the file that lists every changed claim, .parquet or .csv.
+    register
+        The position of a register command (`settlement touched` shows it) told late: settle the claims it reaches back
+        to by what registers say now.
     commit
-        With --policy: book each changed claim anew into the open period; needs --reason.
+        With --policy or --register: book each changed claim anew into the open period; needs --reason.
     reprice
         What if claims had come in the order of their service, without those refunded since; books nothing.
     """
-    if policy is None and (to is not None or regions or diff is not None or commit):
-        raise UserError("usage", "--to, --regions, --diff and --commit belong to --policy FILE")
-    if reprice and (policy is not None or from_log):
-        raise UserError("usage", "--reprice is a question of its own: give it without --policy and --from-log")
+    asked = policy is not None or register
+    if not asked and (to is not None or regions or diff is not None or commit):
+        raise UserError("usage", "--to, --regions, --diff and --commit belong to --policy FILE or --register POSITION")
+    if (policy is not None and register) or (reprice and (asked or from_log)):
+        raise UserError("usage", "--policy, --register and --reprice each are a question of its own: give one of them")
     with (
         ledger.open(options.store, actor=options.who, segments=options.segments) as book,
         output.progress(f"replay {period}", None) as done,
     ):
         if reprice:
             return _repriced(book.reprice(period), options)
-        if policy is None:
+        if not asked:
             return _replayed(book.replay(period, from_log=from_log, progress=done), options)
         if not commit:
-            found = book.what_if(policy, period, to=to, regions=regions, diff=diff, from_log=from_log, progress=done)
+            found = book.what_if(
+                policy, period, to=to, regions=regions, diff=diff, from_log=from_log, register=register, progress=done
+            )
             return _what_if(found, options)
-        booked = book.correct(policy, period, options.why("replay --commit"), to=to, regions=regions, diff=diff)
+        booked = book.correct(
+            policy, period, options.why("replay --commit"), to=to, regions=regions, diff=diff, register=register
+        )
     if options.json:
         output.print_json(booked)
         return failures.OK

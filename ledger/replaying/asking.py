@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from ledger.keys import following_month
 from ledger.knowledge import Knowledge, unfinished_jobs
 from ledger.policy import Policy, digest_of, read_policy
 from ledger.refusals import Refusal, Refused
+from ledger.replaying.correcting import Touched
 from ledger.replaying.listing import Listing
 from ledger.replaying.whatif import Changes, WhatIf, what_if
 from ledger.segments.making import make
@@ -33,11 +34,13 @@ class Asked(msgspec.Struct, frozen=True):
     Without ``regions`` it stands in for the documents of its own name.
     """
 
-    policy: str | Path
+    policy: str | Path | None
     first: int
     last: int
     regions: tuple[int, ...] = ()
     from_log: bool = False
+    #: The position of a register command: the claims it reaches back to are decided by what registers say now.
+    register: int = 0
 
 
 def ask(
@@ -52,6 +55,8 @@ def ask(
     Raises Refused where a period has no acts, or the document keeps another benefit year than those it stands in for:
     accumulators of one cannot be carried into the other.
     """
+    if asked.policy is None:
+        return _by_register(ledger, asked, diff, sinks, progress), b"", ""
     document, where = read_document(asked.policy)
     policy, digest = read_policy(document, where), digest_of(document)
     with ledger.store.read() as reader:
@@ -80,6 +85,31 @@ def ask(
                         sinks=[listing.add, *sinks], progress=progress,
                     )  # fmt: skip
     return found, digest, document
+
+
+def _by_register(
+    ledger: "Base",
+    asked: Asked,
+    diff: Path | None,
+    sinks: Sequence[Callable[[Changes], None]],
+    progress: Callable[[int], None] | None,
+) -> WhatIf:
+    """Returns what periods would be had a register been told in time, for the claims it reaches back to."""
+    with ledger.store.read() as reader:
+        known = Knowledge()
+        known.refresh(reader)
+        periods = _periods(reader, known, asked)
+        late = Touched(reader, known.policies, asked.register)
+        with (
+            acts_of_periods(ledger, reader, known, periods, asked.from_log, progress) as folder,
+            Listing(diff) if diff is not None else nullcontext() as listing,
+        ):
+            own = [listing.add] if listing is not None else []
+            # Registers are read through the one connection, so one thread asks.
+            return what_if(
+                folder, known.policies, {}, periods=periods, kernel=ledger.kernel, sinks=[*own, *sinks], threads=1,
+                progress=progress, touched=late,
+            )  # fmt: skip
 
 
 def _periods(reader: "Reader", known: Knowledge, asked: Asked) -> list[int]:

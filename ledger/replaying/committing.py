@@ -77,7 +77,7 @@ def commit(ledger: "Base", asked: Asked, reason: str, diff: Path | None) -> Book
     counts = _Counts()
     found, digest, _ = ask(ledger, asked, diff, [lambda some: _collect(some, changes, counts)])
     with ledger.transaction() as tx:
-        if ledger.knowledge.policies.policy_named(digest) is None:
+        if asked.policy is not None and ledger.knowledge.policies.policy_named(digest) is None:
             raise Refused(
                 Refusal.NOT_ALLOWED,
                 f"{asked.policy}: expected a document that is enacted, got one the log does not have: enact it first,"
@@ -119,7 +119,13 @@ def _book(
         period: periods.period_for(period) for period in sorted({change.period for change, *_ in standing_claims})
     }
     opened = set(targets.values()) - periods.opened.keys()
-    arguments = {"period": asked.first, "to": asked.last, "regions": list(found.regions), "replay": found.digest}
+    arguments = {
+        "register": asked.register,
+        "period": asked.first,
+        "to": asked.last,
+        "regions": list(found.regions),
+        "replay": found.digest,
+    }
     cause, command = ledger.command(
         tx, "replay --commit", reason, arguments, str(found.policy), bytes.fromhex(found.digest)
     )

@@ -28,6 +28,7 @@ from ledger.segments.shape import Ints
 
 if TYPE_CHECKING:
     from ledger.plans import PolicyBook
+    from ledger.replaying.correcting import Touched
 
 #: How many of the largest changes are listed.
 LARGEST = 20
@@ -64,8 +65,9 @@ class ChangedClaim(msgspec.Struct, frozen=True):
 
 
 class WhatIf(msgspec.Struct, frozen=True):
-    """Is what a period would be under another policy; ``totals`` and ``totals_new`` are in the order of AMOUNTS, fen.
+    """Is what a period would be under another policy, or by what registers say now (``policy`` is then empty).
 
+    ``totals`` and ``totals_new`` are in the order of AMOUNTS, fen.
     A person gains where their own part falls: ``gained_fen`` and ``lost_fen`` are sums over persons of what they pay
     less and more. ``by_source`` acts are what their source settled, which no policy changes; ``refused`` claims have
     no rule there. ``digest`` names this replay: what was asked, and every changed claim's new amounts.
@@ -132,8 +134,11 @@ class _Batched:
 
 
 class _Worker:
-    def __init__(self, segment: Segment, plans: CasePlans, settle: Settle | None) -> None:
+    def __init__(
+        self, segment: Segment, plans: CasePlans, settle: Settle | None, touched: "Touched | None" = None
+    ) -> None:
         self._decider = Decider(settle)
+        self._touched = touched
         self._plans = plans
         self._lanes, self._fold = load("lanes"), load("fold")
         self._segment = segment
@@ -143,7 +148,9 @@ class _Worker:
         n = len(batch)
         facts = self._decider.wide(batch, FACTS, "facts")
         case = batch.ints("case")
-        plan = self._plans.of(case, facts)
+        plan, assist = self._plans.of(case, facts), batch.ints("how_assist_class")
+        if self._touched is not None:
+            self._touched.plan(batch, facts, plan, assist)
         found = self._decider.decide(batch, self._decider.read(batch, facts, plan), self._plans.plans)
         marks = np.zeros(n, np.uint8)
         self._lanes.differing([batch.lane(name) for name in AMOUNTS], 0, n, found.booked, marks)
@@ -158,7 +165,7 @@ class _Worker:
             _sums(found.booked, own),
             _persons(facts[:, FACT["token"]], old, found.booked, changed),
             self._groups(facts, old, found.booked, own, changed),
-            self._changes(batch, found, facts, case, np.flatnonzero(changed)),
+            self._changes(batch, found, facts, case, assist, np.flatnonzero(changed)),
         )
 
     def _groups(
@@ -178,13 +185,14 @@ class _Worker:
                 found[by, code] = line
         return found
 
-    def _changes(self, batch: Batch, found: Decided, facts: Ints, case: Ints, rows: Ints) -> Changes:
+    def _changes(self, batch: Batch, found: Decided, facts: Ints, case: Ints, assist: Ints, rows: Ints) -> Changes:
         none = np.zeros(len(rows), np.int64)
         setl_id = Texts(*load("gather").gather((batch.text("setl_id"),), none, rows))
         head = {name: batch.ints(name)[rows] for name in ("claim", "position", "basis", "period", "year")}
         how = found.how[rows]
-        for at in (4, 5, 6):
-            how[:, at] = batch.ints(("how_assist_class", "how_hosp_lv", "how_psn_type")[at - 4])[rows]
+        how[:, 4] = assist[rows]
+        for at, name in ((5, "how_hosp_lv"), (6, "how_psn_type")):
+            how[:, at] = batch.ints(name)[rows]
         return Changes(
             **head,
             facts=facts[rows],
@@ -274,17 +282,20 @@ def what_if(
     settle: Settle | None = None,
     threads: int | None = None,
     progress: Callable[[int], None] | None = None,
+    touched: "Touched | None" = None,
 ) -> WhatIf:
     """Returns what a segment would be with other documents in force; ``instead`` gives the digest by region.
 
-    ``policies`` knows the documents. Each of ``sinks`` is given every batch's changes, in order.
+    ``policies`` knows the documents. ``touched`` decides some claims by what registers say now. Each of ``sinks`` is
+    given every batch's changes, in order.
     """
     segment = Segment(folder)
     plans = CasePlans(policies, segment.cases, segment.policies, instead)
     total = _Sum()
     asked = f"{sorted(periods)} {sorted((region, digest.hex()) for region, digest in instead.items())} {kernel.hex()}"
+    asked += f" register {touched.position}" if touched is not None else ""
     digest = hashlib.sha256(asked.encode())
-    parts = in_order(folder, lambda own: _Worker(own, plans, settle), _Worker.work, [], threads, progress)
+    parts = in_order(folder, lambda own: _Worker(own, plans, settle, touched), _Worker.work, [], threads, progress)
     for part in parts:
         total.add(part)
         for table in (part.changes.claim, part.changes.code, part.changes.new):
@@ -300,7 +311,8 @@ def what_if(
         changed += changed_keys(segment, policies, plans, new, document)
         never += never_consulted(segment.cases[plans.other], new)
     return WhatIf(
-        tuple(sorted(periods)), next(iter(instead.values())).hex(), tuple(sorted(instead)), total.acts, total.changed,
+        tuple(sorted(periods)), next(iter(instead.values()), b"").hex(), tuple(sorted(instead)), total.acts,
+        total.changed,
         total.refused, total.by_source, tuple(total.totals), tuple(total.totals_new), gaining, losing, gained, lost,
         groups, tuple(total.largest), digest.hexdigest(), tuple(changed), tuple(never),
     )  # fmt: skip

@@ -43,12 +43,14 @@ class Odd(NamedTuple):
 
 @dataclass
 class Batch:
-    """Is one record batch of a segment: whole persons. ``first_year`` is the number of its first row of years."""
+    """Is one record batch of a segment: whole persons. ``first_year`` is the number of its first row of years,
+    ``policies`` the digests that its column ``policy`` numbers."""
 
     number: int
     acts: Any
     years: Any
     first_year: int
+    policies: list[bytes]
 
     def __len__(self) -> int:
         """Returns the number of rows, originals of other periods included."""
@@ -145,7 +147,8 @@ class Segment:
 
     def batch(self, number: int) -> Batch:
         """Returns one batch."""
-        return Batch(number, self._acts.get_batch(number), self._starts.get_batch(number), self._first_years[number])
+        years = self._starts.get_batch(number)
+        return Batch(number, self._acts.get_batch(number), years, self._first_years[number], self.policies)
 
     def all(self) -> Iterator[Batch]:
         """Yields every batch, in order of persons."""

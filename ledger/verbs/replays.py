@@ -21,44 +21,48 @@ class Replays(Base):
 
     def what_if(
         self,
-        policy: str | Path,
+        policy: str | Path | None,
         period: int,
         *,
         to: int | None = None,
         regions: Sequence[int] = (),
         diff: str | Path | None = None,
         from_log: bool = False,
+        register: int = 0,
         progress: "Progress | None" = None,
     ) -> "WhatIf":
         """Returns what a period, or all up to ``to``, would be under another policy; nothing is booked.
 
         ``regions`` are whose policy it stands in for: those of a document of its name unless given. ``diff`` is the
-        file (.parquet or .csv) that lists every changed claim.
+        file (.parquet or .csv) that lists every changed claim. Without a policy ``register`` is the position of a
+        register command: the claims it reaches back to are decided by what registers say now.
         """
         from ledger.replaying.asking import Asked, ask
 
-        asked = Asked(policy, period, period if to is None else to, tuple(regions), from_log)
+        asked = Asked(policy, period, period if to is None else to, tuple(regions), from_log, register)
         found, _, _ = ask(self, asked, Path(diff) if diff is not None else None, progress=progress)
         return found
 
     def correct(
         self,
-        policy: str | Path,
+        policy: str | Path | None,
         period: int,
         reason: str,
         *,
         to: int | None = None,
         regions: Sequence[int] = (),
         diff: str | Path | None = None,
+        register: int = 0,
     ) -> "Booked":
         """Books what ``what_if`` finds into the open period: each claim in full anew, the difference on the statement.
 
-        The policy must be enacted. Booked again it books nothing more; refunded claims stay as they are.
+        The policy must be enacted; ``register`` as in ``what_if``. Booked again it books nothing more, and refunded
+        claims stay as they are.
         """
         from ledger.replaying.asking import Asked
         from ledger.replaying.committing import commit
 
-        asked = Asked(policy, period, period if to is None else to, tuple(regions))
+        asked = Asked(policy, period, period if to is None else to, tuple(regions), False, register)
         return commit(self, asked, reason, Path(diff) if diff is not None else None)
 
     def reprice(self, period: int, *, progress: "Progress | None" = None) -> "Repriced":
