@@ -52,7 +52,8 @@ class _Worker:
         self.differences: list[Difference] = []
         self.acts = 0
         self.anew: list[int] = []
-        self.sums = np.zeros((len(segment.lines), len(COUNTED) + len(AMOUNTS)), np.int64)
+        self.counts = np.zeros((len(segment.lines), len(COUNTED)), np.int64)
+        self.sums = np.zeros((len(segment.lines), len(AMOUNTS)), np.int64)
         self._plans = plans
         self._policies = policies
         self._digests = segment.policies
@@ -87,18 +88,19 @@ class _Worker:
     def _state(self, batch: Batch, found: Decided, own: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> None:
         """Adds a batch to the statement: what came out again, and for what is not decided again what is booked."""
         n = len(batch)
-        values = self.decider.table("values", n, len(COUNTED) + len(AMOUNTS))
+        counted, booked = self.decider.table("counted", n, len(COUNTED)), found.booked
         refund = batch.ints("reversed")
         live = found.kind != SKIP
-        values[:, 0], values[:, 1] = live - refund, refund
-        values[:, 2] = found.facts[:, FACT["medfee_sumamt"]] * live
-        values[:, len(COUNTED) :] = found.booked
+        counted[:, 0], counted[:, 1] = live - refund, refund
+        counted[:, 2] = found.facts[:, FACT["medfee_sumamt"]] * live
         if not own.all():
-            values[~own] = 0
+            counted[~own] = booked[~own] = 0
         if (own & ~live).any():
             rows = np.flatnonzero(own & ~live)
-            values[rows, len(COUNTED) :] = self.decider.wide(batch, AMOUNTS, "stored")[rows]
-        self._fold(batch.ints("line"), values, self.sums)
+            booked[rows] = self.decider.wide(batch, AMOUNTS, "stored")[rows]
+        line = batch.ints("line")
+        self._fold(line, counted, self.counts)
+        self._fold(line, booked, self.sums)
 
 
 def replay_segment(
@@ -123,9 +125,8 @@ def replay_segment(
             raise StoreError(f"position {anew[0]}: expected the log beside the segment, got the segment alone")
         found += anew_differences(reader, anew, policies, settle)
     differences = sorted(found, key=lambda each: each.position)
-    sums = checked_sums(
-        [np.zeros((len(segment.lines), len(COUNTED) + len(AMOUNTS)), np.int64), *(w.sums for w in workers)]
-    )
+    empty = np.zeros((len(segment.lines), len(COUNTED) + len(AMOUNTS)), np.int64)
+    sums = checked_sums([empty, *(np.hstack([worker.counts, worker.sums]) for worker in workers)])
     lines = [(*key, *line) for key, line in zip(segment.lines.tolist(), sums.tolist(), strict=True)]
     return ReplayReport(
         segment.period, sum(worker.acts for worker in workers), tuple(differences), "segment", tuple(sorted(lines))
@@ -199,7 +200,7 @@ def _stack(batch: Batch, names: Sequence[str]) -> Ints:
 
 def acts_of_rows(batch: Batch, rows: Ints, digests: Sequence[bytes], booked: Ints) -> Acts:
     """Returns some rows of a batch as acts, their starts worked out from what each person-year began with."""
-    given = batch.given(booked)[rows]
+    given = batch.given(booked.copy())[rows]
     head = {name: batch.ints(name)[rows] for name in HEAD}
     none = np.zeros(len(rows), np.int64)
     gather = load("gather").gather

@@ -87,7 +87,7 @@ class Decider:
         # What a policy decides alone is decided from nothing that a source gave.
         given = self.table("given", n, len(AMOUNTS))
         if (kind != COMPUTE).any():
-            given = batch.given(self.wide(batch, AMOUNTS, "stored"))
+            given = batch.given(self.wide(batch, AMOUNTS, "given"))
         ref = batch.ints("ref")
         ref = np.where(ref > 0, np.arange(n) - ref, -1)
         years = batch.years.num_rows

@@ -78,8 +78,10 @@ class CasePlans:
 
     def _days(self, case: Ints, facts: Ints) -> Ints:
         """Returns the day that picks each act's policy version."""
-        column = self._columns[self.policy[case]]
         day = facts[:, FACT["setl_time"]] // 1_000_000
+        if (self._columns == FACT["setl_time"]).all():
+            return np.asarray(day)
+        column = self._columns[self.policy[case]]
         for at in np.unique(column).tolist():
             if at != FACT["setl_time"]:
                 rows = column == at

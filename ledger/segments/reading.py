@@ -92,18 +92,20 @@ class Batch:
         }
 
     def given(self, booked: Ints) -> Ints:
-        """Returns what sources gave, int64[n, AMOUNTS], ABSENT where nothing: ``booked`` is the act's amounts."""
+        """Makes of the acts' amounts what their sources gave, and returns it: ABSENT where a source gave nothing.
+
+        ``booked`` is changed. What no source settled keeps its amounts: nobody reads what was given of it.
+        """
         present = self.lane("present")
-        given = booked.copy()
-        patterns = np.unique(present).tolist()
-        for pattern in patterns:
-            absent = [at for at in range(len(AMOUNTS)) if pattern < 0 or not pattern >> at & 1]
-            if not absent:
-                continue
-            if len(patterns) == 1:
-                given[:, absent] = ABSENT
-            else:
-                given[np.flatnonzero(present == pattern)[:, None], absent] = ABSENT
+        given = booked
+        for pattern in np.flatnonzero(np.bincount(np.asarray(present, np.int64) + 1)).tolist():
+            absent = [at for at in range(len(AMOUNTS)) if pattern and not (pattern - 1) >> at & 1]
+            if absent:
+                rows = np.flatnonzero(present == pattern - 1)
+                if len(rows) == len(given):
+                    given[:, absent] = ABSENT
+                else:
+                    given[rows[:, None], absent] = ABSENT
         for row, odd in self.odd.items():
             if odd.given is not None:
                 given[row] = odd.given

@@ -22,6 +22,9 @@ AT = {name: at for at, name in enumerate(SPILLED)}
 #: Acts a file of the sort: what is sorted at once in memory, each about one kilobyte.
 PART_ACTS = 150_000
 
+#: Files open at once: well below what a process may have open.
+FILES_MAX = 512
+
 OWN, ORIGINAL, BETWEEN = range(3)
 
 Sorted = tuple[Ints, list[Texts]]
@@ -56,7 +59,7 @@ class Spill:
 
     def __init__(self, folder: Path, tokens: int, acts: int) -> None:
         self._folder = folder
-        count = max(1, -(-acts // PART_ACTS))
+        count = min(max(1, -(-acts // PART_ACTS)), FILES_MAX)
         self._width = max(1, -(-(tokens + 1) // count))
         self._files: dict[int, BinaryIO] = {}
         self._encoder = msgspec.msgpack.Encoder()
