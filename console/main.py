@@ -25,6 +25,7 @@ from console import (
     payments,
     periods,
     proofs,
+    reconciling,
     registers,
     replays,
     statements,
@@ -43,7 +44,7 @@ PARAMETERS = Parameter(negative="")
 
 FAMILIES = (
     demo, upkeep, proofs, enactments, registers, claims, fee_lines, explanations, statements, periods, replays,
-    payments, clawbacks, balances, traces,
+    payments, clawbacks, reconciling, balances, traces,
 )  # fmt: skip
 
 

@@ -10,7 +10,8 @@ accumulators) · ``account-<token>`` · ``member-<token>`` · ``filing-<token>``
 ``period-<yyyymm>`` · ``payment-<kind>-<yyyymm>-<payer>-<payee>`` · ``clawback-<case>`` · ``opening-balances`` ·
 ``command-<position>`` · ``job-<verb>-<digest>`` · ``institution-<code>`` · ``entitlement-<token>`` ·
 ``visit-<token>`` · ``enrolment-<region>-<insutype>`` · ``finding-<position of the claim>`` · ``price-cap-<item>`` ·
-``drug-cap-<item>``.
+``drug-cap-<item>`` · ``reconciliation-<month or day>-<counterpart>`` ·
+``break-<yyyymm>-<counterpart>-<region>-<setl_id>``.
 A decision (ClaimSettled, ClaimReversed) stands directly behind its ClaimFiled: position + 1.
 """
 
@@ -18,6 +19,7 @@ from typing import TypeAlias
 
 from ledger.event import Event as Event
 from ledger.line_events import DrugCapSet, LinesDiffer, LinesFiled, PriceCapSet, TraceCodeRepeated
+from ledger.reconciling.events import RECONCILING_EVENTS
 from ledger.register_events import (
     STATUS_ACTIVE,
     ClaimFlagged,
@@ -387,6 +389,7 @@ EVENTS: tuple[EventClass, ...] = (
     TraceCodeRepeated,
     PriceCapSet,
     DrugCapSet,
+    *RECONCILING_EVENTS,
     PeriodSealed,
     ClaimResettled,
 )

@@ -74,6 +74,13 @@ class Refusal(IntEnum):
     RETENTION = 60
     FILING_SUSPENDED = 70
     FILING_UNSETTLED = 71
+    # reconciliation
+    BREAK_UNKNOWN = 100
+    BREAK_ENDED = 101
+    BREAK_CARRIED_OUT = 102
+    COUNTERPART_BAD = 103
+    KEYS_AMBIGUOUS = 104
+    RUN_OUTDATED = 105
     # sealed periods and replay
     SEGMENTS_PLACE = 150
     PERIOD_NOT_SEALED = 151

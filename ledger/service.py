@@ -10,7 +10,9 @@ from ledger.verbs.claims import Claims
 from ledger.verbs.money import Money
 from ledger.verbs.periods import Periods
 from ledger.verbs.policies import Policies
+from ledger.verbs.reconciling import Reconciling
 from ledger.verbs.replays import Replays
+from ledger.verbs.settling import Settling
 
 
 def wall_clock_us() -> int:
@@ -18,7 +20,7 @@ def wall_clock_us() -> int:
     return time.time_ns() // 1000
 
 
-class Ledger(Policies, Claims, Periods, Money, Replays):
+class Ledger(Policies, Claims, Settling, Periods, Money, Reconciling, Replays):
     """Is an open ledger. Use it as a context manager; every method refuses with ``Refused`` and then wrote nothing."""
 
     def __enter__(self) -> "Ledger":

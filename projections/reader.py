@@ -11,12 +11,15 @@ import msgspec
 
 from ledger.events import Event
 from ledger.mapper import decode_event
+from ledger.reconciling.reports import BreakTotals
 from projections import balances, claim_findings, line_index, proof, statement, trace
+from projections import breaks as break_rows
 from projections.as_of import position_at
+from projections.breaks import OPEN, BreakList
 from projections.catch_up import Progress, catch_up, ensure, rebuild
 from projections.pages import PAGE_EVENTS, read_page
 from projections.proof import Tree
-from projections.statement import Statement, statement_of
+from projections.statement import Statement, read_statement
 from projections.tables import Rows, apply
 from projections.trace_tree import Trace
 from projections.tracing import LISTED, Tracer
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 
 SELECT_POSITION = "SELECT position FROM projection WHERE name = ?"
 
-MODELS = (balances.MODEL, proof.MODEL, statement.MODEL, trace.MODEL, line_index.MODEL)
+MODELS = (balances.MODEL, proof.MODEL, statement.MODEL, trace.MODEL, line_index.MODEL, break_rows.MODEL)
 
 
 class Balances(msgspec.Struct, frozen=True):
@@ -108,8 +111,7 @@ class Projections:
         """Returns the clearing statement of a period (yyyymm; None: all), of one region's pairs where one is given."""
         catch_up(self._store, [statement.MODEL], page_events=self._page_events)
         with self._store.read() as reader:
-            rows = reader.query(statement.LINE.select())
-            return statement_of(rows, period, region, _position(reader, statement.MODEL.name))
+            return read_statement(reader, period, region, _position(reader, statement.MODEL.name))
 
     def trace(self, key: str | int, listed: int = LISTED) -> Trace:
         """Returns everything a key leads to, at most ``listed`` claims a list; an int is a log position."""
@@ -122,6 +124,27 @@ class Projections:
         catch_up(self._store, [trace.MODEL, line_index.MODEL], page_events=self._page_events)
         with self._store.read() as reader:
             return list(claim_findings.find(reader, period or 0))
+
+    def breaks(
+        self, period: int | None = None, counterpart: str = "", owner: str = "", status: str = OPEN
+    ) -> BreakList:
+        """Returns the breaks of reconciliation found or standing in a period, of a counterpart, an owner, in a state.
+
+        ``status`` is open, all, or one state by name. Raises ValueError for another one.
+        """
+        if status not in break_rows.STATUSES:
+            raise ValueError(f"expected a state of {', '.join(break_rows.STATUSES)}, got {status!r}")
+        catch_up(self._store, [break_rows.MODEL], page_events=self._page_events)
+        with self._store.read() as reader:
+            found = break_rows.listed(reader, period or 0, counterpart, owner, status)
+            return BreakList(_position(reader, break_rows.MODEL.name), BreakTotals.of(found), found)
+
+    def carried(self, period: int) -> BreakList:
+        """Returns the open breaks that a period's statement lists, those still open from earlier periods included."""
+        catch_up(self._store, [break_rows.MODEL], page_events=self._page_events)
+        with self._store.read() as reader:
+            found = break_rows.carried(reader, period)
+            return BreakList(_position(reader, break_rows.MODEL.name), BreakTotals.of(found), found)
 
     def events(self, after: int = 0) -> Iterator[PositionedEvent]:
         """Yields the events behind position ``after`` up to the present head, in log order, for a host's followers."""

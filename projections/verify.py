@@ -14,10 +14,12 @@ from ledger.refusals import StoreError
 from projections import proof, trace
 from projections.act_checks import Policies, check_acts
 from projections.catch_up import positions
+from projections.database_checks import check_database
 from projections.event_checks import EventChecks
 from projections.findings import Finding, Findings
 from projections.log_scan import SELECT_LAST, ReadPage, scan
 from projections.proof import SIZE, WIDTH
+from projections.register_checks import check_registers
 from projections.row_checks import RowChecks
 from projections.segment_checks import check_segments
 from projections.state_checks import check_state
@@ -52,6 +54,10 @@ def verify(
     """
     found = Findings()
     with store.read() as reader:
+        check_database(reader, store.dialect, models, found)
+        if any(finding.kind == "damaged-file" for finding in found.listed()):
+            # Nothing read from a damaged file can be relied on, not even that a number is one.
+            return found.listed()
         held = positions(reader, store.dialect)
         at = _positions(reader, {model.name: held[model.name][0] for model in models}, found)
         traced = at[trace.MODEL.name] > 0
@@ -72,6 +78,7 @@ def verify(
         events.finish()
         if not found.listed():
             check_state(reader, found)
+            check_registers(reader, found)
         if not found.listed():
             check_segments(reader, segments, at[proof.MODEL.name], found)
     return found.listed()

@@ -53,9 +53,7 @@ def rows(lanes: Sequence[Lane], start: int, stop: int, out: NDArray[np.int64]) -
             out[row - start, at] = lane if isinstance(lane, int) else int(lane[row])
 
 
-def differing(
-    lanes: Sequence[Lane], start: int, stop: int, table: NDArray[np.int64], marks: NDArray[np.uint8]
-) -> int:
+def differing(lanes: Sequence[Lane], start: int, stop: int, table: NDArray[np.int64], marks: NDArray[np.uint8]) -> int:
     """Marks (sets to 1) each row of ``table`` that is not what the lanes hold; returns how many rows are marked now.
 
     Rows marked before stay marked, so that several tables of one block share their marks.
