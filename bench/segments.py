@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from bench.claims import Workload, workload
+from bench.settling import CHANGED
 from core_ext.kernels import load
 from core_ext.layout import ABSENT, AMOUNTS, FACTS, HOW
 from core_ext.settling import COMPUTE, REFUND
@@ -24,7 +25,7 @@ PERIOD = 202403
 def settled(made: Workload) -> np.ndarray[Any, np.dtype[np.int64]]:
     """Returns a workload, settled, as rows of SPILLED; positions as if every claim stood behind the one before."""
     batch = made.batch
-    kept = {name: getattr(batch, name).copy() for name in ("state", "accounts")}
+    kept = {name: getattr(batch, name).copy() for name in CHANGED}
     load("settle").settle(*batch)
     if batch.code.any():
         raise RuntimeError(f"expected claims that settle, got {int((batch.code != 0).sum())} refused")

@@ -75,7 +75,7 @@ def test_replay(benchmark: BenchmarkFixture, workbench: Workbench, sealed: Seale
     four = workbench.folder / "four"
     repeat(sealed.folder, four, TIMES)
     one, grown = run_apart(sealed.folder), run_apart(four)
-    settling = Settling(sealed.workload.batch, _settle)
+    settling = Settling(sealed.workload.batch, _settle.settle)
     alone = took_ns(settling.run, settling.begin)
     single = took_ns(lambda: run(sealed.folder, None, threads=1))
     workbench.note(
@@ -126,7 +126,7 @@ def test_stock(benchmark: BenchmarkFixture, workbench: Workbench, sealed: Sealed
     names = (*FACT, *(f"given_{name}" for name in AMOUNTS))
     rows = zip(few.facts.tolist(), few.given.tolist(), strict=True)
     states = [transcoder.encode(dict(zip(names, (*facts, *given), strict=True))) for facts, given in rows]
-    settling = Settling(few, reference)
+    settling = Settling(few, reference.settle)
 
     def stock() -> None:
         assert len([transcoder.decode(state) for state in states]) == len(states)
