@@ -28,6 +28,7 @@ from console import (
     proofs,
     reconciling,
     registers,
+    replays,
     reviews,
     rules,
     statements,
@@ -46,7 +47,7 @@ PARAMETERS = Parameter(negative="")
 
 FAMILIES = (
     demo, upkeep, proofs, enactments, registers, claims, fee_lines, explanations, statements, periods, clearing,
-    rules, reviews, payments, clawbacks, reconciling, balances, traces,
+    rules, reviews, payments, clawbacks, reconciling, balances, traces, replays,
 )  # fmt: skip
 
 

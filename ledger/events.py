@@ -42,6 +42,8 @@ from ledger.register_events import (
     MemberChanged,
     VisitOpened,
 )
+from ledger.replaying.events import ClaimResettled
+from ledger.segments.events import PeriodSealed
 from ledger.supervision.events import (
     ManualClaimAccepted,
     PeriodReviewed,
@@ -51,7 +53,7 @@ from ledger.supervision.events import (
     ViolationLifted,
 )
 
-BASIS_KERNEL, BASIS_SOURCE, BASIS_REFUND = 1, 2, 3
+BASIS_KERNEL, BASIS_SOURCE, BASIS_REFUND, BASIS_RESETTLED = 1, 2, 3, 4
 FLAG_ASSUMED, FLAG_NOT_CHECKED, FLAG_LATE = 1, 2, 4
 PAYMENT_REGION, PAYMENT_INSTITUTION = 1, 2
 
@@ -416,6 +418,8 @@ EVENTS: tuple[EventClass, ...] = (
     ViolationFound,
     ViolationLifted,
     PeriodReviewed,
+    PeriodSealed,
+    ClaimResettled,
 )
 
 TOPICS: dict[str, EventClass] = {event.TOPIC: event for event in EVENTS}

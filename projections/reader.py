@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,8 @@ class Projections:
 
     def __init__(self, store: "Store", page_events: int = PAGE_EVENTS) -> None:
         self._store = store
+        #: Where sealed segments are; None: beside a SQLite file.
+        self.segments: Path | None = None
         self._page_events = page_events
         ensure(store, MODELS)
 
@@ -231,9 +234,11 @@ class Projections:
         that every event so far is anchored in the tree for the next time. Then the log is held against
         ``checkpoints`` that others kept: each must be its beginning. Without one it is internally consistent only.
         """
+        from ledger.segments.sealing import segments_folder
         from projections.verify import verify, verify_checkpoints
 
-        found = verify(self._store, MODELS, self._page_events)
+        folder = segments_folder(self._store.url, self.segments)
+        found = verify(self._store, MODELS, self._page_events, folder)
         if not found:
             self.catch_up()
         return found + verify_checkpoints(self._store, checkpoints)
