@@ -6,20 +6,24 @@ BIN := $(VENV)/bin
 MADE := $(VENV)/.made
 CLAIMS ?= 100000
 EXAMPLES ?= 100000
+MILLIONS ?= 24
 SEED ?= $(shell date +%s)
+EVENTS ?= 10000000
 
 SOURCES := $(wildcard core_ext/_*.pyx core_ext/*.pxd core_ext/*.h)
 PACKAGES := core_ext ledger projections console
 
-.PHONY: help demo build test faults check bench docs clean
+.PHONY: help demo build test faults check bench bench-large bench-national docs clean
 
 help:
 	@echo 'make demo    build, then run a generated month from file to replay (CLAIMS=$(CLAIMS))'
 	@echo 'make test    run every test, on SQLite and on a real PostgreSQL'
-	@echo 'make faults  draw policies over the whole language and compare both kernels (EXAMPLES=$(EXAMPLES), SEED=now)'
+	@echo 'make faults  kill, cut, starve and flip many times over; draw policies and compare both kernels (EXAMPLES=$(EXAMPLES), SEED=now)'
 	@echo 'make check   ruff, mypy --strict, import-linter'
 	@echo 'make build   compile the kernels and install the packages into $(VENV)'
 	@echo 'make bench   measure, and write bench/report.json'
+	@echo 'make bench-large  take EVENTS=$(EVENTS) in, seal and project them: do speed and memory stay what they were?'
+	@echo 'make bench-national  replay a nationwide month (MILLIONS=$(MILLIONS) million claims, segments made directly)'
 	@echo 'make docs    write docs/cli.md from the commands, docs/events.md from the events'
 	@echo 'make clean   remove $(VENV) and everything built'
 
@@ -28,11 +32,13 @@ demo: $(MADE)/build
 
 build: $(MADE)/build
 
-test: $(MADE)/build $(MADE)/test
+# A test runs the bench at its smoke size.
+test: $(MADE)/build $(MADE)/test $(MADE)/bench
 	$(BIN)/python -m pytest $(ARGS)
 
 faults: $(MADE)/build $(MADE)/test
 	@echo 'EXAMPLES=$(EXAMPLES) SEED=$(SEED)'
+	LEDGER_FAULTS=full LEDGER_FAULT_SEED=$(SEED) $(BIN)/python -m pytest tests/faults -s $(ARGS)
 	LEDGER_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/settle/test_language.py --hypothesis-seed=$(SEED) $(ARGS)
 
 check: $(MADE)/build $(MADE)/test $(MADE)/check
@@ -43,6 +49,12 @@ check: $(MADE)/build $(MADE)/test $(MADE)/check
 
 bench: $(MADE)/build $(MADE)/test $(MADE)/bench
 	$(BIN)/python -m bench $(ARGS)
+
+bench-large: $(MADE)/build $(MADE)/test
+	$(BIN)/python -m bench.large --events $(EVENTS) $(ARGS)
+
+bench-national: $(MADE)/build $(MADE)/test
+	$(BIN)/python -m bench.national $(MILLIONS)
 
 docs: $(MADE)/build
 	$(BIN)/python -m console.reference docs/cli.md

@@ -73,7 +73,7 @@ int64_t find(const int64_t *columns, int64_t n, const rule_t *rules, const int64
                     case BETWEEN: {
                         int64_t value = column[rule->field][i];
                         if (value == nothing || (value >= rule->low && value <= rule->high)) break;
-                        int cut = value > rule->high && (rule->field == 6 || rule->field == 8);
+                        int cut = value > rule->high && value > 0 && (rule->field == 6 || rule->field == 8);
                         HIT(cut ? share(c.amount[i], value - (rule->high > 0 ? rule->high : 0), value) : c.amount[i]);
                         break;
                     }

@@ -6,7 +6,6 @@ from functools import cache, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from core_ext import _rules
 from core_ext import rule_tables as t
 from core_ext.rule_tables import RULE
 from ledger.supervision.book import Book
@@ -55,7 +54,7 @@ def workload(lines: int) -> Workload:
     spared = np.zeros(len(bill), np.bool_)
     for draw in range(4):
         charges = _lines_only(book, visits, bill)
-        hit = np.unique(charges.line[_rules.Rules(book.rules, book.first, book.others).find(charges.table)[:, 1]])
+        hit = np.unique(charges.line[book.kernel.find(charges.table)[:, 1]])
         if not draw:
             spared[hit[::KEPT]] = True
         dropped = hit[~spared[hit]]
@@ -65,7 +64,7 @@ def workload(lines: int) -> Workload:
     charges = _lines_only(book, visits, bill)
     if len(bill) != lines or charges.table.shape[1] != lines:
         raise RuntimeError(f"expected {lines} lines that some rule asks about, got {charges.table.shape[1]}")
-    hits = _rules.Rules(book.rules, book.first, book.others).find(charges.table)
+    hits = book.kernel.find(charges.table)
     share = len(np.unique(hits[:, 1])) / lines
     if not 0.001 <= share <= 0.02:
         raise RuntimeError(f"expected 0.1 to 2 % of lines to violate, got {share:.2%}")

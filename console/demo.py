@@ -116,6 +116,7 @@ class Run:
         with create_only(self.url, self.asked.who) as book, projections.open(self.url) as read:
             self.take_in(book)
             statement = self.settle_up(book, read)
+            self.sign(book)
             paid = self.pay(book, read)
             self.after_close(book, read)
             self.check(book, read)
@@ -173,6 +174,20 @@ class Run:
                 said += [f"{closed.period}: {count(closed.acts)} acts;"]
             said += [f"statement {closed.statement[:16]}…"]
         return statement
+
+    def sign(self, book: "Ledger") -> None:
+        """Draws the clearing up, checks it, and has another person sign it."""
+        import ledger
+
+        with self.step("draft") as said:
+            drafted = book.draft(PERIOD, reason="demo")
+            carried = sum(acts for _, acts, _ in drafted.late)
+            said += [f"funds {yuan(drafted.fund_fen)}, accounts {yuan(drafted.account_fen)}; {count(carried)} carried"]
+        with self.step("check") as said:
+            said += [f"by {book.check(PERIOD, reason='demo').checked_by}"]
+        with self.step("sign") as said, ledger.open(self.url, actor=f"{self.asked.who}'s director") as other:
+            signed = other.sign(PERIOD, reason="demo")
+            said += [f"by {signed.signed_by}, at position {count(signed.position)}"]
 
     def pay(self, book: "Ledger", read: "Projections") -> str:
         """Instructs and confirms, claws one claim back, and returns the key of the confirmed payment."""
@@ -239,6 +254,8 @@ class Run:
         lines = [
             f"export SETTLEMENT_STORE={shlex.quote(without_password(self.url))}",
             f"settlement statement --period {PERIOD} --top 20",
+            f"settlement statement --period {PERIOD} --kind roles --region 441500",
+            f"settlement statement --period {PERIOD} --kind chain --region 370900",
             f"settlement trace {paid}",
             f"settlement trace {CASE}",
             "settlement balances --totals",

@@ -17,6 +17,7 @@ from console import (
     casework,
     claims,
     clawbacks,
+    clearing,
     demo,
     enactments,
     explanations,
@@ -26,8 +27,10 @@ from console import (
     payments,
     periods,
     proofs,
+    reconciling,
     recoveries,
     registers,
+    replays,
     reviews,
     rules,
     statements,
@@ -45,8 +48,8 @@ Exit status: 0 done; 1 a check found something; 2 the request was refused, nothi
 PARAMETERS = Parameter(negative="")
 
 FAMILIES = (
-    demo, upkeep, proofs, enactments, registers, claims, fee_lines, explanations, rules, reviews, statements, periods,
-    payments, clawbacks, casework, recoveries, balances, traces,
+    demo, upkeep, proofs, enactments, registers, claims, fee_lines, explanations, statements, periods, clearing,
+    rules, reviews, payments, clawbacks, casework, recoveries, reconciling, balances, traces, replays,
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from cyclopts import App, Parameter
 
 import projections
 from console import failures, output
+from console.clearing_statements import verify_file
 from console.failures import UserError
 from console.options import NO_OPTIONS, NOT_ASKED, Asked, Options
 from console.output import Column, count
@@ -33,16 +34,20 @@ def register(app: App) -> None:
 
 
 def verify(
+    file: Path | None = None,
+    /,
     *,
     checkpoint: Files = (),
     public_key: str = "",
     proof: Path | None = None,
     options: Options = NO_OPTIONS,
 ) -> int:
-    """Check the log and every derived table, or a proof without any store; exit status 1 if anything is wrong.
+    """Check the log and every derived table, a statement file, or a proof; exit status 1 if anything is wrong.
 
     Parameters
     ----------
+    file
+        A file that `statement` wrote: it is drawn up again from the log and compared, cell by cell or line by line.
     checkpoint
         Checkpoints that somebody else kept: the log must begin with what each states.
     public_key
@@ -54,6 +59,10 @@ def verify(
     from projections.checkpoint import check_signatures, read_checkpoint
     from projections.signing import read_public_key
 
+    if file is not None:
+        if checkpoint or public_key or proof is not None:
+            raise UserError("usage", "expected a statement FILE alone: the log and proofs have runs of their own")
+        return verify_file(file, options)
     kept = [read_checkpoint(path) for path in checkpoint]
     pinned = read_public_key(public_key) if public_key else None
     if proof is not None:
@@ -61,7 +70,7 @@ def verify(
     if pinned is not None and not kept:
         raise UserError("usage", "expected --checkpoint FILE beside --public-key: a log carries no signature itself")
     wrong = check_signatures(kept, pinned) if pinned is not None else []
-    with projections.open(options.store) as read:
+    with projections.open(options.store, segments=options.segments) as read:
         findings = read.verify(kept)
         size = read.root()[0] if not findings else 0
     anchored = max((each.size for each in kept), default=0)
@@ -161,7 +170,7 @@ def checkpoint(
 
     signer = read_signer(key) if key is not None else None
     announced = read_public_key(next_key) if next_key else None
-    with projections.open(options.store) as read:
+    with projections.open(options.store, segments=options.segments) as read:
         stated = read.checkpoint(signer, announced)
     if out is not None:
         _write_new(out, stated.note)
@@ -205,7 +214,7 @@ def proof(
 
     if key is not None and checkpoint is not None:
         raise UserError("usage", "expected --key or --checkpoint, got both")
-    with projections.open(options.store) as read:
+    with projections.open(options.store, segments=options.segments) as read:
         stated = (
             read_checkpoint(checkpoint)
             if checkpoint is not None

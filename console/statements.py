@@ -4,12 +4,13 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from cyclopts import App
 
 import projections
-from console import output
+from console import clearing_statements, output
 from console.failures import UserError
 from console.options import NO_OPTIONS, Options, Period, Region
 from console.output import Column, count
@@ -35,6 +36,12 @@ FUNDS = (
 )
 
 
+Kind = Literal[
+    "pairs", "provinces", "chain", "summary", "payable", "receivable", "net", "roles", "late", "detail", "deductions",
+    "institutions", "notices", "advances", "variance",
+]  # fmt: skip
+
+
 class Cell(NamedTuple):
     """Is a column of the statement and how a line (or the totals) fills it."""
 
@@ -52,11 +59,17 @@ def statement(
     *,
     period: Period | None = None,
     region: Region | None = None,
-    format: Literal["table", "csv"] = "table",
+    kind: Kind | None = None,
+    format: Literal["table", "json", "csv", "xlsx"] = "table",
+    lang: Literal["zh", "en"] = "zh",
+    out: Path | None = None,
     top: int | None = None,
     options: Options = NO_OPTIONS,
 ) -> None:
     """Print the clearing statement (清算表): per pair of regions and insurance type, what is due.
+
+    With a kind (or as xlsx) it is drawn up as issued: as of where the period's clearing stands, with the log's root
+    there, the same bytes whenever it is asked for again; `verify FILE` finds any edit.
 
     Parameters
     ----------
@@ -64,11 +77,26 @@ def statement(
         The clearing period, as yyyymm; every period by default.
     region
         Only the pairs of this region, insured (参保地) or treatment (就医地).
+    kind
+        pairs and provinces (gross, by insurance and clearing type), chain (上解, 下拨), summary (汇总), payable (应付),
+        receivable (应收), net, roles (双角色), late, detail (明细), deductions (审核扣款), institutions,
+        notices (通知书, with capitals 大写), advances (预付金), variance.
     format
-        A table for people, or CSV in the national field names, amounts in yuan.
+        A table for people, JSON, CSV in the national field names with amounts in yuan, or a workbook (with --out).
+    lang
+        The language of an issued statement: zh or en.
+    out
+        Write it there; an existing file is never overwritten.
     top
         Only the lines with the largest amounts due; totals are of all lines.
     """
+    if kind is not None or format == "xlsx" or out is not None:
+        if period is None:
+            raise UserError("usage", "expected --period PERIOD: a statement is issued for one clearing period")
+        with projections.open(options.store) as read:
+            issued = read.issue(kind or "pairs", period, region)
+        clearing_statements.give(issued, format, lang, out, options)
+        return
     with projections.open(options.store) as read:
         found = read.statement(period, region)
     if not found.lines:
@@ -77,7 +105,7 @@ def statement(
         raise UserError(
             "unknown_key", f"expected booked claims{of}{which}, got none: run settlement periods to see what there is"
         )
-    if options.json:
+    if options.json or format == "json":
         output.print_json(statement_object(found))
     elif format == "csv":
         from projections.statement import statement_csv

@@ -18,6 +18,7 @@ cdef extern from *:
     """
     #include <stdint.h>
     #define add_overflows(a, b, sum) __builtin_add_overflow((int64_t)(a), (int64_t)(b), (int64_t *)(sum))
+    #define prefetch(p) __builtin_prefetch(p)
     /* amount * part / whole, halves up: exact in 128 bits, and never above the amount as part <= whole. */
     static inline int64_t part_of(int64_t amount, int64_t part, int64_t whole) {
         return (int64_t)((2 * (unsigned __int128)amount * (uint64_t)part + (uint64_t)whole)
@@ -29,6 +30,7 @@ cdef extern from *:
     }
     """
     bint add_overflows(int64_t a, int64_t b, int64_t* sum) noexcept nogil
+    void prefetch(const void* p) noexcept nogil
     int64_t part_of(int64_t amount, int64_t part, int64_t whole) noexcept nogil
     int64_t of_months(int64_t month, int64_t window) noexcept nogil
 
@@ -46,7 +48,7 @@ cdef enum:
     N_CHARGES = 15
     N_RULES = 11
 cdef enum:
-    SORTED, NO_MEMORY, UNSORTED, TOO_LARGE
+    SORTED, NO_MEMORY, UNSORTED, TOO_LARGE, UNSOUND
 
 cdef int64_t NOTHING = ABSENT
 cdef int64_t LARGEST = 2**63 - 1
@@ -87,6 +89,8 @@ cdef struct Work:
     int64_t* hits        # (rule, charge, fen) triples
     int64_t found
     int64_t room
+    int64_t kinds        # items there are
+    uint64_t[4] filter   # the person's items, a bit each: one that is not in it is not there
     int64_t* items       # the person's runs: item, start of each, and behind the last its end
     int64_t* starts
     int64_t runs
@@ -140,9 +144,7 @@ cdef int simple(Work* work, int64_t number, const Rule* rule, int64_t start, int
     cdef int64_t at, value, fen, op = rule.op, field = rule.field
     cdef int done
     for at in range(start, stop):
-        if not applies(work, rule, at):
-            continue
-        fen = work.charges[FEN][at]
+        # Nearly every charge is sound: that is seen first, and by one column.
         if op == FORBIDDEN:
             if work.charges[SCOPE][at] & rule.high == 0:
                 continue
@@ -150,9 +152,13 @@ cdef int simple(Work* work, int64_t number, const Rule* rule, int64_t start, int
             value = work.charges[field][at]
             if value == NOTHING or (rule.low <= value and value <= rule.high):
                 continue
-            if value > rule.high and (field == CNT or field == PRIC):
+        if not applies(work, rule, at):
+            continue
+        fen = work.charges[FEN][at]
+        if op == BETWEEN:
+            if value > rule.high and value > 0 and (field == CNT or field == PRIC):
                 fen = part_of(fen, value - (rule.high if rule.high > 0 else 0), value)
-        else:
+        elif op == OUTSIDE:
             value = work.charges[ON][at]
             if work.charges[BEGIN][at] <= value and value <= work.charges[END][at]:
                 continue
@@ -308,11 +314,21 @@ cdef bint beside(Work* work, int64_t item, int64_t kind, int64_t window) noexcep
     return low < stop and window_at(work, kind, low) == window
 
 
+cdef inline bint may_have(Work* work, int64_t item) noexcept nogil:
+    """Says whether the person may have an item at all; no is certain."""
+    return work.filter[(item >> 6) & 3] >> (item & 63) & 1
+
+
 cdef int together(Work* work, int64_t number, const Rule* rule, int64_t start, int64_t stop) noexcept nogil:
     """Finds charges by which of the rule's others stand in the same window."""
     cdef int64_t at, k, others, window, last = NOTHING, kind = rule.window, op = rule.op
     cdef bint found = 0, known = 0
     cdef int done
+    others = 0
+    for k in range(rule.others, rule.others + rule.count):
+        others += may_have(work, work.others[k])
+    if (op == PRESENT and others == 0) or (op == PARTS and others + 1 < rule.high):
+        return SORTED
     for at in range(start, stop):
         if not applies(work, rule, at):
             continue
@@ -379,6 +395,8 @@ cdef int meet(Work* work, int64_t start, int64_t stop) noexcept nogil:
         op = rule.op
         if op == TOTAL and most[rule.field] <= rule.high and most[rule.field] != LARGEST:
             continue
+        if op == DEARER and stop - start == 1:
+            continue
         if op <= OUTSIDE:
             if op == FORBIDDEN and bits & rule.high == 0:
                 continue
@@ -406,9 +424,10 @@ cdef int note_runs(Work* work, int64_t at, int64_t n) noexcept nogil:
     cdef const int64_t* person = work.charges[PERSON]
     cdef const int64_t* item = work.charges[ITEM]
     cdef const int64_t* day = work.charges[ON]
-    cdef int64_t who = person[at], one
+    cdef int64_t who = person[at], one, own, signs = 0, begin = at
     cdef int64_t* more
     work.runs = 0
+    work.filter[0] = work.filter[1] = work.filter[2] = work.filter[3] = 0
     while at < n and person[at] == who:
         if work.runs + 1 >= work.runs_room:
             more = <int64_t*>realloc(work.items, <size_t>(2 * work.runs_room) * sizeof(int64_t))
@@ -421,6 +440,11 @@ cdef int note_runs(Work* work, int64_t at, int64_t n) noexcept nogil:
             work.starts = more
             work.runs_room *= 2
         one = item[at]
+        if one < 0 or one >= work.kinds:
+            return UNSOUND
+        work.filter[(one >> 6) & 3] |= <uint64_t>1 << (one & 63)
+        for own in range(work.first[one], min(work.first[one + 1], work.first[one] + 8)):
+            prefetch(work.rules + own)
         work.items[work.runs] = one
         work.starts[work.runs] = at
         work.runs += 1
@@ -434,7 +458,10 @@ cdef int note_runs(Work* work, int64_t at, int64_t n) noexcept nogil:
             work.bad = at
             return UNSORTED
     work.starts[work.runs] = at
-    return SORTED
+    for own in range(begin, at):
+        signs |= work.charges[CNT][own] | work.charges[FEN][own] | work.charges[PRIC][own]
+        signs |= work.charges[MONTH_OF][own] | day[own]
+    return UNSOUND if signs < 0 else SORTED
 
 
 cdef int run(Work* work, int64_t n) noexcept nogil:
@@ -482,9 +509,10 @@ cdef class Rules:
     def __dealloc__(self):
         free(self.rules)
 
-    def find(self, const int64_t[:, ::1] charges not None):
+    def find(self, const int64_t[:, :] charges not None):
         """Returns every violation as (rule, charge, fen), int64[k, 3], in the order of the specification."""
-        t.check_charges(np.asarray(charges), self.items)
+        if charges.shape[0] != N_CHARGES or (charges.shape[1] > 1 and charges.strides[1] != sizeof(int64_t)):
+            raise ValueError(f"expected {N_CHARGES} contiguous columns of charges, got {charges.shape[0]}")
         cdef int64_t n = charges.shape[1], at
         cdef const int64_t[::1] first = self.first_array
         cdef const int64_t[::1] others = self.others_array
@@ -496,6 +524,7 @@ cdef class Rules:
             work.charges[at] = &charges[at, 0] if n else &nothing
         work.rules = self.rules
         work.first = &first[0]
+        work.kinds = self.items
         work.others = &others[0]
         work.found, work.room, work.runs, work.runs_room, work.run_room = 0, 1024, 0, 1024, 64
         work.bad = -1
@@ -513,6 +542,8 @@ cdef class Rules:
                 raise MemoryError()
             with nogil:
                 done = run(&work, n)
+            if done == UNSORTED or done == UNSOUND:
+                t.check_charges(np.asarray(charges), self.items)
             if done == UNSORTED:
                 raise t.unsorted(work.bad)
             if done == TOO_LARGE:

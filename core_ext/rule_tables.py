@@ -104,7 +104,7 @@ def check(rules: Int64s, first: Int64s, others: Int64s) -> None:
 def check_charges(charges: Int64s, items: int) -> None:
     """Checks charges: items within the index and no negative count, price, amount or month; raises ValueError."""
     if charges.shape[0] != len(CHARGES):
-        raise ValueError(f"expected {len(CHARGES)} columns of charges, got {charges.shape[0]}")
+        raise ValueError(f"expected {len(CHARGES)} contiguous columns of charges, got {charges.shape[0]}")
     _within(charges[CHARGE["item"]], items, "items of charges")
     for name in ("cnt", "amount", "pric", "month", "day"):
         if charges.shape[1] and int(charges[CHARGE[name]].min()) < 0:

@@ -10,8 +10,10 @@ accumulators) · ``account-<token>`` · ``member-<token>`` · ``filing-<token>``
 ``period-<yyyymm>`` · ``payment-<kind>-<yyyymm>-<payer>-<payee>`` · ``clawback-<case>`` · ``opening-balances`` ·
 ``command-<position>`` · ``job-<verb>-<digest>`` · ``institution-<code>`` · ``entitlement-<token>`` ·
 ``visit-<token>`` · ``enrolment-<region>-<insutype>`` · ``finding-<position of the claim>`` · ``price-cap-<item>`` ·
-``drug-cap-<item>`` · ``rule-pack-<digest>`` · ``described-<token>`` · ``manual-<position of the claim>`` ·
-``review-<yyyymm>`` · ``violation-<yyyymm>-<token>-<rule>-<version>-<window>`` ·
+``drug-cap-<item>`` · ``reconciliation-<month or day>-<counterpart>`` ·
+``break-<yyyymm>-<counterpart>-<region>-<setl_id>`` · ``clearing-terms`` · ``rule-pack-<digest>`` ·
+``described-<token>`` · ``manual-<position of the claim>`` · ``review-<yyyymm>`` ·
+``violation-<yyyymm>-<token>-<rule>-<version>-<window>`` ·
 ``case-terms-<digest>`` · ``docket-<case>`` · ``recovery-<kind>-<case>``.
 A decision (ClaimSettled, ClaimReversed) stands directly behind its ClaimFiled: position + 1.
 """
@@ -19,8 +21,16 @@ A decision (ClaimSettled, ClaimReversed) stands directly behind its ClaimFiled: 
 from typing import TypeAlias
 
 from ledger.casework.events import CASEWORK_EVENTS
+from ledger.clearing.events import (
+    ClearingChecked,
+    ClearingDrafted,
+    ClearingSigned,
+    ClearingTermsSet,
+    ClearingWithdrawn,
+)
 from ledger.event import Event as Event
 from ledger.line_events import DrugCapSet, LinesDiffer, LinesFiled, PriceCapSet, TraceCodeRepeated
+from ledger.reconciling.events import RECONCILING_EVENTS
 from ledger.register_events import (
     STATUS_ACTIVE,
     ClaimFlagged,
@@ -34,6 +44,8 @@ from ledger.register_events import (
     MemberChanged,
     VisitOpened,
 )
+from ledger.replaying.events import ClaimResettled
+from ledger.segments.events import PeriodSealed
 from ledger.supervision.events import (
     ManualClaimAccepted,
     PeriodReviewed,
@@ -43,7 +55,7 @@ from ledger.supervision.events import (
     ViolationLifted,
 )
 
-BASIS_KERNEL, BASIS_SOURCE, BASIS_REFUND = 1, 2, 3
+BASIS_KERNEL, BASIS_SOURCE, BASIS_REFUND, BASIS_RESETTLED = 1, 2, 3, 4
 FLAG_ASSUMED, FLAG_NOT_CHECKED, FLAG_LATE = 1, 2, 4
 PAYMENT_REGION, PAYMENT_INSTITUTION = 1, 2
 
@@ -402,12 +414,20 @@ EVENTS: tuple[EventClass, ...] = (
     TraceCodeRepeated,
     PriceCapSet,
     DrugCapSet,
+    *RECONCILING_EVENTS,
+    ClearingTermsSet,
+    ClearingDrafted,
+    ClearingChecked,
+    ClearingSigned,
+    ClearingWithdrawn,
     RulePackEnacted,
     PersonDescribed,
     ManualClaimAccepted,
     ViolationFound,
     ViolationLifted,
     PeriodReviewed,
+    PeriodSealed,
+    ClaimResettled,
     *CASEWORK_EVENTS,
 )
 

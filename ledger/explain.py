@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from core_ext.layout import AMOUNT
 from ledger.clawbacks import ClawbackState
+from ledger.clearing.states import Clearing
 from ledger.money import yuan_display
 from ledger.payments import PaymentState
 from ledger.periods import Periods
@@ -40,9 +41,33 @@ def period(refusal: Refusal, wanted: int, state: Periods, jobs: Mapping[str, int
 def payment(refusal: Refusal, wanted: int) -> str:
     """Returns why a period is not paid."""
     return {
-        Refusal.PERIOD_NOT_CLOSED: f"expected a closed period, got {wanted}: close it first",
         Refusal.POSTINGS_EMPTY: f"period {wanted} owes nobody anything",
         Refusal.ALREADY_PAID: f"every payment of period {wanted} is instructed already",
+    }[refusal]
+
+
+def clearing(refusal: Refusal, state: Clearing, of: int) -> str:
+    """Returns why a clearing does not move."""
+    period = state.period
+    if refusal == Refusal.CARRIED_TOO_LONG:
+        assert state.drafted is not None
+        return (
+            f"period {period}: {state.drafted.overdue_acts:,} claims, medfee"
+            f" {yuan_display(state.drafted.overdue_medfee_fen)}, are carried beyond the terms:"
+            " expected a reason on record (--reason), got none"
+        )
+    return {
+        Refusal.PERIOD_NOT_CLOSED: f"expected a closed period, got {period} {state.state.code}: close it first",
+        Refusal.CLEARING_NOT_DRAFTED: f"expected a clearing drawn up, got {period} {state.state.code}: draft it first",
+        Refusal.CLEARING_NOT_CHECKED: f"expected a checked clearing, got {period} {state.state.code}: check it first",
+        Refusal.CLEARING_NOT_SIGNED: f"expected a signed clearing, got {period} {state.state.code}:"
+        " draft, check and sign it first",
+        Refusal.CLEARING_STANDS: f"the clearing of {period} is {state.state.code} already:"
+        " withdraw it to draw it up anew",
+        Refusal.SAME_PERSON: f"expected another person than {state.checked_by}, who checked {period}, to sign it",
+        Refusal.CLEARING_PAID: f"the clearing of {period} is paid: a negative claim in a later one corrects it",
+        Refusal.CLEARING_SEALED: f"the clearing of {period} is sealed: a negative claim in a later one corrects it",
+        Refusal.CLEARING_REFERENCE: f"the clearing of {period} stands on position {state.position}, got {of}",
     }[refusal]
 
 

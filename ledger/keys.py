@@ -145,6 +145,8 @@ def message_key(msgid: str) -> str:
 
 OPENING_BALANCES = "opening-balances"
 
+CLEARING_TERMS = "clearing-terms"
+
 
 def following_month(period: int) -> int:
     """Returns the clearing period after ``period`` (yyyymm)."""

@@ -1,4 +1,4 @@
-"""Decides payments: what a closed period owes each payee is instructed once and confirmed once."""
+"""Decides payments: what a signed clearing owes each payee is instructed once and confirmed once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -66,15 +66,13 @@ def evolve(state: PaymentState, event: Event) -> PaymentState:
 
 
 def decide_instruct(
-    period: int, closed: bool, dues: Mapping[str, Due], paid: Mapping[str, int], cause: int
+    period: int, dues: Mapping[str, Due], paid: Mapping[str, int], cause: int
 ) -> list[tuple[str, int, Event]] | Refusal:
-    """Returns the payments still to instruct for a closed period; ``paid`` holds the streams that already exist.
+    """Returns the payments still to instruct for a signed period; ``paid`` holds the streams that already exist.
 
     A due of zero is no payment. A negative due (refunds above settlements) is instructed with its sign: the payee
     owes it back.
     """
-    if not closed:
-        return Refusal.PERIOD_NOT_CLOSED
     moving = {stream: due for stream, due in dues.items() if due.moves}
     if not moving:
         return Refusal.POSTINGS_EMPTY

@@ -74,6 +74,24 @@ class Refusal(IntEnum):
     RETENTION = 60
     FILING_SUSPENDED = 70
     FILING_UNSETTLED = 71
+    # reconciliation
+    BREAK_UNKNOWN = 100
+    BREAK_ENDED = 101
+    BREAK_CARRIED_OUT = 102
+    COUNTERPART_BAD = 103
+    KEYS_AMBIGUOUS = 104
+    RUN_OUTDATED = 105
+    # clearing
+    CLEARING_NOT_DRAFTED = 110
+    CLEARING_NOT_CHECKED = 111
+    CLEARING_NOT_SIGNED = 112
+    CLEARING_STANDS = 113
+    SAME_PERSON = 114
+    CLEARING_PAID = 115
+    CLEARING_REFERENCE = 116
+    CARRIED_TOO_LONG = 117
+    CLEARING_SEALED = 118
+    TERMS_INVALID = 119
     # supervision
     RULES_INVALID = 160
     RULES_NOT_ENACTED = 161
@@ -95,6 +113,12 @@ class Refusal(IntEnum):
     CASE_DAY = 183
     REWARD_TOO_LARGE = 184
     REVERSED_TOO_MUCH = 185
+    # sealed periods and replay
+    SEGMENTS_PLACE = 150
+    PERIOD_NOT_SEALED = 151
+    SEGMENT_DAMAGED = 152
+    NOTHING_TO_BOOK = 153
+    REPLAY_STALE = 154
 
     @property
     def code(self) -> str:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from core_ext.layout import AMOUNTS
-from ledger import periods
 from ledger.clawbacks import ClawbackState
+from ledger.clearing.states import Clearing, State, evolve
 from ledger.events import (
     JobAbandoned,
     JobBatch,
@@ -150,6 +150,50 @@ class Clawback(msgspec.Struct, frozen=True):
         return cls(case, claim, state.raised.amount_fen, funds, state.collected_fen, state.outstanding_fen)
 
 
+class ClearingReport(msgspec.Struct, frozen=True):
+    """Is how far a period's clearing got: its state, the position it stands on, who checked and signed it.
+
+    ``late`` holds (business month, acts, total fee in fen) of claims carried into it.
+    """
+
+    period: int
+    state: str
+    position: int
+    checked_by: str
+    signed_by: str
+    acts: int
+    person_times: int
+    medfee_fen: int
+    fund_fen: int
+    account_fen: int
+    late: tuple[tuple[int, int, int], ...]
+    overdue_acts: int
+    overdue_medfee_fen: int
+    terms: str
+
+    @classmethod
+    def of(cls, state: Clearing, *, paid: bool) -> "ClearingReport":
+        """Returns the report of a clearing; ``paid`` says that a signed one has payments."""
+        code = "paid" if paid and state.state == State.SIGNED else state.state.code
+        drafted = state.drafted
+        if drafted is None:
+            return cls(state.period, code, state.position, "", "", 0, 0, 0, 0, 0, (), 0, 0, "")
+        return cls(
+            state.period, code, state.position, state.checked_by, state.signed_by, drafted.acts, drafted.person_times,
+            drafted.medfee_fen, drafted.fund_fen, drafted.account_fen, drafted.late, drafted.overdue_acts,
+            drafted.overdue_medfee_fen, drafted.terms.hex(),
+        )  # fmt: skip
+
+
+class TermsReport(msgspec.Struct, frozen=True):
+    """Is terms of clearing: their name and digest, the period they hold from, the document."""
+
+    name: str
+    digest: str
+    period: int
+    document: str
+
+
 class PeriodReport(msgspec.Struct, frozen=True):
     """Is a clearing period's state; positions of its events, ``closed`` 0 while it is open."""
 
@@ -161,13 +205,18 @@ class PeriodReport(msgspec.Struct, frozen=True):
     @classmethod
     def read(cls, reader: "Reader") -> "list[PeriodReport]":
         """Returns every period of the log, earliest first."""
-        state = periods.Periods()
-        for position, _, _, topic, stored in streams_with_prefix(reader, "period"):
-            periods.evolve(state, position, decode_event(topic, stored))
+        found: dict[int, Clearing] = {}
+        for position, stream, _, topic, stored in streams_with_prefix(reader, "period"):
+            period = int(stream.removeprefix("period-"))
+            found[period] = evolve(found.get(period, Clearing(period)), position, decode_event(topic, stored))
         return [
-            cls(period, "closed" if period in state.closed else "open", opened, state.closed.get(period, 0))
-            for period, opened in sorted(state.opened.items())
+            cls(period, _PERIOD_STATES.get(each.state, each.state.code), each.opened, each.closed)
+            for period, each in sorted(found.items())
         ]
+
+
+#: A period that is cut off is closed, by the older word.
+_PERIOD_STATES = {State.CUT_OFF: "closed"}
 
 
 class PolicyReport(msgspec.Struct, frozen=True):

@@ -8,9 +8,13 @@ import time
 
 from ledger.verbs.casework import Casework
 from ledger.verbs.claims import Claims
+from ledger.verbs.clearing import Clearings
 from ledger.verbs.money import Money
 from ledger.verbs.periods import Periods
 from ledger.verbs.policies import Policies
+from ledger.verbs.reconciling import Reconciling
+from ledger.verbs.replays import Replays
+from ledger.verbs.settling import Settling
 from ledger.verbs.supervision import Supervision
 
 
@@ -19,7 +23,7 @@ def wall_clock_us() -> int:
     return time.time_ns() // 1000
 
 
-class Ledger(Policies, Claims, Periods, Money, Supervision, Casework):
+class Ledger(Policies, Claims, Settling, Periods, Clearings, Money, Reconciling, Supervision, Casework, Replays):
     """Is an open ledger. Use it as a context manager; every method refuses with ``Refused`` and then wrote nothing."""
 
     def __enter__(self) -> "Ledger":

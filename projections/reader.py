@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -10,12 +11,16 @@ import msgspec
 
 from ledger.events import Event
 from ledger.mapper import decode_event
+from ledger.reconciling.reports import BreakTotals
 from projections import balances, claim_findings, line_index, proof, statement, trace
+from projections import breaks as break_rows
 from projections.as_of import position_at
+from projections.breaks import OPEN, BreakList
 from projections.catch_up import Progress, catch_up, ensure, rebuild
+from projections.clearing import lines
 from projections.pages import PAGE_EVENTS, read_page
 from projections.proof import Tree
-from projections.statement import Statement, statement_of
+from projections.statement import Statement, read_statement
 from projections.tables import Rows, apply
 from projections.trace_tree import Trace
 from projections.tracing import LISTED, Tracer
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
     from projections.casework.docket import CaseLine, Recoveries
     from projections.checkpoint import Checkpoint
     from projections.claim_findings import ClaimFinding
+    from projections.clearing.sheets import Issued
     from projections.evidence import Proof
     from projections.findings import Finding
     from projections.signing import PublicKey, Signer
@@ -32,7 +38,10 @@ if TYPE_CHECKING:
 
 SELECT_POSITION = "SELECT position FROM projection WHERE name = ?"
 
-MODELS = (balances.MODEL, proof.MODEL, statement.MODEL, trace.MODEL, line_index.MODEL)
+MODELS = (
+    *(balances.MODEL, proof.MODEL, statement.MODEL, trace.MODEL, line_index.MODEL),
+    *(lines.MODEL, break_rows.MODEL),
+)
 
 
 class Balances(msgspec.Struct, frozen=True):
@@ -57,6 +66,8 @@ class Projections:
 
     def __init__(self, store: "Store", page_events: int = PAGE_EVENTS) -> None:
         self._store = store
+        #: Where sealed segments are; None: beside a SQLite file.
+        self.segments: Path | None = None
         self._page_events = page_events
         ensure(store, MODELS)
 
@@ -107,8 +118,18 @@ class Projections:
         """Returns the clearing statement of a period (yyyymm; None: all), of one region's pairs where one is given."""
         catch_up(self._store, [statement.MODEL], page_events=self._page_events)
         with self._store.read() as reader:
-            rows = reader.query(statement.LINE.select())
-            return statement_of(rows, period, region, _position(reader, statement.MODEL.name))
+            return read_statement(reader, period, region, _position(reader, statement.MODEL.name))
+
+    def issue(self, kind: str, period: int, region: int | None = None, *, position: int | None = None) -> "Issued":
+        """Returns a clearing statement (清算表) of a kind: of a closed period as of where its clearing stands.
+
+        A past ``position`` draws up the statement that was issued then. Raises StatementError.
+        """
+        from projections.clearing.issue import issue
+
+        catch_up(self._store, [proof.MODEL, trace.MODEL, lines.MODEL], page_events=self._page_events)
+        with self._tree() as (tree, reader):
+            return issue(reader, tree, kind, period, region, position)
 
     def trace(self, key: str | int, listed: int = LISTED) -> Trace:
         """Returns everything a key leads to, at most ``listed`` claims a list; an int is a log position."""
@@ -121,6 +142,27 @@ class Projections:
         catch_up(self._store, [trace.MODEL, line_index.MODEL], page_events=self._page_events)
         with self._store.read() as reader:
             return list(claim_findings.find(reader, period or 0))
+
+    def breaks(
+        self, period: int | None = None, counterpart: str = "", owner: str = "", status: str = OPEN
+    ) -> BreakList:
+        """Returns the breaks of reconciliation found or standing in a period, of a counterpart, an owner, in a state.
+
+        ``status`` is open, all, or one state by name. Raises ValueError for another one.
+        """
+        if status not in break_rows.STATUSES:
+            raise ValueError(f"expected a state of {', '.join(break_rows.STATUSES)}, got {status!r}")
+        catch_up(self._store, [break_rows.MODEL], page_events=self._page_events)
+        with self._store.read() as reader:
+            found = break_rows.listed(reader, period or 0, counterpart, owner, status)
+            return BreakList(_position(reader, break_rows.MODEL.name), BreakTotals.of(found), found)
+
+    def carried(self, period: int) -> BreakList:
+        """Returns the open breaks that a period's statement lists, those still open from earlier periods included."""
+        catch_up(self._store, [break_rows.MODEL], page_events=self._page_events)
+        with self._store.read() as reader:
+            found = break_rows.carried(reader, period)
+            return BreakList(_position(reader, break_rows.MODEL.name), BreakTotals.of(found), found)
 
     def violations(self, period: int, rule: str = "") -> "list[Violation]":
         """Returns what rules found in a period and still holds, with claims and lines; of one rule if one is given."""
@@ -207,9 +249,11 @@ class Projections:
         that every event so far is anchored in the tree for the next time. Then the log is held against
         ``checkpoints`` that others kept: each must be its beginning. Without one it is internally consistent only.
         """
+        from ledger.segments.sealing import segments_folder
         from projections.verify import verify, verify_checkpoints
 
-        found = verify(self._store, MODELS, self._page_events)
+        folder = segments_folder(self._store.url, self.segments)
+        found = verify(self._store, MODELS, self._page_events, folder)
         if not found:
             self.catch_up()
         return found + verify_checkpoints(self._store, checkpoints)

@@ -7,13 +7,15 @@ rows it moved are expected to hold what it was, exactly; only what then still di
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ledger.events import ClaimFiled
+from ledger.events import BASIS_RESETTLED, ClaimFiled
 from ledger.mapper import decode_event
 from ledger.postings import Opened, Posting, checked_postings
 from ledger.refusals import Refused, StoreError
 from projections import balances, line_index, statement, trace
 from projections.act_postings import act_postings
 from projections.balances import BALANCE, with_opened
+from projections.clearing import lines
+from projections.clearing.lines import LINE as CLEARING_LINE
 from projections.findings import Findings
 from projections.log_scan import ReadPage
 from projections.pages import Placed
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from ledger.store import Reader
 
 SELECT_OF_STREAM = f"SELECT {', '.join(EVENT.columns)} FROM trace_event WHERE stream = ? ORDER BY position"
+_BASIS = ACT.values.index("basis")
 SELECT_CASES = "SELECT stream FROM trace_event WHERE claim = ? AND claim > 0"
 
 
@@ -36,7 +39,7 @@ class RowChecks:
         self._reader = reader
         self._at = at
         self._found = found
-        self._tables: dict[str, Rows] = {BALANCE.name: {}, LINE.name: {}}
+        self._tables: dict[str, Rows] = {BALANCE.name: {}, LINE.name: {}, CLEARING_LINE.name: {}}
         self._acts: dict[int, tuple[Row | None, Row | None]] = {}
         self._streams: dict[str, int] = {}
         self._untold: list[int] = []
@@ -45,6 +48,8 @@ class RowChecks:
         """Adds a page to the rebuilt tables and compares the trace rows of its positions."""
         if page.stop <= self._at[statement.MODEL.name]:
             apply(self._tables, statement.fold(self._reader, page))
+        if page.stop <= self._at[lines.MODEL.name]:
+            apply(self._tables, lines.fold(self._reader, page))
         if page.stop <= self._at[balances.MODEL.name]:
             sums = act_postings(page.acts)
             for account, amount_fen in posted:
@@ -87,7 +92,8 @@ class RowChecks:
     def _differs(self, table: Table, key: Row, now: Row | None, held: Row | None) -> None:
         """Keeps what a wrong event was, or names the row that was edited."""
         position = int(key[0])
-        culprits = (position, position + 1) if table is ACT else (position,)
+        anew = table is ACT and any(row is not None and row[_BASIS] == BASIS_RESETTLED for row in (held, now))
+        culprits = (position, position + 1) if table is ACT and not anew else (position,)
         culprit = next((at for at in culprits if self._found.has(at)), 0)
         if not culprit:
             edited(self._found, table, key, now, held)
@@ -96,8 +102,11 @@ class RowChecks:
             self._acts[position] = (held, now)
             if held is not None:
                 was = Was.of(key + held)
-                self._found.name(position, f"{was.stream} version 1, claim-filed/1")
-                self._found.name(position + 1, f"decision of {was.stream}")
+                if anew:
+                    self._found.name(position, f"{was.stream}, claim-resettled/1")
+                else:
+                    self._found.name(position, f"{was.stream} version 1, claim-filed/1")
+                    self._found.name(position + 1, f"decision of {was.stream}")
         else:
             for row in (held, now):
                 if row is not None:
@@ -129,6 +138,9 @@ class RowChecks:
                 self._correct(BALANCE, self._stream_is(stream), -1, culprit, explained)
         self._compare(BALANCE, explained[BALANCE.name])
         self._compare(LINE, explained[LINE.name])
+        if not self._found.positions():
+            # What an altered event was cannot be told here: the trace does not keep every dimension.
+            lines.check_rows(self._reader, self._tables[CLEARING_LINE.name].items(), self._found)
 
     @property
     def _traced(self) -> bool:

@@ -113,7 +113,7 @@ def _between(rule: _Rule, met: list[_Charge]) -> list[tuple[_Charge, int]]:
         if value == ABSENT or rule["low"] <= value <= rule["high"]:
             continue
         fen = charge["amount"]
-        if value > rule["high"] and rule["field"] in (CHARGE["cnt"], CHARGE["pric"]):
+        if value > max(rule["high"], 0) and rule["field"] in (CHARGE["cnt"], CHARGE["pric"]):
             fen = part_of(fen, value - max(rule["high"], 0), value)
         found.append((charge, fen))
     return found

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core_ext import rule_tables as t
 from core_ext.kernels import load
 from core_ext.layout import ABSENT
-from core_ext.rule_tables import CHARGE, RULES, WINDOWS
+from core_ext.rule_tables import CHARGE, RULES, WINDOWS, Int64s
 from ledger.refusals import Refusal, Refused
 from ledger.supervision.days import ordinal
 from ledger.supervision.packs import Pack, limit_of, scaled, version_of
@@ -50,7 +51,9 @@ class Book:
         self._sets: dict[frozenset[str], int] = {}
         self._diagnoses: dict[frozenset[str], int] = {}
         self._items = 0
-        self._known: dict[str, tuple[int, ...]] = {}
+        self._known: dict[str, int] = {}
+        self._lists: list[tuple[int, ...]] = []
+        self._flat = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64))
         self._known_diagnoses: dict[str, tuple[int, ...]] = {}
         rows: list[tuple[tuple[int, ...], tuple[int, ...], int]] = []
         for at, held in enumerate(self.held):
@@ -78,11 +81,24 @@ class Book:
 
     def items_of(self, code: str) -> tuple[int, ...]:
         """Returns the items that a charge of a code is: its own, and every set that has it; none where no rule asks."""
-        known = self._known.get(code)
-        if known is None:
-            own = (self._codes[code],) if code in self._codes else ()
-            known = self._known[code] = own + _matching(self._starts, code)
-        return known
+        own = (self._codes[code],) if code in self._codes else ()
+        return own + _matching(self._starts, code)
+
+    def expand(self, codes: Sequence[str], wanted: "NDArray[np.bool_]") -> tuple[Int64s, Int64s]:
+        """Returns (row, item) of the rows ``wanted``: one a row for each item that its code is."""
+        for code in set(codes) - self._known.keys():
+            self._known[code] = len(self._lists)
+            self._lists.append(self.items_of(code))
+        if len(self._flat[0]) != len(self._lists):
+            counts = np.fromiter(map(len, self._lists), np.int64, len(self._lists))
+            flat = np.array([item for each in self._lists for item in each], np.int64)
+            self._flat = (counts, np.cumsum(counts) - counts, flat)
+        counts, starts, flat = self._flat
+        known = np.fromiter(map(self._known.__getitem__, codes), np.int64, len(codes))
+        many = np.where(wanted, counts[known], 0) if len(codes) else known
+        rows = np.repeat(np.arange(len(codes)), many)
+        nth = np.arange(len(rows)) - np.repeat(np.cumsum(many) - many, many)
+        return rows, flat[starts[known[rows]] + nth]
 
     def diagnoses_of(self, code: str) -> tuple[int, ...]:
         """Returns the sets of diagnoses that one is in; an unknown one, the empty text, is in all of them."""

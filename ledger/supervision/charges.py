@@ -1,5 +1,7 @@
 """Makes the charges the rules kernel reads: lines and visits under the items of a book, sorted by person, item, day."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
@@ -18,6 +20,9 @@ ONE, PRICE_PER_FEN = 10_000, 10_000
 MATERNITY = (51, 52)
 #: Codes of treatment that take a bed: inpatient, and births in hospital.
 BEDDED = (MED_TYPES["inpatient"], 52)
+
+#: As many charges are worth a thread each.
+THREADED = 100_000
 
 #: Stands for a charge that is a visit as a whole.
 WHOLE = -1
@@ -148,7 +153,7 @@ def net(bill: Bill) -> Bill:
 def charges_of(book: Book, visits: Visits, bill: Bill) -> Charges:
     """Returns the charges that some rule of the book asks about."""
     bill = net(bill)
-    lines, line_items = _expanded([book.items_of(code) for code in bill.items], bill.cnt > 0)
+    lines, line_items = book.expand(bill.items, bill.cnt > 0)
     every = np.arange(len(visits))
     beds = np.flatnonzero(np.isin(visits.med_type, BEDDED))
     known, known_items = _expanded([book.diagnoses_of(code) for code in visits.diagnosis] if book.diagnosed else [])
@@ -188,12 +193,9 @@ def charges_of(book: Book, visits: Visits, bill: Bill) -> Charges:
     return Charges(table, visit, line)
 
 
-def _expanded(items: list[tuple[int, ...]], wanted: "np.ndarray | None" = None) -> tuple[Int64s, Int64s]:
+def _expanded(items: list[tuple[int, ...]]) -> tuple[Int64s, Int64s]:
     """Returns (row, item): one a row for each item it is."""
     counts = np.fromiter(map(len, items), np.int64, len(items))
-    if wanted is not None:
-        counts[~wanted] = 0
-        items = [items[at] for at in np.flatnonzero(counts).tolist()]
     rows = np.repeat(np.arange(len(counts)), counts)
     return rows, np.fromiter((item for each in items for item in each), np.int64, len(rows))
 
@@ -209,10 +211,24 @@ def _order(person: Int64s, item: Int64s, day: Int64s) -> Int64s:
     return np.argsort((person * items + item) * days + (day - first), kind="stable")
 
 
+def find_all(book: Book, table: Int64s, threads: int = os.cpu_count() or 1) -> Int64s:
+    """Returns what the kernel finds in charges, cut between persons into a block a thread where there are many."""
+    n = table.shape[1]
+    if threads == 1 or n < THREADED:
+        return np.asarray(book.kernel.find(table))
+    person = table[CHARGE["person"]]
+    cuts = [0, *np.searchsorted(person, person[[n * at // threads for at in range(1, threads)]]).tolist(), n]
+    with ThreadPoolExecutor(threads) as pool:
+        parts = list(pool.map(lambda at: book.kernel.find(table[:, cuts[at] : cuts[at + 1]]), range(threads)))
+    for begin, part in zip(cuts, parts, strict=False):
+        part[:, 1] += begin
+    return np.concatenate(parts)
+
+
 def find_hits(book: Book, visits: Visits, bill: Bill) -> Hits:
     """Returns every violation of the book's rules, by rule and then in the order of charges."""
     charges = charges_of(book, visits, bill)
-    found = book.kernel.find(charges.table)
+    found = find_all(book, charges.table)
     row, at, fen = found[:, 0], found[:, 1], found[:, 2]
     kind = book.rules[row, RULE["window"]]
     visit, line = charges.visit[at], charges.line[at]

@@ -1,4 +1,4 @@
-"""Are the commands about money: payments of closed periods and clawbacks of what was paid."""
+"""Are the commands about money: payments of signed clearings and clawbacks of what was paid."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from core_ext.layout import FUND_PARTS
 from ledger import clawbacks, explain, payments
 from ledger.casework.carrying import carried, settle_carried
+from ledger.clearing.states import decide_pay, read_clearing
 from ledger.events import ClaimFiled, ClaimReversed
 from ledger.keys import clawback_stream
 from ledger.lookup import find_claim
@@ -22,29 +23,25 @@ class Money(Base):
     """Instructs and confirms payments, raises and collects clawbacks."""
 
     def pay(self, period: int, to: str = "all", *, reason: str = "") -> list[Payment]:
-        """Instructs what a closed period owes: region to region, and treatment region to institution.
+        """Instructs what a signed clearing owes: region to region, and treatment region to institution.
 
         ``to`` is ``regions``, ``institutions`` or ``all``. A payee is paid once a period: asking again is refused.
         """
         from ledger.acts import read_acts
-        from ledger.clearing import fold_period
+        from ledger.clearing.figures import fold_period
 
         kinds = payments.KINDS.get(to)
         if kinds is None:
             raise Refused(Refusal.UNKNOWN_KEY, f"expected one of {', '.join(payments.KINDS)} to pay, got {to!r}")
         with self.transaction() as tx:
-            state = self.knowledge.periods
-            closed = period in state.closed
-            dues: dict[str, payments.Due] = {}
-            if closed:
-                pages = read_acts(tx, after=state.opened[period], stop=state.closed[period])
-                figures = fold_period(pages, period)
-                owed = carried(tx)
-                dues = {
-                    payments.due_stream(period, due): due for due in settle_carried(figures.dues(kinds), owed, kinds)
-                }
+            state = read_clearing(tx, period)
+            if refusal := decide_pay(state):
+                raise Refused(refusal, explain.clearing(refusal, state, 0))
+            figures = fold_period(read_acts(tx, after=state.opened, stop=state.closed), period)
+            settled = settle_carried(figures.dues(kinds), carried(tx), kinds)
+            dues = {payments.due_stream(period, due): due for due in settled}
             cause, command = self.command(tx, "pay", reason, {"period": period, "to": to})
-            decided = payments.decide_instruct(period, closed, dues, tx.stream_heads(list(dues)), cause)
+            decided = payments.decide_instruct(period, dues, tx.stream_heads(list(dues)), cause)
             if isinstance(decided, Refusal):
                 raise Refused(decided, explain.payment(decided, period))
             self.append(tx, [command, *decided])

@@ -25,7 +25,7 @@ from ledger.postings import book_of, checked_postings
 from ledger.refusals import Refusal, Refused
 from ledger.service import Ledger
 from tests.casework.worlds import act, closed, key, month
-from tests.ledger.worlds import events_of
+from tests.ledger.worlds import events_of, sign
 
 FAR = 470100
 
@@ -101,6 +101,7 @@ def test_deductions_and_offsets_come_off_the_next_payment(store_url: str, tmp_pa
         book.case_act(money("offset", 40_000))
         refused(book, money("offset", 50_001), Refusal.OVER_COLLECTED)
         book.close(202401)
+        sign(book, 202401)
         (paid,) = book.pay(202401, "institutions")
         assert (paid.amount_fen, paid.withheld_fen) == (due - 100_000, 100_000)
         book.confirm(paid.key, "B-1")
@@ -122,6 +123,7 @@ def test_off_site_principal_returns_to_the_insured_place_in_its_next_clearing(st
         book.case_acts([money("collect", 30_000, receipt="R-1"), money("offset", 20_000)])
         book.case_act(money("collect", 100_000, "fine", receipt="F-1"))
         book.close(202401)
+        sign(book, 202401)
         (paid,) = book.pay(202401, "regions")
         assert (paid.amount_fen, paid.returned_fen) == (due - 50_000, 50_000)
     accounts = balances(store_url)
@@ -144,6 +146,7 @@ def test_a_won_appeal_gives_back_what_came_in(store_url: str, tmp_path: Path) ->
         accounts = balances(store_url)
         assert expense(accounts, 260100) == expense(start, 260100)
         book.close(202401)
+        sign(book, 202401)
         (paid,) = book.pay(202401, "institutions")
         assert paid.withheld_fen == -30_000
         closed(book, "C2", (key(1), -1))

@@ -199,7 +199,7 @@ def test_dali(sqlite_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str
     over = [line(at, 1, med_list_codg=f"DRUG-{at:02d}", selfpay_prop="") for at in range(1, 45)]
     office("lines", str(write_lines(tmp_path / "lines.csv", over)))
     with ledger.open(sqlite_url, actor="wang") as book:
-        assert [lines.split[:, 2].tolist() for lines in filed(book)] == [[4_000]] * 44
+        assert [lines.split[:, 1].tolist() for lines in filed(book)] == [[4_000]] * 44
     lines = office("recoveries", "--wan", "--by", "debtors").splitlines()
     rows = [text.split() for text in lines if text.startswith("clawed_back")]
     assert [row[1:4] for row in rows] == [["institution", "1,000", "2,802.00"], ["person", "100", "28.16"]]

@@ -15,8 +15,9 @@ from core_ext.layout import ABSENT, ACCUMULATORS, AMOUNTS, FACTS, HOW
 from core_ext.reference import codec as reference
 from core_ext.text import Texts, texts_from_list, to_list
 from ledger import columnar
-from ledger.columnar import decode_columns, encode_columns, layout_of
 from ledger.casework.events import CASEWORK_EVENTS
+from ledger.clearing.events import ClearingDrafted
+from ledger.columnar import decode_columns, encode_columns, layout_of
 from ledger.events import (
     EVENTS,
     ClaimFiled,
@@ -29,7 +30,9 @@ from ledger.events import (
     PolicyEnacted,
     SettlementDiffers,
 )
+from ledger.reconciling.events import BreakFound, ReconciliationRun
 from ledger.register_events import EnrolmentRuleSet, FilingEnded, InstitutionChanged, InstitutionRegistered
+from ledger.supervision.events import ViolationFound
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "events.json"
 INT64 = st.one_of(
@@ -98,12 +101,15 @@ def is_columnar(event: EventClass) -> bool:
 
 def test_all_events_of_volume_are_columnar() -> None:
     """Only events that come one at a time may hold what has no column form."""
-    registers = {EnrolmentRuleSet, InstitutionRegistered, InstitutionChanged, FilingEnded}
+    reconciling = {ReconciliationRun, BreakFound}
+    casework = {event for event in CASEWORK_EVENTS if not is_columnar(event)}
+    registers = {ClearingDrafted, EnrolmentRuleSet, InstitutionRegistered, InstitutionChanged, FilingEnded}
     assert {event for event in EVENTS if not is_columnar(event)} == {
         JobBatch,
         PolicyEnacted,
         OpeningBalance,
-    } | registers | {event for event in CASEWORK_EVENTS if not is_columnar(event)}
+        ViolationFound,
+    } | registers | reconciling | casework
     with pytest.raises(
         TypeError, match=r"OpeningBalance\.postings: expected int, str, bytes or an array of known width"
     ):

@@ -71,6 +71,9 @@ def month_of(shell: Shell) -> dict[str, Any]:
     shell.booked()
     statement = shell.json("statement", "--period", "202401")
     closed = shell.json("close", "--period", "202401")
+    shell("draft", "--period", "202401")
+    shell("check", "--period", "202401", "--actor", "checker")
+    shell("sign", "--period", "202401", "--actor", "director")
     payments = shell.json("pay", "--period", "202401")
     confirmed = shell.json("pay", "confirm", payments[0]["key"], "--receipt", "R-1")
     raised = shell.json(
@@ -248,9 +251,19 @@ MISTAKES = {
     "a period without claims": (["close", "--period", "209901"], "period_empty"),
     "a statement of nothing": (["statement", "--period", "209901"], "unknown_key"),
     "a period still open": (["pay", "--period", "202401"], "period_not_closed"),
+    "a clearing not drawn up": (["check", "--period", "202401"], "clearing_not_drafted"),
+    "a clearing not checked": (["sign", "--period", "202401"], "clearing_not_checked"),
+    "a clearing still open": (["draft", "--period", "202401"], "period_not_closed"),
+    "nothing to withdraw": (["withdraw", "--period", "202401", "--reason", "x"], "clearing_not_drafted"),
+    "details of no region": (["statement", "--period", "202401", "--kind", "detail"], "statement"),
+    "an issued statement of nothing": (["statement", "--period", "209901", "--kind", "net"], "statement"),
+    "a year without a calendar": (["calendar", "--period", "209901"], "calendarunpublished"),
+    "a file that is no statement": (["verify", str(EXAMPLE / "claims.csv")], "statement"),
+    "terms that are none": (["terms", "set", str(EXAMPLE / "members.csv"), "--begin", "202401"], "terms_invalid"),
     "an unknown payment": (["pay", "confirm", "payment-x", "--receipt", "R"], "not_instructed"),
     "an unknown claim": (["reverse", "441800/NONE", "--reason", "x"], "unknown_key"),
     "an unknown key": (["trace", "nothing-has-this"], "unknown_key"),
+    "bytes that are no text": (["trace", "x\udcff"], "usage"),
     "an unknown case": (["clawback", "collect", "NONE", "--amount", "1", "--receipt", "R"], "unknown_key"),
     "too much to claw back": (
         ["clawback", "raise", "C", "--claim", "441800/S0002", "--amount", "5000.01", "--reason", "x"],

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import ledger
 import projections
+from ledger.service import Ledger
 from ledger.store import Reader
 from ledger.store.schema import SCHEMA_VERSION
 
@@ -59,6 +60,9 @@ def month(url: str, folder: Path) -> None:
         book.register(folder / "members.csv")
         book.intake(folder / "claims.csv")
         book.close(202401, reason="month end")
+        book.draft(202401)
+        book.check(202401)
+        Ledger(book.store, "director", book.clock_us).sign(202401)
         payments = book.pay(202401)
         book.confirm(payments[0].key, "RECEIPT-1")
         book.clawback_raise("CASE-1", "441800/S0002", 10_000, "below the standard of admission")

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = ("pyarrow", "numpy", "psycopg")
+HEAVY = ("pyarrow", "numpy", "psycopg", "xlsxwriter", "openpyxl", "holidays")
 
 PROGRAMS = {
     "import ledger": "import ledger",

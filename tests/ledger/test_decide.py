@@ -59,11 +59,10 @@ def due(fund: int, account: int) -> payments.Due:
 def test_payments_are_instructed_once() -> None:
     """A closed period's dues are instructed once each; a zero due is no payment, a negative one keeps its sign."""
     dues = {"payment-a": due(100, 5), "payment-b": due(0, 0), "payment-c": due(-70, 0)}
-    assert payments.decide_instruct(202401, False, dues, {}, 7) is Refusal.PERIOD_NOT_CLOSED
-    assert payments.decide_instruct(202401, True, {"payment-b": due(0, 0)}, {}, 7) is Refusal.POSTINGS_EMPTY
+    assert payments.decide_instruct(202401, {"payment-b": due(0, 0)}, {}, 7) is Refusal.POSTINGS_EMPTY
     paid = {"payment-a": 1, "payment-c": 1}
-    assert payments.decide_instruct(202401, True, dues, paid, 7) is Refusal.ALREADY_PAID
-    decided = payments.decide_instruct(202401, True, dues, {"payment-a": 1}, 7)
+    assert payments.decide_instruct(202401, dues, paid, 7) is Refusal.ALREADY_PAID
+    decided = payments.decide_instruct(202401, dues, {"payment-a": 1}, 7)
     assert decided == [("payment-c", 1, PaymentInstructed(7, 0, 202401, 1, 260100, "470100", 3, -70, 0, -70))]
 
 

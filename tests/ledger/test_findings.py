@@ -15,7 +15,7 @@ from ledger.refusals import Refusal, Refused
 from ledger.register_file import RegisterError
 from ledger.service import Ledger
 from tests.ledger.test_intake import run
-from tests.ledger.worlds import claim, clock, opened, refund, rows_of, write
+from tests.ledger.worlds import claim, clock, opened, refund, rows_of, sign, write
 
 SETTLED = {
     "insutype": "310",
@@ -222,8 +222,10 @@ def test_payments_leave_out_what_books_after_the_close(store_url: str, tmp_path:
         take(book, tmp_path / "a.csv", claim(1, **SETTLED))
         book.close(202401)
         take(book, tmp_path / "b.csv", claim(2, **SETTLED))
+        sign(book, 202401)
         assert [(payment.acts, payment.amount_fen) for payment in book.pay(202401)] == [(1, 600_000)]
         book.close(202402)
+        sign(book, 202402)
         assert [(payment.acts, payment.amount_fen) for payment in book.pay(202402)] == [(1, 600_000)]
 
 

@@ -18,7 +18,7 @@ from ledger.mapper import decode_event, encode_event
 from ledger.postings import checked_postings
 from ledger.profile import load_profile
 from ledger.service import Ledger
-from tests.ledger.worlds import REPOSITORY, claim, events_of, opened, refund, rows_of, write
+from tests.ledger.worlds import REPOSITORY, claim, events_of, opened, refund, rows_of, sign, write
 
 
 def some_claims() -> list[dict[str, str]]:
@@ -56,6 +56,7 @@ def test_both_stores_hold_the_same_log(sqlite_url: str, postgres_url: str, tmp_p
         with opened(url) as book:
             book.intake(path)
             book.close(202312)
+            sign(book, 202312)
             book.pay(202312)
             book.reverse("260100/S000007", "filed twice")
             tables = [

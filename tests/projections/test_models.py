@@ -274,16 +274,18 @@ def test_events_can_be_followed_from_a_position(store_url: str) -> None:
 
 
 def test_small_tables_name_their_modes() -> None:
-    """Sums add up, tiles are replaced, index rows are appended."""
+    """Sums add up, tiles and breaks are replaced, index rows are appended."""
     modes = {table.name: table.mode for model in MODELS for table in model.tables}
     assert modes == {
         "balance": Mode.ADD,
         "statement_line": Mode.ADD,
+        "clearing_line": Mode.ADD,
         "proof_tile": Mode.REPLACE,
         "trace_act": Mode.APPEND,
         "trace_event": Mode.APPEND,
         "filed_lines": Mode.APPEND,
         "settled_code": Mode.APPEND,
         "finding": Mode.APPEND,
+        "reconciliation_break": Mode.REPLACE,
     }
     assert isinstance(Projections, type)

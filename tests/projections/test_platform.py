@@ -12,7 +12,7 @@ from ledger.money import fen_from_text
 from projections.statement import statement_csv
 from projections.trace_tree import ClaimTrace, PaymentTrace, RowTrace
 from tests.ledger.test_platform import expected, taken_in
-from tests.ledger.worlds import events_of, shared
+from tests.ledger.worlds import events_of, shared, sign
 
 
 def test_the_platform_statement_is_the_expected_one_and_traces_to_its_rows(store_url: str, tmp_path: Path) -> None:
@@ -29,6 +29,7 @@ def test_the_platform_statement_is_the_expected_one_and_traces_to_its_rows(store
             assert sum(funds) == total and fen_from_text(line["due"]) == total + account
         period = found.lines[0].period
         book.close(period)
+        sign(book, period)
         book.pay(period, "all")
         case = next(line for line in expected() if line["outcome"] == "booked")
         row = read.trace(f"claims.csv#{case['row']}").found[0]

@@ -1,6 +1,6 @@
 """The rules kernel: each thing a rule can do on hand-made charges, the compiled twin equal to the specification."""
 
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from core_ext import rule_tables as t
 from core_ext.layout import ABSENT
 from core_ext.reference import rules as reference
 from core_ext.rule_tables import CHARGE, CHARGES, RULE, RULES
+from ledger.supervision.charges import THREADED, find_all
 
 TWINS = pytest.mark.parametrize("twin", [compiled, reference], ids=["compiled", "reference"])
 ONE = 10_000
@@ -70,6 +71,8 @@ def test_of_a_price_above_its_limit_the_part_above_counts(twin: ModuleType) -> N
     charges = charges_of({"pric": 3 * 10**6, "amount": 500}, {"pric": 2 * 10**6})
     rule = {"op": t.BETWEEN, "field": CHARGE["pric"], "low": 0, "high": 2 * 10**6}
     assert found(twin, charges, rule) == [(0, 167)]
+    free = charges_of({"pric": 0, "amount": 0})
+    assert found(twin, free, rule | {"high": -1}) == [(0, 0)]
 
 
 @TWINS
@@ -236,3 +239,20 @@ def test_a_run_of_many_visits_is_numbered_right() -> None:
     hits = compiled.Rules(*rules).find(charges)
     assert len(hits) > 100
     assert hits.tolist() == reference.Rules(*rules).find(charges).tolist()
+
+
+def test_blocks_of_persons_find_what_the_whole_finds() -> None:
+    """Cut between persons, charges violate what they violate as a whole, each under its own number."""
+    random = np.random.Generator(np.random.PCG64(11))
+    drawn = random.integers(0, 4, (THREADED, 3)).tolist()
+    charges = charges_of(
+        *({"person": at // 9, "item": item, "day": 100 + day} for at, (item, day, _) in enumerate(drawn))
+    )
+    rules = rules_of(
+        4, *({"item": item, "op": t.TOTAL, "window": t.DAY, "field": t.TIMES, "high": 1} for item in range(4))
+    )
+    book = SimpleNamespace(kernel=compiled.Rules(*rules))
+    whole = book.kernel.find(charges)
+    assert len(whole) > 1_000
+    for threads in (1, 2, 7):
+        assert np.array_equal(find_all(book, charges, threads), whole)  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ from ledger.refusals import StoreError
 from ledger.store import connect, create
 from ledger.store.roles import GRANTS, READER, WRITER, grant_roles
 from projections.reader import MODELS
-from tests.ledger.worlds import claim, opened, write
+from tests.ledger.worlds import claim, opened, sign, write
 from tests.store.samples import all_rows, append, many
 
 DERIVED = ["projection", *(table.name for model in MODELS for table in model.tables)]
@@ -119,6 +119,7 @@ def test_the_writer_appends_and_cannot_change_what_is_there(granted: str, postgr
         with ledger.open(url, actor="writer") as book:
             assert book.intake(write(tmp_path / "second.csv", [claim(2), claim(3)])).booked == 2
             book.close(202401)
+            sign(book, 202401)
             book.pay(202401)
         with projections.open(url) as read:
             assert read.balances().accounts

@@ -1,0 +1,170 @@
+"""Is what every sheet is drawn up from: one period of one store at one log position, and the terms in force for it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ledger.clearing.states import Clearing, State, read_clearing
+from ledger.clearing.terms import Terms, digest_of, terms_in_force, terms_named
+from ledger.events import ClaimFiled, ClawbackRaised, JobBatch, PeriodClosed
+from ledger.knowledge import streams_with_prefix
+from ledger.mapper import decode_event
+from ledger.upcasting import topics_of
+from projections.clearing import lines
+from projections.clearing.lines import Lines
+from projections.clearing.sheets import StatementError
+
+if TYPE_CHECKING:
+    from ledger.store import Reader
+
+SELECT_POSITION = "SELECT position FROM projection WHERE name = ?"
+SELECT_TOPICS = (
+    "SELECT position, state FROM trace_event WHERE topic IN ({}) AND position > ? AND position <= ? ORDER BY position"
+)
+
+
+TOTALS = (
+    *("fund_pay_sumamt", "acct_pay", "late_acts", "late_medfee_fen"),
+    *("assumed_claims", "assumed_medfee_fen", "unchecked_claims", "unchecked_medfee_fen"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Deduction:
+    """Is an audit deduction (审核扣款) that falls into the period: a clawback raised before its cut-off."""
+
+    position: int
+    case: str
+    raised: ClawbackRaised
+    filed: ClaimFiled
+
+
+@dataclass(frozen=True)
+class Context:
+    """Is one period at one position; ``region`` restricts what is stated to where it stands."""
+
+    reader: "Reader"
+    period: int
+    region: int | None
+    position: int
+    state: Clearing
+    terms: Terms
+    terms_digest: str
+
+    @property
+    def began(self) -> int:
+        """Returns the position of the cut-off before this period's, 0 where it is the first."""
+        return max((at for at in self._closes if self.state.closed == 0 or at < self.state.closed), default=0)
+
+    @property
+    def ended(self) -> int:
+        """Returns the position of the cut-off, or the one stated while the period is open."""
+        return self.state.closed or self.position
+
+    @cached_property
+    def _closes(self) -> list[int]:
+        events = streams_with_prefix(self.reader, "period")
+        return [at for at, _, _, topic, _ in events if topic in topics_of(PeriodClosed) and at <= self.position]
+
+    def lines(self, period: int | None = None) -> Lines:
+        """Returns the lines of a period (None: this one), out of the table where it still stands as it did then."""
+        wanted = self.period if period is None else period
+        state = self.state if wanted == self.period else read_clearing(self.reader, wanted, self.position)
+        held = int(self.reader.query(SELECT_POSITION, (lines.MODEL.name,))[0][0])
+        rows = None
+        if not state.closed and self.position != held:
+            rows = lines.as_of(self.reader, wanted, state.opened, self.position) if state.opened else []
+        return Lines(self.reader, wanted, self.terms.types, rows)
+
+    def closed_before(self, count: int) -> list[int]:
+        """Returns up to ``count`` periods before this one that were cut off, latest first."""
+        events = streams_with_prefix(self.reader, "period")
+        closed = {
+            int(stream.removeprefix("period-"))
+            for at, stream, _, topic, _ in events
+            if topic in topics_of(PeriodClosed) and at <= self.position
+        }
+        return sorted((period for period in closed if period < self.period), reverse=True)[:count]
+
+    @cached_property
+    def deductions(self) -> list[Deduction]:
+        """Returns the deductions between the cut-off before and this one, of the region where one is given."""
+        raised: list[tuple[int, str, ClawbackRaised]] = []
+        for at, stream, _, topic, state in streams_with_prefix(self.reader, "clawback"):
+            if topic in topics_of(ClawbackRaised) and self.began < at <= self.ended:
+                event = decode_event(topic, state)
+                assert isinstance(event, ClawbackRaised)
+                if self.region is None or self.region in (event.insured_region, event.treatment_region):
+                    raised.append((at, stream.removeprefix("clawback-"), event))
+        filed = self.reader.events_at(sorted({event.claim for _, _, event in raised}))
+        found = []
+        for at, case, event in raised:
+            claim = decode_event(filed[event.claim][2], filed[event.claim][3])
+            assert isinstance(claim, ClaimFiled)
+            found.append(Deduction(at, case, event, claim))
+        return found
+
+    def deducted(self) -> dict[tuple[int, int], int]:
+        """Returns what was deducted per (insured region, treatment region), in fen."""
+        sums: dict[tuple[int, int], int] = {}
+        for each in self.deductions:
+            pair = (each.raised.insured_region, each.raised.treatment_region)
+            sums[pair] = sums.get(pair, 0) + each.raised.amount_fen
+        return sums
+
+    @cached_property
+    def totals(self) -> dict[str, int]:
+        """Returns what the period's lines sum to: what is paid, and what a reader must know beside it."""
+        return dict(zip(TOTALS, self.lines().sums((), TOTALS, self.region)[0], strict=True))
+
+    def quarantined(self) -> int:
+        """Returns how many rows were quarantined between the cut-off before and this one."""
+        topics = topics_of(JobBatch)
+        sql = SELECT_TOPICS.format(", ".join("?" * len(topics)))
+        rows = self.reader.query(sql, (*topics, self.began, self.ended))
+        events = [decode_event(JobBatch.TOPIC, bytes(state)) for _, state in rows]
+        return sum(len(event.quarantined) for event in events if isinstance(event, JobBatch))
+
+    def remarks(self) -> tuple[tuple[str, int, int], ...]:
+        """Returns what a reader must know beside the figures: (what, count, fen), what is nil left out."""
+        totals = self.totals
+        late, late_fen = totals["late_acts"], totals["late_medfee_fen"]
+        months = self.lines().sums(("month",), ("late_acts", "late_medfee_fen"), self.region) if late else []
+        overdue = [row for row in months if row[1] and self.terms.overdue(row[0], self.period)]
+        found = (
+            ("late", late, late_fen),
+            ("overdue", sum(row[1] for row in overdue), sum(row[2] for row in overdue)),
+            ("assumed", totals["assumed_claims"], totals["assumed_medfee_fen"]),
+            ("unchecked", totals["unchecked_claims"], totals["unchecked_medfee_fen"]),
+            ("deducted", len(self.deductions), sum(each.raised.amount_fen for each in self.deductions)),
+            ("quarantined", self.quarantined() if self.region is None else 0, 0),
+        )
+        return tuple(remark for remark in found if remark[1] or remark[2])
+
+
+def context(reader: "Reader", period: int, region: int | None, position: int | None) -> Context:
+    """Returns the context of a period: as of a position, or where its clearing stands (open: the head).
+
+    Raises StatementError for a period without claims and for a position beyond the log.
+    """
+    if position is not None and not 0 < position <= reader.size:
+        raise StatementError(f"expected a position from 1 to {reader.size}, the head of the log, got {position}")
+    state = read_clearing(reader, period, position)
+    if state.state == State.NONE:
+        raise StatementError(
+            f"expected a period with claims, got {period}: run settlement periods to see what there is"
+        )
+    if position is None:
+        position = reader.size if state.state == State.OPEN else state.position
+    terms = terms_named(reader, state.drafted.terms) if state.drafted else None
+    if terms is None:
+        terms, document, _ = terms_in_force(reader, period, position)
+        return Context(reader, period, region, position, state, terms, digest_of(document).hex())
+    assert state.drafted is not None
+    return Context(reader, period, region, position, state, terms, state.drafted.terms.hex())
+
+
+def pairs(found: Sequence[tuple[int, ...]]) -> dict[tuple[int, int], tuple[int, ...]]:
+    """Returns rows keyed by two regions as a mapping from the pair to the values."""
+    return {(row[0], row[1]): row[2:] for row in found}

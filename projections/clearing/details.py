@@ -1,0 +1,166 @@
+"""Draws up the sheets that name claims: details in both roles, audit deductions, and institutions' statements."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core_ext.layout import AMOUNT, AMOUNTS, FACT, FUND_PARTS
+from core_ext.text import to_list
+from ledger.acts import Acts, act_codes, acts_of, read_acts
+from ledger.events import BASIS_SOURCE, FLAG_LATE
+from projections.clearing.context import Context
+from projections.clearing.sheets import Sheet, StatementError
+from projections.grouping import group_sums, text_words
+
+if TYPE_CHECKING:
+    from ledger.store import Reader
+
+#: The claims of a period that one region's residents had elsewhere, and that others' had there.
+OF_INSURED = (
+    "SELECT claim FROM trace_act WHERE period = ? AND insured_region = ? AND insured_region <> treatment_region"
+)
+OF_TREATMENT = (
+    "SELECT claim FROM trace_act WHERE period = ? AND insured_region <> treatment_region AND treatment_region = ?"
+)
+#: Claims read from the log at a time.
+PAGE_CLAIMS = 8_192
+
+_FACTS = ("insured_region", "treatment_region", "insutype", "psn_type", "med_type")
+_PAID = (*(AMOUNTS[at] for at in FUND_PARTS), "fund_pay_sumamt", "acct_pay", "psn_cash_pay")
+DETAIL = (
+    *("role", "setl_id", "medins_setl_id", "init_setl_id", "token", *_FACTS, "clr_type", "channel", "fixmedins_code"),
+    *("begndate", "enddate", "setl_time", "month", "medfee_sumamt", "inscp_scp_amt", *_PAID, "due_fen", "late_acts"),
+    "claim",
+)
+
+
+def detail_sheets(context: Context) -> tuple[Sheet, ...]:
+    """Returns every off-site claim of a region's period, one sheet a role, each row with its log position."""
+    if context.region is None:
+        raise StatementError("expected --region REGION: details are of one region's claims")
+    sheets = []
+    for role, sql, zh, en in (
+        ("insured", OF_INSURED, "参保地明细表", "Details: insured here, treated elsewhere"),
+        ("treatment", OF_TREATMENT, "就医地明细表", "Details: treated here, insured elsewhere"),
+    ):
+        found = context.reader.query(sql, (context.period, context.region))
+        claims = sorted(int(claim) for (claim,) in found if claim < context.position)
+        rows = [row for acts in acts_at(context.reader, claims) for row in _detail_rows(context, role, acts)]
+        sheets.append(Sheet(role, zh, en, DETAIL, rows))
+    return tuple(sheets)
+
+
+def acts_at(reader: "Reader", claims: Sequence[int]) -> Iterator[Acts]:
+    """Yields the acts whose ClaimFiled stand at positions, in pages."""
+    for start in range(0, len(claims), PAGE_CLAIMS):
+        at = [position for claim in claims[start : start + PAGE_CLAIMS] for position in (claim, claim + 1)]
+        events = reader.events_at(at)
+        topics = [events[position][2] for position in at]
+        yield acts_of(np.array(at, np.int64), act_codes(topics), [events[position][3] for position in at])
+
+
+def _detail_rows(context: Context, role: str, acts: Acts) -> Iterable[tuple[Any, ...]]:
+    facts = {name: acts.facts[:, FACT[name]] for name in FACT}
+    booked = {name: acts.booked[:, AMOUNT[name]] for name in _PAID}
+    types = context.terms.types
+    computed = context.terms.channel.computed
+    care = facts["med_type"].tolist()
+    columns: list[Sequence[Any]] = [
+        [role] * len(acts),
+        *(to_list(acts.texts[name]) for name in ("setl_id", "medins_setl_id", "init_setl_id")),
+        facts["token"].tolist(),
+        *(facts[name].tolist() for name in _FACTS),
+        [types.get(code, code) for code in care],
+        _channels(context.reader, acts, computed),
+        to_list(acts.texts["fixmedins_code"]),
+        *(facts[name].tolist() for name in ("begndate", "enddate", "setl_time")),
+        (facts["setl_time"] // 10**8).tolist(),
+        *(facts[name].tolist() for name in ("medfee_sumamt", "inscp_scp_amt")),
+        *(booked[name].tolist() for name in _PAID),
+        (booked["fund_pay_sumamt"] + booked["acct_pay"]).tolist(),
+        ((acts.flags & FLAG_LATE) != 0).astype(np.int64).tolist(),
+        acts.claim.tolist(),
+    ]
+    return zip(*columns, strict=True)
+
+
+def _channels(reader: "Reader", acts: Acts, computed: str) -> list[str]:
+    """Returns each claim's channel; a refund came as its original did."""
+    from projections.clearing.lines import basis_of
+
+    return ["direct" if basis == BASIS_SOURCE else computed for basis in basis_of(reader, acts).tolist()]
+
+
+def deduction_sheets(context: Context) -> tuple[Sheet, ...]:
+    """Returns the audit deductions of the period, one row a case, on their original claims."""
+    rows = [
+        (
+            each.case, each.filed.setl_id, each.raised.insured_region, each.raised.treatment_region,
+            each.filed.insutype, context.terms.types.get(each.filed.med_type, each.filed.med_type),
+            each.raised.fixmedins_code, each.filed.setl_time // 10**8, each.filed.medfee_sumamt,
+            *each.raised.funds, each.raised.amount_fen, each.raised.claim,
+        )
+        for each in context.deductions
+    ]  # fmt: skip
+    columns = (
+        *("case", "setl_id", "insured_region", "treatment_region", "insutype", "clr_type", "fixmedins_code", "month"),
+        *("medfee_sumamt", *(AMOUNTS[at] for at in FUND_PARTS), "deducted_fen", "claim"),
+    )
+    return (Sheet("deductions", "审核扣款明细表", "Audit deductions", columns, rows),)
+
+
+def institution_sheets(context: Context) -> tuple[Sheet, ...]:
+    """Returns what institutions of treatment had: per insurance type and kind of care, each fund, personal part."""
+    sums: dict[tuple[str, int, str], list[int]] = {}
+    for acts in read_acts(context.reader, after=context.state.opened, stop=context.ended):
+        rows = acts.period == context.period
+        if context.region is not None:
+            rows = rows & (acts.facts[:, FACT["treatment_region"]] == context.region)
+        _fold_institutions(context, acts, np.flatnonzero(rows), sums)
+    rows_found = [(*key, line[0] - line[1], *line[2:], line[-4] + line[-3]) for key, line in sorted(sums.items())]
+    columns = (
+        *("fixmedins_code", "insutype", "category", "person_times", "medfee_sumamt"),
+        *(*(AMOUNTS[at] for at in FUND_PARTS), "fund_pay_sumamt", "acct_pay", "psn_part_amt", "hosp_part_amt"),
+        "due_fen",
+    )
+    return (Sheet("institutions", "定点医药机构清算表", "Statements of institutions", columns, rows_found),)
+
+
+def _fold_institutions(
+    context: Context,
+    acts: Acts,
+    rows: "np.ndarray[Any, np.dtype[np.int64]]",
+    sums: dict[tuple[str, int, str], list[int]],
+) -> None:
+    """Adds a page's chosen acts per (institution, insurance type, kind of care)."""
+    if not len(rows):
+        return
+    names = to_list(acts.texts["fixmedins_code"])
+    dimensions = acts.facts[:, [FACT["insutype"], FACT["med_type"], FACT["treatment_region"]]]
+    keys = np.column_stack([dimensions, text_words(acts.texts["fixmedins_code"])])[rows]
+    refund = acts.reversed[rows].astype(np.int64)
+    booked = acts.booked[rows]
+    paid = [*FUND_PARTS, AMOUNT["fund_pay_sumamt"], AMOUNT["acct_pay"], AMOUNT["psn_part_amt"]]
+    facts = acts.facts[rows]
+    values = np.column_stack(
+        [1 - refund, refund, facts[:, FACT["medfee_sumamt"]], booked[:, paid], facts[:, FACT["hosp_part_amt"]]]
+    )
+    first, totals = group_sums(keys, values)
+    for at, line in zip(first.tolist(), totals.tolist(), strict=True):
+        insutype, med_type, region = (int(cell) for cell in keys[at, :3])
+        name = names[int(rows[at])]
+        key = (name, insutype, _category(context, name, region, insutype, med_type))
+        have = sums.get(key)
+        sums[key] = line if have is None else [a + b for a, b in zip(have, line, strict=True)]
+
+
+def _category(context: Context, institution: str, region: int, insutype: int, med_type: int) -> str:
+    """Returns the kind of care an institution's statement sorts a claim under, by the terms."""
+    set_ = context.terms.institutions
+    if insutype == 510 or med_type in set_.maternity:
+        return "maternity"
+    if med_type not in set_.inpatient:
+        return "outpatient"
+    by_drg = institution in set_.drg or f"{region:06d}" in set_.drg
+    return "inpatient_drg" if by_drg else "inpatient_other"

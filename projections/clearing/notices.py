@@ -1,0 +1,118 @@
+"""Draws up notices and the checker's list: payment notices with capitals, advances (预付金), variances."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ledger.money import round_half_up
+from projections.clearing.capitals import capitals
+from projections.clearing.context import Context
+from projections.clearing.lines import FUNDS
+from projections.clearing.sheets import Sheet
+
+#: What each period's institutions had, from the index of acts.
+OF_INSTITUTIONS = (
+    "SELECT fixmedins_code, CAST(SUM(fund_pay_sumamt + acct_pay) AS BIGINT) FROM trace_act"
+    " WHERE period = ? AND claim < ? GROUP BY fixmedins_code"
+)
+OF_REGION = (
+    "SELECT fixmedins_code, CAST(SUM(fund_pay_sumamt + acct_pay) AS BIGINT) FROM trace_act"
+    " WHERE period = ? AND claim < ? AND ? IN (insured_region, treatment_region) GROUP BY fixmedins_code"
+)
+
+
+def notice_sheets(context: Context) -> tuple[Sheet, ...]:
+    """Returns the payment and receipt notices: per ordered pair fund, account, the amount in digits and capitals."""
+    by = ("insured_region", "treatment_region")
+    found = context.lines().sums(by, ("fund_pay_sumamt", "acct_pay"), context.region)
+    rows = [
+        (f"{insured:06d}", f"{treatment:06d}", fund, account, fund + account, capitals(fund + account))
+        for insured, treatment, fund, account in found
+        if insured != treatment and fund + account
+    ]
+    columns = ("payer", "payee", "fund_pay_sumamt", "acct_pay", "amount_fen", "capitals")
+    return (Sheet("notices", "付款、收款通知书", "Payment and receipt notices", columns, rows),)
+
+
+def advance_sheets(context: Context) -> tuple[Sheet, ...]:
+    """Returns the advances between provinces: quota from last year's fourth quarter, this period's use of it.
+
+    The quota of an ordered pair is so many times (terms) the monthly mean of what was due in periods 10 to 12 of the
+    year before; a pair without any has no base.
+    """
+    year = context.period // 100 - 1
+    quarter: dict[tuple[int, int], int] = {}
+    for month in (10, 11, 12):
+        for pair, amount_fen in _between_provinces(context, year * 100 + month).items():
+            quarter[pair] = quarter.get(pair, 0) + amount_fen
+    now = _between_provinces(context, context.period)
+    yellow, red = context.terms.advance.warnings_bp
+    rows: list[tuple[Any, ...]] = []
+    for pair in sorted(quarter.keys() | now.keys()):
+        if context.region is not None and context.region // 10_000 * 10_000 not in pair:
+            continue
+        quota = round_half_up(quarter.get(pair, 0) * context.terms.advance.quota_months, 3)
+        used = now.get(pair, 0)
+        ratio = round_half_up(used * 10_000, quota) if quota > 0 else None
+        warning = "no_base" if ratio is None else "red" if ratio >= red else "yellow" if ratio >= yellow else "none"
+        rows.append((*pair, quota, used, ratio, warning))
+    columns = ("insured_province", "treatment_province", "quota_fen", "due_fen", "used_ratio", "warning")
+    return (Sheet("advances", "预付金通知书", "Advance notices", columns, rows),)
+
+
+def _between_provinces(context: Context, period: int) -> dict[tuple[int, int], int]:
+    by = ("insured_province", "treatment_province")
+    found = context.lines(period).sums(by, ("fund_pay_sumamt", "acct_pay"))
+    return {(home, host): fund + account for home, host, fund, account in found if home != host}
+
+
+def variance_sheets(context: Context) -> tuple[Sheet, ...]:
+    """Returns what is out of line with the mean of the periods before, by counterpart, fund and institution.
+
+    Listed is what differs by more than both thresholds of the terms, against a mean of nil by more than the amount;
+    nothing is listed where no earlier period is cut off.
+    """
+    before = context.closed_before(context.terms.variance.periods)
+    rows: list[tuple[Any, ...]] = []
+    if before:
+        views: tuple[tuple[str, Callable[[Context, int], Mapping[str, int]]], ...] = (
+            ("counterpart", _by_counterpart),
+            ("fund", _by_fund),
+            ("institution", _by_institution),
+        )
+        for what, view in views:
+            rows += _out_of_line(context, what, view(context, context.period), [view(context, p) for p in before])
+    columns = ("what", "counterpart_key", "amount_fen", "mean_fen", "difference_fen", "difference_ratio")
+    return (Sheet("variance", "异常变动表", "Out of line with the periods before", columns, rows),)
+
+
+def _out_of_line(
+    context: Context, what: str, now: Mapping[str, int], before: list[Mapping[str, int]]
+) -> list[tuple[Any, ...]]:
+    limit = context.terms.variance
+    rows: list[tuple[Any, ...]] = []
+    for key in sorted(now.keys() | {key for period in before for key in period}):
+        amount = now.get(key, 0)
+        mean = round_half_up(sum(period.get(key, 0) for period in before), len(before))
+        difference = amount - mean
+        if abs(difference) > limit.amount_fen and abs(difference) * 10_000 > abs(mean) * limit.ratio_bp:
+            ratio = round_half_up(difference * 10_000, abs(mean)) if mean else None
+            rows.append((what, key, amount, mean, difference, ratio))
+    return rows
+
+
+def _by_counterpart(context: Context, period: int) -> Mapping[str, int]:
+    by = ("insured_region", "treatment_region")
+    found = context.lines(period).sums(by, ("fund_pay_sumamt", "acct_pay"), context.region)
+    return {f"{insured:06d}-{treatment:06d}": fund + account for insured, treatment, fund, account in found}
+
+
+def _by_fund(context: Context, period: int) -> Mapping[str, int]:
+    names = (*FUNDS, "acct_pay")
+    return dict(zip(names, context.lines(period).sums((), names, context.region)[0], strict=True))
+
+
+def _by_institution(context: Context, period: int) -> Mapping[str, int]:
+    params = [period, context.position]
+    sql = OF_INSTITUTIONS if context.region is None else OF_REGION
+    params += [] if context.region is None else [context.region]
+    return {str(name): int(fen) for name, fen in context.reader.query(sql, params)}
