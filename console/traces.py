@@ -12,6 +12,7 @@ from console.options import NO_OPTIONS, Options
 from console.output import Column, count
 from ledger.money import yuan_display as yuan
 from projections.trace_tree import (
+    CaseTrace,
     Claim,
     ClaimsTrace,
     ClaimTrace,
@@ -42,7 +43,7 @@ def trace(key: str, /, *, listed: int = 20, options: Options = NO_OPTIONS) -> No
     Parameters
     ----------
     key
-        A claim (REGION/SETL_ID, SETL_ID or message id), a trace code (追溯码), a payment, a clawback case,
+        A claim (REGION/SETL_ID, SETL_ID or message id), a trace code (追溯码), a payment, a clawback, a case,
         a file, FILE#ROW, an institution, a person or a log position.
     listed
         How many claims to list where a key has many; all of them are counted and summed.
@@ -107,6 +108,8 @@ def lines_of(found: Found) -> Iterator[Line]:
             yield from _clawback(0, found.clawback)
             if found.claim is not None:
                 yield from _act(1, "claim 结算", found.claim)
+        case CaseTrace():
+            yield from _case(found)
         case RowTrace():
             reason = f" ({found.reason})" if found.reason else ""
             yield 0, "row 行", f"{_place(found.file)}: {found.outcome}{reason}"
@@ -130,6 +133,8 @@ def lines_of(found: Found) -> Iterator[Line]:
             )
         case ClaimsTrace():
             yield 0, found.of, f"{found.key}: {found.claims_count:,} claims"
+            if found.cases:
+                yield 1, "cases 案件", ", ".join(found.cases)
         case EventTrace():
             yield 0, "event", f"{found.position:,} {found.topic} in {found.stream}, version {found.version}"
 
@@ -144,6 +149,8 @@ def _claim(found: ClaimTrace) -> Iterator[Line]:
         yield from _payment(1, payment)
     for clawback in found.clawbacks:
         yield from _clawback(1, clawback)
+    for case in found.cases:
+        yield 1, "case 案件", f"{case}: trace it"
     for flag in found.flags:
         yield 1, "flag 标记", f"{flag}: a register would have refused it unpaid"
 
@@ -192,6 +199,19 @@ def _clawback(depth: int, clawback: Clawback) -> Iterator[Line]:
     yield depth + 1, "funds 基金", ", ".join(f"{name} {yuan(part)}" for name, part in clawback.funds.items())
     for part in clawback.collected:
         yield depth + 1, "collected", f"{yuan(part.amount_fen)} by receipt {part.receipt}"
+
+
+def _case(found: CaseTrace) -> Iterator[Line]:
+    yield (
+        0,
+        "case 案件",
+        f"{found.case} from {found.source} against {found.debtor}: {found.stage}, {yuan(found.amount_fen)}",
+    )
+    for step in found.steps:
+        what = f"{step.kind} {step.what}".strip()
+        row = f", {step.source} row {step.row:,}" if step.source and step.row else ""
+        text = f" ({step.text})" if step.text else ""
+        yield 1, str(step.on or "—"), f"{step.position:,} {what} {yuan(step.amount_fen)} by {step.actor}{row}{text}"
 
 
 def _place(file: FileRow) -> str:

@@ -17,7 +17,7 @@ from ledger.refusals import StoreError
 from projections.checkpoint import Checkpoint, check_signatures, parse
 from projections.proof import SIZE, Tree, leaf_hash, verify_inclusion
 from projections.signing import ProofError, PublicKey
-from projections.trace_tree import ClaimTrace, ClawbackTrace, EventTrace, PaymentTrace, Trace
+from projections.trace_tree import CaseTrace, ClaimTrace, ClawbackTrace, EventTrace, PaymentTrace, Trace
 
 if TYPE_CHECKING:
     from ledger.store import Reader
@@ -72,6 +72,8 @@ def positions_of(reader: "Reader", trace: Trace) -> list[int]:
                 at |= {position for position, _, _, _ in reader.stream(payment.stream)}
             case ClawbackTrace(clawback=clawback):
                 at |= {position for position, _, _, _ in reader.stream(clawback_stream(clawback.case))}
+            case CaseTrace(steps=steps):
+                at |= {step.position for step in steps}
             case EventTrace(position=position):
                 at.add(position)
             case _:

@@ -102,6 +102,7 @@ class ClaimTrace(msgspec.Struct, frozen=True, tag="claim"):
     clawbacks: tuple[Clawback, ...]
     flags: tuple[str, ...] = ()
     anew: tuple[Claim, ...] = ()
+    cases: tuple[str, ...] = ()
 
 
 class PaymentTrace(msgspec.Struct, frozen=True, tag="payment"):
@@ -125,6 +126,34 @@ class ClawbackTrace(msgspec.Struct, frozen=True, tag="clawback"):
 
     clawback: Clawback
     claim: Claim | None
+
+
+class CaseStep(msgspec.Struct, frozen=True):
+    """Is one act on a case or its money (``kind``, else empty): day, what, fen, words, who, when, file and row."""
+
+    position: int
+    on: int
+    what: str
+    kind: str
+    amount_fen: int
+    text: str
+    actor: str
+    recorded_at: int
+    source: str
+    row: int
+
+
+class CaseTrace(msgspec.Struct, frozen=True, tag="case"):
+    """Is a case's whole life; ``claims`` are the positions of its claims, ``violations`` what a review found."""
+
+    case: str
+    source: str
+    debtor: str
+    stage: str
+    amount_fen: int
+    claims: tuple[int, ...]
+    violations: tuple[str, ...]
+    steps: tuple[CaseStep, ...]
 
 
 class RowTrace(msgspec.Struct, frozen=True, tag="row"):
@@ -170,6 +199,7 @@ class ClaimsTrace(msgspec.Struct, frozen=True, tag="claims"):
     claims: tuple[Claim, ...]
     claims_count: int
     claims_fen: int
+    cases: tuple[str, ...] = ()
 
 
 class EventTrace(msgspec.Struct, frozen=True, tag="event"):
@@ -182,7 +212,7 @@ class EventTrace(msgspec.Struct, frozen=True, tag="event"):
 
 
 Found: TypeAlias = (
-    ClaimTrace | PaymentTrace | ClawbackTrace | RowTrace | CodeTrace | JobTrace | ClaimsTrace | EventTrace
+    ClaimTrace | PaymentTrace | ClawbackTrace | CaseTrace | RowTrace | CodeTrace | JobTrace | ClaimsTrace | EventTrace
 )
 
 

@@ -1,6 +1,7 @@
 """Follows any key through the log, both ways: payment to claims to file rows, file row to claim to payments."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from core_ext.layout import AMOUNTS, FUND_PARTS
@@ -27,6 +28,7 @@ from ledger.mapper import decode_event
 from ledger.refusals import Refusal, StoreError
 from ledger.register_events import ClaimFlagged
 from ledger.replaying.events import ClaimResettled
+from projections.casework.life import case_trace, cases_of
 from projections.pages import BESIDE_TOPICS
 from projections.trace import ACT
 from projections.trace_tree import (
@@ -99,11 +101,12 @@ class Tracer:
         """Returns everything a key leads to: all readings of the key are tried, a bare number last as a position.
 
         A claim by setl_id, region/setl_id or message id; a person by psn_no; an institution; a payment or other
-        stream; a clawback case; a trace code; a job by source name or digest, ``source#row`` for one row; a position.
+        stream; a clawback or a case; a trace code; a job by source name or digest, ``source#row`` for one row; a
+        position.
         """
         text = str(key).strip()
         readings: tuple[Callable[[str], list[Found]], ...] = (
-            *(self._claims, self._payments, self._cases, self._files, self._codes),
+            *(self._claims, self._payments, self._cases, self._dockets, self._files, self._codes),
             *(self._persons, self._institutions),
         )
         found: list[Found] = []
@@ -149,7 +152,8 @@ class Tracer:
         refunds = self._acts(OF_REFUNDED, (claim.claim,))
         anew = self._acts(OF_ANEW, (claim.claim,))
         flags = self._flags(claim.claim)
-        return ClaimTrace(claim, tuple(refunds), tuple(payments), tuple(clawbacks), flags, tuple(anew))
+        taken_up = tuple(self._by_key.get(claim.claim, ()))
+        return ClaimTrace(claim, tuple(refunds), tuple(payments), tuple(clawbacks), flags, tuple(anew), taken_up)
 
     def _flags(self, claim: int) -> tuple[str, ...]:
         events = [decode_event(topic, state) for _, _, topic, state in self._reader.stream(finding_stream(claim))]
@@ -228,14 +232,26 @@ class Tracer:
 
     def _persons(self, key: str) -> list[Found]:
         rows = self._reader.query(SELECT_TOKEN, (key,)) if self._reader.may_read("person") else []
-        return [self._list("person", key, OF_PERSON, (int(rows[0][0]),))] if rows else []
+        if not rows:
+            return []
+        token = int(rows[0][0])
+        return [self._list("person", key, OF_PERSON, (token,), f"person-{token:09d}")]
 
     def _institutions(self, key: str) -> list[Found]:
-        listed = self._list("institution", key, OF_INSTITUTION, (key,))
+        listed = self._list("institution", key, OF_INSTITUTION, (key,), key)
         return [listed] if listed.claims_count else []
 
-    def _list(self, of: str, key: str, condition: str, params: Sequence[object]) -> ClaimsTrace:
-        return ClaimsTrace(of, key, tuple(self._acts(condition, params)), *self._sum(condition, params))
+    def _list(self, of: str, key: str, condition: str, params: Sequence[object], debtor: str) -> ClaimsTrace:
+        cases = tuple(self._by_key.get(debtor, ()))
+        return ClaimsTrace(of, key, tuple(self._acts(condition, params)), *self._sum(condition, params), cases)
+
+    @cached_property
+    def _by_key(self) -> dict[str | int, list[str]]:
+        return cases_of(self._reader)
+
+    def _dockets(self, key: str) -> list[Found]:
+        found = case_trace(self._reader, key.removeprefix("docket-"))
+        return [] if found is None else [found]
 
     def _files(self, key: str) -> list[Found]:
         """Returns jobs by source name, digest or stream, or what became of one row of each where ``#row`` is given."""
@@ -310,6 +326,8 @@ class Tracer:
             return self._payments(stream)
         if stream.startswith("clawback-"):
             return self._cases(stream)
+        if stream.startswith(("docket-", "recovery-")):
+            return self._dockets(stream.split("-", 1 if stream[0] == "d" else 2)[-1])
         # A decision stands behind its claim; what stands beside it names it.
         claim = position if topic == ClaimFiled.TOPIC else position - 1
         if topic in BESIDE_TOPICS:
