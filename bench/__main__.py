@@ -25,8 +25,6 @@ def main() -> int:
                 f"--config-file={HERE.parent / 'pyproject.toml'}",
                 # The project's own options skip benches.
                 *("-o", "addopts=", "--import-mode=importlib", "-p", "no:cacheprovider", "-q"),
-                # Nothing is timed while a neighbour works.
-                *("-p", "no:xdist"),
                 *("--benchmark-only", "--benchmark-columns=median,iqr,rounds"),
                 f"--bench-size={'smoke' if asked.smoke else 'real'}",
                 f"--bench-report={report}",
