@@ -133,6 +133,23 @@ def test_off_site_principal_returns_to_the_insured_place_in_its_next_clearing(st
     assert accounts["bank:treasury-260100"] == 100_000
 
 
+def test_an_off_site_deduction_lowers_both_payments(store_url: str, tmp_path: Path) -> None:
+    """The insured place pays the place of treatment less, and that pays the institution less; nothing stays open."""
+    with month(store_url, tmp_path) as book:
+        closed(book, "C1", (key(4, FAR), 100_000))
+        book.case_act(act("raise", kind="deducted"))
+        book.close(202401)
+        sign(book, 202401)
+        paid = book.pay(202401)
+        assert [each.withheld_fen for each in paid] == [100_000, 100_000]
+        for at, each in enumerate(paid):
+            book.confirm(each.key, f"B-{at}")
+    accounts = balances(store_url)
+    for name in (f"due:{FAR}:260100", f"receivable:260100:{FAR}", "payable:260100:H26010100001"):
+        assert accounts[name] == 0
+    assert accounts[f"bank:{FAR}"] == -expense(accounts, FAR) - accounts.get(f"account:{FAR}:310200", 0)
+
+
 def test_a_won_appeal_gives_back_what_came_in(store_url: str, tmp_path: Path) -> None:
     """What was outstanding is cancelled, what came in is paid with the next payment; the claim can be raised anew."""
     with month(store_url, tmp_path) as book:
