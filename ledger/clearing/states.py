@@ -4,7 +4,7 @@ Whoever signs is another person than the one who checked. Until it is paid a cle
 position of the confirmation it stands on; it then is cut off again. Sealing is an event of its own and is final.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from ledger.events import PAYMENT_INSTITUTION, PAYMENT_REGION, Event, PeriodClos
 from ledger.keys import period_stream
 from ledger.mapper import decode_event
 from ledger.refusals import Refusal
+from ledger.segments.events import PeriodSealed
 
 if TYPE_CHECKING:
     from ledger.store import Reader
@@ -73,6 +74,8 @@ def evolve(state: Clearing, position: int, event: Event) -> Clearing:
             return Clearing(period, State.SIGNED, position, opened, closed, frozen, drafted, checker, event.actor)
         case ClearingWithdrawn():
             return Clearing(period, State.CUT_OFF, position, opened, closed, frozen)
+        case PeriodSealed():
+            return replace(state, state=State.SEALED, position=position)
     return state
 
 
@@ -122,7 +125,7 @@ def decide_withdraw(state: Clearing, actor: str, of: int, cause: int, *, paid: b
 
 
 def decide_pay(state: Clearing) -> Refusal:
-    """Returns why nothing of a clearing may be paid, or Refusal.NONE."""
+    """Returns why nothing of a clearing may be paid, or why it may not be sealed, or Refusal.NONE."""
     if state.state < State.CUT_OFF:
         return Refusal.PERIOD_NOT_CLOSED
     if state.state < State.SIGNED:

@@ -3,21 +3,20 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ledger.events import BASIS_RESETTLED
 from ledger.money import round_half_up
 from projections.clearing.capitals import capitals
 from projections.clearing.context import Context
 from projections.clearing.lines import FUNDS
 from projections.clearing.sheets import Sheet
 
-#: What each period's institutions had, from the index of acts.
-OF_INSTITUTIONS = (
+#: What each period's institutions had, from the index of acts. A booking anew ends at its own position.
+_SUMMED = (
     "SELECT fixmedins_code, CAST(SUM(fund_pay_sumamt + acct_pay) AS BIGINT) FROM trace_act"
-    " WHERE period = ? AND claim < ? GROUP BY fixmedins_code"
+    f" WHERE period = ? AND claim + (CASE WHEN basis = {BASIS_RESETTLED} THEN 0 ELSE 1 END) <= ?"
 )
-OF_REGION = (
-    "SELECT fixmedins_code, CAST(SUM(fund_pay_sumamt + acct_pay) AS BIGINT) FROM trace_act"
-    " WHERE period = ? AND claim < ? AND ? IN (insured_region, treatment_region) GROUP BY fixmedins_code"
-)
+OF_INSTITUTIONS = f"{_SUMMED} GROUP BY fixmedins_code"
+OF_REGION = f"{_SUMMED} AND ? IN (insured_region, treatment_region) GROUP BY fixmedins_code"
 
 
 def notice_sheets(context: Context) -> tuple[Sheet, ...]:
