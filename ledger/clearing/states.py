@@ -43,7 +43,8 @@ class State(IntEnum):
 class Clearing:
     """Is one period's clearing as its stream tells it; ``position`` is that of the last event that moved it.
 
-    ``opened`` and ``closed`` are positions, 0 where it did not happen. Who acted is empty where nobody did.
+    ``opened``, ``closed`` and ``drawn`` (the draft) are positions, 0 where it did not happen. Who acted is empty where
+    nobody did.
     """
 
     period: int
@@ -55,23 +56,23 @@ class Clearing:
     drafted: ClearingDrafted | None = None
     checked_by: str = ""
     signed_by: str = ""
+    drawn: int = 0
 
 
 def evolve(state: Clearing, position: int, event: Event) -> Clearing:
     """Returns the clearing after an event of its period's stream; one that is no step of it changes nothing."""
     period, opened, closed, frozen = state.period, state.opened, state.closed, state.frozen
-    drafted, checker = state.drafted, state.checked_by
     match event:
         case PeriodOpened():
             return Clearing(period, State.OPEN, position, position)
         case PeriodClosed():
             return Clearing(period, State.CUT_OFF, position, opened, position, event)
         case ClearingDrafted():
-            return Clearing(period, State.DRAFTED, position, opened, closed, frozen, event)
+            return Clearing(period, State.DRAFTED, position, opened, closed, frozen, event, drawn=position)
         case ClearingChecked():
-            return Clearing(period, State.CHECKED, position, opened, closed, frozen, drafted, event.actor)
+            return replace(state, state=State.CHECKED, position=position, checked_by=event.actor)
         case ClearingSigned():
-            return Clearing(period, State.SIGNED, position, opened, closed, frozen, drafted, checker, event.actor)
+            return replace(state, state=State.SIGNED, position=position, signed_by=event.actor)
         case ClearingWithdrawn():
             return Clearing(period, State.CUT_OFF, position, opened, closed, frozen)
         case PeriodSealed():

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 #: The claims of a period that one region's residents had elsewhere, and that others' had there.
 OF_INSURED = (
-    "SELECT claim, basis FROM trace_act"
-    " WHERE period = ? AND insured_region = ? AND insured_region <> treatment_region"
+    "SELECT claim, basis FROM trace_act WHERE period = ? AND insured_region = ? AND insured_region <> treatment_region"
 )
 OF_TREATMENT = (
     "SELECT claim, basis FROM trace_act"
