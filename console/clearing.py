@@ -56,10 +56,11 @@ def draft(*, period: Period, options: Options = NO_OPTIONS) -> None:
 
 
 def check(*, period: Period, lang: Literal["zh", "en"] = "zh", options: Options = NO_OPTIONS) -> None:
-    """Confirm a clearing drawn up, and show what is out of line with the periods before.
+    """Confirm a clearing drawn up, and show what a signer must know.
 
-    `statement --kind variance` shows it without confirming, and `withdraw` takes the confirmation back. Claims
-    carried beyond the terms are refused without `--reason`.
+    That is what is out of line with the periods before, the open breaks carried and the rows quarantined, claims
+    under an assumed policy. `statement --kind variance` shows it without confirming, and `withdraw` takes the
+    confirmation back. Claims carried beyond the terms are refused without `--reason`.
 
     Parameters
     ----------
@@ -70,9 +71,16 @@ def check(*, period: Period, lang: Literal["zh", "en"] = "zh", options: Options 
     """
     with ledger.open(options.store, actor=options.who) as book:
         report = book.check(period, reason=options.reason)
-    if not options.json:
-        with projections.open(options.store) as read:
-            print_sheets(read.issue("variance", period), lang)
+    import msgspec
+
+    from projections.clearing.writing import as_object
+
+    with projections.open(options.store) as read:
+        found = read.issue("variance", period)
+    if options.json:
+        output.print_json({**msgspec.to_builtins(report), "variance": as_object(found, lang)})
+        return
+    print_sheets(found, lang)
     _print_report(report, options, f"checked {report.period} by {report.checked_by}")
 
 

@@ -27,7 +27,7 @@ def register(app: App) -> None:
 
 
 def seal(*, period: Period, options: Options = NO_OPTIONS) -> None:
-    """Seal a closed period: its acts as an Arrow segment, sorted by person, its digest and the log's root in the log.
+    """Seal a signed period: its acts as an Arrow segment, sorted by person, its digest and the log's root in the log.
 
     A sealed period whose files are gone gets them again, checked against the log.
 

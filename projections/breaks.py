@@ -103,7 +103,8 @@ def listed(
 def carried(reader: "Reader", period: int) -> list[Break]:
     """Returns the open breaks that a period's statement lists: those found in it and those still open from before.
 
-    For whoever has brought MODEL up to the head; ``BreakTotals.of`` gives their count and amount.
+    For whoever has brought MODEL up to the head; ``BreakTotals.of`` gives their count and amount. As of a past
+    position ``ledger.reconciling.breaks.carried`` reads them from their streams.
     """
     return _read(reader, "open = ? AND period <= ?", [1, period])
 

@@ -11,6 +11,7 @@ import msgspec
 
 from ledger.events import Event
 from ledger.mapper import decode_event
+from ledger.reconciling.breaks import carried as breaks_at
 from ledger.reconciling.reports import BreakTotals
 from projections import balances, claim_findings, line_index, proof, statement, trace
 from projections import breaks as break_rows
@@ -157,8 +158,15 @@ class Projections:
             found = break_rows.listed(reader, period or 0, counterpart, owner, status)
             return BreakList(_position(reader, break_rows.MODEL.name), BreakTotals.of(found), found)
 
-    def carried(self, period: int) -> BreakList:
-        """Returns the open breaks that a period's statement lists, those still open from earlier periods included."""
+    def carried(self, period: int, *, position: int | None = None) -> BreakList:
+        """Returns the open breaks that a period's statement lists, those still open from earlier periods included.
+
+        With a ``position`` they are those that stood open there.
+        """
+        if position is not None:
+            with self._store.read() as reader:
+                found = breaks_at(reader, period, position)
+                return BreakList(position, BreakTotals.of(found), found)
         catch_up(self._store, [break_rows.MODEL], page_events=self._page_events)
         with self._store.read() as reader:
             found = break_rows.carried(reader, period)

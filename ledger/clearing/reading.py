@@ -9,6 +9,7 @@ import numpy as np
 from core_ext.layout import AMOUNT, FACT
 from ledger.clearing.figures import PeriodFigures, fold_period
 from ledger.clearing.terms import Terms
+from ledger.events import BASIS_RESETTLED
 from ledger.refusals import StoreError
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def draw_up(pages: "Iterable[Acts]", state: "Clearing") -> Drawn:
 
 
 def _count(months: dict[int, tuple[int, int]], acts: "Acts", period: int) -> None:
-    rows = np.flatnonzero(acts.period == period)
+    """Counts a page's acts by business month; a claim booked anew was cleared in its own period and is not late."""
+    rows = np.flatnonzero((acts.period == period) & (acts.basis != BASIS_RESETTLED))
     month = acts.facts[rows, FACT["setl_time"]] // 10**8
     for each in np.unique(month).tolist():
         fees = acts.facts[rows[month == each], FACT["medfee_sumamt"]].tolist()

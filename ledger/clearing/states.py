@@ -4,7 +4,7 @@ Whoever signs is another person than the one who checked. Until it is paid a cle
 position of the confirmation it stands on; it then is cut off again. Sealing is an event of its own and is final.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from ledger.events import PAYMENT_INSTITUTION, PAYMENT_REGION, Event, PeriodClos
 from ledger.keys import period_stream
 from ledger.mapper import decode_event
 from ledger.refusals import Refusal
+from ledger.segments.events import PeriodSealed
 
 if TYPE_CHECKING:
     from ledger.store import Reader
@@ -42,7 +43,8 @@ class State(IntEnum):
 class Clearing:
     """Is one period's clearing as its stream tells it; ``position`` is that of the last event that moved it.
 
-    ``opened`` and ``closed`` are positions, 0 where it did not happen. Who acted is empty where nobody did.
+    ``opened``, ``closed`` and ``drawn`` (the draft) are positions, 0 where it did not happen. Who acted is empty where
+    nobody did.
     """
 
     period: int
@@ -54,25 +56,27 @@ class Clearing:
     drafted: ClearingDrafted | None = None
     checked_by: str = ""
     signed_by: str = ""
+    drawn: int = 0
 
 
 def evolve(state: Clearing, position: int, event: Event) -> Clearing:
     """Returns the clearing after an event of its period's stream; one that is no step of it changes nothing."""
     period, opened, closed, frozen = state.period, state.opened, state.closed, state.frozen
-    drafted, checker = state.drafted, state.checked_by
     match event:
         case PeriodOpened():
             return Clearing(period, State.OPEN, position, position)
         case PeriodClosed():
             return Clearing(period, State.CUT_OFF, position, opened, position, event)
         case ClearingDrafted():
-            return Clearing(period, State.DRAFTED, position, opened, closed, frozen, event)
+            return Clearing(period, State.DRAFTED, position, opened, closed, frozen, event, drawn=position)
         case ClearingChecked():
-            return Clearing(period, State.CHECKED, position, opened, closed, frozen, drafted, event.actor)
+            return replace(state, state=State.CHECKED, position=position, checked_by=event.actor)
         case ClearingSigned():
-            return Clearing(period, State.SIGNED, position, opened, closed, frozen, drafted, checker, event.actor)
+            return replace(state, state=State.SIGNED, position=position, signed_by=event.actor)
         case ClearingWithdrawn():
             return Clearing(period, State.CUT_OFF, position, opened, closed, frozen)
+        case PeriodSealed():
+            return replace(state, state=State.SEALED, position=position)
     return state
 
 
@@ -122,7 +126,7 @@ def decide_withdraw(state: Clearing, actor: str, of: int, cause: int, *, paid: b
 
 
 def decide_pay(state: Clearing) -> Refusal:
-    """Returns why nothing of a clearing may be paid, or Refusal.NONE."""
+    """Returns why nothing of a clearing may be paid, or why it may not be sealed, or Refusal.NONE."""
     if state.state < State.CUT_OFF:
         return Refusal.PERIOD_NOT_CLOSED
     if state.state < State.SIGNED:

@@ -13,14 +13,21 @@ if TYPE_CHECKING:
 
 BREAKS = (
     "SELECT notification_id, originator_id, topic, state FROM stored_events"
-    " WHERE originator_id >= ? AND originator_id < ? ORDER BY originator_id, originator_version"
+    " WHERE originator_id >= ? AND originator_id < ? AND notification_id <= ?"
+    " ORDER BY originator_id, originator_version"
 )
 
 
-def break_states(reader: "Reader", first: int = 0, last: int = 999_999) -> Iterator[BreakState]:
-    """Yields every break found in the periods from ``first`` to ``last``, in order of streams."""
+def break_states(
+    reader: "Reader", first: int = 0, last: int = 999_999, stop: int | None = None
+) -> Iterator[BreakState]:
+    """Yields every break found in the periods from ``first`` to ``last``, in order of streams.
+
+    As they stood at position ``stop`` (None: the head); what was found behind it is left out.
+    """
     state = BreakState()
-    for position, stream, topic, stored in reader.query(BREAKS, (f"break-{first:06d}-", f"break-{last:06d}.")):
+    params = (f"break-{first:06d}-", f"break-{last:06d}.", reader.size if stop is None else stop)
+    for position, stream, topic, stored in reader.query(BREAKS, params):
         if stream != state.stream:
             if state.stream:
                 yield state
@@ -61,6 +68,9 @@ def named_break(reader: "Reader", key: str) -> BreakState:
     )
 
 
-def carried(reader: "Reader", period: int) -> list[Break]:
-    """Returns the open breaks that a period's statement lists: those found in it and those still open from before."""
-    return [Break.of(state) for state in break_states(reader, last=period) if state.is_open]
+def carried(reader: "Reader", period: int, stop: int | None = None) -> list[Break]:
+    """Returns the open breaks that a period's statement lists: those found in it and those still open from before.
+
+    As they stood at position ``stop`` (None: the head), so that a statement issued again lists the same ones.
+    """
+    return [Break.of(state) for state in break_states(reader, last=period, stop=stop) if state.is_open]

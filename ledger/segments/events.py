@@ -4,7 +4,7 @@ from ledger.event import Event
 
 
 class PeriodSealed(Event, frozen=True):
-    """Seals a closed period: what its segment holds, and the tree of the log it was taken from.
+    """Seals a signed period: what its segment holds, and the tree of the log it was taken from.
 
     ``rows`` acts of which ``settlements`` settle and ``refunds`` refund, ``carried`` rows beside them (originals of
     earlier periods that refunds name); ``medfee_fen`` and ``totals`` (in the order of AMOUNTS) sum the acts. ``digest``

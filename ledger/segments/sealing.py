@@ -1,4 +1,4 @@
-"""Seals a closed period: writes its segment, makes it durable, and only then says so in the log.
+"""Seals a signed period: writes its segment, makes it durable, and only then says so in the log.
 
 A crash at any step leaves an unsealed period, with files at most that no event names and the next sealing removes, or
 a sealed one. The files are derived: where they are gone, sealing again writes them anew and checks them.
@@ -15,6 +15,7 @@ import msgspec
 
 from core_ext.layout import AMOUNTS
 from ledger import explain
+from ledger.clearing.states import decide_pay, read_clearing
 from ledger.keys import period_stream
 from ledger.knowledge import Knowledge, streams_with_prefix
 from ledger.mapper import decode_event
@@ -112,7 +113,7 @@ def seal(
     progress: Callable[[int], None] | None = None,
     step: Callable[[str], None] = lambda _: None,
 ) -> Sealed:
-    """Seals a closed period, or writes the files of a sealed one anew where they are gone; see ``Periods.seal``.
+    """Seals a signed period, or writes the files of a sealed one anew where they are gone; see ``Periods.seal``.
 
     ``step`` is told each step that is done, by name.
     """
@@ -124,8 +125,7 @@ def seal(
             sealed = sealed_periods(reader).get(period)
             if period not in known.periods.opened:
                 raise Refused(Refusal.PERIOD_EMPTY, explain.period(Refusal.PERIOD_EMPTY, period, known.periods, {}))
-            if period not in known.periods.closed:
-                raise Refused(Refusal.PERIOD_NOT_CLOSED, f"period {period} is open: close it before it is sealed")
+            _refuse_unsigned(reader, period)
             _tidy(folder, sealed_periods(reader))
             if sealed is not None and segment_path(folder, sealed).is_dir():
                 return Sealed.of(sealed, segment_path(folder, sealed), True, False)
@@ -151,12 +151,21 @@ def seal(
         step("renamed")
         if sealed is None:
             with ledger.transaction() as tx:
+                # It may have been withdrawn while the segment was written.
+                _refuse_unsigned(tx, period)
                 cause, command = ledger.command(tx, "seal", reason, {"period": period})
                 event = msgspec.structs.replace(event, cause=cause)
                 version = tx.stream_heads([period_stream(period)])[period_stream(period)] + 1
                 ledger.append(tx, [command, (period_stream(period), version, event)])
             step("said")
         return Sealed.of(event, path, sealed is not None, True)
+
+
+def _refuse_unsigned(reader: "Reader", period: int) -> None:
+    """Raises Refused for a period whose clearing is not signed (DOMAIN section 2: signed → paid and sealed)."""
+    state = read_clearing(reader, period)
+    if refusal := decide_pay(state):
+        raise Refused(refusal, explain.clearing(refusal, state, 0))
 
 
 def _event(period: int, made: Made, anchor: tuple[int, bytes]) -> PeriodSealed:

@@ -56,7 +56,7 @@ class Periods(Base):
         progress: "Progress | None" = None,
         step: "Callable[[str], None] | None" = None,
     ) -> "Sealed":
-        """Seals a closed period: its acts as an Arrow segment, sorted by person, and their digest in the log.
+        """Seals a signed period: its acts as an Arrow segment, sorted by person, and their digest in the log.
 
         Beside a SQLite file in ``<file>.segments``; PostgreSQL needs ``segments`` when the ledger is opened. ``anchor``
         is the size and root of the Merkle tree to record. Of a sealed period whose files are gone it writes them anew.

@@ -10,12 +10,14 @@ from ledger.clearing.terms import Terms, digest_of, terms_in_force, terms_named
 from ledger.events import ClaimFiled, ClawbackRaised, JobBatch, PeriodClosed
 from ledger.knowledge import streams_with_prefix
 from ledger.mapper import decode_event
+from ledger.reconciling.breaks import carried
 from ledger.upcasting import topics_of
 from projections.clearing import lines
 from projections.clearing.lines import Lines
 from projections.clearing.sheets import StatementError
 
 if TYPE_CHECKING:
+    from ledger.reconciling.reports import Break
     from ledger.store import Reader
 
 SELECT_POSITION = "SELECT position FROM projection WHERE name = ?"
@@ -126,6 +128,18 @@ class Context:
         events = [decode_event(JobBatch.TOPIC, bytes(state)) for _, state in rows]
         return sum(len(event.quarantined) for event in events if isinstance(event, JobBatch))
 
+    @cached_property
+    def carried(self) -> "list[Break]":
+        """Returns the open breaks that the statement lists, as they stood when it was drawn up (before: where asked).
+
+        With a region those of its residents and those against it.
+        """
+        found = carried(self.reader, self.period, self.state.drawn or self.position)
+        if self.region is None:
+            return found
+        code = f"{self.region:06d}"
+        return [each for each in found if code in (each.counterpart, each.claim.partition("/")[0])]
+
     def remarks(self) -> tuple[tuple[str, int, int], ...]:
         """Returns what a reader must know beside the figures: (what, count, fen), what is nil left out."""
         totals = self.totals
@@ -138,6 +152,7 @@ class Context:
             ("assumed", totals["assumed_claims"], totals["assumed_medfee_fen"]),
             ("unchecked", totals["unchecked_claims"], totals["unchecked_medfee_fen"]),
             ("deducted", len(self.deductions), sum(each.raised.amount_fen for each in self.deductions)),
+            ("carried", len(self.carried), sum(abs(each.difference_fen) for each in self.carried)),
             ("quarantined", self.quarantined() if self.region is None else 0, 0),
         )
         return tuple(remark for remark in found if remark[1] or remark[2])

@@ -8,7 +8,7 @@ import numpy as np
 from core_ext.layout import AMOUNT, AMOUNTS, FACT, FUND_PARTS
 from core_ext.text import to_list
 from ledger.acts import Acts, act_codes, acts_of, read_acts
-from ledger.events import BASIS_SOURCE, FLAG_LATE
+from ledger.events import BASIS_RESETTLED, BASIS_SOURCE, FLAG_LATE
 from projections.clearing.context import Context
 from projections.clearing.sheets import Sheet, StatementError
 from projections.grouping import group_sums, text_words
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 #: The claims of a period that one region's residents had elsewhere, and that others' had there.
 OF_INSURED = (
-    "SELECT claim FROM trace_act WHERE period = ? AND insured_region = ? AND insured_region <> treatment_region"
+    "SELECT claim, basis FROM trace_act WHERE period = ? AND insured_region = ? AND insured_region <> treatment_region"
 )
 OF_TREATMENT = (
-    "SELECT claim FROM trace_act WHERE period = ? AND insured_region <> treatment_region AND treatment_region = ?"
+    "SELECT claim, basis FROM trace_act"
+    " WHERE period = ? AND insured_region <> treatment_region AND treatment_region = ?"
 )
 #: Claims read from the log at a time.
 PAGE_CLAIMS = 8_192
@@ -45,16 +46,22 @@ def detail_sheets(context: Context) -> tuple[Sheet, ...]:
         ("treatment", OF_TREATMENT, "就医地明细表", "Details: treated here, insured elsewhere"),
     ):
         found = context.reader.query(sql, (context.period, context.region))
-        claims = sorted(int(claim) for (claim,) in found if claim < context.position)
-        rows = [row for acts in acts_at(context.reader, claims) for row in _detail_rows(context, role, acts)]
+        spans = sorted((int(claim), last_position(int(claim), int(basis))) for claim, basis in found)
+        wanted = [span for span in spans if span[1] <= context.position]
+        rows = [row for acts in acts_at(context.reader, wanted) for row in _detail_rows(context, role, acts)]
         sheets.append(Sheet(role, zh, en, DETAIL, rows))
     return tuple(sheets)
 
 
-def acts_at(reader: "Reader", claims: Sequence[int]) -> Iterator[Acts]:
-    """Yields the acts whose ClaimFiled stand at positions, in pages."""
-    for start in range(0, len(claims), PAGE_CLAIMS):
-        at = [position for claim in claims[start : start + PAGE_CLAIMS] for position in (claim, claim + 1)]
+def last_position(claim: int, basis: int) -> int:
+    """Returns where an act ends: a claim at its decision, behind its ClaimFiled; a booking anew is one event."""
+    return claim if basis == BASIS_RESETTLED else claim + 1
+
+
+def acts_at(reader: "Reader", spans: Sequence[tuple[int, int]]) -> Iterator[Acts]:
+    """Yields the acts that stand at (first position, last position), in pages."""
+    for start in range(0, len(spans), PAGE_CLAIMS):
+        at = [position for first, last in spans[start : start + PAGE_CLAIMS] for position in range(first, last + 1)]
         events = reader.events_at(at)
         topics = [events[position][2] for position in at]
         yield acts_of(np.array(at, np.int64), act_codes(topics), [events[position][3] for position in at])
@@ -86,7 +93,7 @@ def _detail_rows(context: Context, role: str, acts: Acts) -> Iterable[tuple[Any,
 
 
 def _channels(reader: "Reader", acts: Acts, computed: str) -> list[str]:
-    """Returns each claim's channel; a refund came as its original did."""
+    """Returns each act's channel; a refund and a booking anew came as their claim did."""
     from projections.clearing.lines import basis_of
 
     return ["direct" if basis == BASIS_SOURCE else computed for basis in basis_of(reader, acts).tolist()]
@@ -140,11 +147,12 @@ def _fold_institutions(
     dimensions = acts.facts[:, [FACT["insutype"], FACT["med_type"], FACT["treatment_region"]]]
     keys = np.column_stack([dimensions, text_words(acts.texts["fixmedins_code"])])[rows]
     refund = acts.reversed[rows].astype(np.int64)
+    settled = np.where(acts.basis[rows] == BASIS_RESETTLED, 0, 1 - refund)
     booked = acts.booked[rows]
     paid = [*FUND_PARTS, AMOUNT["fund_pay_sumamt"], AMOUNT["acct_pay"], AMOUNT["psn_part_amt"]]
     facts = acts.facts[rows]
     values = np.column_stack(
-        [1 - refund, refund, facts[:, FACT["medfee_sumamt"]], booked[:, paid], facts[:, FACT["hosp_part_amt"]]]
+        [settled, refund, facts[:, FACT["medfee_sumamt"]], booked[:, paid], facts[:, FACT["hosp_part_amt"]]]
     )
     first, totals = group_sums(keys, values)
     for at, line in zip(first.tolist(), totals.tolist(), strict=True):

@@ -11,7 +11,7 @@ import numpy as np
 
 from core_ext.layout import AMOUNT, AMOUNTS, FACT, FUND_PARTS
 from ledger.acts import read_acts
-from ledger.events import BASIS_REFUND, FLAG_ASSUMED, FLAG_LATE, FLAG_NOT_CHECKED, ClaimSettled
+from ledger.events import BASIS_REFUND, BASIS_RESETTLED, FLAG_ASSUMED, FLAG_LATE, FLAG_NOT_CHECKED, ClaimSettled
 from ledger.mapper import decode_event
 from projections.grouping import group_sums
 from projections.tables import Change, Mode, ReadModel, Table, apply, read_table
@@ -48,13 +48,15 @@ def fold(reader: "Reader", page: "Page") -> list[Change]:
 
 
 def fold_acts(reader: "Reader", acts: "Acts") -> list[Change]:
-    """Returns acts summed per clearing line; a refund stands under the basis of the settlement it negates."""
+    """Returns acts summed per clearing line; refunds and bookings anew stand under the basis of their settlement."""
     if not len(acts):
         return []
     facts = acts.facts
     medfee = facts[:, FACT["medfee_sumamt"]]
     refund = acts.reversed.astype(np.int64)
-    person_time = 1 - 2 * refund
+    # A claim booked anew was counted when it was settled: only the difference is stated.
+    settled = np.where(acts.basis == BASIS_RESETTLED, 0, 1 - refund)
+    person_time = settled - refund
     late, assumed, unchecked = (
         ((acts.flags & flag) != 0).astype(np.int64) for flag in (FLAG_LATE, FLAG_ASSUMED, FLAG_NOT_CHECKED)
     )
@@ -62,7 +64,7 @@ def fold_acts(reader: "Reader", acts: "Acts") -> list[Change]:
     keys = np.column_stack([acts.period, *dimensions, facts[:, FACT["setl_time"]] // 10**8, basis_of(reader, acts)])
     values = np.column_stack(
         [
-            *(1 - refund, refund, medfee, facts[:, FACT["inscp_scp_amt"]], acts.booked[:, _PAID]),
+            *(settled, refund, medfee, facts[:, FACT["inscp_scp_amt"]], acts.booked[:, _PAID]),
             *(facts[:, FACT["hosp_part_amt"]], late, late * medfee),
             *(assumed * person_time, assumed * medfee, unchecked * person_time, unchecked * medfee),
         ]
@@ -72,9 +74,12 @@ def fold_acts(reader: "Reader", acts: "Acts") -> list[Change]:
 
 
 def basis_of(reader: "Reader", acts: "Acts") -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Returns each act's basis, of a refund that of its original; a refund without one keeps its own."""
+    """Returns each act's basis, of a refund and of a booking anew that of the claim they are about.
+
+    A refund whose original is not here keeps its own.
+    """
     basis = acts.basis.copy()
-    rows = np.flatnonzero(basis == BASIS_REFUND)
+    rows = np.flatnonzero((basis == BASIS_REFUND) | (basis == BASIS_RESETTLED))
     if not len(rows):
         return basis
     originals = acts.original[rows].tolist()
@@ -84,7 +89,8 @@ def basis_of(reader: "Reader", acts: "Acts") -> np.ndarray[Any, np.dtype[np.int6
         event = decode_event(topic, state) if topic == ClaimSettled.TOPIC else None
         if isinstance(event, ClaimSettled):
             here[position - 1] = event.basis
-    basis[rows] = [here.get(original, BASIS_REFUND) for original in originals]
+    own = basis[rows].tolist()
+    basis[rows] = [here.get(original, kept) for original, kept in zip(originals, own, strict=True)]
     return basis
 
 

@@ -3,21 +3,21 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ledger.events import BASIS_RESETTLED
 from ledger.money import round_half_up
 from projections.clearing.capitals import capitals
 from projections.clearing.context import Context
 from projections.clearing.lines import FUNDS
 from projections.clearing.sheets import Sheet
+from projections.clearing.views import carried_sheet
 
-#: What each period's institutions had, from the index of acts.
-OF_INSTITUTIONS = (
+#: What each period's institutions had, from the index of acts. A booking anew ends at its own position.
+_SUMMED = (
     "SELECT fixmedins_code, CAST(SUM(fund_pay_sumamt + acct_pay) AS BIGINT) FROM trace_act"
-    " WHERE period = ? AND claim < ? GROUP BY fixmedins_code"
+    f" WHERE period = ? AND claim + (CASE WHEN basis = {BASIS_RESETTLED} THEN 0 ELSE 1 END) <= ?"
 )
-OF_REGION = (
-    "SELECT fixmedins_code, CAST(SUM(fund_pay_sumamt + acct_pay) AS BIGINT) FROM trace_act"
-    " WHERE period = ? AND claim < ? AND ? IN (insured_region, treatment_region) GROUP BY fixmedins_code"
-)
+OF_INSTITUTIONS = f"{_SUMMED} GROUP BY fixmedins_code"
+OF_REGION = f"{_SUMMED} AND ? IN (insured_region, treatment_region) GROUP BY fixmedins_code"
 
 
 def notice_sheets(context: Context) -> tuple[Sheet, ...]:
@@ -66,10 +66,10 @@ def _between_provinces(context: Context, period: int) -> dict[tuple[int, int], i
 
 
 def variance_sheets(context: Context) -> tuple[Sheet, ...]:
-    """Returns what is out of line with the mean of the periods before, by counterpart, fund and institution.
+    """Returns what is out of line with the mean of the periods before, and the open breaks: what a checker looks at.
 
-    Listed is what differs by more than both thresholds of the terms, against a mean of nil by more than the amount;
-    nothing is listed where no earlier period is cut off.
+    By counterpart, fund and institution; listed is what differs by more than both thresholds of the terms, against a
+    mean of nil by more than the amount; nothing is listed where no earlier period is cut off.
     """
     before = context.closed_before(context.terms.variance.periods)
     rows: list[tuple[Any, ...]] = []
@@ -82,7 +82,10 @@ def variance_sheets(context: Context) -> tuple[Sheet, ...]:
         for what, view in views:
             rows += _out_of_line(context, what, view(context, context.period), [view(context, p) for p in before])
     columns = ("what", "counterpart_key", "amount_fen", "mean_fen", "difference_fen", "difference_ratio")
-    return (Sheet("variance", "异常变动表", "Out of line with the periods before", columns, rows),)
+    return (
+        Sheet("variance", "异常变动表", "Out of line with the periods before", columns, rows),
+        carried_sheet(context),
+    )
 
 
 def _out_of_line(

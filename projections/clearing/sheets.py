@@ -107,6 +107,13 @@ FIELDS: dict[str, Field] = {
     "counterpart_key": Field("对象", "key", TEXT),
     "mean_fen": Field("前期均值", "mean before", FEN),
     "difference_fen": Field("差额", "difference", FEN),
+    "break_key": Field("差异编号", "break", TEXT),
+    "kind": Field("差异类型", "kind", TEXT),
+    "status": Field("处理状态", "state", TEXT),
+    "owner": Field("责任人", "owner", TEXT),
+    "carried_periods": Field("已结转期数", "periods carried", CODE),
+    "ours_fen": Field("我方金额", "ours", FEN),
+    "theirs_fen": Field("对方金额", "theirs", FEN),
     "difference_ratio": Field("变动率", "change", RATIO),
 }  # fmt: skip
 
@@ -133,6 +140,15 @@ WORDS: dict[str, tuple[str, str]] = {
     "institution": ("医药机构", "institution"),
     "region": ("地区", "region"),
     "none": ("", ""),
+    "missing_here": ("我方无", "missing here"),
+    "missing_there": ("对方无", "missing there"),
+    "differs": ("不一致", "differs"),
+    "duplicate": ("重复", "duplicate"),
+    "other_period": ("清算期不同", "other period"),
+    "unreadable": ("无法读取", "unreadable"),
+    "found": ("已发现", "found"),
+    "explained": ("已说明", "explained"),
+    "carried": ("已结转", "carried"),
 }
 STATES = {
     "open": ("开放", "open"), "cut_off": ("已截止", "cut off"), "drafted": ("已制表", "drafted"),
@@ -205,6 +221,7 @@ REMARKS = {
     "assumed": ("假定政策", "claims under an assumed policy"),
     "unchecked": ("未核政策", "claims whose region has no enacted policy"),
     "deducted": ("审核扣款", "audit deductions"),
+    "carried": ("未了结对账差异（差额绝对值）", "open breaks carried (differences without their sign)"),
     "quarantined": (
         "隔离待处理行（金额不在账内）",
         "rows quarantined while the period was open (amounts are in no book)",

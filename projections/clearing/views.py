@@ -114,7 +114,24 @@ def summary_sheets(context: Context) -> tuple[Sheet, ...]:
         Sheet("payable", "汇总表：应付", "Summary: payable", ("region", *columns), owes),
         Sheet("receivable", "汇总表：应收", "Summary: receivable", ("region", *received), owed),
         Sheet("net", "汇总表：净额", "Summary: net", ("region", "due_fen", "receivable_fen", "net_fen"), net),
+        carried_sheet(context),
     )
+
+
+def carried_sheet(context: Context) -> Sheet:
+    """Returns the open breaks the statement carries: found when, against whom, whose turn, what each side states."""
+    rows = [
+        (
+            each.key, each.period, each.counterpart, each.claim, each.kind, each.status, each.owner, each.carried,
+            each.ours_fen, each.theirs_fen, each.difference_fen,
+        )
+        for each in context.carried
+    ]  # fmt: skip
+    columns = (
+        *("break_key", "period", "counterpart_key", "setl_id", "kind", "status", "owner", "carried_periods"),
+        *("ours_fen", "theirs_fen", "difference_fen"),
+    )
+    return Sheet("carried", "对账差异结转表", "Open breaks carried", columns, rows)
 
 
 def payable_sheets(context: Context) -> tuple[Sheet, ...]:

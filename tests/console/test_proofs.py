@@ -60,12 +60,18 @@ def test_an_auditor_keeps_a_checkpoint_and_checks_proofs(shell: Shell) -> None:
 
 
 def test_a_rewritten_log_exits_with_a_finding(shell: Shell) -> None:
-    """Rewritten, rebuilt and signed with the true key: the store verifies by itself, and not beside the old note."""
+    """Rewritten, guarded again, rebuilt and signed with the true key: the store verifies, not beside the old note."""
     mine, kept = key(shell), str(shell.folder / "kept")
     shell("checkpoint", "--key", mine, "--out", kept)
     with sqlite3.connect(shell.url.removeprefix("sqlite:///")) as raw:
+        named = ("SELECT sql FROM sqlite_master WHERE name = ?", ("stored_events_refuse_update",))
+        (guard,) = raw.execute(*named).fetchone()
         raw.execute("DROP TRIGGER stored_events_refuse_update")
         raw.execute("UPDATE stored_events SET originator_id = 'command-9' WHERE originator_id = 'command-1'")
+    # A log without its guard is a finding in itself.
+    assert "stored_events_refuse_update" in shell("verify", status=1)
+    with sqlite3.connect(shell.url.removeprefix("sqlite:///")) as raw:
+        raw.execute(guard)
     shell("rebuild")
     new = str(shell.folder / "new")
     shell("checkpoint", "--key", mine, "--out", new)

@@ -12,7 +12,7 @@ from ledger.mapper import decode_event
 from ledger.postings import postings
 from ledger.refusals import Refused
 from ledger.service import Ledger
-from tests.ledger.worlds import events_of, opened
+from tests.ledger.worlds import events_of, opened, sign
 from tests.replay.stories import REGIONS, february, january, other_policy
 
 CHANGES = (('"500.00"', '"700.00"'), ('2 = "0.87"', '2 = "0.84"'))
@@ -35,6 +35,7 @@ def corrected(url: str, tmp_path: Path) -> tuple[Ledger, Path]:
     book.segments = tmp_path / "segments"
     book.intake(january(tmp_path))
     book.close(202401)
+    sign(book, 202401)
     book.seal(202401)
     policy = other_policy(tmp_path, *CHANGES)
     with pytest.raises(Refused, match="enact it first"):
@@ -91,6 +92,7 @@ def test_what_stands_is_refunded_clawed_back_and_sealed(store_url: str, tmp_path
         book.close(202402)
         later = book.periods()[-1].period
         assert later >= 202402
+        sign(book, 202402)
         sealed = book.seal(202402)
         report, from_log = book.replay(202402), book.replay(202402, from_log=True)
         assert report.read == "segment" and report.acts == sealed.rows == from_log.acts

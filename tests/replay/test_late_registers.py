@@ -6,7 +6,7 @@ from pathlib import Path
 import projections
 from core_ext.layout import AMOUNTS
 from tests.ledger.registry import MEMBERS, registered
-from tests.ledger.worlds import claim, opened, write
+from tests.ledger.worlds import claim, opened, sign, write
 from tests.replay.stories import booked
 
 AWAY = {"mdtrtarea_admvs": "470101", "fixmedins_code": "H47010100001"}
@@ -36,6 +36,7 @@ def test_a_late_filing_and_a_late_enrolment_are_corrected_as_if_told_in_time(tmp
             book.intake(file)
             before = booked(book, [202401])
             book.close(202401)
+            sign(book, 202401)
             book.seal(202401)
             late = registered(book, tmp_path, *lines)
             found = book.what_if(None, 202401, register=late.position, diff=listing)

@@ -22,7 +22,7 @@ from ledger.segments import writing
 from ledger.segments.making import make
 from ledger.segments.reading import Segment
 from tests.ledger.test_replay import alter, month, with_amount, with_before
-from tests.ledger.worlds import REPOSITORY, claim, clock, opened, refund, write
+from tests.ledger.worlds import REPOSITORY, claim, clock, opened, refund, sign, write
 
 
 def test_a_sealed_period_replays_like_its_log(store_url: str, tmp_path: Path) -> None:
@@ -30,15 +30,54 @@ def test_a_sealed_period_replays_like_its_log(store_url: str, tmp_path: Path) ->
     with opened(store_url) as book:
         book.segments = tmp_path / "segments"
         book.intake(month(tmp_path))
-        with pytest.raises(Refused):
+        with pytest.raises(Refused, match="close it first"):
             book.seal(202401)
         closed = book.close(202401)
+        with pytest.raises(Refused, match="draft, check and sign it first"):
+            book.seal(202401)
+        sign(book, 202401)
         sealed = book.seal(202401)
         assert (sealed.rows, sealed.refunds, sealed.medfee_fen) == (closed.acts, 2, closed.medfee_fen)
         assert sealed.totals == closed.totals
         report, from_log = book.replay(202401), book.replay(202401, from_log=True)
         assert (report.read, report.acts, report.differences) == ("segment", 42, ())
         assert (from_log.read, from_log.acts, from_log.differences) == ("log", 42, ())
+
+
+def test_a_sealed_clearing_is_final(store_url: str, tmp_path: Path) -> None:
+    """Sealing ends a clearing: who checked and signed stays known, it is not withdrawn, and it can still be paid."""
+    with opened(store_url) as book:
+        book.segments = tmp_path / "segments"
+        book.intake(month(tmp_path))
+        book.close(202401)
+        sign(book, 202401)
+        signed = book.clearing(202401)
+        book.seal(202401)
+        sealed = book.clearing(202401)
+        assert (signed.state, sealed.state) == ("signed", "sealed") and sealed.position > signed.position
+        assert sealed.checked_by == signed.checked_by == "tester" and sealed.signed_by == "tester's director"
+        assert (sealed.acts, sealed.medfee_fen, sealed.terms) == (signed.acts, signed.medfee_fen, signed.terms)
+        with pytest.raises(Refused, match="sealed"):
+            book.withdraw(202401, reason="too late")
+        assert book.pay(202401) and book.clearing(202401).state == "sealed"
+
+
+def test_a_clearing_withdrawn_while_it_is_sealed_stays_unsealed(tmp_path: Path) -> None:
+    """Whoever withdraws the signature while the segment is written wins: the period is not sealed."""
+    with opened(f"sqlite:///{tmp_path / 'ledger.db'}") as book:
+        book.intake(month(tmp_path))
+        book.close(202401)
+        sign(book, 202401)
+
+        def withdrawn(step: str) -> None:
+            if step == "written":
+                book.withdraw(202401, reason="a file was missing")
+
+        with pytest.raises(Refused, match="sign it first"):
+            book.seal(202401, step=withdrawn)
+        assert book.clearing(202401).state == "cut_off"
+        sign(book, 202401)
+        assert not book.seal(202401).already
 
 
 class Killed(BaseException):
@@ -53,6 +92,7 @@ def test_a_crash_at_any_step_leaves_an_unsealed_or_a_sealed_period(tmp_path: Pat
     with opened(url) as book:
         book.intake(month(tmp_path))
         book.close(202401)
+        sign(book, 202401)
 
         def die(step: str) -> None:
             if step == at:
@@ -76,6 +116,7 @@ def test_lost_files_are_written_anew_with_the_same_meaning(tmp_path: Path) -> No
     with opened(url) as book:
         book.intake(month(tmp_path))
         book.close(202401)
+        sign(book, 202401)
         sealed = book.seal(202401)
         shutil.rmtree(sealed.folder)
         with pytest.raises(Refused, match="seal"):
@@ -107,6 +148,7 @@ def test_verify_finds_altered_and_missing_segments(tmp_path: Path, name: str) ->
     with opened(url) as book:
         book.intake(month(tmp_path))
         book.close(202401)
+        sign(book, 202401)
         sealed = book.seal(202401)
     with projections.open(url) as read:
         assert read.verify() == []
@@ -133,6 +175,7 @@ def test_a_log_altered_behind_its_seal_is_found(tmp_path: Path) -> None:
     with opened(url) as book:
         book.intake(month(tmp_path))
         book.close(202401)
+        sign(book, 202401)
         book.seal(202401)
         (position,) = alter(book, tmp_path / "ledger.db", lambda event: with_amount(event, "hifp_pay", 1), [7])
     with ledger.open(url, actor="auditor") as book:
@@ -153,6 +196,7 @@ def test_altered_settlements_are_listed_alike_from_segment_and_log(tmp_path: Pat
         starts = alter(book, tmp_path / "ledger.db", with_before, [17, 23])
     with ledger.open(url, actor="auditor") as book:
         book.close(202401)
+        sign(book, 202401)
         book.seal(202401)
         report, from_log = book.replay(202401), book.replay(202401, from_log=True)
         assert report.read == "segment" and report.differences == from_log.differences
@@ -172,6 +216,7 @@ def test_a_wrong_rounding_is_listed_alike_from_segment_and_log(tmp_path: Path) -
     with opened(f"sqlite:///{tmp_path / 'ledger.db'}") as book:
         book.intake(month(tmp_path))
         book.close(202401)
+        sign(book, 202401)
         book.seal(202401)
         report = book.replay(202401, settle=rounds_down)
         from_log = book.replay(202401, settle=rounds_down, from_log=True)
@@ -188,6 +233,7 @@ def test_interleaved_months_replay_from_their_segments(store_url: str, tmp_path:
         book.intake(write(tmp_path / "both.csv", rows))
         for period in (202401, 202402):
             book.close(period)
+            sign(book, period)
             book.seal(period)
             report = book.replay(period)
             assert (report.read, report.differences) == ("segment", ())
@@ -213,6 +259,7 @@ def test_cancelling_the_first_stay_replays_and_repricing_shows_the_difference(tm
             assert report.booked == 4
             if sealed:
                 book.close(202403)
+                sign(book, 202403)
                 book.seal(202403)
             assert book.replay(202403).differences == ()
             repriced = book.reprice(202403)
@@ -225,6 +272,7 @@ def test_other_tools_read_the_export(tmp_path: Path) -> None:
     with opened(f"sqlite:///{tmp_path / 'ledger.db'}") as book:
         book.intake(month(tmp_path))
         closed = book.close(202401)
+        sign(book, 202401)
         book.seal(202401)
         path = tmp_path / "acts.parquet"
         assert book.export(202401, path) == closed.acts

@@ -10,7 +10,7 @@ import ledger
 from core_ext.layout import AMOUNTS
 from ledger.refusals import Refused
 from ledger.service import Ledger
-from tests.ledger.worlds import clock, opened
+from tests.ledger.worlds import clock, opened, sign
 from tests.replay.stories import REGIONS, booked, february, january, other_policy
 
 CHANGES = (('"500.00"', '"700.00"'), ('2 = "0.87"', '2 = "0.84"'))
@@ -33,6 +33,7 @@ def test_a_month_under_another_policy_is_what_a_fresh_store_books(tmp_path: Path
     with opened(f"sqlite:///{tmp_path / 'ledger.db'}") as book:
         book.intake(file)
         book.close(202401)
+        sign(book, 202401)
         book.seal(202401)
         before = booked(book, [202401])
         found = book.what_if(policy, 202401, diff=listing, from_log=from_log)
