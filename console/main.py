@@ -32,6 +32,7 @@ from console import (
     reviews,
     rules,
     statements,
+    sweeps,
     traces,
     upkeep,
 )
@@ -47,7 +48,7 @@ PARAMETERS = Parameter(negative="")
 
 FAMILIES = (
     demo, upkeep, proofs, enactments, registers, claims, fee_lines, explanations, statements, periods, clearing,
-    rules, reviews, payments, clawbacks, reconciling, balances, traces, replays,
+    rules, reviews, payments, clawbacks, reconciling, balances, traces, replays, sweeps,
 )  # fmt: skip
 
 

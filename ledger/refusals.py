@@ -102,6 +102,7 @@ class Refusal(IntEnum):
     SEGMENT_DAMAGED = 152
     NOTHING_TO_BOOK = 153
     REPLAY_STALE = 154
+    SWEEP_INVALID = 155
 
     @property
     def code(self) -> str:
