@@ -11,7 +11,7 @@ from core_ext.layout import AMOUNT
 from ledger.money import yuan_text
 from ledger.refusals import Refused
 from ledger.service import Ledger
-from tests.ledger.worlds import opened
+from tests.ledger.worlds import opened, sign
 from tests.replay.stories import february, january, other_policy
 
 FUND = AMOUNT["fund_pay_sumamt"]
@@ -57,6 +57,7 @@ def test_every_policy_of_a_sweep_is_what_it_is_alone(store_url: str, tmp_path: P
         book.segments = tmp_path / "segments"
         book.intake(january(tmp_path))
         book.close(202401)
+        sign(book, 202401)
         book.seal(202401)
         book.intake(february(tmp_path))
         same(book, made, 202401, 202401)
