@@ -16,10 +16,11 @@ from projections import balances, claim_findings, line_index, proof, statement, 
 from projections import breaks as break_rows
 from projections.as_of import position_at
 from projections.breaks import OPEN, BreakList
-from projections.catch_up import Progress, catch_up, ensure, rebuild
+from projections.catch_up import Progress, catch_up, ensure
 from projections.clearing import lines
 from projections.pages import PAGE_EVENTS, read_page
 from projections.proof import Tree
+from projections.rebuilding import rebuild
 from projections.statement import Statement, read_statement
 from projections.tables import Rows, apply
 from projections.trace_tree import Trace
@@ -87,7 +88,10 @@ class Projections:
         return catch_up(self._store, MODELS, progress, self._page_events)
 
     def rebuild(self, progress: Progress | None = None) -> int:
-        """Throws every model away and folds the log anew; returns the position reached."""
+        """Folds the log anew beside every model and swaps the result in; returns the position reached.
+
+        Whoever asks meanwhile gets the rows there were; a crash leaves those or the new ones.
+        """
         return rebuild(self._store, MODELS, progress, self._page_events)
 
     def balances(self, as_of: int | datetime | None = None) -> Balances:
