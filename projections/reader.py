@@ -21,8 +21,8 @@ from projections.clearing import lines
 from projections.pages import PAGE_EVENTS, read_page
 from projections.proof import Tree
 from projections.rebuilding import rebuild
-from projections.statement import Statement, read_statement
-from projections.tables import Rows, apply
+from projections.statement import Statement, read_statement, statement_of
+from projections.tables import ReadModel, Rows, Table, apply
 from projections.trace_tree import Trace
 from projections.tracing import LISTED, Tracer
 
@@ -104,6 +104,25 @@ class Projections:
             with self._store.read() as reader:
                 rows = reader.query(balances.BALANCE.select())
                 return Balances(_position(reader, balances.MODEL.name), dict(rows))
+        stop, held = self._folded(balances.MODEL, balances.BALANCE, as_of)
+        return Balances(stop, {account: values[0] for (account,), values in sorted(held.items())})
+
+    def statement(
+        self, period: int | None = None, region: int | None = None, *, as_of: int | datetime | None = None
+    ) -> Statement:
+        """Returns the clearing statement of a period (yyyymm; None: all), of one region's pairs where one is given.
+
+        ``as_of`` and what it raises are those of ``balances``.
+        """
+        if as_of is not None:
+            stop, rows = self._folded(statement.MODEL, statement.LINE, as_of)
+            return statement_of(rows, period, region, stop)
+        catch_up(self._store, [statement.MODEL], page_events=self._page_events)
+        with self._store.read() as reader:
+            return read_statement(reader, period, region, _position(reader, statement.MODEL.name))
+
+    def _folded(self, model: ReadModel, table: Table, as_of: int | datetime) -> tuple[int, Rows]:
+        """Returns a past position and a table of sums as the log up to there gives it."""
         if isinstance(as_of, datetime):
             catch_up(self._store, [trace.MODEL], page_events=self._page_events)
         with self._store.read() as reader:
@@ -112,16 +131,9 @@ class Projections:
             after = 0
             while after < stop:
                 page = read_page(reader, after, stop, False, self._page_events)
-                apply(tables, balances.fold(reader, page))
+                apply(tables, model.fold(reader, page))
                 after = page.stop
-            rows_held = tables.get(balances.BALANCE.name, {})
-            return Balances(stop, {account: values[0] for (account,), values in sorted(rows_held.items())})
-
-    def statement(self, period: int | None = None, region: int | None = None) -> Statement:
-        """Returns the clearing statement of a period (yyyymm; None: all), of one region's pairs where one is given."""
-        catch_up(self._store, [statement.MODEL], page_events=self._page_events)
-        with self._store.read() as reader:
-            return read_statement(reader, period, region, _position(reader, statement.MODEL.name))
+            return stop, tables.get(table.name, {})
 
     def issue(self, kind: str, period: int, region: int | None = None, *, position: int | None = None) -> "Issued":
         """Returns a clearing statement (清算表) of a kind: of a closed period as of where its clearing stands.
