@@ -34,7 +34,7 @@ build: $(MADE)/build
 
 # A test runs the bench at its smoke size.
 test: $(MADE)/build $(MADE)/test $(MADE)/bench
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=auto $(ARGS)
 
 faults: $(MADE)/build $(MADE)/test
 	@echo 'EXAMPLES=$(EXAMPLES) SEED=$(SEED)'
