@@ -34,6 +34,7 @@ from console import (
     reviews,
     rules,
     statements,
+    sweeps,
     traces,
     upkeep,
 )
@@ -49,7 +50,7 @@ PARAMETERS = Parameter(negative="")
 
 FAMILIES = (
     demo, upkeep, proofs, enactments, registers, claims, fee_lines, explanations, statements, periods, clearing,
-    rules, reviews, payments, clawbacks, casework, recoveries, reconciling, balances, traces, replays,
+    rules, reviews, payments, clawbacks, casework, recoveries, reconciling, balances, traces, replays, sweeps,
 )  # fmt: skip
 
 

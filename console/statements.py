@@ -11,6 +11,7 @@ from cyclopts import App
 
 import projections
 from console import clearing_statements, output
+from console.balances import place
 from console.failures import UserError
 from console.options import NO_OPTIONS, Options, Period, Region
 from console.output import Column, count
@@ -64,6 +65,7 @@ def statement(
     lang: Literal["zh", "en"] = "zh",
     out: Path | None = None,
     top: int | None = None,
+    as_of: str | None = None,
     options: Options = NO_OPTIONS,
 ) -> None:
     """Print the clearing statement (清算表): per pair of regions and insurance type, what is due.
@@ -89,7 +91,12 @@ def statement(
         Write it there; an existing file is never overwritten.
     top
         Only the lines with the largest amounts due; totals are of all lines.
+    as_of
+        As it was recorded: a log position, or a moment with its time zone such as 2024-02-05T18:00:00+08:00. An issued
+        statement has its own position.
     """
+    if as_of is not None and (kind is not None or format == "xlsx" or out is not None):
+        raise UserError("usage", "--as-of: expected no --kind, --out or xlsx: an issued statement has its own position")
     if kind is not None or format == "xlsx" or out is not None:
         if period is None:
             raise UserError("usage", "expected --period PERIOD: a statement is issued for one clearing period")
@@ -98,7 +105,10 @@ def statement(
         clearing_statements.give(issued, format, lang, out, options)
         return
     with projections.open(options.store) as read:
-        found = read.statement(period, region)
+        try:
+            found = read.statement(period, region, as_of=None if as_of is None else place(as_of))
+        except ValueError as error:
+            raise UserError("usage", f"--as-of: {error}") from error
     if not found.lines:
         which = f" in {period}" if period else ""
         of = f" of region {region:06d}" if region else ""

@@ -120,7 +120,10 @@ def copy(*, to: str, options: Options = NO_OPTIONS) -> int:
 
 
 def rebuild(*, options: Options = NO_OPTIONS) -> None:
-    """Throw the derived tables away and derive them again from the first event."""
+    """Derive the derived tables again from the first event, beside the live ones, and swap them in at once.
+
+    Queries keep answering meanwhile; a crash leaves the tables as they were, or the new ones.
+    """
     with projections.open(options.store) as read:
         read.rebuild()
         position = read.catch_up()

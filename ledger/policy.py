@@ -138,10 +138,20 @@ def read_policy(document: str, where: str) -> Policy:
 
     Raises PolicyInvalidError naming file and key path, what was expected and what came.
     """
+    return policy_of(document_tree(document, where), where)
+
+
+def document_tree(document: str, where: str) -> dict[str, Any]:
+    """Returns a TOML document as tables; raises PolicyInvalidError where it is no TOML."""
     try:
-        tree = tomllib.loads(document)
+        return tomllib.loads(document)
     except tomllib.TOMLDecodeError as error:
         raise PolicyInvalidError(f"{where}: expected TOML: {error}") from None
+
+
+def policy_of(tree: Mapping[str, Any], where: str) -> Policy:
+    """Returns the policy that tables state, as ``read_policy`` does of their text."""
+    tree = dict(tree)
     header = _convert(tree.pop("policy", {}), Header, where, "policy")
     if header is not UNREADABLE:
         _check_header(header, where)

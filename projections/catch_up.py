@@ -58,16 +58,10 @@ def ensure(store: "Store", models: Sequence[ReadModel]) -> None:
             _create(writer, store.dialect, models)
 
 
-def rebuild(
-    store: "Store",
-    models: Sequence[ReadModel],
-    progress: Progress | None = None,
-    page_events: int = PAGE_EVENTS,
-) -> int:
-    """Throws the models' rows away and folds the log again from position 0; returns the position reached."""
+def create_anew(store: "Store", models: Sequence[ReadModel]) -> None:
+    """Throws the models' tables away and creates them empty, at position 0."""
     with store.write() as writer:
         _create(writer, store.dialect, models, anew=True)
-    return catch_up(store, models, progress, page_events)
 
 
 def _create(writer: "Writer", dialect: str, models: Iterable[ReadModel], anew: bool = False) -> None:
@@ -101,6 +95,10 @@ def catch_up(
         with store.read() as reader:
             head = reader.size
             held = {name: position for name, (position, _) in positions(reader, store.dialect).items()}
+            if missing := [model.name for model in models if model.name not in held]:
+                raise StoreError(
+                    f"projection {missing[0]}: expected a position, got none: another process took its tables away"
+                )
             at = {model.name: held[model.name] for model in models}
             if ahead := [name for name, position in at.items() if position > head]:
                 raise StoreError(

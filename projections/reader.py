@@ -17,12 +17,13 @@ from projections import balances, claim_findings, line_index, proof, statement, 
 from projections import breaks as break_rows
 from projections.as_of import position_at
 from projections.breaks import OPEN, BreakList
-from projections.catch_up import Progress, catch_up, ensure, rebuild
+from projections.catch_up import Progress, catch_up, ensure
 from projections.clearing import lines
 from projections.pages import PAGE_EVENTS, read_page
 from projections.proof import Tree
-from projections.statement import Statement, read_statement
-from projections.tables import Rows, apply
+from projections.rebuilding import rebuild
+from projections.statement import Statement, read_statement, statement_of
+from projections.tables import ReadModel, Rows, Table, apply
 from projections.trace_tree import Trace
 from projections.tracing import LISTED, Tracer
 
@@ -89,7 +90,10 @@ class Projections:
         return catch_up(self._store, MODELS, progress, self._page_events)
 
     def rebuild(self, progress: Progress | None = None) -> int:
-        """Throws every model away and folds the log anew; returns the position reached."""
+        """Folds the log anew beside every model and swaps the result in; returns the position reached.
+
+        Whoever asks meanwhile gets the rows there were; a crash leaves those or the new ones.
+        """
         return rebuild(self._store, MODELS, progress, self._page_events)
 
     def balances(self, as_of: int | datetime | None = None) -> Balances:
@@ -102,6 +106,25 @@ class Projections:
             with self._store.read() as reader:
                 rows = reader.query(balances.BALANCE.select())
                 return Balances(_position(reader, balances.MODEL.name), dict(rows))
+        stop, held = self._folded(balances.MODEL, balances.BALANCE, as_of)
+        return Balances(stop, {account: values[0] for (account,), values in sorted(held.items())})
+
+    def statement(
+        self, period: int | None = None, region: int | None = None, *, as_of: int | datetime | None = None
+    ) -> Statement:
+        """Returns the clearing statement of a period (yyyymm; None: all), of one region's pairs where one is given.
+
+        ``as_of`` and what it raises are those of ``balances``.
+        """
+        if as_of is not None:
+            stop, rows = self._folded(statement.MODEL, statement.LINE, as_of)
+            return statement_of(rows, period, region, stop)
+        catch_up(self._store, [statement.MODEL], page_events=self._page_events)
+        with self._store.read() as reader:
+            return read_statement(reader, period, region, _position(reader, statement.MODEL.name))
+
+    def _folded(self, model: ReadModel, table: Table, as_of: int | datetime) -> tuple[int, Rows]:
+        """Returns a past position and a table of sums as the log up to there gives it."""
         if isinstance(as_of, datetime):
             catch_up(self._store, [trace.MODEL], page_events=self._page_events)
         with self._store.read() as reader:
@@ -110,16 +133,9 @@ class Projections:
             after = 0
             while after < stop:
                 page = read_page(reader, after, stop, False, self._page_events)
-                apply(tables, balances.fold(reader, page))
+                apply(tables, model.fold(reader, page))
                 after = page.stop
-            rows_held = tables.get(balances.BALANCE.name, {})
-            return Balances(stop, {account: values[0] for (account,), values in sorted(rows_held.items())})
-
-    def statement(self, period: int | None = None, region: int | None = None) -> Statement:
-        """Returns the clearing statement of a period (yyyymm; None: all), of one region's pairs where one is given."""
-        catch_up(self._store, [statement.MODEL], page_events=self._page_events)
-        with self._store.read() as reader:
-            return read_statement(reader, period, region, _position(reader, statement.MODEL.name))
+            return stop, tables.get(table.name, {})
 
     def issue(self, kind: str, period: int, region: int | None = None, *, position: int | None = None) -> "Issued":
         """Returns a clearing statement (清算表) of a kind: of a closed period as of where its clearing stands.

@@ -14,7 +14,7 @@ from ledger.events import BASIS_RESETTLED, FLAG_ASSUMED, FLAG_LATE, FLAG_NOT_CHE
 from ledger.money import yuan_text
 from projections.grouping import group_sums
 from projections.pages import Page
-from projections.tables import Change, Mode, ReadModel, Row, Table
+from projections.tables import Change, Mode, ReadModel, Row, Rows, Table
 
 if TYPE_CHECKING:
     from ledger.store import Reader
@@ -152,6 +152,23 @@ def read_statement(reader: "Reader", period: int | None, region: int | None, pos
     rows = reader.query(SELECT_LINES.format(" AND ".join(conditions)), params)
     lines = tuple(starmap(StatementLine, rows))
     return Statement(period, region, position, lines, _sums(rows))
+
+
+def statement_of(rows: Rows, period: int | None, region: int | None, position: int) -> Statement:
+    """Returns the statement of lines folded in memory, as ``read_statement`` does of the table."""
+    lines = [
+        line
+        for line in (StatementLine(*values, *key) for key, values in rows.items())
+        if period in (None, line.period) and region in (None, line.insured_region, line.treatment_region)
+    ]
+    lines.sort(key=_place)
+    return Statement(period, region, position, tuple(lines), totals_of(lines) if lines else _sums([]))
+
+
+def _place(line: StatementLine) -> tuple[int, ...]:
+    """Returns what orders lines as SELECT_LINES does."""
+    same_city = int(line.insured_region == line.treatment_region)
+    return line.period, same_city, line.insured_region, line.treatment_region, line.insutype, line.month
 
 
 def totals_of(lines: Sequence[StatementTotals]) -> StatementTotals:

@@ -16,6 +16,8 @@ from ledger.policy import Policy, digest_of, read_policy
 from ledger.refusals import Refusal, Refused
 from ledger.replaying.correcting import Touched
 from ledger.replaying.listing import Listing
+from ledger.replaying.sweeping import Question, Sweep, sweep
+from ledger.replaying.variants import read_variants
 from ledger.replaying.whatif import Changes, WhatIf, what_if
 from ledger.segments.making import make
 from ledger.segments.reading import Segment
@@ -62,12 +64,12 @@ def ask(
     with ledger.store.read() as reader:
         known = Knowledge()
         known.refresh(reader)
-        periods = _periods(reader, known, asked)
+        periods = periods_of(reader, known, asked)
         known.policies.know({digest: policy})
         with acts_of_periods(ledger, reader, known, periods, asked.from_log, progress) as folder:
             segment = Segment(folder)
-            instead = dict.fromkeys(_regions(segment, known, policy, asked.regions, where), digest)
-            _same_year(segment, known, policy, instead, where)
+            instead = dict.fromkeys(regions_of(segment, known, policy, asked.regions, where), digest)
+            expect_same_year(segment, known, policy, instead, where)
             if diff is None:
                 found = what_if(
                     folder,
@@ -98,7 +100,7 @@ def _by_register(
     with ledger.store.read() as reader:
         known = Knowledge()
         known.refresh(reader)
-        periods = _periods(reader, known, asked)
+        periods = periods_of(reader, known, asked)
         late = Touched(reader, known.policies, asked.register)
         with (
             acts_of_periods(ledger, reader, known, periods, asked.from_log, progress) as folder,
@@ -112,7 +114,8 @@ def _by_register(
             )  # fmt: skip
 
 
-def _periods(reader: "Reader", known: Knowledge, asked: Asked) -> list[int]:
+def periods_of(reader: "Reader", known: Knowledge, asked: Asked) -> list[int]:
+    """Returns the periods asked for that are open or were; raises Refused where none is, or a job is unfinished."""
     periods = [asked.first]
     if asked.last < asked.first:
         raise Refused(Refusal.BAD_VALUE, f"expected --to {asked.first} or later, got {asked.last}")
@@ -151,7 +154,7 @@ def acts_of_periods(
         yield Path(own)
 
 
-def _regions(segment: Segment, known: Knowledge, policy: Policy, asked: Sequence[int], where: str) -> list[int]:
+def regions_of(segment: Segment, known: Knowledge, policy: Policy, asked: Sequence[int], where: str) -> list[int]:
     """Returns the regions the document stands in for."""
     if asked:
         return sorted(set(asked))
@@ -172,7 +175,10 @@ def _regions(segment: Segment, known: Knowledge, policy: Policy, asked: Sequence
     return regions
 
 
-def _same_year(segment: Segment, known: Knowledge, policy: Policy, instead: "dict[int, bytes]", where: str) -> None:
+def expect_same_year(
+    segment: Segment, known: Knowledge, policy: Policy, instead: "dict[int, bytes]", where: str
+) -> None:
+    """Raises Refused where a document keeps another benefit year than those it stands in for."""
     cases = segment.cases
     mine = np.isin(cases[:, CASE_INTS.index("region")], list(instead))
     for at in np.unique(cases[mine, CASE_INTS.index("policy")]).tolist():
@@ -187,3 +193,27 @@ def _same_year(segment: Segment, known: Knowledge, policy: Policy, instead: "dic
                     f"{where}: policy.{name}: expected {old!r}, as in the policy it stands in for, got {new!r}:"
                     " accumulators cannot be carried into another benefit year",
                 )
+
+
+def ask_many(
+    ledger: "Base", policies: str | Path, asked: Asked, progress: Callable[[int], None] | None = None
+) -> Sweep:
+    """Returns what periods would be under each policy of a folder, a document or a grid; ``asked`` names none.
+
+    Raises Refused as ``ask`` does, and where the policies are none.
+    """
+    keys, variants = read_variants(policies)
+    with ledger.store.read() as reader:
+        known = Knowledge()
+        known.refresh(reader)
+        periods = periods_of(reader, known, asked)
+        known.policies.know({each.digest: each.policy for each in variants})
+        with acts_of_periods(ledger, reader, known, periods, asked.from_log, progress) as folder:
+            segment = Segment(folder)
+            questions = []
+            for each in variants:
+                where = f"{policies}: {each.name}"
+                instead = dict.fromkeys(regions_of(segment, known, each.policy, asked.regions, where), each.digest)
+                expect_same_year(segment, known, each.policy, instead, where)
+                questions.append(Question(each.name, each.settings, instead))
+            return sweep(folder, known.policies, questions, periods=periods, keys=keys, progress=progress)

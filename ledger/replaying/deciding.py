@@ -53,6 +53,12 @@ class Input:
     accounts: Ints
 
 
+def interrupted(batch: Batch, given: Input) -> bool:
+    """Returns whether a batch is no unbroken history: acts of other periods, or none to decide, lie in between."""
+    skipped = bool((given.kind == SKIP).any())
+    return skipped or bool(batch.ints("carried").any()) or bool(batch.ints("gap").any())
+
+
 class Decider:
     """Decides batches one after the other in tables of its own: one a thread."""
 
@@ -102,25 +108,38 @@ class Decider:
 
         Where acts of other periods lie between two acts of a person, what they moved is taken over as it was booked.
         """
-        n = len(batch)
+        if interrupted(batch, given):
+            out = self._out(len(batch), given)
+            tables = {name: getattr(out, name) for name, _ in _OUT}
+            self._in_turns(batch, given, plans, tables, out.code, out.balc)
+            return out
+        return self.decide_at_once(given, plans)
+
+    def decide_at_once(self, given: Input, plans: Ints) -> Decided:
+        """Returns unbroken histories decided again; rows of kind SKIP come out as nothing."""
+        out = self._out(len(given.kind), given)
+        refunded = self.table("refunded", len(given.kind))
+        refunded[:] = 0
+        self._settle(
+            plans, given.plan, given.facts, given.given, given.kind, given.ref, refunded, given.lenient,
+            given.slot, given.state, given.holder, given.accounts,
+            out.code, out.booked, out.computed, out.before, out.delta, out.balc, out.how,
+        )  # fmt: skip
+        return out
+
+    def _out(self, n: int, given: Input) -> Decided:
         tables = {name: self.table(f"out_{name}", n, len(names)) for name, names in _OUT}
         code, balc = self.table("code", n), self.table("balc", n)
         code[:] = 0
-        carried, gap = batch.ints("carried"), batch.ints("gap")
-        if carried.any() or gap.any() or (given.kind == SKIP).any():
-            self._in_turns(batch, given, plans, tables, code, balc)
-        else:
-            refunded = self.table("refunded", n)
-            refunded[:] = 0
-            self._settle(
-                plans, given.plan, given.facts, given.given, given.kind, given.ref, refunded, given.lenient,
-                given.slot, given.state, given.holder, given.accounts,
-                code, tables["booked"], tables["computed"], tables["before"], tables["delta"], balc, tables["how"],
-            )  # fmt: skip
         return Decided(
-            given.kind, code, tables["booked"], tables["computed"], tables["before"], tables["delta"], balc,
-            tables["how"], given.state, given.accounts, given.facts,
-        )  # fmt: skip
+            kind=given.kind,
+            code=code,
+            balc=balc,
+            state=given.state,
+            accounts=given.accounts,
+            facts=given.facts,
+            **tables,
+        )
 
     def _in_turns(
         self, batch: Batch, given: Input, plans: Ints, tables: dict[str, Ints], code: Ints, balc: Ints

@@ -161,9 +161,9 @@ class _Worker:
             int(own.sum()),
             int((own & (batch.ints("basis") == BASIS_SOURCE)).sum()),
             int((own & (found.code != 0)).sum()),
-            _sums(old, own),
-            _sums(found.booked, own),
-            _persons(facts[:, FACT["token"]], old, found.booked, changed),
+            sums_of(old, own),
+            sums_of(found.booked, own),
+            persons_of(facts[:, FACT["token"]], old, found.booked, changed),
             self._groups(facts, old, found.booked, own, changed),
             self._changes(batch, found, facts, case, assist, np.flatnonzero(changed)),
         )
@@ -211,13 +211,13 @@ class _Worker:
 Marks = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
-def _sums(table: Ints, own: Marks) -> list[int]:
+def sums_of(table: Ints, own: Marks) -> list[int]:
     """Returns column sums, exact beyond 64 bits."""
     rows = table if own.all() else table[own]
     return [sum(column.tolist()) if np.abs(column).max(initial=0) >= 2**46 else int(column.sum()) for column in rows.T]
 
 
-def _persons(token: Ints, old: Ints, new: Ints, changed: Marks) -> tuple[int, int, int, int]:
+def persons_of(token: Ints, old: Ints, new: Ints, changed: Marks) -> tuple[int, int, int, int]:
     """Returns how many persons pay less, how many more, and how much less and more they pay."""
     rows = np.flatnonzero(changed)
     if not len(rows):

@@ -1,6 +1,7 @@
 """Reads and writes a store inside one transaction: the log, and beside it what the write side keeps."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -56,6 +57,10 @@ class Reader(StateReader):
         """Returns the rows of a statement with ``?`` placeholders (never a ``?`` inside a quoted literal)."""
         return self._link.query(sql, params)
 
+    def renamed(self, names: Mapping[str, str]) -> "Reader":
+        """Returns the same view, whose ``query`` reads other tables where a statement names a key of ``names``."""
+        return _Renamed(self._link, names)
+
     def lookup(self, table: str, key: str, columns: str, keys: "Keys", also: str = "") -> list[Row]:
         """Returns (i, *columns) of the rows whose ``key`` equals ``keys[i]``: thousands of keys in one statement."""
         return self._link.lookup(table, key, columns, keys, also)
@@ -108,6 +113,16 @@ class Reader(StateReader):
             if len(page) < limit:
                 return
             after = page[-1][0]
+
+
+class _Renamed(Reader):
+    def __init__(self, link: Link, names: Mapping[str, str]) -> None:
+        super().__init__(link)
+        self._names = names
+        self._word = re.compile(rf"\b({'|'.join(map(re.escape, names))})\b")
+
+    def query(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        return super().query(self._word.sub(lambda found: self._names[found[1]], sql), params)
 
 
 class Writer(Reader):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ledger.intake import Progress
     from ledger.replaying.committing import Booked
     from ledger.replaying.repricing import Repriced
+    from ledger.replaying.sweeping import Sweep
     from ledger.replaying.whatif import WhatIf
 
 
@@ -42,6 +43,26 @@ class Replays(Base):
         asked = Asked(policy, period, period if to is None else to, tuple(regions), from_log, register)
         found, _, _ = ask(self, asked, Path(diff) if diff is not None else None, progress=progress)
         return found
+
+    def sweep(
+        self,
+        policies: str | Path,
+        period: int,
+        *,
+        to: int | None = None,
+        regions: Sequence[int] = (),
+        from_log: bool = False,
+        progress: "Progress | None" = None,
+    ) -> "Sweep":
+        """Returns what a period, or all up to ``to``, would be under each of many policies, in one pass; books nothing.
+
+        ``policies`` is a folder of documents, one document, or a grid over parameters (``replaying.variants``).
+        ``regions`` as in ``what_if``.
+        """
+        from ledger.replaying.asking import Asked, ask_many
+
+        asked = Asked(None, period, period if to is None else to, tuple(regions), from_log)
+        return ask_many(self, policies, asked, progress)
 
     def correct(
         self,

@@ -21,6 +21,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     old, new = (line[1:].strip() for line in change.splitlines())
     policy = shipped("qingyuan")
     assert policy.count(old) == 1
+    (grid,) = blocks(DOCUMENT, "toml")
+    (tmp_path / "grid.toml").write_text(grid, encoding="utf-8")
     (tmp_path / "changed.toml").write_text(policy.replace(old, new), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     for name in ("SETTLEMENT_STORE", "SETTLEMENT_SEGMENTS"):

@@ -15,9 +15,10 @@ from ledger.postings import Opened, postings
 from ledger.refusals import StoreError
 from projections import balances, statement
 from projections.act_postings import act_postings, checked_sum
-from projections.catch_up import catch_up, ensure, positions, rebuild
+from projections.catch_up import catch_up, ensure, positions
 from projections.pages import read_page
 from projections.reader import MODELS, Projections
+from projections.rebuilding import rebuild
 from projections.tables import Mode, Rows, read_table
 from tests.projections.books import REGIONS, Book, full_book
 
