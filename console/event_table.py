@@ -80,6 +80,10 @@ UNITS: tuple[tuple[str, str], ...] = (
     (r"window", "code"),
     (r"cap", "1e-6 yuan"),
     (r"funds", "fen, one a fund part"),
+    (r"payments", "(payment, attempt, fen, payee, name, bank, account)"),
+    (r"attempt|number", "number from 1"),
+    (r"failure", "log position"),
+    (r"months|base_months", "months"),
     (r"postings", "(account, fen), summing to 0"),
     (r"how", "in the order of HOW"),
     (r"recorded_at", "microseconds since 1970 UTC"),
@@ -98,12 +102,12 @@ UNITS: tuple[tuple[str, str], ...] = (
     (r"token", "person token"),
     (r".*region|regions|.*admdvs|.*admvs|payer", "region code"),
     (
-        r"insutype|psn_type|assist_class|hosp_lv|med_type|filing|basis|kind|flags|status|grade|by|med_types|exempt|rule",
+        r"insutype|psn_type|assist_class|hosp_lv|med_type|filing|basis|kind|flags|status|grade|by|med_types|exempt|rule|scope|why|fund_pay_type",
         "code",
     ),
     (r"assumed", "yes or no"),
     (
-        r"verb|actor|reason|source|arguments|name|document|payee|receipt|.*_id|fixmedins_code|disease|code|bank_account",
+        r"verb|actor|reason|source|arguments|name|document|payee|receipt|.*_id|fixmedins_code|disease|code|bank_account|sender|key|payment|bank|account|behalf|supplier|invoice",
         "text",
     ),
 )

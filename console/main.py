@@ -14,6 +14,7 @@ import ledger
 import projections
 from console import (
     balances,
+    banking,
     claims,
     clawbacks,
     clearing,
@@ -43,8 +44,7 @@ PARAMETERS = Parameter(negative="")
 
 FAMILIES = (
     demo, upkeep, proofs, enactments, registers, claims, fee_lines, explanations, statements, periods, clearing,
-    payments,
-    clawbacks, balances, traces,
+    payments, banking, clawbacks, balances, traces,
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ accumulators) · ``account-<token>`` · ``member-<token>`` · ``filing-<token>``
 ``period-<yyyymm>`` · ``payment-<kind>-<yyyymm>-<payer>-<payee>`` · ``clawback-<case>`` · ``opening-balances`` ·
 ``command-<position>`` · ``job-<verb>-<digest>`` · ``institution-<code>`` · ``entitlement-<token>`` ·
 ``visit-<token>`` · ``enrolment-<region>-<insutype>`` · ``finding-<position of the claim>`` · ``price-cap-<item>`` ·
-``drug-cap-<item>`` · ``clearing-terms``.
+``drug-cap-<item>`` · ``clearing-terms`` · those of ``ledger.paying.events`` and ``ledger.funds.events``.
 A decision (ClaimSettled, ClaimReversed) stands directly behind its ClaimFiled: position + 1.
 """
 
@@ -24,7 +24,27 @@ from ledger.clearing.events import (
     ClearingWithdrawn,
 )
 from ledger.event import Event as Event
+from ledger.funds.events import FundIncome, FundOpened
 from ledger.line_events import DrugCapSet, LinesDiffer, LinesFiled, PriceCapSet, TraceCodeRepeated
+from ledger.paying.events import (
+    AdvanceSet,
+    BankBatchIssued,
+    ClawbackOffset,
+    GuaranteeSet,
+    PayeeAccountSet,
+    PaymentFailed,
+    PaymentReceivedInPart,
+    PaymentResent,
+    PaymentReturned,
+    ReceiptMatched,
+    ReceiptNoted,
+    ReceiptSuspended,
+    ReceiptUsed,
+    RetentionReleased,
+    SupplierPaid,
+    SupplierRecovered,
+    SurplusRetained,
+)
 from ledger.register_events import (
     STATUS_ACTIVE,
     ClaimFlagged,
@@ -42,6 +62,7 @@ from ledger.register_events import (
 BASIS_KERNEL, BASIS_SOURCE, BASIS_REFUND = 1, 2, 3
 FLAG_ASSUMED, FLAG_NOT_CHECKED, FLAG_LATE = 1, 2, 4
 PAYMENT_REGION, PAYMENT_INSTITUTION = 1, 2
+PAYMENT_RETENTION, PAYMENT_ADVANCE, PAYMENT_WORKING, PAYMENT_SUPPLIER, PAYMENT_SURPLUS = 3, 4, 5, 6, 7
 
 
 class CommandRecorded(Event, frozen=True):
@@ -304,7 +325,11 @@ class PeriodClosed(Event, frozen=True):
 
 
 class PaymentInstructed(Event, frozen=True):
-    """Instructs what a closed period owes one payee; ``kind`` region pair or institution; fen."""
+    """Instructs what is owed to one payee: ``kind`` PAYMENT_*; of a closed period for regions and institutions; fen.
+
+    ``amount_fen`` is what is sent: fund and account parts less ``retained_fen`` and what is ``offset_fen`` against
+    clawbacks. ``behalf`` is the institution whose supplier is paid for it.
+    """
 
     TOPIC = "payment-instructed/1"
     cause: int
@@ -317,10 +342,13 @@ class PaymentInstructed(Event, frozen=True):
     fund_fen: int
     account_fen: int
     amount_fen: int
+    retained_fen: int = 0
+    offset_fen: int = 0
+    behalf: str = ""
 
 
 class PaymentConfirmed(Event, frozen=True):
-    """Confirms a payment in full by the bank's receipt number."""
+    """Confirms all that was still in transit of a payment by the bank's receipt number."""
 
     TOPIC = "payment-confirmed/1"
     cause: int
@@ -397,6 +425,25 @@ EVENTS: tuple[EventClass, ...] = (
     ClearingChecked,
     ClearingSigned,
     ClearingWithdrawn,
+    PaymentReceivedInPart,
+    PaymentFailed,
+    PaymentReturned,
+    PaymentResent,
+    ReceiptNoted,
+    ReceiptUsed,
+    ReceiptSuspended,
+    ReceiptMatched,
+    PayeeAccountSet,
+    BankBatchIssued,
+    AdvanceSet,
+    RetentionReleased,
+    ClawbackOffset,
+    GuaranteeSet,
+    SupplierPaid,
+    SupplierRecovered,
+    SurplusRetained,
+    FundOpened,
+    FundIncome,
 )
 
 TOPICS: dict[str, EventClass] = {event.TOPIC: event for event in EVENTS}

@@ -9,8 +9,9 @@ claim off site, I's book        expense and account as above · due:I:T −(fund
 claim off site, T's book        receivable:T:I +(fund + acct) · payable:T:X −(fund + acct)
 region payment instructed       due:I:T +a · transit:I:T −a
 region payment confirmed        transit:I:T +a · bank:I −a, and bank:T +a · receivable:T:I −a
-institution payment instructed  payable:T:X +a · transit:T:X −a
+institution payment instructed  payable:T:X +(a + r + o) · transit:T:X −a · retention:T:X −r · offset:T:X −o
 institution payment confirmed   transit:T:X +a · bank:T −a
+other payments, receipts, funds see ``ledger.paying.postings``
 clawback raised, own city       clawback:T:X +a · expense:I:k −split_k
 clawback raised, off site       clawback:T:X +a · owed:T:I −a, and recoverable:I:T +a · expense:I:k −split_k
 clawback collected              bank:T +a · clawback:T:X −a
@@ -27,7 +28,6 @@ from typing import NamedTuple, TypeAlias, TypeVar
 
 from core_ext.layout import AMOUNT, AMOUNTS, FUND_PARTS
 from ledger.events import (
-    PAYMENT_REGION,
     ClaimFiled,
     ClaimReversed,
     ClaimSettled,
@@ -39,6 +39,8 @@ from ledger.events import (
     PaymentConfirmed,
     PaymentInstructed,
 )
+from ledger.paying.events import ClawbackOffset, ReceiptMatched, ReceiptSuspended
+from ledger.paying.postings import PAYMENT_STEPS, is_moving, moving_fen, payment_entries, plain_entries
 from ledger.refusals import Refusal, Refused
 
 #: The interface code of each part of the fund payment; the pool's own code follows from the insurance type.
@@ -54,7 +56,7 @@ FUND_CODES = {
 ACCOUNT_CODE = 310200
 
 #: What an event needs beside itself: the facts of its claim, or the event that opened its payment or clawback.
-Opened: TypeAlias = ClaimFiled | PaymentInstructed | ClawbackRaised
+Opened: TypeAlias = ClaimFiled | PaymentInstructed | ClawbackRaised | ReceiptSuspended
 
 T = TypeVar("T")
 
@@ -90,9 +92,9 @@ def postings(event: Event, opened: Opened | None = None) -> list[Posting]:
         case ClaimSettled() | ClaimReversed():
             entries = _claim(event.amounts, _expect(opened, ClaimFiled))
         case PaymentInstructed():
-            entries = _instructed(event)
+            entries = _entries(event, event)
         case PaymentConfirmed():
-            entries = _confirmed(event.amount_fen, _expect(opened, PaymentInstructed))
+            entries = _entries(event, _expect(opened, PaymentInstructed))
         case ClawbackRaised():
             entries = _raised(event, _expect(opened, ClaimFiled))
         case ClawbackCollected():
@@ -110,7 +112,7 @@ def postings(event: Event, opened: Opened | None = None) -> list[Posting]:
                 Posting(f"account_opening:members:{ACCOUNT_CODE}", event.balance_fen),
             ]
         case _:
-            entries = []
+            entries = _beside(event, opened)
     return [entry for entry in entries if entry.amount_fen]
 
 
@@ -119,13 +121,15 @@ def moved_fen(event: Event) -> int:
     match event:
         case ClaimSettled() | ClaimReversed():
             return sum(abs(event.amounts[at]) for at in FUND_PARTS) + abs(event.amounts[_ACCT])
-        case PaymentInstructed() | PaymentConfirmed() | ClawbackRaised() | ClawbackCollected():
+        case PaymentInstructed():
+            return abs(event.amount_fen) + abs(event.retained_fen) + abs(event.offset_fen)
+        case PaymentConfirmed() | ClawbackRaised() | ClawbackCollected():
             return abs(event.amount_fen)
         case OpeningBalance():
             return sum(abs(amount_fen) for _, amount_fen in event.postings)
         case OpeningAccount():
             return abs(event.balance_fen)
-    return 0
+    return moving_fen(event)
 
 
 def check(entries: Sequence[Posting], moved: int, per_book: bool = True) -> None:
@@ -153,7 +157,8 @@ def checked_postings(event: Event, opened: Opened | None = None) -> list[Posting
     as given and balances over all its books.
     """
     moved = moved_fen(event)
-    if isinstance(event, (PaymentInstructed, PaymentConfirmed, ClawbackRaised, ClawbackCollected)) and not moved:
+    money = isinstance(event, (PaymentInstructed, PaymentConfirmed, ClawbackRaised, ClawbackCollected))
+    if (money or is_moving(event)) and not moved:
         raise Refused(Refusal.POSTINGS_EMPTY, f"{event.TOPIC}: expected an amount other than 0 fen, got 0")
     entries = postings(event, opened)
     check(entries, moved, per_book=not isinstance(event, OpeningBalance))
@@ -181,18 +186,22 @@ def _claim(amounts: Sequence[int], filed: ClaimFiled) -> list[Posting]:
     return entries
 
 
-def _instructed(event: PaymentInstructed) -> list[Posting]:
-    payer, payee, a = f"{event.payer:06d}", event.payee, event.amount_fen
-    owed = "due" if event.kind == PAYMENT_REGION else "payable"
-    return [Posting(f"{owed}:{payer}:{payee}", a), Posting(f"transit:{payer}:{payee}", -a)]
+def _entries(event: Event, opened: PaymentInstructed) -> list[Posting]:
+    return [Posting(*entry) for entry in payment_entries(event, opened)]
 
 
-def _confirmed(a: int, instructed: PaymentInstructed) -> list[Posting]:
-    payer, payee = f"{instructed.payer:06d}", instructed.payee
-    entries = [Posting(f"transit:{payer}:{payee}", a), Posting(f"bank:{payer}", -a)]
-    if instructed.kind == PAYMENT_REGION:
-        entries += [Posting(f"bank:{payee}", a), Posting(f"receivable:{payee}:{payer}", -a)]
-    return entries
+def _beside(event: Event, opened: Opened | None) -> list[Posting]:
+    """Returns what an event of the paying and funds families posts; it is opened by what its stream begins with."""
+    if isinstance(event, PAYMENT_STEPS):
+        return _entries(event, _expect(opened, PaymentInstructed))
+    if isinstance(event, ClawbackOffset):
+        raised = _expect(opened, ClawbackRaised)
+        party = f"{raised.treatment_region:06d}:{raised.fixmedins_code}"
+        return [Posting(f"offset:{party}", event.amount_fen), Posting(f"clawback:{party}", -event.amount_fen)]
+    if isinstance(event, ReceiptMatched):
+        region = f"{_expect(opened, ReceiptSuspended).region:06d}"
+        return [Posting(f"suspense:{region}", event.amount_fen), Posting(f"bank:{region}", -event.amount_fen)]
+    return [Posting(*entry) for entry in plain_entries(event)]
 
 
 def _raised(event: ClawbackRaised, filed: ClaimFiled) -> list[Posting]:

@@ -85,6 +85,20 @@ class Refusal(IntEnum):
     CARRIED_TOO_LONG = 117
     CLEARING_SEALED = 118
     TERMS_INVALID = 119
+    # payments, bank files, advances and funds
+    RECEIPT_EXHAUSTED = 130
+    RECEIPT_CONFLICT = 131
+    NOT_IN_TRANSIT = 132
+    NOTHING_TO_RESEND = 133
+    STALE_ATTEMPT = 134
+    NO_ACCOUNT = 135
+    BANK_PROFILE_INVALID = 136
+    NOT_IN_BATCH = 137
+    GUARANTEE_EXCEEDED = 138
+    NOTHING_RETAINED = 139
+    OVER_PAYABLE = 140
+    QUOTA_UNCHANGED = 141
+    WRONG_PARTY = 142
 
     @property
     def code(self) -> str:

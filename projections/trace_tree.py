@@ -16,7 +16,7 @@ class FileRow(msgspec.Struct, frozen=True):
 
 
 class Payment(msgspec.Struct, frozen=True):
-    """Is a payment and how far it got; ``kind`` is region or institution, ``confirmed`` 0 until it is."""
+    """Is a payment and how far it got: ``kind`` names what is paid, ``amount_fen`` what was owed."""
 
     stream: str
     position: int
@@ -28,6 +28,7 @@ class Payment(msgspec.Struct, frozen=True):
     amount_fen: int
     confirmed: int
     receipt: str
+    state: str = ""
 
 
 class Collection(msgspec.Struct, frozen=True):
@@ -110,7 +111,7 @@ class PaymentTrace(msgspec.Struct, frozen=True, tag="payment"):
 
     @property
     def agrees(self) -> bool:
-        """Returns whether the claims' dues sum to the amount instructed."""
+        """Returns whether the claims' dues sum to what was owed."""
         return self.claims_fen == self.payment.amount_fen and self.claims_count == self.payment.acts
 
 
