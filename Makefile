@@ -7,19 +7,21 @@ MADE := $(VENV)/.made
 CLAIMS ?= 100000
 EXAMPLES ?= 100000
 SEED ?= $(shell date +%s)
+EVENTS ?= 10000000
 
 SOURCES := $(wildcard core_ext/_*.pyx core_ext/*.pxd core_ext/*.h)
 PACKAGES := core_ext ledger projections console
 
-.PHONY: help demo build test faults check bench docs clean
+.PHONY: help demo build test faults check bench bench-large docs clean
 
 help:
 	@echo 'make demo    build, then run a generated month from file to replay (CLAIMS=$(CLAIMS))'
 	@echo 'make test    run every test, on SQLite and on a real PostgreSQL'
-	@echo 'make faults  draw policies over the whole language and compare both kernels (EXAMPLES=$(EXAMPLES), SEED=now)'
+	@echo 'make faults  kill, cut, starve and flip many times over; draw policies and compare both kernels (EXAMPLES=$(EXAMPLES), SEED=now)'
 	@echo 'make check   ruff, mypy --strict, import-linter'
 	@echo 'make build   compile the kernels and install the packages into $(VENV)'
 	@echo 'make bench   measure, and write bench/report.json'
+	@echo 'make bench-large  take EVENTS=$(EVENTS) in, seal and project them: do speed and memory stay what they were?'
 	@echo 'make docs    write docs/cli.md from the commands, docs/events.md from the events'
 	@echo 'make clean   remove $(VENV) and everything built'
 
@@ -28,11 +30,13 @@ demo: $(MADE)/build
 
 build: $(MADE)/build
 
-test: $(MADE)/build $(MADE)/test
+# A test runs the bench at its smoke size.
+test: $(MADE)/build $(MADE)/test $(MADE)/bench
 	$(BIN)/python -m pytest $(ARGS)
 
 faults: $(MADE)/build $(MADE)/test
 	@echo 'EXAMPLES=$(EXAMPLES) SEED=$(SEED)'
+	LEDGER_FAULTS=full LEDGER_FAULT_SEED=$(SEED) $(BIN)/python -m pytest tests/faults -s $(ARGS)
 	LEDGER_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/settle/test_language.py --hypothesis-seed=$(SEED) $(ARGS)
 
 check: $(MADE)/build $(MADE)/test $(MADE)/check
@@ -41,8 +45,11 @@ check: $(MADE)/build $(MADE)/test $(MADE)/check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(MADE)/build $(MADE)/test
+bench: $(MADE)/build $(MADE)/test $(MADE)/bench
 	$(BIN)/python -m bench $(ARGS)
+
+bench-large: $(MADE)/build $(MADE)/test
+	$(BIN)/python -m bench.large --events $(EVENTS) $(ARGS)
 
 docs: $(MADE)/build
 	$(BIN)/python -m console.reference docs/cli.md
@@ -72,7 +79,7 @@ $(MADE)/build: $(MADE)/tools setup.py $(SOURCES)
 	$(BIN)/python -m pip install --quiet --no-build-isolation --editable .
 	@touch $@
 
-$(MADE)/test $(MADE)/check: $(MADE)/%: pyproject.toml | $(MADE)/build
+$(MADE)/test $(MADE)/check $(MADE)/bench: $(MADE)/%: pyproject.toml | $(MADE)/build
 	@$(BIN)/python -c 'import tomllib; print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["$*"]))' >$(MADE)/$*.txt
 	$(BIN)/python -m pip install --quiet --requirement $(MADE)/$*.txt
 	@touch $@

@@ -1,8 +1,7 @@
 """Runs the settle kernels over a workload again and again, each time from the same beginning."""
 
 import hashlib
-from collections.abc import Iterable
-from types import ModuleType
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,20 @@ CHANGED = ("refunded", "state", "accounts", "code")
 RESULTS = (*CHANGED, "booked", "computed", "before", "delta", "balc", "how")
 
 
-class Settling:
-    """Is a workload with tables of its own to settle it in, which are in memory from the start."""
+Settle = Callable[..., None]
 
-    def __init__(self, workload: Batch, kernel: ModuleType) -> None:
+
+class Settling:
+    """Is a workload with tables of its own to settle it in, which are in memory from the start.
+
+    Without ``outputs`` of its own it writes to the workload's: where a second set would be gigabytes.
+    """
+
+    def __init__(self, workload: Batch, settle: Settle, *, outputs: bool = True) -> None:
         self._workload = workload
-        self._kernel = kernel
-        self.tables = workload._replace(**{name: getattr(workload, name).copy() for name in RESULTS})
+        self._settle = settle
+        own = RESULTS if outputs else CHANGED
+        self.tables = workload._replace(**{name: getattr(workload, name).copy() for name in own})
 
     def begin(self) -> None:
         """Makes every table a call changes what it was; results of the last call stay until they are overwritten."""
@@ -30,7 +36,7 @@ class Settling:
 
     def run(self) -> None:
         """Settles the workload once; ``begin`` goes before."""
-        self._kernel.settle(*self.tables)
+        self._settle(*self.tables)
 
     def results(self) -> str:
         """Returns SHA-256 over every table the call filled or changed, in hexadecimal."""

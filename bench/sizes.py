@@ -19,7 +19,15 @@ class Size:
     checked_claims: int
     append_events: int
     append_transactions: int
+    reconcile_rows: int
     rounds: int
+    small_appends: int
+    aged_events: int
+    single_claims: int
+    job_claims: int
+    peer_claims: int
+    peer_cities: int
+    slow_rounds: int
     clearing_claims: int
     workbook_rows: int
 
@@ -37,7 +45,15 @@ SIZES = {
             checked_claims=500,
             append_events=1_024,
             append_transactions=3,
+            reconcile_rows=5_000,
             rounds=3,
+            small_appends=10,
+            aged_events=20_000,
+            single_claims=40,
+            job_claims=2_000,
+            peer_claims=20_000,
+            peer_cities=33,
+            slow_rounds=1,
             clearing_claims=2_000,
             workbook_rows=200,
         ),
@@ -51,7 +67,15 @@ SIZES = {
             checked_claims=5_000,
             append_events=16_384,
             append_transactions=12,
+            reconcile_rows=1_000_000,
             rounds=9,
+            small_appends=200,
+            aged_events=2_000_000,
+            single_claims=2_000,
+            job_claims=200_000,
+            peer_claims=1_000_000,
+            peer_cities=341,
+            slow_rounds=2,
             clearing_claims=1_000_000,
             workbook_rows=20_000,
         ),

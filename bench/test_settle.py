@@ -40,7 +40,7 @@ def workload(workbench: Workbench) -> Batch:
 @pytest.mark.benchmark(group="settle")
 def test_settle(benchmark: BenchmarkFixture, workbench: Workbench, workload: Batch) -> None:
     """Settles every claim, once by the specification to compare, then by the compiled kernel against the clock."""
-    own, specified = Settling(workload, _settle), Settling(workload, reference)
+    own, specified = Settling(workload, _settle.settle), Settling(workload, reference.settle)
     for settling in (specified, own):
         settling.begin()
         settling.run()
@@ -65,7 +65,7 @@ def test_settle(benchmark: BenchmarkFixture, workbench: Workbench, workload: Bat
 def test_settle_against_the_reference(benchmark: BenchmarkFixture, workbench: Workbench, workload: Batch) -> None:
     """Settles the first claims by the compiled kernel and by its specification in turn."""
     first = first_claims(workload, workbench.size.reference_claims)
-    own, specified = Settling(first, _settle), Settling(first, reference)
+    own, specified = Settling(first, _settle.settle), Settling(first, reference.settle)
 
     timing = measure(
         benchmark,

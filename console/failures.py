@@ -42,6 +42,10 @@ def failure_of(error: BaseException) -> Failure | None:
             return Failure(type(error).__name__.removesuffix("Error").lower(), _one_line(error), USER_ERROR)
         case ImportError() if (error.name or "").startswith("core_ext.") or "core_ext._" in str(error):
             return Failure("not_built", _one_line(error), USER_ERROR)
+        case UnicodeEncodeError() if "surrogates" in error.reason:
+            # What the shell passed on is no text: the bytes stand as surrogates in the argument.
+            shown = ascii(error.object)
+            return Failure("usage", f"expected text in UTF-8, got {shown}: look at the argument's bytes", USER_ERROR)
         case OSError():
             return Failure("file", _file_text(error), USER_ERROR)
         case KeyboardInterrupt():

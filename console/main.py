@@ -13,6 +13,7 @@ import core_ext
 import ledger
 import projections
 from console import (
+    advances,
     balances,
     banking,
     claims,
@@ -23,10 +24,12 @@ from console import (
     explanations,
     failures,
     fee_lines,
+    funds,
     output,
     payments,
     periods,
     proofs,
+    reconciling,
     registers,
     statements,
     traces,
@@ -44,7 +47,7 @@ PARAMETERS = Parameter(negative="")
 
 FAMILIES = (
     demo, upkeep, proofs, enactments, registers, claims, fee_lines, explanations, statements, periods, clearing,
-    payments, banking, clawbacks, balances, traces,
+    payments, banking, advances, funds, clawbacks, reconciling, balances, traces,
 )  # fmt: skip
 
 

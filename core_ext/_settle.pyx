@@ -5,10 +5,14 @@ before it is written; no expression between adds more than fifty of them, and pr
 they could leave an int64. So no operation can overflow unseen.
 """
 
-from libc.stdint cimport int64_t, uint64_t
+cimport cython
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uintptr_t
 
-from core_ext.benefit cimport *
 from core_ext.columns cimport *
+from core_ext.settlement cimport *
+from core_ext.terms cimport *
+
+import numpy as np
 
 from core_ext.layout import ACCUMULATOR, AMOUNT, FACT, HOW
 from core_ext.plan import FUND, FUND_BASES, FURTHER_FUNDS, PLAN_AT
@@ -88,294 +92,122 @@ def _check_columns():
 _check_columns()
 
 
-cdef struct Tables:
-    const int64_t* plans
-    const int64_t* plan
-    const int64_t* facts
-    const int64_t* given
-    const int64_t* kind
-    const int64_t* ref
-    int64_t* refunded
-    const int64_t* lenient
-    const int64_t* slot
-    int64_t* state
-    const int64_t* account
-    int64_t* accounts
-    int64_t* code
-    int64_t* booked
-    int64_t* computed
-    int64_t* before
-    int64_t* delta
-    int64_t* balc
-    int64_t* how
-    Py_ssize_t n
-    Py_ssize_t tail
+# Rows are settled in blocks: what a block writes is copied once it stands still, and stays in the first cache until it
+# leaves for memory. From STREAMED_FROM rows on it leaves past the caches, which would only read what it overwrites;
+# fewer rows are read again at once by whoever called. AHEAD: how many rows earlier a row's year and terms are asked for.
+cdef enum:
+    BLOCK = 32
+    AHEAD = 12
+    STREAMED_FROM = 65_536
 
 
-cdef inline void clear_how(Tables* tables, Py_ssize_t row) noexcept nogil:
-    cdef Py_ssize_t at
-    for at in range(HOW_WIDTH):
-        tables.how[row * HOW_WIDTH + at] = 0
-
-
-# Fills ``amounts`` with what a source's amounts book and returns the identity they break, 0 where they hold.
-cdef inline int64_t settled_by_source(
-    const int64_t* facts, const int64_t* given, int64_t policy_dedc, int64_t* amounts
-) noexcept nogil:
-    cdef Py_ssize_t at
-    cdef int64_t psn_part, acct, cash
-    for at in range(AMOUNTS_WIDTH):
-        amounts[at] = 0 if given[at] == ABSENT else given[at]
-    if given[A_ACT_PAY_DEDC] == ABSENT:
-        amounts[A_ACT_PAY_DEDC] = policy_dedc
-    if given[A_FUND_PAY_SUMAMT] == ABSENT:
-        amounts[A_FUND_PAY_SUMAMT] = fund_parts(amounts)
-    elif given[A_HIFP_PAY] == ABSENT:
-        amounts[A_HIFP_PAY] = amounts[A_FUND_PAY_SUMAMT] - fund_parts(amounts)
-    if given[A_PSN_PART_AMT] == ABSENT:
-        amounts[A_PSN_PART_AMT] = facts[F_MEDFEE_SUMAMT] - amounts[A_FUND_PAY_SUMAMT] - facts[F_HOSP_PART_AMT]
-    if given[A_ACCT_PAY] == ABSENT and given[A_PSN_CASH_PAY] != ABSENT:
-        amounts[A_ACCT_PAY] = amounts[A_PSN_PART_AMT] - amounts[A_PSN_CASH_PAY]
-    if given[A_PSN_CASH_PAY] == ABSENT:
-        amounts[A_PSN_CASH_PAY] = amounts[A_PSN_PART_AMT] - amounts[A_ACCT_PAY]
-    psn_part, acct, cash = amounts[A_PSN_PART_AMT], amounts[A_ACCT_PAY], amounts[A_PSN_CASH_PAY]
-    if psn_part < 0 or facts[F_MEDFEE_SUMAMT] != amounts[A_FUND_PAY_SUMAMT] + psn_part + facts[F_HOSP_PART_AMT]:
-        return IDENTITY_I2
-    if acct < 0 or cash < 0 or psn_part != acct + cash or not 0 <= amounts[A_ACCT_MULAID_PAY] <= acct:
-        return IDENTITY_I3
-    if amounts[A_HIFP_PAY] < 0 or amounts[A_FUND_PAY_SUMAMT] != fund_parts(amounts):
-        return IDENTITY_I5
-    return 0
-
-
-cdef inline int64_t relation_of(const int64_t* facts) noexcept nogil:
-    if facts[F_INSURED_REGION] == facts[F_TREATMENT_REGION]:
-        return 0
-    return 1 if province(facts[F_INSU_ADMDVS]) == province(facts[F_MDTRTAREA_ADMVS]) else 2
-
-
-# A floor division, as a code may be anything here: cdivision stays off.
-cdef inline int64_t province(int64_t code) noexcept nogil:
-    return code // 10_000
-
-
-# Returns why amounts cannot be settled at all: one below zero, one out of range, or I1; else 0.
-cdef inline int64_t fault(
-    const int64_t* facts, const int64_t* given, bint by_source, const int64_t* year, int64_t balance
-) noexcept nogil:
-    cdef const int64_t* money = facts + F_MEDFEE_SUMAMT
-    cdef int64_t source[AMOUNTS_WIDTH]
-    cdef int64_t below = signs(money, MONEY_FACTS)
-    cdef uint64_t bits = spread(money, MONEY_FACTS) | spread(year, YEAR_WIDTH) | spread(&balance, 1)
-    cdef Py_ssize_t at
-    if by_source:
-        for at in range(AMOUNTS_WIDTH):
-            source[at] = 0 if given[at] == ABSENT else given[at]
-        below |= signs(source, AMOUNTS_WIDTH)
-        bits |= spread(source, AMOUNTS_WIDTH)
-    if below < 0:
-        return NEGATIVE_WITHOUT_INIT
-    if bits >> RANGE_BITS:
-        return ARITHMETIC_OVERFLOW
-    if facts[F_MEDFEE_SUMAMT] != (
-        facts[F_FULAMT_OWNPAY_AMT] + facts[F_OVERLMT_SELFPAY] + facts[F_PRESELFPAY_AMT] + facts[F_INSCP_SCP_AMT]
-    ):
-        return IDENTITY_I1
-    return 0
-
-
-# Books one settlement and fills its outputs; returns 0, or why it is refused: its outputs are then to be cleared, and
-# nothing else is touched.
-cdef int64_t settlement(Tables* tables, Py_ssize_t row) noexcept nogil:
-    cdef int64_t kind = tables.kind[row]
-    cdef const int64_t* plan
-    cdef const int64_t* facts = tables.facts + row * FACTS_WIDTH
-    cdef const int64_t* given = tables.given + row * AMOUNTS_WIDTH
-    cdef int64_t* year = tables.state + tables.slot[row] * YEAR_WIDTH
-    cdef int64_t* balance = tables.accounts + tables.account[row]
-    cdef int64_t* how = tables.how + row * HOW_WIDTH
-    cdef int64_t booked[AMOUNTS_WIDTH]
-    cdef int64_t computed[AMOUNTS_WIDTH]
-    cdef int64_t* added = tables.delta + row * YEAR_WIDTH
-    cdef int64_t* before = tables.before + row * YEAR_WIDTH
-    cdef int64_t relation, filing = 0, balance_after, refusal = 0
-    cdef uint64_t bits
-    cdef Gives gives
-    cdef Py_ssize_t at
-    if kind != SOURCE_UNCHECKED and tables.plan[row] < 0:
-        return NO_POLICY
-    refusal = fault(facts, given, kind != COMPUTE, year, balance[0])
-    if refusal:
-        return refusal
-    if kind == SOURCE_UNCHECKED:
-        refusal = settled_by_source(facts, given, 0, booked)
-        copy_row(computed, booked)
-        clear_year(added)
-        paid(facts, booked, added)
-        added[Y_STAYS] = 1 if facts[F_MED_TYPE] == STAY_MED_TYPE else 0
-        relation = relation_of(facts)
-        gives.first_selfpay, gives.over_ceiling = 0, 0
-    else:
-        plan = tables.plans + tables.plan[row] * PLAN_WIDTH
-        benefit(plan, facts, year, balance[0], computed, &gives)
-        if kind == COMPUTE:
-            copy_row(booked, computed)
-            if computed[A_PSN_PART_AMT] < 0:
-                refusal = IDENTITY_I2
-        else:
-            refusal = settled_by_source(facts, given, computed[A_ACT_PAY_DEDC], booked)
-            if plan[P_MULAID]:
-                computed[A_ACCT_MULAID_PAY] = least(booked[A_ACCT_MULAID_PAY], computed[A_ACCT_PAY])
-        contribution(plan, facts, year, booked, &gives, added)
-        relation, filing = plan[P_RELATION], plan[P_FILING]
-    if refusal:
-        return refusal
-    balance_after = balance[0] - booked[A_ACCT_PAY]
-    bits = spread(&balance_after, 1)
-    # Facts in range and the identities keep every amount and every part of added in range: sums alone can leave it.
-    for at in range(YEAR_WIDTH):
-        before[at] = year[at]
-        bits |= <uint64_t> (year[at] + added[at]) + <uint64_t> RANGE
-    if bits >> RANGE_BITS:
-        return ARITHMETIC_OVERFLOW
-    copy_row(tables.booked + row * AMOUNTS_WIDTH, booked)
-    copy_row(tables.computed + row * AMOUNTS_WIDTH, computed)
-    for at in range(YEAR_WIDTH):
-        year[at] = before[at] + added[at]
-    clear_how(tables, row)
-    how[0], how[1], how[2], how[3] = relation, filing, gives.first_selfpay, gives.over_ceiling
-    balance[0] = balance_after
-    tables.balc[row] = balance_after
-    return 0
-
-
-# Two's complement: a sum that wraps to zero is only that of the smallest number with itself, which negates nothing.
-cdef inline bint negates(int64_t fen, int64_t of) noexcept nogil:
-    return <uint64_t> fen + <uint64_t> of == 0 and (fen != ABSENT)
-
-
-# Returns whether a refund is its original's person, negates its facts, and every amount the refund carries.
-cdef bint mirrors(Tables* tables, Py_ssize_t row, Py_ssize_t original) noexcept nogil:
-    cdef const int64_t* facts = tables.facts + row * FACTS_WIDTH
-    cdef const int64_t* facts_of = tables.facts + original * FACTS_WIDTH
-    cdef const int64_t* given = tables.given + row * AMOUNTS_WIDTH
-    cdef const int64_t* booked = tables.booked + original * AMOUNTS_WIDTH
-    cdef Py_ssize_t at
-    if facts[F_TOKEN] != facts_of[F_TOKEN]:
-        return False
-    for at in range(F_MEDFEE_SUMAMT, F_MEDFEE_SUMAMT + MONEY_FACTS):
-        if not negates(facts[at], facts_of[at]):
-            return False
-    if tables.lenient[original]:
-        return True
-    for at in range(AMOUNTS_WIDTH):
-        if given[at] != ABSENT and not negates(given[at], booked[at]):
-            return False
-    return True
-
-
-# Books the exact negative of the settlement a refund names and fills its outputs; returns 0, or the smallest reason
-# to refuse it, and then touches nothing.
-cdef int64_t refund(Tables* tables, Py_ssize_t row) noexcept nogil:
-    cdef int64_t found = tables.code[row]
-    cdef Py_ssize_t original = tables.ref[row]
-    cdef int64_t* year = tables.state + tables.slot[row] * YEAR_WIDTH
-    cdef int64_t* balance = tables.accounts + tables.account[row]
-    cdef const int64_t* amounts
-    cdef const int64_t* contributed
-    cdef int64_t after[YEAR_WIDTH]
-    cdef int64_t balance_after
-    cdef Py_ssize_t at
-    if 0 < found < REFUND_UNKNOWN:
-        return found
-    if original < 0:
-        return REFUND_UNKNOWN
-    if original < tables.n and not (
-        original < row and tables.code[original] == 0
-        and (tables.kind[original] in (COMPUTE, SOURCE, SOURCE_UNCHECKED))
-    ):
-        return REFUND_UNKNOWN
-    if tables.refunded[original]:
-        return REFUND_TWICE
-    if not mirrors(tables, row, original):
-        return REFUND_MISMATCH
-    if found:
-        return found
-    amounts = tables.booked + original * AMOUNTS_WIDTH
-    contributed = tables.delta + original * YEAR_WIDTH
-    if (
-        out_of_range(amounts, AMOUNTS_WIDTH) or out_of_range(contributed, YEAR_WIDTH)
-        or out_of_range(year, YEAR_WIDTH) or out_of_range(balance, 1)
-    ):
-        return ARITHMETIC_OVERFLOW
-    for at in range(YEAR_WIDTH):
-        after[at] = year[at] - contributed[at]
-    balance_after = balance[0] + amounts[A_ACCT_PAY]
-    if out_of_range(after, YEAR_WIDTH) or out_of_range(&balance_after, 1):
-        return ARITHMETIC_OVERFLOW
-    for at in range(AMOUNTS_WIDTH):
-        tables.booked[row * AMOUNTS_WIDTH + at] = tables.computed[row * AMOUNTS_WIDTH + at] = -amounts[at]
-    for at in range(YEAR_WIDTH):
-        tables.delta[row * YEAR_WIDTH + at] = -contributed[at]
-    copy_year(tables.before + row * YEAR_WIDTH, year)
-    copy_year(year, after)
-    clear_how(tables, row)
-    tables.how[row * HOW_WIDTH] = relation_of(tables.facts + row * FACTS_WIDTH)
-    balance[0] = balance_after
-    tables.balc[row] = balance_after
-    tables.refunded[original] = 1
-    return 0
-
-
-cdef void clear(Tables* tables, Py_ssize_t row) noexcept nogil:
-    clear_row(tables.booked + row * AMOUNTS_WIDTH)
-    clear_row(tables.computed + row * AMOUNTS_WIDTH)
-    clear_year(tables.before + row * YEAR_WIDTH)
-    clear_year(tables.delta + row * YEAR_WIDTH)
-    clear_how(tables, row)
-    tables.balc[row] = 0
-
-
-# Returns the first row whose kind, plan, ref, slot or account points outside its table, -1 if there is none.
+# Returns the first row whose kind, plan, ref, slot or account points outside its table, -1 if there is none; counts
+# the cache lines that the plans of the rows before it take and leaves in ``terms_at`` where each begins, from 1.
 cdef Py_ssize_t stray(
-    Tables* tables, Py_ssize_t plans, Py_ssize_t slots, Py_ssize_t accounts
+    Tables* tables, Py_ssize_t plans, Py_ssize_t slots, Py_ssize_t accounts, Py_ssize_t* lines
 ) noexcept nogil:
     cdef Py_ssize_t row
+    cdef int64_t plan
+    lines[0] = 0
     for row in range(tables.n):
-        if tables.kind[row] != SKIP and not (
+        if tables.kind[row] == SKIP:
+            continue
+        plan = tables.plan[row]
+        if not (
             0 < tables.kind[row] <= SOURCE_UNCHECKED
-            and -1 <= tables.plan[row] < plans
-            and (tables.plan[row] < 0 or sound(tables.plans + tables.plan[row] * PLAN_WIDTH))
+            and -1 <= plan < plans
             and -1 <= tables.ref[row] < tables.tail
             and 0 <= tables.slot[row] < slots
             and 0 <= tables.account[row] < accounts
         ):
             return row
+        if plan >= 0 and tables.terms_at[plan] == 0:
+            if not sound(tables.plans + plan * PLAN_WIDTH):
+                return row
+            tables.terms_at[plan] = <uint32_t> (lines[0] + 1)
+            lines[0] += packed_size(tables.plans + plan * PLAN_WIDTH) // LINE
     return -1
 
 
-cdef inline bint sound(const int64_t* plan) noexcept nogil:
-    cdef const int64_t* fund = plan + P_FUND_0
-    cdef Py_ssize_t at
-    if not (0 <= plan[P_PLACED] < YEAR_WIDTH and 0 <= plan[P_SEGMENTS] <= SEGMENTS_MAX
-            and 0 <= plan[P_FUNDS] <= FUNDS_MAX):
-        return False
-    for at in range(plan[P_FUNDS]):
-        if not (0 < fund[U_CODE] <= FUNDS_MAX and 0 <= fund[U_TIERS] <= TIERS_MAX):
-            return False
-        fund += FUND_WIDTH
-    return True
+cdef void pack_plans(Tables* tables, Py_ssize_t plans) noexcept nogil:
+    cdef Py_ssize_t plan
+    for plan in range(plans):
+        if tables.terms_at[plan]:
+            pack(tables.plans + plan * PLAN_WIDTH, <Terms*> (tables.terms + (tables.terms_at[plan] - 1) * LINE))
+
+
+cdef void clear(Written* written, Py_ssize_t place) noexcept nogil:
+    clear_row(written.booked + place * AMOUNTS_WIDTH)
+    clear_row(written.computed + place * AMOUNTS_WIDTH)
+    clear_year(written.before + place * YEAR_WIDTH)
+    clear_year(written.delta + place * YEAR_WIDTH)
+    clear_how(written.how + place * HOW_WIDTH)
+    written.balc[place] = 0
+
+
+cdef inline void ask_for(const Tables* tables, Py_ssize_t row) noexcept nogil:
+    prefetch(tables.facts + row * FACTS_WIDTH, FACTS_WIDTH * sizeof(int64_t))
+    if tables.kind[row] != COMPUTE:
+        prefetch(tables.given + row * AMOUNTS_WIDTH, AMOUNTS_WIDTH * sizeof(int64_t))
+    if tables.plan[row] >= 0:
+        prefetch(terms_of(tables, row), TERMS_USUAL)
+    prefetch(tables.state + tables.slot[row] * YEAR_WIDTH, YEAR_WIDTH * sizeof(int64_t))
+    prefetch(tables.accounts + tables.account[row], 1)
+
+
+cdef void settle_block(Tables* tables, Py_ssize_t start, Py_ssize_t stop, Written* written) noexcept nogil:
+    cdef Py_ssize_t row, place
+    for row in range(start, stop):
+        if row + AHEAD < tables.n:
+            ask_for(tables, row + AHEAD)
+        if tables.kind[row] == REFUND:
+            tables.code[row] = refund(tables, row, written)
+        elif tables.kind[row] != SKIP and tables.code[row] == 0:
+            tables.code[row] = settlement(tables, row, written)
+    for row in range(start, stop):
+        place = row - written.first
+        if tables.kind[row] == SKIP or tables.code[row]:
+            clear(written, place)
+        elif tables.kind[row] == COMPUTE or tables.kind[row] == REFUND:
+            copy_row(written.computed + place * AMOUNTS_WIDTH, written.booked + place * AMOUNTS_WIDTH)
+
+
+@cython.cdivision(True)
+cdef inline Py_ssize_t blocks(const Tables* tables) noexcept nogil:
+    return (tables.n + BLOCK - 1) // BLOCK
 
 
 cdef void settle_rows(Tables* tables) noexcept nogil:
-    cdef Py_ssize_t row
-    for row in range(tables.n):
-        if tables.kind[row] == REFUND:
-            tables.code[row] = refund(tables, row)
-        elif tables.kind[row] != SKIP and tables.code[row] == 0:
-            tables.code[row] = settlement(tables, row)
-        if tables.kind[row] == SKIP or tables.code[row]:
-            clear(tables, row)
+    cdef Written written
+    cdef Py_ssize_t start, block
+    written.booked, written.computed, written.before = tables.booked, tables.computed, tables.before
+    written.delta, written.balc, written.how, written.first = tables.delta, tables.balc, tables.how, 0
+    for block in range(blocks(tables)):
+        start = block * BLOCK
+        settle_block(tables, start, least(start + BLOCK, tables.n), &written)
+
+
+cdef void settle_rows_streaming(Tables* tables) noexcept nogil:
+    cdef int64_t amounts[2][BLOCK * AMOUNTS_WIDTH]
+    cdef int64_t years[2][BLOCK * YEAR_WIDTH]
+    cdef int64_t balances[BLOCK]
+    cdef int64_t hows[BLOCK * HOW_WIDTH]
+    cdef Written written
+    cdef Py_ssize_t block, start, stop, rows
+    written.booked, written.computed, written.before, written.delta = amounts[0], amounts[1], years[0], years[1]
+    written.balc, written.how = balances, hows
+    for block in range(blocks(tables)):
+        start = block * BLOCK
+        stop = least(start + BLOCK, tables.n)
+        written.first, rows = start, stop - start
+        settle_block(tables, start, stop, &written)
+        stream(tables.booked + start * AMOUNTS_WIDTH, written.booked, rows * AMOUNTS_WIDTH)
+        stream(tables.computed + start * AMOUNTS_WIDTH, written.computed, rows * AMOUNTS_WIDTH)
+        stream(tables.before + start * YEAR_WIDTH, written.before, rows * YEAR_WIDTH)
+        stream(tables.delta + start * YEAR_WIDTH, written.delta, rows * YEAR_WIDTH)
+        stream(tables.how + start * HOW_WIDTH, written.how, rows * HOW_WIDTH)
+        stream(tables.balc + start, written.balc, rows)
+    streamed()
 
 
 cdef const int64_t* flat_in(const int64_t[::1] table) noexcept:
@@ -402,7 +234,10 @@ def settle(
     cdef int64_t[::1] v_refunded = refunded, v_state = flattened(state), v_accounts = accounts, v_code = code
     cdef int64_t[::1] v_booked = flattened(booked), v_computed = flattened(computed), v_before = flattened(before)
     cdef int64_t[::1] v_delta = flattened(delta), v_balc = balc, v_how = flattened(how)
+    terms_at = np.zeros(len(plans) + 1, np.uint32)
+    cdef uint32_t[::1] v_terms_at = terms_at
     cdef Tables tables
+    tables.terms_at = &v_terms_at[0]
     tables.plans, tables.plan, tables.facts = flat_in(v_plans), flat_in(v_plan), flat_in(v_facts)
     tables.given, tables.kind, tables.ref = flat_in(v_given), flat_in(v_kind), flat_in(v_ref)
     tables.lenient, tables.slot, tables.account = flat_in(v_lenient), flat_in(v_slot), flat_in(v_account)
@@ -411,16 +246,32 @@ def settle(
     tables.before, tables.delta, tables.balc = flat(v_before), flat(v_delta), flat(v_balc)
     tables.how = flat(v_how)
     tables.n, tables.tail = len(plan), len(facts)
-    cdef Py_ssize_t plan_rows = len(plans), slots = len(state), holders = len(accounts), found, chosen
+    cdef Py_ssize_t plan_rows = len(plans), slots = len(state), holders = len(accounts), found, lines = 0
     with nogil:
-        found = stray(&tables, plan_rows, slots, holders)
-        if found < 0:
-            settle_rows(&tables)
+        found = stray(&tables, plan_rows, slots, holders, &lines)
     if found >= 0:
-        chosen = v_plan[found]
-        if 0 <= chosen < plan_rows and not sound(&v_plans[chosen * PLAN_WIDTH]):
-            raise IndexError(f"row {found}: its plan {chosen} points outside itself")
-        raise IndexError(f"row {found}: its kind, plan, ref, slot or account points outside its table")
+        raise _stray_row(found, plan, plans)
+    # The allocator of large arrays asks for large pages: terms are looked up all over.
+    terms = np.empty((lines + 1) * LINE, np.uint8)
+    cdef uint8_t[::1] v_terms = terms
+    with nogil:
+        tables.terms = <char*> ((<uintptr_t> &v_terms[0] + LINE - 1) & ~<uintptr_t> (LINE - 1))
+        pack_plans(&tables, plan_rows)
+        if tables.n < STREAMED_FROM:
+            settle_rows(&tables)
+        else:
+            settle_rows_streaming(&tables)
+
+
+def _stray_row(row, plan, plans):
+    """Returns the error that names a row which points outside its tables, or whose plan points outside itself."""
+    chosen = int(plan[row])
+    cdef const int64_t[::1] terms
+    if 0 <= chosen < len(plans):
+        terms = plans[chosen]
+        if not sound(&terms[0]):
+            return IndexError(f"row {row}: its plan {chosen} points outside itself")
+    return IndexError(f"row {row}: its kind, plan, ref, slot or account points outside its table")
 
 
 def flattened(table):

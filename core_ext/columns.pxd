@@ -1,7 +1,7 @@
 # The columns of core_ext.layout and core_ext.plan as C constants, so that every access is an offset the compiler
 # knows. _settle.pyx refuses to be imported beside a layout that says otherwise.
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
 cdef enum:
     F_TOKEN, F_INSU_ADMDVS, F_MDTRTAREA_ADMVS, F_INSURED_REGION, F_TREATMENT_REGION, F_HOSP_LV, F_INSUTYPE,
@@ -134,3 +134,42 @@ cdef extern from *:
     const unsigned char* FUND_AMOUNT
     const unsigned char* FUND_PAID
     const unsigned char* FUND_BASE
+
+# ``stream`` writes numbers past the caches where the processor can, ``streamed`` waits until others see them.
+# ``prefetch`` asks for memory that is needed soon. ``lowest_bit`` is the place of the lowest bit of a number but 0.
+cdef extern from *:
+    """
+    #include <stddef.h>
+    #if defined(__SSE2__)
+    #include <emmintrin.h>
+    static inline void stream(int64_t *to, const int64_t *from, size_t count) {
+        size_t at = 0;
+        if (((uintptr_t) to & 15) && count) {
+            _mm_stream_si64((long long *) to, from[0]);
+            at = 1;
+        }
+        for (; at + 2 <= count; at += 2)
+            _mm_stream_si128((__m128i *) (to + at), _mm_loadu_si128((const __m128i *) (from + at)));
+        if (at < count)
+            _mm_stream_si64((long long *) (to + at), from[at]);
+    }
+    static inline void streamed(void) { _mm_sfence(); }
+    #else
+    static inline void stream(int64_t *to, const int64_t *from, size_t count) {
+        memcpy(to, from, count * sizeof(int64_t));
+    }
+    static inline void streamed(void) {}
+    #endif
+    /* The empty instruction: compilers drop calls of functions that only ask for memory, as these have no effect. */
+    static inline void prefetch(const void *from, size_t bytes) {
+        size_t at;
+        __asm__ __volatile__("" : : "r"(from));
+        for (at = 0; at < bytes; at += 64)
+            __builtin_prefetch((const char *) from + at);
+    }
+    static inline int lowest_bit(uint64_t bits) { return __builtin_ctzll(bits); }
+    """
+    int lowest_bit(uint64_t bits) noexcept nogil
+    void stream(int64_t* to, const int64_t* source, size_t count) noexcept nogil
+    void streamed() noexcept nogil
+    void prefetch(const void* source, size_t size) noexcept nogil

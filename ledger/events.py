@@ -10,7 +10,9 @@ accumulators) · ``account-<token>`` · ``member-<token>`` · ``filing-<token>``
 ``period-<yyyymm>`` · ``payment-<kind>-<yyyymm>-<payer>-<payee>`` · ``clawback-<case>`` · ``opening-balances`` ·
 ``command-<position>`` · ``job-<verb>-<digest>`` · ``institution-<code>`` · ``entitlement-<token>`` ·
 ``visit-<token>`` · ``enrolment-<region>-<insutype>`` · ``finding-<position of the claim>`` · ``price-cap-<item>`` ·
-``drug-cap-<item>`` · ``clearing-terms`` · those of ``ledger.paying.events`` and ``ledger.funds.events``.
+``drug-cap-<item>`` · ``reconciliation-<month or day>-<counterpart>`` ·
+``break-<yyyymm>-<counterpart>-<region>-<setl_id>`` · ``clearing-terms`` ·
+those of ``ledger.paying.events`` and ``ledger.funds.events``.
 A decision (ClaimSettled, ClaimReversed) stands directly behind its ClaimFiled: position + 1.
 """
 
@@ -24,27 +26,10 @@ from ledger.clearing.events import (
     ClearingWithdrawn,
 )
 from ledger.event import Event as Event
-from ledger.funds.events import FundIncome, FundOpened
+from ledger.funds.events import FUND_EVENTS
 from ledger.line_events import DrugCapSet, LinesDiffer, LinesFiled, PriceCapSet, TraceCodeRepeated
-from ledger.paying.events import (
-    AdvanceSet,
-    BankBatchIssued,
-    ClawbackOffset,
-    GuaranteeSet,
-    PayeeAccountSet,
-    PaymentFailed,
-    PaymentReceivedInPart,
-    PaymentResent,
-    PaymentReturned,
-    ReceiptMatched,
-    ReceiptNoted,
-    ReceiptSuspended,
-    ReceiptUsed,
-    RetentionReleased,
-    SupplierPaid,
-    SupplierRecovered,
-    SurplusRetained,
-)
+from ledger.paying.events import PAYING_EVENTS
+from ledger.reconciling.events import RECONCILING_EVENTS
 from ledger.register_events import (
     STATUS_ACTIVE,
     ClaimFlagged,
@@ -420,30 +405,14 @@ EVENTS: tuple[EventClass, ...] = (
     TraceCodeRepeated,
     PriceCapSet,
     DrugCapSet,
+    *RECONCILING_EVENTS,
     ClearingTermsSet,
     ClearingDrafted,
     ClearingChecked,
     ClearingSigned,
     ClearingWithdrawn,
-    PaymentReceivedInPart,
-    PaymentFailed,
-    PaymentReturned,
-    PaymentResent,
-    ReceiptNoted,
-    ReceiptUsed,
-    ReceiptSuspended,
-    ReceiptMatched,
-    PayeeAccountSet,
-    BankBatchIssued,
-    AdvanceSet,
-    RetentionReleased,
-    ClawbackOffset,
-    GuaranteeSet,
-    SupplierPaid,
-    SupplierRecovered,
-    SurplusRetained,
-    FundOpened,
-    FundIncome,
+    *PAYING_EVENTS,
+    *FUND_EVENTS,
 )
 
 TOPICS: dict[str, EventClass] = {event.TOPIC: event for event in EVENTS}

@@ -40,10 +40,13 @@ class Lines(NamedTuple):
 
 
 def lines_of(event: LinesFiled) -> Lines:
-    """Returns the lines an event holds; raises ValueError where its numbers are not what the kernel packs."""
+    """Returns the lines an event holds; raises ValueError where its numbers are not what the kernel packs, and where
+    it has not three texts for each of them."""
     table: Int64s = load("lines").unpack(event.numbers, len(NUMBERS))
     table[:, 0] += event.row
     texts = [line.split("\t") for line in event.texts.split("\n")[:-1]]
+    if len(texts) != len(table) or any(len(line) != 3 for line in texts):
+        raise ValueError(f"expected three texts for each of {len(table)} lines, got {len(texts)} lines of texts")
     return Lines(table, *([line[at] for line in texts] for at in range(3)))
 
 

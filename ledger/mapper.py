@@ -52,8 +52,10 @@ def decode_event(topic: str, state: bytes) -> Event:
         )
     try:
         event = decoder.decode(state)
-    except msgspec.MsgspecError as error:
-        raise StoreError(f"expected a {topic} event, got {len(state)} bytes that are none: {error}") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError, TypeError) as error:
+        # A damaged SQLite file may have a cell that is not even bytes.
+        got = f"{len(state)} bytes that are none" if isinstance(state, bytes) else type(state).__name__
+        raise StoreError(f"expected a {topic} event, got {got}: {error}") from error
     return event if past is None else upcast(event)
 
 

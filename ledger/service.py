@@ -15,6 +15,8 @@ from ledger.verbs.money import Money
 from ledger.verbs.paying import Paying
 from ledger.verbs.periods import Periods
 from ledger.verbs.policies import Policies
+from ledger.verbs.reconciling import Reconciling
+from ledger.verbs.settling import Settling
 
 
 def wall_clock_us() -> int:
@@ -22,7 +24,7 @@ def wall_clock_us() -> int:
     return time.time_ns() // 1000
 
 
-class Ledger(Policies, Claims, Periods, Clearings, Money, Paying, Banking, Advances, Funds):
+class Ledger(Policies, Claims, Settling, Periods, Clearings, Money, Paying, Banking, Advances, Funds, Reconciling):
     """Is an open ledger. Use it as a context manager; every method refuses with ``Refused`` and then wrote nothing."""
 
     def __enter__(self) -> "Ledger":

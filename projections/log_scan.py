@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ledger.store import Reader
 
 WideRow = tuple[int, str, bytes, str, int]
+_TYPES = (int, str, bytes, str, int)
 
 #: position, topic, state, stream, version of every event there is
 SELECT_ROWS = (
@@ -38,7 +39,8 @@ class ReadPage(Page):
     """Is a page whose acts and other events are those that can be read; the rest are findings already."""
 
     def __init__(self, reader: "Reader", after: int, stop: int, rows: list[WideRow], found: Findings) -> None:
-        super().__init__(reader, after, stop, *(zip(*rows, strict=True) if rows else ((), (), ())))
+        positions, topics, states = [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows]
+        super().__init__(reader, after, stop, positions, topics, states)
         self.__dict__["others"] = _readable_others([row for row in rows if row[1] not in _BULK], found)
         self.__dict__["beside"] = _readable_beside([row for row in rows if row[1] in _BESIDE], found)
         self.__dict__["acts"] = _readable_acts(reader, [row for row in rows if row[1] in _ACTS], found)
@@ -72,13 +74,22 @@ def scan(
         for row in rows if high > size else ():
             if row[0] > size:
                 found.event(row[0], "beyond-head", f"no event behind position {size}, the head", row[1])
-        yield after, high, rows
+        yield after, high, [row for row in rows if _typed(row, found)]
         after = high
     if anchored > last:
         _missing(range(last + 1, anchored + 1), set(), found)
         yield last, anchored, []
     if size > max(last, anchored):
         found.other("log-head", "log_head.size", f"{max(last, anchored)}, the events there are", str(size))
+
+
+def _typed(row: WideRow, found: Findings) -> bool:
+    """Returns whether a row's cells have their columns' types, which SQLite leaves to whoever writes; names it else."""
+    if tuple(map(type, row)) == _TYPES:
+        return True
+    got = ", ".join(type(cell).__name__ for cell in row)
+    found.event(row[0], "undecodable-event", "a position, topic, state, stream and version", f"cells of {got}")
+    return False
 
 
 def _missing(expected: range, present: set[int], found: Findings) -> None:

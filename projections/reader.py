@@ -10,13 +10,16 @@ import msgspec
 
 from ledger.events import Event
 from ledger.mapper import decode_event
+from ledger.reconciling.reports import BreakTotals
 from projections import balances, claim_findings, line_index, proof, statement, trace
+from projections import breaks as break_rows
 from projections.as_of import position_at
+from projections.breaks import OPEN, BreakList
 from projections.catch_up import Progress, catch_up, ensure, rebuild
 from projections.clearing import lines
 from projections.pages import PAGE_EVENTS, read_page
 from projections.proof import Tree
-from projections.statement import Statement, statement_of
+from projections.statement import Statement, read_statement
 from projections.tables import Rows, apply
 from projections.trace_tree import Trace
 from projections.tracing import LISTED, Tracer
@@ -28,11 +31,16 @@ if TYPE_CHECKING:
     from projections.clearing.sheets import Issued
     from projections.evidence import Proof
     from projections.findings import Finding
+    from projections.funds.accounts import FundAccount
+    from projections.funds.views import AdvanceUse, InScope, Receivable
     from projections.signing import PublicKey, Signer
 
 SELECT_POSITION = "SELECT position FROM projection WHERE name = ?"
 
-MODELS = (balances.MODEL, proof.MODEL, statement.MODEL, trace.MODEL, line_index.MODEL, lines.MODEL)
+MODELS = (
+    *(balances.MODEL, proof.MODEL, statement.MODEL, trace.MODEL, line_index.MODEL),
+    *(lines.MODEL, break_rows.MODEL),
+)
 
 
 class Balances(msgspec.Struct, frozen=True):
@@ -107,8 +115,7 @@ class Projections:
         """Returns the clearing statement of a period (yyyymm; None: all), of one region's pairs where one is given."""
         catch_up(self._store, [statement.MODEL], page_events=self._page_events)
         with self._store.read() as reader:
-            rows = reader.query(statement.LINE.select())
-            return statement_of(rows, period, region, _position(reader, statement.MODEL.name))
+            return read_statement(reader, period, region, _position(reader, statement.MODEL.name))
 
     def issue(self, kind: str, period: int, region: int | None = None, *, position: int | None = None) -> "Issued":
         """Returns a clearing statement (清算表) of a kind: of a closed period as of where its clearing stands.
@@ -121,6 +128,40 @@ class Projections:
         with self._tree() as (tree, reader):
             return issue(reader, tree, kind, period, region, position)
 
+    def funds(self, begin: int, to: int, region: int | None = None) -> "list[FundAccount]":
+        """Returns what each fund had, took in, spent and has, from a month to a month (yyyymm)."""
+        from projections.funds.accounts import fund_accounts
+
+        with self._beside_claims() as reader:
+            return fund_accounts(reader, begin, to, region)
+
+    def in_scope(self, begin: int, to: int, region: int | None = None) -> "list[InScope]":
+        """Returns the share of in-scope cost the funds paid, by insurance type and kind of care."""
+        from projections.funds.views import in_scope
+
+        with self._beside_claims() as reader:
+            return in_scope(reader, begin, to, region)
+
+    def receivables(self, on: int, region: int | None = None) -> "list[Receivable]":
+        """Returns what regions are owed by counterparts for periods up to a month (yyyymm), by age."""
+        from projections.funds.views import receivables
+
+        with self._beside_claims() as reader:
+            return receivables(reader, on, region)
+
+    def advances(self, period: int) -> "list[AdvanceUse]":
+        """Returns every advance and its use, warned of by the terms of a period."""
+        from projections.funds.views import advances
+
+        with self._beside_claims() as reader:
+            return advances(reader, period)
+
+    @contextmanager
+    def _beside_claims(self) -> "Iterator[Reader]":
+        catch_up(self._store, [balances.MODEL, lines.MODEL], page_events=self._page_events)
+        with self._store.read() as reader:
+            yield reader
+
     def trace(self, key: str | int, listed: int = LISTED) -> Trace:
         """Returns everything a key leads to, at most ``listed`` claims a list; an int is a log position."""
         catch_up(self._store, [trace.MODEL, line_index.MODEL], page_events=self._page_events)
@@ -132,6 +173,27 @@ class Projections:
         catch_up(self._store, [trace.MODEL, line_index.MODEL], page_events=self._page_events)
         with self._store.read() as reader:
             return list(claim_findings.find(reader, period or 0))
+
+    def breaks(
+        self, period: int | None = None, counterpart: str = "", owner: str = "", status: str = OPEN
+    ) -> BreakList:
+        """Returns the breaks of reconciliation found or standing in a period, of a counterpart, an owner, in a state.
+
+        ``status`` is open, all, or one state by name. Raises ValueError for another one.
+        """
+        if status not in break_rows.STATUSES:
+            raise ValueError(f"expected a state of {', '.join(break_rows.STATUSES)}, got {status!r}")
+        catch_up(self._store, [break_rows.MODEL], page_events=self._page_events)
+        with self._store.read() as reader:
+            found = break_rows.listed(reader, period or 0, counterpart, owner, status)
+            return BreakList(_position(reader, break_rows.MODEL.name), BreakTotals.of(found), found)
+
+    def carried(self, period: int) -> BreakList:
+        """Returns the open breaks that a period's statement lists, those still open from earlier periods included."""
+        catch_up(self._store, [break_rows.MODEL], page_events=self._page_events)
+        with self._store.read() as reader:
+            found = break_rows.carried(reader, period)
+            return BreakList(_position(reader, break_rows.MODEL.name), BreakTotals.of(found), found)
 
     def events(self, after: int = 0) -> Iterator[PositionedEvent]:
         """Yields the events behind position ``after`` up to the present head, in log order, for a host's followers."""

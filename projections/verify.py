@@ -14,10 +14,12 @@ from ledger.refusals import StoreError
 from projections import proof, trace
 from projections.act_checks import Policies, check_acts
 from projections.catch_up import positions
+from projections.database_checks import check_database
 from projections.event_checks import EventChecks
 from projections.findings import Finding, Findings
 from projections.log_scan import SELECT_LAST, ReadPage, scan
 from projections.proof import SIZE, WIDTH
+from projections.register_checks import check_registers
 from projections.row_checks import RowChecks
 from projections.state_checks import check_state
 from projections.tables import ReadModel
@@ -43,6 +45,10 @@ def verify(store: "Store", models: Sequence[ReadModel], page_events: int) -> lis
     """Returns what is wrong with a store, one finding an event or row; an empty list where nothing is."""
     found = Findings()
     with store.read() as reader:
+        check_database(reader, store.dialect, models, found)
+        if any(finding.kind == "damaged-file" for finding in found.listed()):
+            # Nothing read from a damaged file can be relied on, not even that a number is one.
+            return found.listed()
         held = positions(reader, store.dialect)
         at = _positions(reader, {model.name: held[model.name][0] for model in models}, found)
         traced = at[trace.MODEL.name] > 0
@@ -63,6 +69,7 @@ def verify(store: "Store", models: Sequence[ReadModel], page_events: int) -> lis
         events.finish()
         if not found.listed():
             check_state(reader, found)
+            check_registers(reader, found)
     return found.listed()
 
 

@@ -77,10 +77,10 @@ def evolve(state: Clearing, position: int, event: Event) -> Clearing:
 
 
 def decide_draft(state: Clearing) -> Refusal:
-    """Returns why a clearing is not drawn up, or Refusal.NONE; one drawn up and not yet checked may be again."""
+    """Returns why a clearing is not drawn up, or Refusal.NONE; one drawn up is withdrawn before it is anew."""
     if state.state < State.CUT_OFF:
         return Refusal.PERIOD_NOT_CLOSED
-    if state.state > State.DRAFTED:
+    if state.state >= State.DRAFTED:
         return Refusal.CLEARING_STANDS
     return Refusal.NONE
 

@@ -29,3 +29,6 @@ class FundIncome(Event, frozen=True):
     period: int
     amount_fen: int
     document: str
+
+
+FUND_EVENTS: tuple[type[Event], ...] = (FundOpened, FundIncome)

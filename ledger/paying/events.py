@@ -227,3 +227,24 @@ class SurplusRetained(Event, frozen=True):
     year: int
     fund_pay_type: int
     amount_fen: int
+
+
+PAYING_EVENTS: tuple[type[Event], ...] = (
+    PaymentReceivedInPart,
+    PaymentFailed,
+    PaymentReturned,
+    PaymentResent,
+    ReceiptNoted,
+    ReceiptUsed,
+    ReceiptSuspended,
+    ReceiptMatched,
+    PayeeAccountSet,
+    BankBatchIssued,
+    AdvanceSet,
+    RetentionReleased,
+    ClawbackOffset,
+    GuaranteeSet,
+    SupplierPaid,
+    SupplierRecovered,
+    SurplusRetained,
+)

@@ -46,11 +46,14 @@ NEUTRAL = {
 }
 
 # A commit waits for the disk even where the database's default does not, and for replicas where it says so; a plan is
-# never worth compiling here; a writer waits a minute for its turn, not for ever.
+# never worth compiling here; a writer waits a minute for its turn, not for ever; the session of a machine that went
+# away without a word, which may hold the log's head, ends in a minute instead of two hours (over TCP).
 SETTINGS = """
 SELECT set_config('search_path', %s, false), set_config('jit', 'off', false), set_config('lock_timeout', '60s', false),
   set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'
-    ELSE current_setting('synchronous_commit') END, false)"""
+    ELSE current_setting('synchronous_commit') END, false),
+  set_config('tcp_keepalives_idle', '30', false), set_config('tcp_keepalives_interval', '10', false),
+  set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '60000', false)"""
 
 # The settings of libpq that no connection option overrides.
 HIDDEN = ("PGSERVICE", "PGDATESTYLE", "PGTZ", "PGGEQO")

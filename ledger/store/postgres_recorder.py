@@ -41,7 +41,9 @@ class PostgresRecorder(PostgresApplicationRecorder):
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int]:
         """Returns the positions of the events, all inserted or none; raises the library's IntegrityError.
 
-        It is never tried again by itself: after a connection lost in the commit only the log knows what happened.
+        It is never tried again by itself: after a connection lost in the commit only the log knows what happened,
+        and, since fewer than ``COPY_FROM`` events are one statement that commits itself, only once the server is done
+        with the lost session (``pg_stat_activity``).
         """
         n = len(stored_events)
         if not n:

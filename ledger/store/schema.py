@@ -240,6 +240,21 @@ FOR EACH STATEMENT EXECUTE FUNCTION log_head_refuse()"""
 SQLITE_HEAD_GUARD = (SQLITE_HEAD_BACK, SQLITE_HEAD_DELETE)
 POSTGRES_HEAD_GUARD = (POSTGRES_HEAD, POSTGRES_HEAD_BACK, POSTGRES_HEAD_DELETE)
 
+#: The triggers that keep the log append-only, by database and name.
+GUARDS = {
+    "sqlite": {
+        "stored_events_refuse_update": SQLITE_REFUSE_UPDATE,
+        "stored_events_refuse_delete": SQLITE_REFUSE_DELETE,
+        "log_head_refuse_back": SQLITE_HEAD_BACK,
+        "log_head_refuse_delete": SQLITE_HEAD_DELETE,
+    },
+    "postgres": {
+        "stored_events_refuse_change": POSTGRES_REFUSE_CHANGE,
+        "log_head_refuse_back": POSTGRES_HEAD_BACK,
+        "log_head_refuse_delete": POSTGRES_HEAD_DELETE,
+    },
+}
+
 #: What moves a store from each earlier version to the next one, by database. Steps are never changed once released.
 STEPS: dict[int, dict[str, tuple[str, ...]]] = {
     # 1 had no guard on the head: an operator's mistake could give a position or a token a second time.

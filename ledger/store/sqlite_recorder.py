@@ -101,7 +101,8 @@ class LedgerPool(SQLiteConnectionPool):
             )
             for pragma in PRAGMAS:
                 raw.execute(pragma)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            # Of a damaged schema the very message may be no text.
             raise InterfaceError(error) from error
         raw.row_factory = sqlite3.Row
         return LedgerConnection(raw, self.max_age)

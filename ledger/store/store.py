@@ -152,6 +152,6 @@ def _check_version(backend: Backend, link: Link) -> None:
         raise StoreError(f"expected a ledger at {backend.place}, got none: create it with `settlement init`")
     versions = [version for (version,) in link.query(VERSION)]
     if versions != [SCHEMA_VERSION]:
-        newer = max(versions, default=0) > SCHEMA_VERSION
+        newer = any(isinstance(version, int) and version > SCHEMA_VERSION for version in versions)
         advice = "open it with a later version of this package" if newer else "move it up with `settlement upgrade`"
         raise StoreError(f"expected schema version {SCHEMA_VERSION} at {backend.place}, got {versions}: {advice}")

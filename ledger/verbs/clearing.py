@@ -23,7 +23,7 @@ class Clearings(Base):
     """Draws up, checks, signs and withdraws clearings."""
 
     def draft(self, period: int, *, reason: str = "") -> ClearingReport:
-        """Draws up the clearing tables of a closed period under the terms in force; refused once they are checked.
+        """Draws up the clearing tables of a closed period under the terms in force; refused where they stand.
 
         The acts are summed outside the log's lock: behind the cut-off they do not change.
         """

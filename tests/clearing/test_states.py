@@ -43,7 +43,6 @@ def test_every_step_needs_the_one_before(store_url: str, tmp_path: Path) -> None
                 refused_step()
             assert refused.value.refusal is refusal
         assert book.draft(202401).state == "drafted"
-        assert book.draft(202401).state == "drafted"
         assert book.check(202401).checked_by == "tester"
         with pytest.raises(Refused, match="already"):
             book.draft(202401)

@@ -30,6 +30,7 @@ from ledger.events import (
     SettlementDiffers,
 )
 from ledger.paying.events import BankBatchIssued
+from ledger.reconciling.events import BreakFound, ReconciliationRun
 from ledger.register_events import EnrolmentRuleSet, FilingEnded, InstitutionChanged, InstitutionRegistered
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "events.json"
@@ -99,12 +100,14 @@ def is_columnar(event: EventClass) -> bool:
 
 def test_all_events_of_volume_are_columnar() -> None:
     """Only events that come one at a time may hold what has no column form."""
-    registers = {BankBatchIssued, ClearingDrafted, EnrolmentRuleSet, InstitutionRegistered, InstitutionChanged, FilingEnded}
+    paying = {BankBatchIssued}
+    reconciling = {ReconciliationRun, BreakFound}
+    registers = {ClearingDrafted, EnrolmentRuleSet, InstitutionRegistered, InstitutionChanged, FilingEnded}
     assert {event for event in EVENTS if not is_columnar(event)} == {
         JobBatch,
         PolicyEnacted,
         OpeningBalance,
-    } | registers
+    } | registers | reconciling | paying
     with pytest.raises(
         TypeError, match=r"OpeningBalance\.postings: expected int, str, bytes or an array of known width"
     ):

@@ -263,6 +263,7 @@ MISTAKES = {
     "an unknown payment": (["pay", "confirm", "payment-x", "--receipt", "R"], "not_instructed"),
     "an unknown claim": (["reverse", "441800/NONE", "--reason", "x"], "unknown_key"),
     "an unknown key": (["trace", "nothing-has-this"], "unknown_key"),
+    "bytes that are no text": (["trace", "x\udcff"], "usage"),
     "an unknown case": (["clawback", "collect", "NONE", "--amount", "1", "--receipt", "R"], "unknown_key"),
     "too much to claw back": (
         ["clawback", "raise", "C", "--claim", "441800/S0002", "--amount", "5000.01", "--reason", "x"],

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 import projections
-from ledger import store
 from projections.checkpoint import UNSIGNED, Checkpoint, check_signatures, parse, read_checkpoint, state
 from projections.findings import Finding
 from projections.signing import (
@@ -18,7 +17,7 @@ from projections.signing import (
     read_signer,
 )
 from tests.projections.books import full_book
-from tests.projections.test_verify import DROP_TRIGGERS, one_fen, only
+from tests.projections.test_verify import one_fen, only, unguarded
 
 #: RFC 8032 section 7.1, test 1, as a key of C2SP's note format.
 RFC_SEED = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
@@ -154,9 +153,7 @@ def test_a_log_rewritten_and_signed_anew_is_found_by_an_old_checkpoint(store_url
     mine = signer(tmp_path)
     kept = checkpointed(store_url, mine)
     assert verified(store_url, kept) == []
-    with store.connect(store_url) as opened, opened.write() as writer:
-        for statement in DROP_TRIGGERS[opened.dialect]:
-            writer.execute(statement)
+    with unguarded(store_url) as writer:
         payment = len(book.log)
         writer.execute(
             "UPDATE stored_events SET originator_id = originator_id || ? WHERE notification_id = ?", ("x", payment)
@@ -177,10 +174,7 @@ def test_a_log_cut_behind_a_checkpoint_is_found(store_url: str, tmp_path: Path) 
     book.save(store_url)
     mine = signer(tmp_path)
     kept = checkpointed(store_url, mine)
-    with store.connect(store_url) as opened, opened.write() as writer:
-        for statement in DROP_TRIGGERS[opened.dialect]:
-            writer.execute(statement)
-        writer.execute(f"DROP TRIGGER log_head_refuse_back{' ON log_head' * (opened.dialect == 'postgres')}")
+    with unguarded(store_url) as writer:
         writer.execute("DELETE FROM stored_events WHERE notification_id = ?", (kept.size,))
         writer.execute("UPDATE log_head SET size = size - 1")
     with projections.open(store_url) as read:
@@ -194,8 +188,6 @@ def test_an_edited_event_is_found_with_and_without_a_checkpoint(store_url: str, 
     book.save(store_url)
     kept = checkpointed(store_url, signer(tmp_path))
     verified(store_url)
-    with store.connect(store_url) as opened, opened.write() as writer:
-        for statement in DROP_TRIGGERS[opened.dialect]:
-            writer.execute(statement)
+    with unguarded(store_url) as writer:
         one_fen(book, book.acts[0][0])(writer)
     assert only(verified(store_url, kept)).kind == "altered-event"

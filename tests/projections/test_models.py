@@ -274,7 +274,7 @@ def test_events_can_be_followed_from_a_position(store_url: str) -> None:
 
 
 def test_small_tables_name_their_modes() -> None:
-    """Sums add up, tiles are replaced, index rows are appended."""
+    """Sums add up, tiles and breaks are replaced, index rows are appended."""
     modes = {table.name: table.mode for model in MODELS for table in model.tables}
     assert modes == {
         "balance": Mode.ADD,
@@ -286,5 +286,6 @@ def test_small_tables_name_their_modes() -> None:
         "filed_lines": Mode.APPEND,
         "settled_code": Mode.APPEND,
         "finding": Mode.APPEND,
+        "reconciliation_break": Mode.REPLACE,
     }
     assert isinstance(Projections, type)

@@ -1,7 +1,8 @@
 """Whoever edits the store behind the ledger's back is found: k edits give exactly k findings, each by its name."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +25,27 @@ from ledger.events import (
 )
 from ledger.mapper import decode_event, encode_event
 from ledger.store import Writer
+from ledger.store.schema import GUARDS
 from projections.findings import Finding
 from projections.reader import MODELS
+from tests.faults.whole import whole_ledger
 from tests.ledger.worlds import claim, opened, refund, write
 from tests.projections.books import Book, full_book
 
-DROP_TRIGGERS = {
-    "sqlite": ("DROP TRIGGER stored_events_refuse_update", "DROP TRIGGER stored_events_refuse_delete"),
-    "postgres": ("DROP TRIGGER stored_events_refuse_change ON stored_events",),
-}
-
 Edit = Callable[[Writer], None]
+
+
+@contextmanager
+def unguarded(url: str) -> Iterator[Writer]:
+    """Gives a writer past the triggers that keep the log append-only; they are back when it is done."""
+    with store.connect(url) as opened, opened.write() as writer:
+        guards = GUARDS[opened.dialect]
+        for name in guards:
+            table = name[: name.index("_refuse")]
+            writer.execute(f"DROP TRIGGER {name}{f' ON {table}' if opened.dialect == 'postgres' else ''}")
+        yield writer
+        for sql in guards.values():
+            writer.execute(sql)
 
 
 def run(sql: str, *params: object) -> Edit:
@@ -75,9 +86,7 @@ def found_after(book: Book, url: str, *edits: Edit) -> list[Finding]:
     with projections.open(url) as read:
         read.catch_up()
         assert read.verify() == []
-    with store.connect(url) as opened, opened.write() as writer:
-        for statement in DROP_TRIGGERS[opened.dialect]:
-            writer.execute(statement)
+    with unguarded(url) as writer:
         for edit in edits:
             edit(writer)
     with projections.open(url) as read:
@@ -249,9 +258,7 @@ def test_a_log_that_was_never_folded_is_still_checked(store_url: str) -> None:
     """Without a tree nothing is anchored, yet broken identities, unknown policies and holes are found."""
     book = full_book()
     book.save(store_url)
-    with store.connect(store_url) as opened, opened.write() as writer:
-        for statement in DROP_TRIGGERS[opened.dialect]:
-            writer.execute(statement)
+    with unguarded(store_url) as writer:
         one_fen(book, book.acts[5][0])(writer)
         alter(book.acts[7][0] + 1, policy=b"x" * 16)(writer)
         delete(book.acts[9][0])(writer)
@@ -306,3 +313,44 @@ def members(folder: Path) -> Path:
     header = "psn_no,psn_name,insu_admdvs,insutype,psn_type,assist_class,account_balance"
     path.write_text(f"{header}\nP9,某,260101,310,11,,500.00\n", encoding="utf-8")
     return path
+
+
+@pytest.mark.parametrize(
+    ("statement", "where"),
+    [
+        ("UPDATE member SET psn_type = psn_type + 1 WHERE begin = 0", "member token="),
+        ("DELETE FROM filing", "filing token="),
+        ("UPDATE entitlement SET to_ = 20991231", "entitlement token="),
+        ("UPDATE visit SET begin = begin - 1", "visit token="),
+        ("UPDATE institution SET status = 1 WHERE status <> 1", "institution code="),
+        ("UPDATE enrolment_rule SET newborn_days = 900", "enrolment_rule region="),
+        ("UPDATE price_cap SET cap = cap + 1", "price_cap position="),
+        ("UPDATE drug_cap SET maximum_fen = maximum_fen + 1", "drug_cap position="),
+        ("UPDATE drug_use SET used_fen = used_fen - 1", "drug_use token="),
+        ("UPDATE trace_code SET claim = claim + 1", "trace_code code="),
+    ],
+)
+def test_an_edited_row_of_a_register_is_named(store_url: str, tmp_path: Path, statement: str, where: str) -> None:
+    """What a settlement looks up by its day, trace codes and uses of drugs follow from the log; an edit is named."""
+    with whole_ledger(store_url, tmp_path / "files") as book, projections.open(store_url) as read:
+        assert read.verify() == []
+        with book.store.write() as writer:
+            assert writer.execute(statement) > 0
+        found = read.verify()
+        assert found and all(finding.kind == "edited-row" and finding.where.startswith(where) for finding in found)
+
+
+@pytest.mark.parametrize("name", ["stored_events_refuse", "log_head_refuse_back", "log_head_refuse_delete"])
+def test_a_guard_taken_away_is_named(store_url: str, name: str) -> None:
+    """A log whose triggers no longer refuse changes may have been changed: each that is gone is a finding."""
+    full_book().save(store_url)
+    with store.connect(store_url) as opened, opened.write() as writer:
+        gone = [guard for guard in GUARDS[opened.dialect] if guard.startswith(name)]
+        for guard in gone:
+            table = guard[: guard.index("_refuse")]
+            writer.execute(f"DROP TRIGGER {guard}{f' ON {table}' if opened.dialect == 'postgres' else ''}")
+    with projections.open(store_url) as read:
+        found = read.verify()
+    assert sorted((finding.kind, finding.where) for finding in found) == [
+        ("missing-guard", f"trigger {guard}") for guard in sorted(gone)
+    ]

@@ -59,6 +59,44 @@ def test_funds_that_pay_everything_leave_nothing_below_zero(settle: Settle) -> N
 
 
 @TWIN
+def test_a_year_in_which_the_sum_leaves_the_range_stays_as_it_was(settle: Settle) -> None:
+    """A refused claim leaves the year and the account untouched: the smaller one behind it books on what was there."""
+    largest = yuan(10**15 - 1)
+    claims = [*[Claim(largest)] * (RANGE // (10**15 - 1)), Claim(largest), Claim("1.00"), Claim(largest)]
+    out = settle_claims(settle, book_of((NO_DEDUCTIBLE, 441800)), claims, balance="5.00")
+    assert out.code[-3:].tolist() == [int(Refusal.ARITHMETIC_OVERFLOW), 0, int(Refusal.ARITHMETIC_OVERFLOW)]
+    assert (out.state[0] == out.delta.sum(axis=0)).all()
+    assert not out.booked[-3].any()
+    assert not out.before[-1].any()
+    assert (out.before[-2] == out.before[-4] + out.delta[-4]).all()
+
+
+@TWIN
+def test_the_turn_of_the_year_begins_anew(settle: Settle) -> None:
+    """On 1 January a stay is the first again, under a whole ceiling; December's refund moves December's year."""
+    text = TWO_STAYS.replace('ceiling_yearly_payment]\n2024-01-01 = "none"',
+                             'ceiling_yearly_payment]\n2024-01-01 = "8000.00"')  # fmt: skip
+    december, january = 20241231_235959, 20250101_000000
+    out = settle_claims(
+        settle,
+        book_of((text, 441800)),
+        [
+            Claim("8700.00", setl_time=december),
+            Claim("8700.00", setl_time=december),
+            Claim("8700.00", setl_time=january),
+            Claim("-8700.00", setl_time=january, refunds=0),
+            Claim("8700.00", setl_time=december),
+        ],
+    )
+    assert [out.amount(row, "act_pay_dedc") for row in range(5)] == ["600.00", "500.00", "600.00", "-600.00", "500.00"]
+    assert [out.amount(row, "hifp_pay") for row in range(5)] == [
+        "6804.00", "1196.00", "6804.00", "-6804.00", "6804.00",
+    ]  # fmt: skip
+    assert [out.year(year, "stays") for year in (0, 1)] == [2, 1]
+    assert [out.year(year, "hifp_pay") for year in (0, 1)] == [8000_00, 6804_00]
+
+
+@TWIN
 def test_ten_thousand_claims_of_one_person(settle: Settle) -> None:
     """One person's 10,000 stays, every tenth refunded, end in the sum of what stands."""
     claims = [

@@ -98,6 +98,21 @@ def test_batches_of_two_are_one_batch(seed: int) -> None:
     assert (accounts == whole.accounts).all()
 
 
+def test_a_batch_too_long_for_the_caches_is_one_batch() -> None:
+    """Seventy thousand rows, which leave past the caches, come out as the forty they repeat, refunds among them."""
+    drawn, times = batch(11), 1_750
+    n, turn = len(drawn.plan), np.repeat(np.arange(times), len(drawn.plan))
+    once = settled(TWINS["reference"], drawn)
+    many = {name: np.concatenate([table] * times) for name, table in drawn._asdict().items() if name != "plans"}
+    many["slot"] += turn * len(drawn.state)
+    many["account"] += turn * len(drawn.accounts)
+    many["ref"] = np.where(many["ref"] >= 0, many["ref"] + turn * n, -1)
+    got = settled(TWINS["compiled"], drawn._replace(**many))
+    assert (once.code[drawn.kind == REFUND] == 0).any()
+    for name, expected, found in zip(Outcome._fields, once, got, strict=True):
+        assert (found == np.concatenate([expected] * times)).all(), name
+
+
 @settings(max_examples=60, deadline=None)
 @given(SEEDS)
 def test_identities_hold_on_every_booked_row(seed: int) -> None:

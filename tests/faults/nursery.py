@@ -1,0 +1,115 @@
+"""Is the process that the kill tests raise their writers in: it has imported everything, and forks one a line.
+
+A writer takes files in and says so on standard output once a transaction is committed; whoever reads may kill it at
+any moment. It is a process of its own so that no thread of the test run is forked.
+"""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import psycopg  # noqa: F401 - a child should not have to import it
+import pyarrow  # noqa: F401 - nor this
+
+import ledger
+import ledger.replay
+import ledger.store.postgres
+import ledger.store.sqlite
+from ledger import writing
+from ledger.block import EventBlock
+from ledger.intake import ClaimJob, run_job
+from ledger.profile import load_profile
+from ledger.source import open_source
+from projections.reader import Projections
+
+BATCH_ROWS = 3
+
+
+def say(text: str) -> None:
+    """Writes a line at once and whole."""
+    os.write(1, (text + "\n").encode())
+
+
+def take_in(url: str, files: list[str], fault: str) -> None:
+    """Takes files in, batch by batch, and brings the read side up after each; says what is committed.
+
+    ``fault`` plants what the harness must find: ``early`` says so before the commit and dies in it, ``half`` commits
+    a batch without its last event.
+    """
+    with ledger.open(url, actor="writer") as book:
+        if fault == "half":
+            _halve()
+        read = Projections(book.store, page_events=16)
+        for path in files:
+            profile = load_profile()
+            job = ClaimJob(book, open_source(Path(path), profile), profile, "")
+            if fault == "early":
+                _speak_early(job, path)
+
+            def told(row: int, path: str = path) -> None:
+                say(f"kept {row} {path}")
+                read.catch_up()
+
+            run_job(job, retry=False, dry_run=False, progress=told, quarantine=None, batch_rows=BATCH_ROWS)
+            say(f"done 0 {path}")
+
+
+def _speak_early(job: ClaimJob, path: str) -> None:
+    book = job.book
+
+    def early(tx: Any, columns: Any) -> None:
+        book(tx, columns)
+        say(f"kept {job.next_row - 1} {path}")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    job.book = early  # type: ignore[method-assign]
+
+
+def _halve() -> None:
+    whole = writing._block
+
+    def half(*arguments: Any) -> EventBlock:
+        block = whole(*arguments)
+        n = len(block) - 1
+        return EventBlock(
+            block.streams._replace(offsets=block.streams.offsets[: n + 1]),
+            block.versions[:n],
+            block.topics[:n],
+            block.topic_names,
+            block.states._replace(offsets=block.states.offsets[: n + 1]),
+        )
+
+    writing._block = half
+
+
+def main() -> None:
+    """Forks a writer for every line {url, files, fault} on standard input; an empty line ends it."""
+    say("ready")
+    for line in sys.stdin:
+        if not line.strip():
+            return
+        order = json.loads(line)
+        named, naming = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                # Whoever reads hears the writer's process id before anything it says.
+                os.read(named, 1)
+                take_in(order["url"], order["files"], order["fault"])
+            except Exception as error:
+                say(f"error 0 {type(error).__name__}: {' '.join(str(error).split())}")
+            finally:
+                os._exit(0)
+        say(f"pid {child} -")
+        os.write(naming, b"!")
+        os.waitpid(child, 0)
+        os.close(named)
+        os.close(naming)
+        say("end 0 -")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""Writers are killed and servers stopped at any moment: what they had acknowledged is in the log, whole, and once."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import ledger
+from projections.reader import Projections
+from tests.faults.kills import Nursery, afterwards, broken, file_of, kill_often, nursery
+from tests.faults.plan import drawn, report, times
+from tests.faults.servers import server
+from tests.ledger.worlds import opened
+
+
+@pytest.fixture(scope="module")
+def mother() -> Iterator[Nursery]:
+    with nursery() as made:
+        yield made
+
+
+@pytest.mark.parametrize(("database", "few", "many"), [("sqlite", 12, 500), ("postgres", 6, 120)])
+def test_no_kill_loses_what_was_acknowledged(
+    database: str, few: int, many: int, mother: Nursery, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Writers killed with SIGKILL at any moment: every acknowledged row is there, no batch is half there, the next
+    writer goes on where the last one stopped, and at the end the read models are those of a replay."""
+    with opened(request.getfixturevalue(f"{database}_url")) as book:
+        rng = drawn(f"kills {database}")
+        toll = kill_often(mother, book, tmp_path, times(few, many), rng)
+        assert toll.wrong == []
+        assert afterwards(book) == []
+    counts = {"writers": toll.rounds, "killed_in_the_middle": toll.killed, "rows_acknowledged": toll.acknowledged}
+    report(f"kill -9, {database}", **counts, lost=0)
+    assert toll.killed > times(few, many) // 4
+
+
+def test_no_immediate_stop_of_the_server_loses_what_was_acknowledged(mother: Nursery, tmp_path: Path) -> None:
+    """A PostgreSQL server stopped at once, as by ``pg_ctl stop -m immediate``, recovers every acknowledged row, also
+    where the database's default is not to wait for the disk."""
+    with server() as running:
+        running.start()
+        url = running.url
+        with opened(url) as book, book.store.write() as writer:
+            writer.execute("ALTER ROLE postgres SET synchronous_commit = off")
+
+        def stop(_: int) -> None:
+            running.stop(signal.SIGQUIT)
+            running.start()
+
+        with ledger.open(url, actor="auditor") as book:
+            toll = kill_often(mother, book, tmp_path, times(1, 25), drawn("stops"), stop)
+            assert toll.wrong == []
+            assert afterwards(book) == []
+    counts = {"stops": toll.rounds, "writers_cut_off": toll.cut_off, "rows_acknowledged": toll.acknowledged}
+    report("immediate server stops", **counts, lost=0)
+
+
+def test_an_acknowledgement_before_the_commit_is_noticed(store_url: str, mother: Nursery, tmp_path: Path) -> None:
+    """The canary: a writer that speaks before its commit and dies in it has acknowledged rows that are not there."""
+    with opened(store_url) as book:
+        files = [file_of(tmp_path, 1)]
+        mother.raised(store_url, files, "early")
+        said = mother.heard()
+        assert said.rows == {files[0]: 3}
+        assert broken(book, said, files) == ["file-1.csv: rows to 3 were acknowledged, 0 are there"]
+
+
+def test_half_a_batch_is_noticed(sqlite_url: str, mother: Nursery, tmp_path: Path) -> None:
+    """The canary: a batch committed without its last event is not whole, and neither is the store."""
+    with opened(sqlite_url) as book:
+        files = [file_of(tmp_path, 1)]
+        mother.raised(sqlite_url, files, "half")
+        said = mother.heard()
+        assert broken(book, said, files) != []
+        assert Projections(book.store).verify() != []

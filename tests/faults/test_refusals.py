@@ -1,0 +1,175 @@
+"""A command that is refused leaves the store as it was, to the byte: every refusal a command can meet is met."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import ledger
+import ledger.store
+from ledger.intake import run_intake
+from ledger.profile import load_profile
+from ledger.records import SourceError
+from ledger.refusals import LedgerError, Refusal, Refused
+from ledger.register_file import RegisterError
+from ledger.service import Ledger
+from ledger.store import Store
+from projections.reader import Projections
+from tests.faults.plan import report
+from tests.faults.whole import INSTITUTIONS, whole_ledger
+from tests.ledger.registry import filed, registered
+from tests.ledger.worlds import claim, clock, write
+
+#: Refusals of commands that only a bug can meet: every event is checked to balance before it is written.
+ONLY_A_BUG = {Refusal.POSTINGS_UNBALANCED, Refusal.POSTINGS_EMPTY}
+#: From this number on a refusal is a command's; the smaller ones are a row's, which a job quarantines.
+FIRST_OF_COMMANDS = Refusal.STREAM_EXISTS
+
+TABLES = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table'",
+    "postgres": "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()",
+}
+
+
+def content(store: Store) -> dict[str, list[tuple[object, ...]]]:
+    """Returns every row of every table."""
+    with store.read() as reader:
+        names = sorted(str(name) for (name,) in reader.query(TABLES[store.dialect]))
+        return {name: sorted(reader.query(f"SELECT * FROM {name}"), key=repr) for name in names}
+
+
+class _CutOff(Exception):
+    """Is what stops an intake in its middle."""
+
+
+def cut_off(book: Ledger, path: Path) -> None:
+    """Begins an intake that does not end."""
+
+    def stop(row: int) -> None:
+        raise _CutOff
+
+    with pytest.raises(_CutOff):
+        run_intake(
+            book, path, load_profile(), reason="", retry=False, dry_run=False, progress=stop, quarantine=None,
+            batch_rows=1,
+        )  # fmt: skip
+
+
+def prepared(book: Ledger, folder: Path) -> None:
+    """Adds to the whole world what some refusals need: a later month, a policy of its own, a job that is not over."""
+    month = [claim(i, psn_no="P1", insutype="310", psn_type="12", setl_time=f"2024-0{i % 10}-07 08:00:00")
+             for i in (203, 204)]  # fmt: skip
+    book.intake(write(folder / "months.csv", month))
+    book.enact("qingyuan", [441800])
+
+
+def refused_commands(book: Ledger, folder: Path) -> dict[str, tuple[Refusal, Callable[[], object]]]:
+    """Returns commands by name with what each is refused for."""
+    lists = write(folder / "more.csv", [claim(301, psn_no="P2")])
+    policy = folder / "policy.toml"
+    policy.write_text("name = 3\n", encoding="utf-8")
+    with book.store.read() as reader:
+        streams = reader.query("SELECT originator_id FROM stored_events WHERE topic LIKE 'payment-instructed%'")
+        paid = reader.query("SELECT originator_id FROM stored_events WHERE topic LIKE 'payment-confirmed%'")
+    unpaid = next(str(stream) for (stream,) in streams if (stream,) not in paid)
+    return {
+        "a case twice": (Refusal.STREAM_EXISTS, lambda: book.clawback_raise("case-1", "S000002", 10, "again")),
+        "no such claim": (Refusal.UNKNOWN_KEY, lambda: book.reverse("S999999", "none")),
+        "no such job": (Refusal.UNKNOWN_KEY, lambda: book.abandon(1, "none")),
+        "pay nobody": (Refusal.UNKNOWN_KEY, lambda: book.pay(202401, "nobody")),
+        "close twice": (Refusal.PERIOD_CLOSED, lambda: book.close(202401)),
+        "pay an open month": (Refusal.PERIOD_NOT_CLOSED, lambda: book.pay(202402)),
+        "close out of order": (Refusal.PERIOD_OUT_OF_ORDER, lambda: book.close(202404)),
+        "close nothing": (Refusal.PERIOD_EMPTY, lambda: book.close(203001)),
+        "draft twice": (Refusal.CLEARING_STANDS, lambda: book.draft(202401)),
+        "withdraw what is paid": (Refusal.CLEARING_PAID, lambda: book.withdraw(202401)),
+        "check an open month": (Refusal.CLEARING_NOT_DRAFTED, lambda: book.check(202402)),
+        "sign an open month": (Refusal.CLEARING_NOT_CHECKED, lambda: book.sign(202402)),
+        "terms that are none": (Refusal.TERMS_INVALID, lambda: book.set_terms(policy, begin_period=202401)),
+        "pay twice": (Refusal.ALREADY_PAID, lambda: book.pay(202401)),
+        "confirm nothing": (Refusal.NOT_INSTRUCTED, lambda: book.confirm("payment-none", "R7")),
+        "confirm another amount": (Refusal.WRONG_AMOUNT, lambda: book.confirm(unpaid, "R8", amount_fen=1)),
+        "claw back too much": (
+            Refusal.CLAWBACK_TOO_LARGE, lambda: book.clawback_raise("case-2", "S000002", 10**12, "much")
+        ),
+        "collect too much": (Refusal.OVER_COLLECTED, lambda: book.clawback_collect("case-1", 601, "R9")),
+        "reverse twice": (Refusal.ALREADY_REVERSED, lambda: book.reverse("S000005", "again")),
+        "reverse what is clawed back": (Refusal.REFUND_CLAWED_BACK, lambda: book.reverse("S000001", "too late")),
+        "assumed over real": (
+            Refusal.POLICY_ASSUMED_OVER_REAL, lambda: book.enact("national-default", [441800], assumed=True)
+        ),
+        "no policy": (Refusal.POLICY_INVALID, lambda: book.enact(policy, [260100])),
+        "copy onto a store": (Refusal.STORE_NOT_EMPTY, lambda: ledger.store.copy(book.store, book.store.url)),
+        "retry what is no quarantine": (Refusal.NOT_ALLOWED, lambda: book.intake(lists, retry=True)),
+        "nobody acts": (Refusal.BAD_VALUE, lambda: Ledger(book.store, " ", clock())),
+        "erase too early": (Refusal.RETENTION, lambda: book.erase("P0", reason="wish")),
+    }  # fmt: skip
+
+
+def met(command: Callable[[], object]) -> Refusal | None:
+    """Returns what a command is refused for; None where it is not."""
+    try:
+        command()
+    except Refused as refused:
+        return refused.refusal
+    return None
+
+
+def test_every_refused_command_leaves_the_store_as_it_was(store_url: str, tmp_path: Path) -> None:
+    """Every reason for which a command can be refused is met once, and no table has changed by a byte."""
+    with whole_ledger(store_url, tmp_path / "files") as book:
+        prepared(book, tmp_path)
+        Projections(book.store).catch_up()
+        before, seen = content(book.store), set()
+        for name, (refusal, command) in refused_commands(book, tmp_path).items():
+            assert met(command) == refusal, name
+            assert content(book.store) == before, name
+            seen.add(refusal)
+        # A filing is refused row by row; where it was the only one, nothing is written either.
+        for refusal, lines in {
+            Refusal.FILING_UNSETTLED: ("P1,referral,470101,2024-03-01,",),
+            Refusal.FILING_SUSPENDED: ("P9,referral,470101,2024-03-01,",),
+        }.items():
+            if refusal is Refusal.FILING_SUSPENDED:
+                header = "psn_no,psn_name,insu_admdvs,insutype,psn_type,assist_class,status"
+                registered(book, tmp_path, header, "P9,丁,260101,310,11,,suspended")
+                before = content(book.store)
+            assert [row.reason for row in filed(book, tmp_path, *lines).refused] == [refusal.code]
+            assert content(book.store) == before, refusal
+            seen.add(refusal)
+        cut_off(book, write(tmp_path / "cut.csv", [claim(i, psn_no="P2") for i in (401, 402)]))
+        before = content(book.store)
+        assert met(lambda: book.close(202402)) == Refusal.JOB_UNFINISHED
+        assert content(book.store) == before
+        seen.add(Refusal.JOB_UNFINISHED)
+        # The canary: a command that is not refused does change the store.
+        assert met(lambda: book.clawback_collect("case-1", 1, "R10")) is None
+        assert content(book.store) != before
+    missed = {refusal for refusal in Refusal if refusal >= FIRST_OF_COMMANDS} - ONLY_A_BUG - seen
+    assert missed == set()
+    report("refused commands", refusals=len(seen), stores_changed=0)
+
+
+@pytest.mark.parametrize("name", ["register", "members", "source", "profile", "dry run"])
+def test_a_file_that_is_refused_leaves_the_store_as_it_was(name: str, store_url: str, tmp_path: Path) -> None:
+    """A file refused in its last row, one that is not there, a profile that cannot be read, and a dry run: nothing is
+    written, not even the persons that the rows before it name."""
+    profile = tmp_path / "bad.toml"
+    profile.write_text("no = such", encoding="utf-8")
+    with whole_ledger(store_url, tmp_path / "files") as book:
+        before = content(book.store)
+        header = "psn_no,psn_name,insu_admdvs,insutype,psn_type,assist_class"
+        commands: dict[str, Callable[[], object]] = {
+            "register": lambda: registered(book, tmp_path, *INSTITUTIONS[:1], "H1,260101,2,,,", "H2,26,2,,,"),
+            "members": lambda: registered(book, tmp_path, header, "N1,新,260101,310,11,", "N2,新,260101,310,11,9"),
+            "source": lambda: book.intake(tmp_path / "none.csv"),
+            "profile": lambda: book.intake(write(tmp_path / "new.csv", [claim(500)]), profile),
+            "dry run": lambda: book.intake(write(tmp_path / "new.csv", [claim(500, psn_no="N3")]), dry_run=True),
+        }
+        if name == "dry run":
+            commands[name]()
+        else:
+            with pytest.raises(LedgerError) as caught:
+                commands[name]()
+            assert isinstance(caught.value, RegisterError | SourceError | LedgerError)
+        assert content(book.store) == before
