@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 MADE := $(VENV)/.made
 CLAIMS ?= 100000
 EXAMPLES ?= 100000
+MILLIONS ?= 24
 SEED ?= $(shell date +%s)
 EVENTS ?= 10000000
 
 SOURCES := $(wildcard core_ext/_*.pyx core_ext/*.pxd core_ext/*.h)
 PACKAGES := core_ext ledger projections console
 
-.PHONY: help demo build test faults check bench bench-large docs clean
+.PHONY: help demo build test faults check bench bench-large bench-national docs clean
 
 help:
 	@echo 'make demo    build, then run a generated month from file to replay (CLAIMS=$(CLAIMS))'
@@ -22,6 +23,7 @@ help:
 	@echo 'make build   compile the kernels and install the packages into $(VENV)'
 	@echo 'make bench   measure, and write bench/report.json'
 	@echo 'make bench-large  take EVENTS=$(EVENTS) in, seal and project them: do speed and memory stay what they were?'
+	@echo 'make bench-national  replay a nationwide month (MILLIONS=$(MILLIONS) million claims, segments made directly)'
 	@echo 'make docs    write docs/cli.md from the commands, docs/events.md from the events'
 	@echo 'make clean   remove $(VENV) and everything built'
 
@@ -32,7 +34,7 @@ build: $(MADE)/build
 
 # A test runs the bench at its smoke size.
 test: $(MADE)/build $(MADE)/test $(MADE)/bench
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=auto $(ARGS)
 
 faults: $(MADE)/build $(MADE)/test
 	@echo 'EXAMPLES=$(EXAMPLES) SEED=$(SEED)'
@@ -50,6 +52,9 @@ bench: $(MADE)/build $(MADE)/test $(MADE)/bench
 
 bench-large: $(MADE)/build $(MADE)/test
 	$(BIN)/python -m bench.large --events $(EVENTS) $(ARGS)
+
+bench-national: $(MADE)/build $(MADE)/test
+	$(BIN)/python -m bench.national $(MILLIONS)
 
 docs: $(MADE)/build
 	$(BIN)/python -m console.reference docs/cli.md

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -62,8 +63,25 @@ def _enacted(name: str, document: str, areas: list[int]) -> PolicyEnacted:
     return PolicyEnacted(1, 0, digest_of(document), name, document, tuple(areas), False)
 
 
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """Is a month's claims as the tables of one call of the kernel, and what chose their plans: by row, by claim."""
+
+    batch: Batch
+    book: PolicyBook
+    enactment: Table
+    filed: Table
+    assist: Table
+
+
 def settle_claims(folder: Path, claims: int) -> tuple[Batch, int]:
-    """Returns the tables of ``claims`` claims and refunds, sorted by person, and the number of policies behind them.
+    """Returns the tables of ``claims`` claims and refunds, sorted by person, and the number of policies behind them."""
+    made = workload(folder, claims)
+    return made.batch, len(made.book.digests)
+
+
+def workload(folder: Path, claims: int) -> Workload:
+    """Returns ``claims`` claims and refunds, sorted by person.
 
     The tables the kernel fills hold what no settlement gives, so that a row it leaves out shows.
     """
@@ -82,14 +100,14 @@ def settle_claims(folder: Path, claims: int) -> tuple[Batch, int]:
     row_of = {setl_id: row for row, setl_id in enumerate(setl_ids)}
     original = np.array([row_of[init] if init else -1 for init in inits], np.int64)
 
-    book, policies = policy_book()
+    book, _ = policy_book()
     facts[:, FACT["token"]] = person + 1
     facts[:, FACT["insured_region"]] = book.region_of(facts[:, FACT["insu_admdvs"]])
     facts[:, FACT["treatment_region"]] = book.region_of(facts[:, FACT["mdtrtarea_admvs"]])
     # A refund is not priced, so its filing is of no account.
     drawn = np.random.Generator(np.random.PCG64(SEED)).choice(FILINGS, len(facts), p=FILED_PERCENT / 100)
     assist = np.array([assist for _, assist, _ in persons], np.int64)[person]
-    plan, _ = book.resolve(facts, drawn, assist)
+    plan, enactment = book.resolve(facts, drawn, assist)
     kept = np.flatnonzero(plan >= 0)[:claims]
     if len(kept) != claims:
         raise RuntimeError(f"expected {claims} claims under a policy, got {len(kept)} of {generated}")
@@ -100,7 +118,8 @@ def settle_claims(folder: Path, claims: int) -> tuple[Batch, int]:
     ref = np.where(original[order] >= 0, place[original[order]], -1)
     balances = np.array([balance for _, _, balance in persons], np.int64)
     tables = (book.plans.copy(), plan[order], facts[order], given[order], kind, ref, person[order])
-    return _batch(tables, balances), policies
+    batch = _batch(tables, balances)
+    return Workload(batch, book, enactment[order], drawn[order], assist[order])
 
 
 def _part(columns: ClaimColumns) -> tuple[Table, Table, Table, Table, list[str], list[str], list[str]]:

@@ -70,14 +70,15 @@ PAST[ClawbackCollected0.TOPIC] = Past(ClawbackCollected0, to_fen)
 #: What a field counts or how it is written, by its name; the first pattern that fits counts.
 UNITS: tuple[tuple[str, str], ...] = (
     (r".*_fen|medfee_sumamt|.*_amt|overlmt_selfpay|balc|computed", "fen"),
-    (r"amounts|given|totals", "fen, in the order of AMOUNTS"),
-    (r"before|delta|values", "fen and counts, in the order of ACCUMULATORS"),
+    (r"amounts|given|totals|reversed", "fen, in the order of AMOUNTS"),
+    (r"before|delta|values|start|contribution", "fen and counts, in the order of ACCUMULATORS"),
     (r"sums|claimed|split", "fen, in the order of PARTS"),
     (r"numbers", "the columns of NUMBERS, packed"),
     (r"texts|med_list_codg", "text"),
     (r"lines|differing", "count"),
     (r"first", "log position"),
     (r"window", "code"),
+    (r"layout", "version"),
     (r"cap", "1e-6 yuan"),
     (r"funds", "fen, one a fund part"),
     (r"payments", "(payment, attempt, fen, payee, name, bank, account)"),
@@ -98,11 +99,24 @@ UNITS: tuple[tuple[str, str], ...] = (
     (r"late_months", "months"),
     (r"kept", "(yyyymmdd, yyyymmdd)"),
     (r"rows|booked|duplicate|quarantined|late|acts|person_times|late_acts|overdue_acts", "count"),
+    (r"digest|kernel|profile|policy|statement|root|replay|replaced", "digest"),
+    (r"newborn_days", "days"),
+    (r"late_months", "months"),
+    (r"kept", "(yyyymmdd, yyyymmdd)"),
+    (
+        r"rows|booked|duplicate|quarantined|late|acts|person_times|late_acts|carried|settlements|refunds|tree_size",
+        "count",
+    ),
     (r"duplicates", "(row, log position)"),
     (r"token", "person token"),
+    (r"begin|brdy|die_date|accepted", "yyyymmdd, 0 none"),
+    (r"charges", "(log position, log position or 0, line from 0, fen)"),
+    (r"position", "log position"),
+    (r"rules|persons|found|lifted", "count"),
+    (r"version|pack|book", "digest"),
     (r".*region|regions|.*admdvs|.*admvs|payer", "region code"),
     (
-        r"insutype|psn_type|assist_class|hosp_lv|med_type|filing|basis|kind|flags|status|grade|by|med_types|exempt|rule"
+        r"insutype|psn_type|assist_class|hosp_lv|med_type|filing|basis|kind|result|gend|flags|status|grade|by|med_types|exempt|rule"
         r"|role|side|scope|why|fund_pay_type",
         "code",
     ),
@@ -137,6 +151,10 @@ OWN_UNITS = {
     ("ClaimFlagged", "reason"): "Refusal",
     ("ClearingDrafted", "late"): "(yyyymm, count, fen)",
     ("EnrolmentRuleSet", "exempt"): "classes of persons",
+    ("BankBatchIssued", "profile"): "TOML",
+    ("ViolationFound", "window"): "log position, yyyymmdd, yyyymm, yyyyq or yyyy, by kind",
+    ("ViolationFound", "rule"): "text",
+    ("ViolationLifted", "rule"): "text",
 }
 
 

@@ -31,6 +31,9 @@ from console import (
     proofs,
     reconciling,
     registers,
+    replays,
+    reviews,
+    rules,
     statements,
     traces,
     upkeep,
@@ -47,7 +50,7 @@ PARAMETERS = Parameter(negative="")
 
 FAMILIES = (
     demo, upkeep, proofs, enactments, registers, claims, fee_lines, explanations, statements, periods, clearing,
-    payments, banking, advances, funds, clawbacks, reconciling, balances, traces,
+    rules, reviews, payments, banking, advances, funds, clawbacks, reconciling, balances, traces, replays,
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import getpass
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter, Token
@@ -50,6 +51,9 @@ class Options(Asked):
 
     store: Annotated[str, Parameter(env_var="SETTLEMENT_STORE")] = "sqlite:///ledger.db"
     """Where the ledger is: sqlite:///file.db or postgresql://user@host/database."""
+
+    segments: Annotated[Path | None, Parameter(env_var="SETTLEMENT_SEGMENTS")] = None
+    """Where sealed segments are; beside the file of a SQLite store by default, needed on PostgreSQL to seal."""
 
     @property
     def shown_store(self) -> str:

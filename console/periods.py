@@ -1,9 +1,9 @@
-"""Commands on clearing periods: close, replay, periods."""
+"""Commands on clearing periods: close, periods."""
 
 from cyclopts import App
 
 import ledger
-from console import failures, output
+from console import output
 from console.options import NO_OPTIONS, Options, Period
 from console.output import Column, count
 from ledger.money import yuan_display as yuan
@@ -11,7 +11,7 @@ from ledger.money import yuan_display as yuan
 
 def register(app: App) -> None:
     """Adds this family to the command line."""
-    for command in (close, replay, periods):
+    for command in (close, periods):
         app.command(command)
 
 
@@ -32,34 +32,6 @@ def close(*, period: Period, options: Options = NO_OPTIONS) -> None:
         f"closed {closed.period}: {closed.acts:,} acts, {closed.person_times:,} person-times (人次), "
         f"medfee_sumamt {yuan(closed.medfee_fen)}, of which {closed.late_acts:,} late"
     )
-
-
-def replay(*, period: Period, options: Options = NO_OPTIONS) -> int:
-    """Settle every act of a period again, in commit order, and compare; exit status 1 if any differs.
-
-    Parameters
-    ----------
-    period
-        The clearing period, as yyyymm.
-    """
-    with ledger.open(options.store, actor=options.who) as book, output.progress(f"replay {period}", None) as done:
-        report = book.replay(period, progress=done)
-    if options.json:
-        output.print_json(report)
-    else:
-        if report.differences:
-            columns = (
-                Column("claim", "结算单"),
-                Column("decided at", "位置", count),
-                Column("step", "步骤"),
-                Column("expected", "应为（分）", count),
-                Column("got", "实为（分）", count),
-            )
-            rows = [(each.setl_id, each.position, each.step, each.expected, each.got) for each in report.differences]
-            output.print_table(columns, rows)
-        differing = len({each.claim for each in report.differences})
-        output.print_line(f"{count(differing)} of {count(report.acts)} differ")
-    return failures.CHECK_FAILED if report.differences else failures.OK
 
 
 def periods(*, options: Options = NO_OPTIONS) -> None:

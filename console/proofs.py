@@ -70,7 +70,7 @@ def verify(
     if pinned is not None and not kept:
         raise UserError("usage", "expected --checkpoint FILE beside --public-key: a log carries no signature itself")
     wrong = check_signatures(kept, pinned) if pinned is not None else []
-    with projections.open(options.store) as read:
+    with projections.open(options.store, segments=options.segments) as read:
         findings = read.verify(kept)
         size = read.root()[0] if not findings else 0
     anchored = max((each.size for each in kept), default=0)
@@ -170,7 +170,7 @@ def checkpoint(
 
     signer = read_signer(key) if key is not None else None
     announced = read_public_key(next_key) if next_key else None
-    with projections.open(options.store) as read:
+    with projections.open(options.store, segments=options.segments) as read:
         stated = read.checkpoint(signer, announced)
     if out is not None:
         _write_new(out, stated.note)
@@ -214,7 +214,7 @@ def proof(
 
     if key is not None and checkpoint is not None:
         raise UserError("usage", "expected --key or --checkpoint, got both")
-    with projections.open(options.store) as read:
+    with projections.open(options.store, segments=options.segments) as read:
         stated = (
             read_checkpoint(checkpoint)
             if checkpoint is not None

@@ -138,6 +138,8 @@ def _claim(found: ClaimTrace) -> Iterator[Line]:
     yield from _act(0, "refund 退费" if found.claim.refund else "claim 结算", found.claim)
     for refund in found.refunds:
         yield from _act(1, "refund 退费", refund)
+    for anew in found.anew:
+        yield from _act(1, "booked anew 重新结算", anew)
     for payment in found.payments:
         yield from _payment(1, payment)
     for clawback in found.clawbacks:

@@ -18,16 +18,26 @@ if TYPE_CHECKING:
 __all__ = ["Claim", "Settled", "create", "open", "price"]
 
 
-def open(url: str, *, actor: str, clock_us: Callable[[], int] | None = None, create: bool = False) -> "Ledger":
+def open(
+    url: str,
+    *,
+    actor: str,
+    clock_us: Callable[[], int] | None = None,
+    create: bool = False,
+    segments: str | Path | None = None,
+) -> "Ledger":
     """Returns the ledger at ``url`` (``sqlite:///path`` or ``postgresql://…``); raises StoreError where there is none.
 
     ``actor`` is recorded with every command; ``clock_us`` gives microseconds since 1970 UTC, the wall clock unless
-    another is given. Recorded time never goes back, whatever the clock says.
+    another is given. Recorded time never goes back, whatever the clock says. ``segments`` is the folder of the sealed
+    segments: needed on PostgreSQL to seal and to replay, beside the file on SQLite unless another is given.
     """
     from ledger.service import Ledger, wall_clock_us
     from ledger.store import connect
 
-    return Ledger(connect(url, create=create), actor, clock_us or wall_clock_us)
+    book = Ledger(connect(url, create=create), actor, clock_us or wall_clock_us)
+    book.segments = Path(segments) if segments is not None else None
+    return book
 
 
 def create(url: str, *, actor: str, clock_us: Callable[[], int] | None = None) -> "Ledger":

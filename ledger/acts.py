@@ -6,17 +6,19 @@ acts only; a ClaimFiled at the very end of what is read, its decision not yet in
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import compress, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core_ext.layout import AMOUNT, FACTS
-from core_ext.text import Texts
+from core_ext.kernels import load
+from core_ext.layout import ABSENT, AMOUNT, AMOUNTS, FACTS
+from core_ext.text import Texts, texts_from_list
 from ledger.columnar import decode_columns
 from ledger.events import TOPICS, ClaimFiled, ClaimReversed, ClaimSettled
 from ledger.refusals import StoreError
+from ledger.replaying.events import ClaimResettled
 from ledger.upcasting import PAST
 
 if TYPE_CHECKING:
@@ -29,11 +31,11 @@ Codes = NDArray[np.uint8]
 PAGE_EVENTS = 8_192
 
 ACT_TEXTS = ("setl_id", "mdtrt_id", "medins_setl_id", "fixmedins_code", "init_setl_id")
-ACT_TOPICS = (ClaimFiled.TOPIC, ClaimSettled.TOPIC, ClaimReversed.TOPIC)
+ACT_TOPICS = (ClaimFiled.TOPIC, ClaimSettled.TOPIC, ClaimReversed.TOPIC, ClaimResettled.TOPIC)
 
 PAGE = (
     "SELECT notification_id, topic, state FROM stored_events"
-    " WHERE notification_id > ? AND notification_id <= ? AND topic IN (?, ?, ?) ORDER BY notification_id"
+    " WHERE notification_id > ? AND notification_id <= ? AND topic IN (?, ?, ?, ?) ORDER BY notification_id"
 )
 
 
@@ -110,7 +112,7 @@ def read_acts(
 
 
 #: The act topics by number, and one number for every other.
-FILED, SETTLED, REVERSED, OTHER = range(4)
+FILED, SETTLED, REVERSED, RESETTLED, OTHER = range(5)
 
 
 class _Codes(dict[str, int]):
@@ -131,10 +133,17 @@ def act_codes(topics: Iterable[str]) -> Codes:
 
 
 def acts_of(positions: Int64s, codes: Codes, states: Sequence[bytes]) -> Acts:
-    """Returns the acts of events at ``positions``: ClaimFiled and decision in turn, nothing else.
+    """Returns the acts of events at ``positions``: ClaimFiled and decision in turn, ClaimResettled alone.
 
     Raises StoreError naming the position where the turn is broken.
     """
+    anew = codes == RESETTLED
+    if anew.any():
+        again = resettled_acts(positions[anew], list(compress(states, anew.tolist())))
+        kept = ~anew
+        if not kept.any():
+            return again
+        return in_order(acts_of(positions[kept], codes[kept], list(compress(states, kept.tolist()))), again)
     check_turns(positions, codes)
     return build_acts(np.ascontiguousarray(positions[::2]), states[::2], states[1::2], codes[1::2] == REVERSED)
 
@@ -195,6 +204,58 @@ def build_acts(claim: Int64s, filed: Sequence[bytes], decided: Sequence[bytes], 
         how=decision["how"],
         policy=decision["policy"],
         texts={name: facts[name] for name in ACT_TEXTS},  # type: ignore[misc]
+    )
+
+
+_MONEY = slice(FACTS.index("medfee_sumamt"), len(FACTS))
+
+
+def resettled_acts(positions: Int64s, states: Sequence[bytes]) -> Acts:
+    """Returns acts out of ClaimResettled: each stands alone, its ``claim`` and ``position`` are its own.
+
+    It books what changes: amounts are those that stand now less those it reverses, and of its money facts nothing
+    changes. ``original`` is the position of the ClaimFiled it books anew.
+    """
+    event: dict[str, Any] = decode_columns(ClaimResettled, states, {"facts": FACTS})
+    facts = event["facts"].copy()
+    facts[:, _MONEY] = 0
+    n = len(positions)
+    texts = {name: event[name] for name in ACT_TEXTS} | {"medins_setl_id": texts_from_list([""] * n)}
+    return Acts(
+        claim=positions,
+        position=positions,
+        reversed=np.zeros(n, np.bool_),
+        original=event["claim"],
+        facts=facts,
+        given=np.full((n, len(AMOUNTS)), ABSENT, np.int64),
+        present=np.zeros(n, np.int64),
+        booked=event["amounts"] - event["reversed"],
+        texts=texts,
+        **{name: event[name] for name in _AS_THEY_ARE},
+    )
+
+
+_AS_THEY_ARE = ("cause", "row", "basis", "period", "flags", "year", "balc", "before", "delta", "how", "policy")
+_ARRAYS = (
+    *("claim", "position", "reversed", "cause", "row", "original", "basis", "period", "flags", "year", "balc"),
+    *("facts", "given", "present", "booked", "before", "delta", "how"),
+)
+
+
+def in_order(one: Acts, other: Acts) -> Acts:
+    """Returns two pages as one, in log order."""
+    both = np.concatenate([one.position, other.position])
+    order = np.argsort(both, kind="stable")
+    part, index = (order >= len(one)).astype(np.int64), np.where(order >= len(one), order - len(one), order)
+    gather = load("gather").gather
+
+    def texts(a: Texts, b: Texts) -> Texts:
+        return Texts(*gather((a, b), part, index))
+
+    return Acts(
+        **{name: np.concatenate([getattr(one, name), getattr(other, name)])[order] for name in _ARRAYS},
+        policy=texts(one.policy, other.policy),
+        texts={name: texts(one.texts[name], other.texts[name]) for name in ACT_TEXTS},
     )
 
 

@@ -287,7 +287,7 @@ def _load_state(tx: "Transaction", batch: Batch, knowledge: "Knowledge") -> None
     batch.accounts = np.zeros(len(batch.person_tokens), np.int64)
     holders = batch.person_tokens > 0
     if holders.any():
-        batch.accounts[holders] = tx.load_accounts(batch.person_tokens[holders])
+        batch.accounts[holders] = knowledge.accounts.load(tx, batch.person_tokens[holders])
 
 
 def _settle(batch: Batch, knowledge: "Knowledge") -> None:

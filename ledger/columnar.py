@@ -20,8 +20,8 @@ Tables: TypeAlias = Mapping[str, Sequence[str]]
 
 #: How wide the array fields are; a new event's array must be named here before it can be columnar.
 WIDTHS = {
-    **dict.fromkeys(("amounts", "given", "computed", "totals"), len(AMOUNTS)),
-    **dict.fromkeys(("before", "delta", "values"), len(ACCUMULATORS)),
+    **dict.fromkeys(("amounts", "given", "computed", "totals", "reversed"), len(AMOUNTS)),
+    **dict.fromkeys(("before", "delta", "values", "start", "contribution"), len(ACCUMULATORS)),
     "how": len(HOW),
     **dict.fromkeys(("sums", "claimed", "split"), len(PARTS)),
     "funds": len(FUND_PARTS),

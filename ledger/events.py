@@ -11,7 +11,9 @@ accumulators) · ``account-<token>`` · ``member-<token>`` · ``filing-<token>``
 ``command-<position>`` · ``job-<verb>-<digest>`` · ``institution-<code>`` · ``entitlement-<token>`` ·
 ``visit-<token>`` · ``enrolment-<region>-<insutype>`` · ``finding-<position of the claim>`` · ``price-cap-<item>`` ·
 ``drug-cap-<item>`` · ``reconciliation-<month or day>-<counterpart>`` ·
-``break-<yyyymm>-<counterpart>-<region>-<setl_id>`` · ``clearing-terms`` ·
+``break-<yyyymm>-<counterpart>-<region>-<setl_id>`` · ``clearing-terms`` · ``rule-pack-<digest>`` ·
+``described-<token>`` · ``manual-<position of the claim>`` · ``review-<yyyymm>`` ·
+``violation-<yyyymm>-<token>-<rule>-<version>-<window>`` ·
 those of ``ledger.paying.events`` and ``ledger.funds.events``.
 A decision (ClaimSettled, ClaimReversed) stands directly behind its ClaimFiled: position + 1.
 """
@@ -43,8 +45,18 @@ from ledger.register_events import (
     MemberChanged,
     VisitOpened,
 )
+from ledger.replaying.events import ClaimResettled
+from ledger.segments.events import PeriodSealed
+from ledger.supervision.events import (
+    ManualClaimAccepted,
+    PeriodReviewed,
+    PersonDescribed,
+    RulePackEnacted,
+    ViolationFound,
+    ViolationLifted,
+)
 
-BASIS_KERNEL, BASIS_SOURCE, BASIS_REFUND = 1, 2, 3
+BASIS_KERNEL, BASIS_SOURCE, BASIS_REFUND, BASIS_RESETTLED = 1, 2, 3, 4
 FLAG_ASSUMED, FLAG_NOT_CHECKED, FLAG_LATE = 1, 2, 4
 PAYMENT_REGION, PAYMENT_INSTITUTION = 1, 2
 PAYMENT_RETENTION, PAYMENT_ADVANCE, PAYMENT_WORKING, PAYMENT_SUPPLIER, PAYMENT_SURPLUS = 3, 4, 5, 6, 7
@@ -411,6 +423,14 @@ EVENTS: tuple[EventClass, ...] = (
     ClearingChecked,
     ClearingSigned,
     ClearingWithdrawn,
+    RulePackEnacted,
+    PersonDescribed,
+    ManualClaimAccepted,
+    ViolationFound,
+    ViolationLifted,
+    PeriodReviewed,
+    PeriodSealed,
+    ClaimResettled,
     *PAYING_EVENTS,
     *FUND_EVENTS,
 )

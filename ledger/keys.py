@@ -124,6 +124,31 @@ def drug_cap_stream(item: str) -> str:
     return f"drug-cap-{item}"
 
 
+def rule_pack_stream(digest: bytes) -> str:
+    """Returns the stream of a pack of rules."""
+    return f"rule-pack-{digest.hex()}"
+
+
+def described_stream(token: int) -> str:
+    """Returns the stream of what rules need to know of a person."""
+    return f"described-{token:09d}"
+
+
+def manual_stream(claim: int) -> str:
+    """Returns the stream of how the claim filed at a position was reimbursed by hand."""
+    return f"manual-{claim:012d}"
+
+
+def review_stream(period: int) -> str:
+    """Returns the stream of the machine reviews of a period."""
+    return f"review-{period:06d}"
+
+
+def violation_stream(period: int, token: int, rule: str, version: bytes, window: int) -> str:
+    """Returns the stream of one violation: a period, person, version of a rule and window have one."""
+    return f"violation-{period:06d}-{token:09d}-{rule}-{version.hex()}-{window}"
+
+
 def command_stream(position: int) -> str:
     """Returns the stream of a command: its own position names it."""
     return f"command-{position}"

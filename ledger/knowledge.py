@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ledger import periods
+from ledger.accounts import Accounts
 from ledger.events import ClawbackRaised, JobAbandoned, JobCompleted, JobStarted, PolicyEnacted
 from ledger.mapper import decode_event
 from ledger.person_years import PersonYears
@@ -50,6 +51,7 @@ class Knowledge:
         self.institutions = False
         self.tokens: dict[str, int] = {}
         self.person_years = PersonYears()
+        self.accounts = Accounts()
         self.recovered: dict[int, list[int]] = {}
         self._policies_seen = 0
 
@@ -57,7 +59,7 @@ class Knowledge:
         """Reads policies and periods again if the log has grown past what is known."""
         if reader.size == self.position:
             return
-        self.person_years = PersonYears()
+        self.person_years, self.accounts = PersonYears(), Accounts()
         for position, _, _, topic, state in streams_with_prefix(reader, "policy"):
             if position > self._policies_seen:
                 event = decode_event(topic, state)

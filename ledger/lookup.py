@@ -6,13 +6,15 @@ from ledger.events import ClaimFiled, ClaimReversed, ClaimSettled
 from ledger.keys import claim_stream
 from ledger.mapper import decode_event
 from ledger.refusals import Refusal, Refused
+from ledger.resettled import standing_of
 
 if TYPE_CHECKING:
     from ledger.store import Reader
 
 
 def find_claim(reader: "Reader", claim: str) -> tuple[int, ClaimFiled, ClaimSettled | ClaimReversed]:
-    """Returns (position, filed, decision) of a claim by ``region/setl_id`` or, where only one region has it, setl_id.
+    """Returns (position, filed, what stands of its decision) of a claim by ``region/setl_id``, or by setl_id
+    where only one region has it.
 
     Raises Refused for an unknown claim, and for a setl_id several regions use.
     """
@@ -34,6 +36,8 @@ def find_claim(reader: "Reader", claim: str) -> tuple[int, ClaimFiled, ClaimSett
     _, _, topic, decided = reader.events_at([position + 1])[position + 1]
     decision = decode_event(topic, decided)
     assert isinstance(filed, ClaimFiled) and isinstance(decision, ClaimSettled | ClaimReversed)
+    if isinstance(decision, ClaimSettled):
+        decision, _ = standing_of(reader, {position: (filed, decision)})[position]
     return position, filed, decision
 
 

@@ -11,6 +11,7 @@ from core_ext.text import text_at
 from ledger.events import BASIS_KERNEL, FLAG_ASSUMED, ClaimFiled, ClaimSettled
 from ledger.keys import YEARS, claim_stream
 from ledger.mapper import decode_event
+from ledger.resettled import standing_of
 
 if TYPE_CHECKING:
     from ledger.booking import Batch
@@ -27,7 +28,8 @@ class Originals:
     ``ref`` is a row of the batch, or n + an index into ``positions``; -1 for no original. ``slot_of`` is the
     (person of the batch, year) an original from the log was counted in, -1 where there is none. ``other`` marks a
     refund that names another person, place, institution or insurance than its original, ``clawed_back`` one whose
-    original's funds have money back already; ``assumed`` an original that the kernel decided under an assumed policy.
+    original's funds have money back already. ``assumed`` marks an original whose amounts a refund need
+    not know: the kernel decided it under an assumed policy, or it was booked anew.
     """
 
     ref: Ints
@@ -118,6 +120,8 @@ def _from_log(
         found.other[row] = not person or _other(batch, row, claim.fixmedins_code, facts)
         found.clawed_back[row] = any(knowledge.recovered.get(position, ()))
         found.slot_of[row] = -1 if found.other[row] else int(batch.person[row]) * YEARS + decision.year
+    now = standing_of(tx, {position: (claim, decision) for position, claim, decision in settled})
+    settled = [(position, claim, now[position][0]) for position, claim, _ in settled]
     positions = [position for position, _, _ in settled]
     reversed_by = tx.reversals(positions) if positions else {}
     m = len(settled)
@@ -131,7 +135,7 @@ def _from_log(
         _table([list(decision.amounts) for _, _, decision in settled], m, len(AMOUNTS)),
         _table([list(decision.delta) for _, _, decision in settled], m, len(ACCUMULATORS)),
         np.array([decision.flags for _, _, decision in settled], np.int64),
-        np.array([assumed_by_kernel(decision) for _, _, decision in settled], np.int64),
+        np.array([now[position][1] or assumed_by_kernel(decision) for position, _, decision in settled], np.int64),
         np.array([position in reversed_by for position in positions], np.int64),
         [decision.policy for _, _, decision in settled],
     )

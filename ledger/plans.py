@@ -206,6 +206,25 @@ class PolicyBook:
         known = resolved(facts, how[:, HOW.index("hosp_lv")], how[:, HOW.index("psn_type")])
         return self._plan_of(self._pinned(policies), known, related, pinned, how[:, HOW.index("assist_class")])
 
+    def resolve_filed(self, facts: Ints, policies: tuple[Ints, Sequence[bytes]], how: Ints, mask: Ints) -> Ints:
+        """Returns the plan row of claims under other policies than they record, by the filing types that counted.
+
+        As ``resolve_pinned``, but ``mask`` [n] (as in ``resolve``) stands in for the filing class of ``how``.
+        """
+        related = how[:, HOW.index("relation")]
+        known = resolved(facts, how[:, HOW.index("hosp_lv")], how[:, HOW.index("psn_type")])
+        return self._plan_of(self._pinned(policies), known, related, mask, how[:, HOW.index("assist_class")])
+
+    def day_column(self, digest: bytes) -> int:
+        """Returns the column of FACTS whose day picks the version of a document; setl_time's for an unknown one."""
+        document = self._documents.get(digest)
+        return FACT["setl_time"] if document is None else self._dates[document][0]
+
+    def days_of(self, digest: bytes) -> Sequence[int]:
+        """Returns the days (yyyymmdd) on which a version of a document begins; none for an unknown one."""
+        document = self._documents.get(digest)
+        return () if document is None else self._policies[document].days
+
     def _index_versions(self) -> None:
         keys = [document * _DAYS + day for document, policy in enumerate(self._policies) for day in policy.days]
         self._version_keys = np.array(keys, np.int64)

@@ -7,6 +7,7 @@ the treatment region, X the institution, k the fund code of DOMAIN section 6:
 claim in its own city           expense:I:k +f_k · account:I:310200 +acct · payable:T:X −(fund + acct)
 claim off site, I's book        expense and account as above · due:I:T −(fund + acct)
 claim off site, T's book        receivable:T:I +(fund + acct) · payable:T:X −(fund + acct)
+claim booked anew               the postings of the claim with its amounts reversed, then with those that stand
 region payment instructed       due:I:T +a · transit:I:T −a
 region payment confirmed        transit:I:T +a · bank:I −a, and bank:T +a · receivable:T:I −a
 institution payment instructed  payable:T:X +(a + r + o) · transit:T:X −a · retention:T:X −r · offset:T:X −o
@@ -42,6 +43,7 @@ from ledger.events import (
 from ledger.paying.events import ClawbackOffset, ReceiptMatched, ReceiptSuspended
 from ledger.paying.postings import PAYMENT_STEPS, is_moving, moving_fen, payment_entries, plain_entries
 from ledger.refusals import Refusal, Refused
+from ledger.replaying.events import ClaimResettled
 
 #: The interface code of each part of the fund payment; the pool's own code follows from the insurance type.
 FUND_CODES = {
@@ -91,6 +93,8 @@ def postings(event: Event, opened: Opened | None = None) -> list[Posting]:
     match event:
         case ClaimSettled() | ClaimReversed():
             entries = _claim(event.amounts, _expect(opened, ClaimFiled))
+        case ClaimResettled():
+            entries = _claim([-fen for fen in event.reversed], event) + _claim(event.amounts, event)
         case PaymentInstructed():
             entries = _entries(event, event)
         case PaymentConfirmed():
@@ -121,6 +125,9 @@ def moved_fen(event: Event) -> int:
     match event:
         case ClaimSettled() | ClaimReversed():
             return sum(abs(event.amounts[at]) for at in FUND_PARTS) + abs(event.amounts[_ACCT])
+        case ClaimResettled():
+            parts = (*FUND_PARTS, _ACCT)
+            return sum(abs(event.amounts[at]) + abs(event.reversed[at]) for at in parts)
         case PaymentInstructed():
             return abs(event.amount_fen) + abs(event.retained_fen) + abs(event.offset_fen)
         case PaymentConfirmed() | ClawbackRaised() | ClawbackCollected():
@@ -171,7 +178,7 @@ def _expect(opened: Opened | None, kind: type[T]) -> T:
     return opened
 
 
-def _claim(amounts: Sequence[int], filed: ClaimFiled) -> list[Posting]:
+def _claim(amounts: Sequence[int], filed: ClaimFiled | ClaimResettled) -> list[Posting]:
     insured, treatment = f"{filed.insured_region:06d}", f"{filed.treatment_region:06d}"
     due = amounts[_FUND] + amounts[_ACCT]
     entries = [

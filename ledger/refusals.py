@@ -106,6 +106,16 @@ class Refusal(IntEnum):
     OVER_PAYABLE = 140
     QUOTA_UNCHANGED = 141
     WRONG_PARTY = 142
+    # supervision
+    RULES_INVALID = 160
+    RULES_NOT_ENACTED = 161
+    RULES_OUT_OF_ORDER = 162
+    # sealed periods and replay
+    SEGMENTS_PLACE = 150
+    PERIOD_NOT_SEALED = 151
+    SEGMENT_DAMAGED = 152
+    NOTHING_TO_BOOK = 153
+    REPLAY_STALE = 154
 
     @property
     def code(self) -> str:

@@ -1,5 +1,7 @@
 """Takes registers in from CSV: members, enrolment rules, entitlements, visits, filings, institutions, balances, caps.
 
+What rules of supervision need to know of persons and of manual claims is registered the same way.
+
 One file is one command in one transaction. A row that says what the log already knows is skipped, so the same file
 registers once; a row that cannot be read refuses the whole file, naming row, column, expected and got. What a change
 reaches back to is listed by ``ledger.touched``; no claim is priced again.
@@ -15,6 +17,7 @@ from ledger.registering_filings import register_entitlements, register_filings, 
 from ledger.registering_institutions import register_institutions
 from ledger.registering_members import register_members, register_rules
 from ledger.reports import RefusedRow, Registered
+from ledger.supervision.registers import register_manual_claims, register_persons
 
 if TYPE_CHECKING:
     from ledger.verbs.base import Base
@@ -46,4 +49,6 @@ _REGISTERS = {
     "balances": register_balances,
     "drug caps": register_drug_caps,
     "price caps": register_price_caps,
+    "persons": register_persons,
+    "manual claims": register_manual_claims,
 }

@@ -6,6 +6,7 @@ left behind is checked beside it. So one wrong act is one difference, not the ta
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,10 +16,11 @@ import numpy.typing as npt
 from core_ext.kernels import load
 from core_ext.layout import ACCUMULATORS, AMOUNT, AMOUNTS, FACT, FACTS, HOW
 from core_ext.text import text_at
-from ledger.booking import COMPUTE, REFUND, SOURCE, UNCHECKED
+from ledger.booking import COMPUTE, REFUND, SKIP, SOURCE, UNCHECKED
 from ledger.events import (
     BASIS_KERNEL,
     BASIS_REFUND,
+    BASIS_RESETTLED,
     FLAG_NOT_CHECKED,
     ClaimFiled,
     ClaimSettled,
@@ -27,6 +29,7 @@ from ledger.keys import YEARS
 from ledger.mapper import decode_event
 from ledger.originals import assumed_by_kernel
 from ledger.refusals import Refusal
+from ledger.resettled import standing_of
 from ledger.upcasting import topics_of
 
 if TYPE_CHECKING:
@@ -61,6 +64,11 @@ class ReplayReport(msgspec.Struct, frozen=True):
     period: int
     acts: int
     differences: tuple[Difference, ...]
+    #: ``segment`` or ``log``: what was read.
+    read: str = "log"
+    #: The statement that comes out again: a segment's lines (``shape.LINE_INTS``, then settlements, refunds, total fee
+    #: and every amount); nothing where the log was read.
+    lines: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(slots=True)
@@ -91,35 +99,46 @@ def replay(
     ``settle`` is the kernel to decide with, the chosen back end's unless another is given.
     """
     kernel: Settle = settle or load("settle").settle
+    from ledger.replaying.anew import anew_differences as anew
+
     chain = Chain(openings)
     altered: dict[int, tuple[Ints, Ints]] = {}
     differences: list[Difference] = []
     count = seen = 0
     for acts in pages:
-        again = decide_again(reader, acts, policies, kernel)
+        again = decide_again(partial(_originals, reader), acts, policies, kernel)
         found = compare(acts, again)
         altered |= {int(acts.claim[row]): (again.booked[row], again.delta[row]) for row in found}
-        _excuse_refunds(acts, found, altered)
+        excuse_refunds(acts, found, altered)
         found.update({row: broken for row, broken in chain.check(acts, again, found).items() if row not in found})
         inside = acts.period == period
+        again_at = acts.position[inside & (acts.basis == BASIS_RESETTLED)].tolist()
+        differences += anew(reader, again_at, policies, kernel)
         count += int(inside.sum())
         differences += [found[row] for row in sorted(found) if inside[row]]
         seen += len(inside)
         if progress is not None:
             progress(seen)
-    return ReplayReport(period, count, tuple(differences))
+    return ReplayReport(period, count, tuple(sorted(differences, key=lambda each: each.position)))
 
 
-def decide_again(reader: "Reader", acts: "Acts", policies: "PolicyBook", settle: Settle) -> Again:
-    """Returns a page's acts decided again, each from its own recorded start."""
+def decide_again(
+    originals: "Callable[[Acts, Ints, Ints], list[Tail]]", acts: "Acts", policies: "PolicyBook", settle: Settle
+) -> Again:
+    """Returns a page's acts decided again, each from its own recorded start.
+
+    ``originals`` returns what the refunds refund, given the acts and the refunds' rows, and fills where each stands.
+    """
     n = len(acts.position)
     refund = acts.basis == BASIS_REFUND
     unchecked = (acts.flags & FLAG_NOT_CHECKED) != 0
+    anew = acts.basis == BASIS_RESETTLED
     kind = np.where(
         refund, REFUND, np.where(unchecked, UNCHECKED, np.where(acts.basis == BASIS_KERNEL, COMPUTE, SOURCE))
     )
     ref = np.full(n, -1, np.int64)
-    tails = _originals(reader, acts, np.flatnonzero(refund), ref)
+    kind[anew] = SKIP
+    tails = originals(acts, np.flatnonzero(refund), ref)
     m = len(tails)
     facts = np.concatenate([acts.facts, _rows([tail[0] for tail in tails], len(FACTS))])
     booked = np.concatenate([np.zeros((n, len(AMOUNTS)), np.int64), _rows([tail[1] for tail in tails], len(AMOUNTS))])
@@ -142,7 +161,14 @@ def decide_again(reader: "Reader", acts: "Acts", policies: "PolicyBook", settle:
     how[:, _LOOKED_UP] = acts.how[:, _LOOKED_UP]
     # A refund moves the year its original moved, which nothing but the log knows.
     year = np.where(refund, acts.year, policies.pinned_years(acts.facts, acts.policies()))
-    return Again(code, booked[:n], delta[:n], how, balc, start, year)
+    again = Again(code, booked[:n], delta[:n], how, balc, start, year)
+    # What was booked anew is decided apart (``replaying.anew``); here it moves the person's year as it says.
+    for own, recorded in (
+        (again.booked, acts.booked), (again.delta, acts.delta), (again.how, acts.how), (again.balc, acts.balc),
+        (again.year, acts.year),
+    ):  # fmt: skip
+        own[anew] = recorded[anew]
+    return again
 
 
 Tail = tuple[list[int], list[int], list[int], bool]
@@ -152,18 +178,22 @@ def _originals(reader: "Reader", acts: "Acts", refunds: Ints, ref: Ints) -> list
     """Returns what refunds of a page refund, read from the log by position; fills ``ref``."""
     positions = acts.original[refunds].tolist()
     events = reader.events_at(sorted({at for p in positions for at in (p, p + 1)})) if positions else {}
-    tails: list[Tail] = []
-    n = len(acts.position)
-    for row, position in zip(refunds.tolist(), positions, strict=True):
+    found: dict[int, tuple[ClaimFiled, ClaimSettled]] = {}
+    for position in positions:
         filed, decided = events.get(position), events.get(position + 1)
         if filed is None or decided is None or decided[2] != ClaimSettled.TOPIC:
             continue
         claim, decision = decode_event(filed[2], filed[3]), decode_event(decided[2], decided[3])
-        if not isinstance(claim, ClaimFiled) or not isinstance(decision, ClaimSettled):
-            continue
-        ref[row] = n + len(tails)
-        facts = [getattr(claim, name) for name in FACTS]
-        tails.append((facts, list(decision.amounts), list(decision.delta), assumed_by_kernel(decision)))
+        if isinstance(claim, ClaimFiled) and isinstance(decision, ClaimSettled):
+            found[position] = claim, decision
+    now = standing_of(reader, found)
+    tails: list[Tail] = []
+    for row, position in zip(refunds.tolist(), positions, strict=True):
+        if position in found:
+            ref[row] = len(acts.position) + len(tails)
+            facts = [getattr(found[position][0], name) for name in FACTS]
+            stands, anew = now[position]
+            tails.append((facts, list(stands.amounts), list(stands.delta), anew or assumed_by_kernel(stands)))
     return tails
 
 
@@ -184,7 +214,7 @@ def compare(acts: "Acts", again: Again) -> dict[int, Difference]:
     return {row: _first_difference(acts, again, row) for row in np.flatnonzero(differs).tolist()}
 
 
-def _excuse_refunds(acts: "Acts", found: dict[int, Difference], altered: Mapping[int, tuple[Ints, Ints]]) -> None:
+def excuse_refunds(acts: "Acts", found: dict[int, Difference], altered: Mapping[int, tuple[Ints, Ints]]) -> None:
     """Drops refunds that negate what their original should be: the original alone is wrong."""
     for row in [row for row in found if acts.basis[row] == BASIS_REFUND]:
         original = altered.get(int(acts.original[row]))

@@ -16,7 +16,9 @@ from ledger.verbs.paying import Paying
 from ledger.verbs.periods import Periods
 from ledger.verbs.policies import Policies
 from ledger.verbs.reconciling import Reconciling
+from ledger.verbs.replays import Replays
 from ledger.verbs.settling import Settling
+from ledger.verbs.supervision import Supervision
 
 
 def wall_clock_us() -> int:
@@ -24,7 +26,21 @@ def wall_clock_us() -> int:
     return time.time_ns() // 1000
 
 
-class Ledger(Policies, Claims, Settling, Periods, Clearings, Money, Paying, Banking, Advances, Funds, Reconciling):
+class Ledger(
+    Policies,
+    Claims,
+    Settling,
+    Periods,
+    Clearings,
+    Money,
+    Paying,
+    Banking,
+    Advances,
+    Funds,
+    Reconciling,
+    Supervision,
+    Replays,
+):
     """Is an open ledger. Use it as a context manager; every method refuses with ``Refused`` and then wrote nothing."""
 
     def __enter__(self) -> "Ledger":

@@ -14,7 +14,7 @@ from core_ext.layout import FACT
 from core_ext.text import text_at, to_list
 from ledger.acts import Acts, read_acts
 from ledger.event import Event
-from ledger.events import CommandRecorded, FilingRegistered, MemberEnrolled
+from ledger.events import BASIS_RESETTLED, CommandRecorded, FilingRegistered, MemberEnrolled
 from ledger.filings import NEVER
 from ledger.keys import entitlement_stream, institution_stream, member_stream
 from ledger.knowledge import streams_with_prefix
@@ -164,6 +164,7 @@ def _matching(acts: Acts, reaches: Sequence[Reach]) -> Iterator[TouchedClaim]:
             reach = reaches[at]
             away = facts[row, FACT["insured_region"]] != facts[row, FACT["treatment_region"]]
             holds = begin[row] <= reach.to and end[row] >= reach.begin and not acts.reversed[row]
+            holds = holds and acts.basis[row] != BASIS_RESETTLED
             if reach.region:
                 holds = holds and away and facts[row, FACT["treatment_region"]] == reach.region
             if reach.med_type:

@@ -119,7 +119,9 @@ def _name_new_persons(tx: "Transaction", batch: Batch, rows: Column, knowledge: 
     names = to_list(texts_taken(batch.columns.texts["psn_name"], first))
     fresh = tx.add_persons(list(zip(numbers, names, strict=True)), unknown=True)
     knowledge.remember(fresh)
-    batch.person_tokens[batch.person[first]] = list(map(fresh.__getitem__, numbers))
+    tokens = np.array(list(map(fresh.__getitem__, numbers)), np.int64)
+    knowledge.accounts.begin(tokens)
+    batch.person_tokens[batch.person[first]] = tokens
     batch.facts[:, FACT["token"]] = batch.person_tokens[batch.person]
     batch.slot_keys = batch.person_tokens[batch.slot_person] * YEARS + batch.slot_keys % YEARS
 
@@ -234,7 +236,7 @@ def _save(tx: "Transaction", batch: Batch, order: Order, knowledge: "Knowledge")
     knowledge.person_years.save(tx, batch.slot_keys[slots], versions, batch.state[slots])
     moved = np.unique(batch.person[rows[batch.booked[rows, AMOUNT["acct_pay"]] != 0]])
     if len(moved):
-        tx.save_accounts(batch.person_tokens[moved], batch.accounts[moved])
+        knowledge.accounts.save(tx, batch.person_tokens[moved], batch.accounts[moved])
     offsets = batch.columns.texts["medins_setl_id"].offsets
     named = rows[offsets[rows + 1] > offsets[rows]]
     clashing = tx.add_messages(list(map(batch.messages.__getitem__, named.tolist())), order.filed_at[named])

@@ -4,6 +4,7 @@
 the position it answers for. Nothing here writes an event.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,12 +13,17 @@ if TYPE_CHECKING:
 __all__ = ["grant_roles", "open"]
 
 
-def open(url: str) -> "Projections":
-    """Returns the read side of the store at ``url``, a context manager; raises StoreError where there is none."""
+def open(url: str, *, segments: str | Path | None = None) -> "Projections":
+    """Returns the read side of the store at ``url``, a context manager; raises StoreError where there is none.
+
+    ``segments`` is the folder of the sealed segments, as ``ledger.open`` takes it: ``verify`` looks at their files.
+    """
     from ledger.store import connect
     from projections.reader import Projections
 
-    return Projections(connect(url))
+    read = Projections(connect(url))
+    read.segments = Path(segments) if segments is not None else None
+    return read
 
 
 def grant_roles(url: str) -> None:

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from core_ext.layout import AMOUNT, AMOUNTS, FACT, FACTS, FUND_PARTS
 from ledger.acts import Acts, build_acts
 from ledger.events import FLAG_NOT_CHECKED, ClaimFiled, ClaimSettled
+from ledger.mapper import decode_event
 from ledger.refusals import StoreError
+from ledger.resettled import standing_of
 from projections.findings import Findings
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ def check_acts(reader: "Reader", acts: Acts, policies: "Policies", found: Findin
     for row, symptoms in broken.items():
         claim = int(acts.claim[row])
         # I1 is about the facts alone; the others hold between them and the decision.
-        at = claim if symptoms[0][0] == "identity_I1" else claim + 1
+        at = claim if symptoms[0][0] == "identity_I1" else int(acts.position[row])
         for symptom in symptoms:
             blame(found, at, (claim, claim + 1), *symptom)
     _check_policies(acts, policies, found)
@@ -115,6 +117,8 @@ def _check_refunds(reader: "Reader", acts: Acts, found: Findings) -> None:
         except (StoreError, ValueError):
             # It is a finding where it stands; the refund follows from it below.
             continue
+        stands = _stands(reader, claim, filed[3], decided[3])
+        one.booked[0], one.delta[0] = stands.amounts, (*stands.delta, *(0,) * (one.delta.shape[1] - len(stands.delta)))
         originals[claim] = (one, 0)
     for row in rows.tolist():
         claim, original = int(acts.claim[row]), int(acts.original[row])
@@ -124,6 +128,13 @@ def _check_refunds(reader: "Reader", acts: Acts, found: Findings) -> None:
             continue
         for name, got, expected in _negated(acts, row, originals[original][0]):
             blame(found, claim + 1, suspects, "identity_I7", f"{name} {expected}", str(got))
+
+
+def _stands(reader: "Reader", claim: int, filed: bytes, decided: bytes) -> ClaimSettled:
+    """Returns what stands of a claim: as decided, or as it was last booked anew."""
+    facts, decision = decode_event(ClaimFiled.TOPIC, filed), decode_event(ClaimSettled.TOPIC, decided)
+    assert isinstance(facts, ClaimFiled) and isinstance(decision, ClaimSettled)
+    return standing_of(reader, {claim: (facts, decision)})[claim][0]
 
 
 def _negated(acts: Acts, row: int, original: Acts) -> list[tuple[str, int, int]]:

@@ -43,7 +43,7 @@ POSITIONS = (
 )
 PLACES = (
     "SELECT notification_id, originator_id, originator_version FROM stored_events"
-    " WHERE notification_id > ? AND notification_id <= ? AND topic NOT IN (?, ?, ?, ?, ?, ?, ?)"
+    " WHERE notification_id > ? AND notification_id <= ? AND topic NOT IN (?, ?, ?, ?, ?, ?, ?, ?)"
     " ORDER BY notification_id"
 )
 #: What stands beside acts, as many as they are; with them these topics are nearly all of a log.

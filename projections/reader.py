@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from projections.funds.accounts import FundAccount
     from projections.funds.views import AdvanceUse, InScope, Receivable
     from projections.signing import PublicKey, Signer
+    from projections.supervision.violations import RuleTotal, Violation
 
 SELECT_POSITION = "SELECT position FROM projection WHERE name = ?"
 
@@ -65,6 +67,8 @@ class Projections:
 
     def __init__(self, store: "Store", page_events: int = PAGE_EVENTS) -> None:
         self._store = store
+        #: Where sealed segments are; None: beside a SQLite file.
+        self.segments: Path | None = None
         self._page_events = page_events
         ensure(store, MODELS)
 
@@ -195,6 +199,20 @@ class Projections:
             found = break_rows.carried(reader, period)
             return BreakList(_position(reader, break_rows.MODEL.name), BreakTotals.of(found), found)
 
+    def violations(self, period: int, rule: str = "") -> "list[Violation]":
+        """Returns what rules found in a period and still holds, with claims and lines; of one rule if one is given."""
+        from projections.supervision.violations import listed
+
+        with self._store.read() as reader:
+            return listed(reader, period, rule)
+
+    def violations_by_rule(self, period: int) -> "list[RuleTotal]":
+        """Returns what each rule found in a period and still holds, the largest amount first."""
+        from projections.supervision.violations import totals
+
+        with self._store.read() as reader:
+            return totals(reader, period)
+
     def events(self, after: int = 0) -> Iterator[PositionedEvent]:
         """Yields the events behind position ``after`` up to the present head, in log order, for a host's followers."""
         with self._store.read() as reader:
@@ -252,9 +270,11 @@ class Projections:
         that every event so far is anchored in the tree for the next time. Then the log is held against
         ``checkpoints`` that others kept: each must be its beginning. Without one it is internally consistent only.
         """
+        from ledger.segments.sealing import segments_folder
         from projections.verify import verify, verify_checkpoints
 
-        found = verify(self._store, MODELS, self._page_events)
+        folder = segments_folder(self._store.url, self.segments)
+        found = verify(self._store, MODELS, self._page_events, folder)
         if not found:
             self.catch_up()
         return found + verify_checkpoints(self._store, checkpoints)

@@ -7,7 +7,7 @@ rows it moved are expected to hold what it was, exactly; only what then still di
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ledger.events import ClaimFiled
+from ledger.events import BASIS_RESETTLED, ClaimFiled
 from ledger.mapper import decode_event
 from ledger.postings import Opened, Posting, checked_postings
 from ledger.refusals import Refused, StoreError
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ledger.store import Reader
 
 SELECT_OF_STREAM = f"SELECT {', '.join(EVENT.columns)} FROM trace_event WHERE stream = ? ORDER BY position"
+_BASIS = ACT.values.index("basis")
 SELECT_CASES = "SELECT stream FROM trace_event WHERE claim = ? AND claim > 0"
 
 
@@ -91,7 +92,8 @@ class RowChecks:
     def _differs(self, table: Table, key: Row, now: Row | None, held: Row | None) -> None:
         """Keeps what a wrong event was, or names the row that was edited."""
         position = int(key[0])
-        culprits = (position, position + 1) if table is ACT else (position,)
+        anew = table is ACT and any(row is not None and row[_BASIS] == BASIS_RESETTLED for row in (held, now))
+        culprits = (position, position + 1) if table is ACT and not anew else (position,)
         culprit = next((at for at in culprits if self._found.has(at)), 0)
         if not culprit:
             edited(self._found, table, key, now, held)
@@ -100,8 +102,11 @@ class RowChecks:
             self._acts[position] = (held, now)
             if held is not None:
                 was = Was.of(key + held)
-                self._found.name(position, f"{was.stream} version 1, claim-filed/1")
-                self._found.name(position + 1, f"decision of {was.stream}")
+                if anew:
+                    self._found.name(position, f"{was.stream}, claim-resettled/1")
+                else:
+                    self._found.name(position, f"{was.stream} version 1, claim-filed/1")
+                    self._found.name(position + 1, f"decision of {was.stream}")
         else:
             for row in (held, now):
                 if row is not None:

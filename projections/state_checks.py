@@ -46,7 +46,7 @@ class _Folded:
             for msgid, claim in zip(to_list(acts.texts["medins_setl_id"]), claims, strict=True):
                 if msgid:
                     self.messages[message_key(msgid)] = claim
-            for row in np.flatnonzero(acts.original > 0).tolist():
+            for row in np.flatnonzero(acts.reversed).tolist():
                 original, claim = int(acts.original[row]), claims[row]
                 if original in self.reversals:
                     self.twice.append((original, claim))

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from core_ext.layout import AMOUNT, AMOUNTS, FACT, FUND_PARTS
-from ledger.events import FLAG_ASSUMED, FLAG_LATE, FLAG_NOT_CHECKED
+from ledger.events import BASIS_RESETTLED, FLAG_ASSUMED, FLAG_LATE, FLAG_NOT_CHECKED
 from ledger.money import yuan_text
 from projections.grouping import group_sums
 from projections.pages import Page
@@ -116,14 +116,16 @@ def fold(_: "Reader", page: Page) -> list[Change]:
     facts = acts.facts
     medfee = facts[:, FACT["medfee_sumamt"]]
     refund = acts.reversed.astype(np.int64)
-    person_time = 1 - 2 * refund
+    # A claim booked anew was counted when it was settled: only the difference is stated.
+    settled = np.where(acts.basis == BASIS_RESETTLED, 0, 1 - refund)
+    person_time = settled - refund
     late, assumed, unchecked = (
         ((acts.flags & flag) != 0).astype(np.int64) for flag in (FLAG_LATE, FLAG_ASSUMED, FLAG_NOT_CHECKED)
     )
     regions = [facts[:, FACT[name]] for name in ("insured_region", "treatment_region", "insutype")]
     keys = np.column_stack([acts.period, facts[:, FACT["setl_time"]] // 10**8, *regions])
     marks = [late, late * medfee, assumed * person_time, assumed * medfee, unchecked * person_time, unchecked * medfee]
-    values = np.column_stack([1 - refund, refund, medfee, acts.booked[:, _PAID], *marks])
+    values = np.column_stack([settled, refund, medfee, acts.booked[:, _PAID], *marks])
     first, sums = group_sums(keys, values)
     return [Change(LINE, [*keys[first].T, *sums.T])]
 

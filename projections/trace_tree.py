@@ -89,7 +89,8 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class ClaimTrace(msgspec.Struct, frozen=True, tag="claim"):
-    """Is a claim with everything that followed from it; ``refunds`` are the acts that refund it.
+    """Is a claim with everything that followed from it; ``refunds`` refund it, ``anew`` booked it with other amounts
+    (each listed with what it changed).
 
     ``flags`` are the reasons for which registers would have refused it, had its source not paid it already.
     """
@@ -99,6 +100,7 @@ class ClaimTrace(msgspec.Struct, frozen=True, tag="claim"):
     payments: tuple[Payment, ...]
     clawbacks: tuple[Clawback, ...]
     flags: tuple[str, ...] = ()
+    anew: tuple[Claim, ...] = ()
 
 
 class PaymentTrace(msgspec.Struct, frozen=True, tag="payment"):

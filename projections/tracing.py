@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 from core_ext.layout import AMOUNTS, FUND_PARTS
 from ledger.events import (
+    BASIS_REFUND,
+    BASIS_RESETTLED,
     PAYMENT_INSTITUTION,
     PAYMENT_REGION,
     ClaimFiled,
@@ -25,6 +27,7 @@ from ledger.mapper import decode_event
 from ledger.payments import KIND_NAMES, PaymentState, evolve
 from ledger.refusals import Refusal, StoreError
 from ledger.register_events import ClaimFlagged
+from ledger.replaying.events import ClaimResettled
 from projections.pages import BESIDE_TOPICS
 from projections.trace import ACT
 from projections.trace_tree import (
@@ -60,7 +63,8 @@ OF_CLAIM = "claim IN (?, ?)"
 OF_PERSON = "token = ?"
 OF_INSTITUTION = "fixmedins_code = ?"
 OF_FILE_ROW = "cause = ? AND row = ?"
-OF_REFUNDED = "original = ? AND original > 0"
+OF_REFUNDED = f"original = ? AND original > 0 AND basis <> {BASIS_RESETTLED}"
+OF_ANEW = f"original = ? AND original > 0 AND basis = {BASIS_RESETTLED}"
 OF_REGION_PAYMENT = "period = ? AND insured_region = ? AND treatment_region = ? AND insured_region <> treatment_region"
 OF_INSTITUTION_PAYMENT = "fixmedins_code = ? AND period = ? AND treatment_region = ?"
 
@@ -142,7 +146,9 @@ class Tracer:
         cases = [str(stream) for (stream,) in self._reader.query(SELECT_CASES, (claim.claim,))]
         clawbacks = [clawback for case in cases if (clawback := self._clawback(case)) is not None]
         refunds = self._acts(OF_REFUNDED, (claim.claim,))
-        return ClaimTrace(claim, tuple(refunds), tuple(payments), tuple(clawbacks), self._flags(claim.claim))
+        anew = self._acts(OF_ANEW, (claim.claim,))
+        flags = self._flags(claim.claim)
+        return ClaimTrace(claim, tuple(refunds), tuple(payments), tuple(clawbacks), flags, tuple(anew))
 
     def _flags(self, claim: int) -> tuple[str, ...]:
         events = [decode_event(topic, state) for _, _, topic, state in self._reader.stream(finding_stream(claim))]
@@ -312,6 +318,10 @@ class Tracer:
             event = decode_event(topic, state)
             assert isinstance(event, SettlementDiffers | LinesFiled | LinesDiffer | TraceCodeRepeated)
             claim = event.claim
+        if topic == ClaimResettled.TOPIC:
+            anew = decode_event(topic, state)
+            assert isinstance(anew, ClaimResettled)
+            claim = anew.claim
         acts = self._acts(OF_CLAIM, (claim, claim))
         if stream.startswith("claim-") and acts:
             return [self._claim_trace(acts[0])]
@@ -324,8 +334,8 @@ class Tracer:
         return [
             Claim(
                 key=f"{row['insured_region']:06d}/{row['setl_id']}",
-                decision=row["claim"] + 1,
-                refund=row["original"] > 0,
+                decision=row["claim"] + (row["basis"] != BASIS_RESETTLED),
+                refund=row["basis"] == BASIS_REFUND,
                 person=row["token"],
                 file=self._file(row["cause"], row["row"]),
                 **{name: row[name] for name in ACT.columns if name in _CLAIM_FIELDS},

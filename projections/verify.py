@@ -8,7 +8,7 @@ one that always was so. Events behind the tree's position are checked for consis
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ledger.events import PolicyEnacted
+from ledger.events import BASIS_RESETTLED, PolicyEnacted
 from ledger.mapper import decode_event
 from ledger.refusals import StoreError
 from projections import proof, trace
@@ -21,11 +21,14 @@ from projections.log_scan import SELECT_LAST, ReadPage, scan
 from projections.proof import SIZE, WIDTH
 from projections.register_checks import check_registers
 from projections.row_checks import RowChecks
+from projections.segment_checks import check_segments
 from projections.state_checks import check_state
 from projections.tables import ReadModel
 from projections.tree_checks import TreeChecks
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ledger.store import Reader, Store
     from projections.checkpoint import Checkpoint
 
@@ -36,13 +39,19 @@ SELECT_BROKEN = (
 )
 SELECT_LAST_TILE = "SELECT number, hashes FROM proof_tile WHERE level = 0 ORDER BY number DESC LIMIT 1"
 SELECT_TRACED = (
-    "SELECT COALESCE(MAX(position), 0) FROM trace_event UNION ALL SELECT COALESCE(MAX(claim) + 1, 0) FROM trace_act"
+    "SELECT COALESCE(MAX(position), 0) FROM trace_event UNION ALL SELECT * FROM (SELECT claim + CASE WHEN basis ="
+    f" {BASIS_RESETTLED} THEN 0 ELSE 1 END FROM trace_act ORDER BY claim DESC LIMIT 1) AS last_act"
 )
 SELECT_POLICIES = "SELECT position, state FROM trace_event WHERE topic = ? ORDER BY position"
 
 
-def verify(store: "Store", models: Sequence[ReadModel], page_events: int) -> list[Finding]:
-    """Returns what is wrong with a store, one finding an event or row; an empty list where nothing is."""
+def verify(
+    store: "Store", models: Sequence[ReadModel], page_events: int, segments: "Path | None" = None
+) -> list[Finding]:
+    """Returns what is wrong with a store, one finding an event or row; an empty list where nothing is.
+
+    ``segments`` is the folder of the sealed periods' files; None: they are not looked at, only made anew and compared.
+    """
     found = Findings()
     with store.read() as reader:
         check_database(reader, store.dialect, models, found)
@@ -70,6 +79,8 @@ def verify(store: "Store", models: Sequence[ReadModel], page_events: int) -> lis
         if not found.listed():
             check_state(reader, found)
             check_registers(reader, found)
+        if not found.listed():
+            check_segments(reader, segments, at[proof.MODEL.name], found)
     return found.listed()
 
 

@@ -8,6 +8,8 @@ import msgspec
 from core_ext.layout import AMOUNTS, FACTS, FUND_PARTS
 from ledger.acts import ACT_TEXTS
 from ledger.events import (
+    BASIS_REFUND,
+    BASIS_RESETTLED,
     FLAG_ASSUMED,
     FLAG_LATE,
     FLAG_NOT_CHECKED,
@@ -67,11 +69,13 @@ def postings_of_act(was: Was) -> list[Posting]:
 
 def line_of_act(was: Was) -> Row:
     """Returns what the act added to its statement line, as a row of the table."""
-    refund, flags, medfee = int(was.number("original") > 0), was.number("flags"), was.number("medfee_sumamt")
-    person_time = 1 - 2 * refund
+    basis, flags, medfee = was.number("basis"), was.number("flags"), was.number("medfee_sumamt")
+    refund = int(basis == BASIS_REFUND)
+    settled = int(basis not in (BASIS_REFUND, BASIS_RESETTLED))
+    person_time = settled - refund
     funds = was.cells["funds"]
     assert isinstance(funds, bytes)
-    values = {"settlements": 1 - refund, "refunds": refund}
+    values = {"settlements": settled, "refunds": refund}
     values |= zip((AMOUNTS[at] for at in FUND_PARTS), fund_parts(funds, was.number("fund_pay_sumamt")), strict=True)
     for flag, count, counted, amount in (
         (FLAG_LATE, "late_acts", 1, "late_medfee_fen"),

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from core_ext.kernels import load
 from core_ext.layout import AMOUNT, AMOUNTS, FACT
 from core_ext.text import to_list
-from ledger.events import BASIS_REFUND, FLAG_LATE, PAYMENT_INSTITUTION, PAYMENT_REGION
+from ledger.events import BASIS_REFUND, BASIS_RESETTLED, FLAG_LATE, PAYMENT_INSTITUTION, PAYMENT_REGION
 from ledger.payments import Due
 
 if TYPE_CHECKING:
@@ -74,12 +74,13 @@ def fold_period(pages: Iterable["Acts"], period: int) -> PeriodFigures:
             continue
         facts, booked = acts.facts[rows], acts.booked[rows]
         refund = (acts.basis[rows] == BASIS_REFUND).astype(np.int64)
+        settled = np.where(acts.basis[rows] == BASIS_RESETTLED, 0, 1 - refund)
         medfee = facts[:, FACT["medfee_sumamt"]]
         figures.acts += len(rows)
         late = (acts.flags[rows] & FLAG_LATE) != 0
         figures.late_acts += int(late.sum())
         figures.late_medfee_fen += sum(medfee[late].tolist())
-        values = np.column_stack([1 - refund, refund, medfee, booked])
+        values = np.column_stack([settled, refund, medfee, booked])
         keys = np.ascontiguousarray(facts[:, [FACT[name] for name in _PAIR]])
         _add(figures.lines, kernel, keys, values)
         moved = np.column_stack(

@@ -43,6 +43,11 @@ class Reader(StateReader):
         """Returns the recorded time of the last transaction, microseconds since 1970 UTC."""
         return self._recorded_at
 
+    @property
+    def tokens_given(self) -> int:
+        """Returns the last person token given: they are 1 to this."""
+        return self._tokens
+
     def may_read(self, table: str) -> bool:
         """Returns whether this connection's role may read a table: persons are closed to readers."""
         return self._link.may_read(table)

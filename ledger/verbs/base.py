@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -29,6 +30,8 @@ class Base:
         self.store = store
         self.actor = actor
         self.clock_us = clock_us
+        #: Where sealed segments are; None: beside a SQLite file.
+        self.segments: Path | None = None
         self.knowledge = Knowledge()
         self._lock = threading.RLock()
         self._waiting: set[int] = set()

@@ -1,5 +1,7 @@
 """Are the commands about clearing periods: close, replay, and what is open."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger import explain, periods
@@ -13,6 +15,8 @@ from ledger.verbs.base import Base
 if TYPE_CHECKING:
     from ledger.intake import Progress
     from ledger.replay import ReplayReport, Settle
+    from ledger.segments.reading import Segment
+    from ledger.segments.sealing import Sealed
 
 
 class Periods(Base):
@@ -43,23 +47,70 @@ class Periods(Base):
         with self.store.read() as reader:
             return PeriodReport.read(reader)
 
-    def replay(
-        self, period: int, *, progress: "Progress | None" = None, settle: "Settle | None" = None
-    ) -> "ReplayReport":
-        """Recomputes every settlement of a period from the log and returns what does not come out again.
+    def seal(
+        self,
+        period: int,
+        *,
+        anchor: tuple[int, bytes] = (0, b""),
+        reason: str = "",
+        progress: "Progress | None" = None,
+        step: "Callable[[str], None] | None" = None,
+    ) -> "Sealed":
+        """Seals a closed period: its acts as an Arrow segment, sorted by person, and their digest in the log.
 
-        ``settle`` decides with another kernel than the chosen one, to see what it would change.
+        Beside a SQLite file in ``<file>.segments``; PostgreSQL needs ``segments`` when the ledger is opened. ``anchor``
+        is the size and root of the Merkle tree to record. Of a sealed period whose files are gone it writes them anew.
+        """
+        from ledger.segments.sealing import expected_folder, seal
+
+        folder = expected_folder(self.store.url, self.segments)
+        tell = step or (lambda _: None)
+        return seal(self, period, folder=folder, anchor=anchor, reason=reason, progress=progress, step=tell)
+
+    def export(self, period: int, path: "str | Path") -> int:
+        """Writes the segment of a sealed period as Parquet, for other tools to read; returns the rows written."""
+        from ledger.segments.exporting import export_parquet
+
+        return export_parquet(self._segment(period).folder, Path(path))
+
+    def _segment(self, period: int) -> "Segment":
+        from ledger.segments.sealing import expected_folder, open_segment, sealed_periods
+
+        with self.store.read() as reader:
+            event = sealed_periods(reader).get(period)
+        if event is None:
+            raise Refused(Refusal.PERIOD_NOT_SEALED, f"period {period} is not sealed: seal it first")
+        return open_segment(expected_folder(self.store.url, self.segments), event)
+
+    def replay(
+        self,
+        period: int,
+        *,
+        progress: "Progress | None" = None,
+        settle: "Settle | None" = None,
+        from_log: bool = False,
+    ) -> "ReplayReport":
+        """Recomputes every settlement of a period and returns what does not come out again.
+
+        A sealed period is read from its segment, another one, or with ``from_log`` any, from the log. ``settle``
+        decides with another kernel than the chosen one, to see what it would change.
         """
         from ledger import replay
         from ledger.acts import read_acts
+        from ledger.replaying.comparing import replay_segment
+        from ledger.segments.sealing import sealed_periods
 
         with self.store.read() as reader:
             known = Knowledge()
             known.refresh(reader)
-            if unfinished := unfinished_jobs(reader):
-                raise Refused(Refusal.JOB_UNFINISHED, explain.unfinished(unfinished))
             if period not in known.periods.opened:
                 raise Refused(Refusal.PERIOD_EMPTY, explain.period(Refusal.PERIOD_EMPTY, period, known.periods, {}))
+            if not from_log and period in sealed_periods(reader):
+                return replay_segment(
+                    self._segment(period).folder, known.policies, reader=reader, settle=settle, progress=progress
+                )
+            if unfinished := unfinished_jobs(reader):
+                raise Refused(Refusal.JOB_UNFINISHED, explain.unfinished(unfinished))
             openings = replay.read_openings(reader)
             pages = read_acts(reader)
             return replay.replay(

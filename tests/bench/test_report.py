@@ -22,10 +22,12 @@ def committed() -> dict[str, object]:
 
 def run_bench(server: str, *options: str) -> "subprocess.CompletedProcess[str]":
     # The server of this session serves: starting another one would only take time.
+    # It times, so it is no worker of the run that asks for it.
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
     return subprocess.run(
         [sys.executable, "-m", "bench", *options],
         cwd=ROOT,
-        env=os.environ | {"LEDGER_TEST_POSTGRES": server},
+        env=own | {"LEDGER_TEST_POSTGRES": server},
         capture_output=True,
         text=True,
         check=False,

@@ -32,6 +32,7 @@ from ledger.events import (
 from ledger.paying.events import BankBatchIssued
 from ledger.reconciling.events import BreakFound, ReconciliationRun
 from ledger.register_events import EnrolmentRuleSet, FilingEnded, InstitutionChanged, InstitutionRegistered
+from ledger.supervision.events import ViolationFound
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "events.json"
 INT64 = st.one_of(
@@ -107,6 +108,7 @@ def test_all_events_of_volume_are_columnar() -> None:
         JobBatch,
         PolicyEnacted,
         OpeningBalance,
+        ViolationFound,
     } | registers | reconciling | paying
     with pytest.raises(
         TypeError, match=r"OpeningBalance\.postings: expected int, str, bytes or an array of known width"

@@ -1,0 +1,1 @@
+"""Decides sealed periods again: under the policies they were decided by, or under another one."""

@@ -1,0 +1,49 @@
+"""Decides claims by what registers say now: those that a register command, told late, reaches back to."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core_ext.layout import FACT, HOW
+from ledger.events import BASIS_KERNEL
+from ledger.profile import load_profile
+from ledger.registers import filing_masks, load_members
+from ledger.segments.reading import Batch
+from ledger.segments.shape import HOWS, Ints
+from ledger.touched import touched
+
+if TYPE_CHECKING:
+    from ledger.plans import PolicyBook
+    from ledger.store import Reader, Transaction
+
+
+class Touched:
+    """Is the claims that a register command at ``position`` reaches back to, and what registers say of them now.
+
+    A late filing changes the filing class, a late enrolment the assistance class; each claim keeps its policy.
+    """
+
+    def __init__(self, reader: "Reader", policies: "PolicyBook", position: int) -> None:
+        self.position = position
+        self._claims = np.array([each.claim for each in touched(reader, position).claims], np.int64)
+        self._reader: Transaction = reader  # type: ignore[assignment]
+        self._policies = policies
+        self._day = FACT[load_profile().register_day]
+
+    def plan(self, batch: Batch, facts: Ints, plan: Ints, assist: Ints) -> None:
+        """Puts the plans and assistance classes of the batch's touched claims in place of those recorded."""
+        basis, carried = batch.ints("basis"), batch.ints("carried")
+        rows = np.flatnonzero(np.isin(batch.ints("claim"), self._claims) & (basis == BASIS_KERNEL) & (carried == 0))
+        if not len(rows):
+            return
+        own = np.ascontiguousarray(facts[rows])
+        masks = filing_masks(self._reader, own, self._policies.region_of)
+        days = own[:, self._day]
+        if self._day == FACT["setl_time"]:
+            days = days // 1_000_000
+        persons, person = np.unique(own[:, FACT["token"]], return_inverse=True)
+        assist[rows] = load_members(self._reader, persons, person.astype(np.int64), days).assist
+        how = np.column_stack([batch.ints(name)[rows] for name in HOWS])
+        how[:, HOW.index("assist_class")] = assist[rows]
+        masks = np.where(how[:, HOW.index("relation")] == 0, 0, masks)
+        plan[rows] = self._policies.resolve_filed(own, (batch.ints("policy")[rows], batch.policies), how, masks)

@@ -1,0 +1,1 @@
+"""Holds the rule packs that come with the package, TOML documents."""

@@ -1,0 +1,1 @@
+"""Reads what supervision found: violations with the claims and lines they stand on."""
