@@ -81,6 +81,10 @@ UNITS: tuple[tuple[str, str], ...] = (
     (r"layout", "version"),
     (r"cap", "1e-6 yuan"),
     (r"funds", "fen, one a fund part"),
+    (r"payments", "(payment, attempt, fen, payee, name, bank, account)"),
+    (r"attempt|number", "number from 1"),
+    (r"failure", "log position"),
+    (r"months|base_months", "months"),
     (r"postings", "(account, fen), summing to 0"),
     (r"how", "in the order of HOW"),
     (r"recorded_at", "microseconds since 1970 UTC"),
@@ -123,13 +127,13 @@ UNITS: tuple[tuple[str, str], ...] = (
     (r".*region|regions|.*admdvs|.*admvs|payer", "region code"),
     (
         r"insutype|psn_type|assist_class|hosp_lv|med_type|filing|basis|kind|result|gend|flags|status|grade|by|med_types|exempt|rule"
-        r"|role|side",
+        r"|role|side|scope|why|fund_pay_type",
         "code",
     ),
     (r"assumed", "yes or no"),
     (
         r"verb|actor|reason|source|arguments|name|document|payee|receipt|.*_id|fixmedins_code|disease|code|bank_account"
-        r"|counterpart|owner",
+        r"|counterpart|owner|sender|key|payment|bank|account|behalf|supplier|invoice",
         "text",
     ),
 )
@@ -162,6 +166,7 @@ OWN_UNITS = {
     ("CaseClosed", "by"): "text",
     ("ClearingDrafted", "late"): "(yyyymm, count, fen)",
     ("EnrolmentRuleSet", "exempt"): "classes of persons",
+    ("BankBatchIssued", "profile"): "TOML",
     ("ViolationFound", "window"): "log position, yyyymmdd, yyyymm, yyyyq or yyyy, by kind",
     ("ViolationFound", "rule"): "text",
     ("ViolationLifted", "rule"): "text",

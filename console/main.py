@@ -13,7 +13,9 @@ import core_ext
 import ledger
 import projections
 from console import (
+    advances,
     balances,
+    banking,
     casework,
     claims,
     clawbacks,
@@ -23,6 +25,7 @@ from console import (
     explanations,
     failures,
     fee_lines,
+    funds,
     output,
     payments,
     periods,
@@ -51,6 +54,7 @@ PARAMETERS = Parameter(negative="")
 FAMILIES = (
     demo, upkeep, proofs, enactments, registers, claims, fee_lines, explanations, statements, periods, clearing,
     rules, reviews, payments, clawbacks, casework, recoveries, reconciling, balances, traces, replays, sweeps,
+    banking, advances, funds,
 )  # fmt: skip
 
 

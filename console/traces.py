@@ -178,7 +178,7 @@ def _act(depth: int, name: str, claim: Claim) -> Iterator[Line]:
 
 
 def _payment(depth: int, payment: Payment) -> Iterator[Line]:
-    state = f"confirmed by receipt {payment.receipt}" if payment.confirmed else "instructed"
+    state = f"confirmed by receipt {payment.receipt}" if payment.confirmed else payment.state
     yield depth, "payment 付款", f"{payment.stream}, {state}"
     yield (
         depth + 1,

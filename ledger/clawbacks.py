@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from core_ext.layout import AMOUNT, AMOUNTS, FUND_PARTS
 from ledger.events import ClawbackCollected, ClawbackRaised, Event
+from ledger.paying.events import ClawbackOffset
 from ledger.refusals import Refusal
 
 #: The order in which funds get their money back where the policy names none: last payer first.
@@ -41,6 +42,8 @@ def evolve(state: ClawbackState, event: Event) -> ClawbackState:
     elif isinstance(event, ClawbackCollected):
         state.collected_fen += event.amount_fen
         state.receipts.add(event.receipt)
+    elif isinstance(event, ClawbackOffset):
+        state.collected_fen += event.amount_fen
     return state
 
 

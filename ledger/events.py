@@ -15,6 +15,7 @@ accumulators) · ``account-<token>`` · ``member-<token>`` · ``filing-<token>``
 ``described-<token>`` · ``manual-<position of the claim>`` · ``review-<yyyymm>`` ·
 ``violation-<yyyymm>-<token>-<rule>-<version>-<window>`` ·
 ``case-terms-<digest>`` · ``docket-<case>`` · ``recovery-<kind>-<case>``.
+those of ``ledger.paying.events`` and ``ledger.funds.events``.
 A decision (ClaimSettled, ClaimReversed) stands directly behind its ClaimFiled: position + 1.
 """
 
@@ -29,7 +30,9 @@ from ledger.clearing.events import (
     ClearingWithdrawn,
 )
 from ledger.event import Event as Event
+from ledger.funds.events import FUND_EVENTS
 from ledger.line_events import DrugCapSet, LinesDiffer, LinesFiled, PriceCapSet, TraceCodeRepeated
+from ledger.paying.events import PAYING_EVENTS
 from ledger.reconciling.events import RECONCILING_EVENTS
 from ledger.register_events import (
     STATUS_ACTIVE,
@@ -58,6 +61,7 @@ from ledger.supervision.events import (
 BASIS_KERNEL, BASIS_SOURCE, BASIS_REFUND, BASIS_RESETTLED = 1, 2, 3, 4
 FLAG_ASSUMED, FLAG_NOT_CHECKED, FLAG_LATE = 1, 2, 4
 PAYMENT_REGION, PAYMENT_INSTITUTION = 1, 2
+PAYMENT_RETENTION, PAYMENT_ADVANCE, PAYMENT_WORKING, PAYMENT_SUPPLIER, PAYMENT_SURPLUS = 3, 4, 5, 6, 7
 
 
 class CommandRecorded(Event, frozen=True):
@@ -320,10 +324,12 @@ class PeriodClosed(Event, frozen=True):
 
 
 class PaymentInstructed(Event, frozen=True):
-    """Instructs what a closed period owes one payee; ``kind`` region pair or institution; fen.
+    """Instructs what is owed to one payee: ``kind`` PAYMENT_*; of a closed period for regions and institutions; fen.
 
-    ``amount_fen`` is fund and account less ``withheld_fen`` (deducted or offset before: it stands on the account
-    paid from already) and ``returned_fen`` (what the treatment region collected for the insured one).
+    ``amount_fen`` is what is sent: fund and account parts less ``withheld_fen`` (what cases deducted or offset before:
+    it stands on the account paid from already), ``returned_fen`` (what the treatment region collected for the insured
+    one), ``retained_fen`` and what is ``offset_fen`` against clawbacks. ``behalf`` is the institution whose supplier
+    is paid for it.
     """
 
     TOPIC = "payment-instructed/1"
@@ -339,10 +345,13 @@ class PaymentInstructed(Event, frozen=True):
     amount_fen: int
     withheld_fen: int = 0
     returned_fen: int = 0
+    retained_fen: int = 0
+    offset_fen: int = 0
+    behalf: str = ""
 
 
 class PaymentConfirmed(Event, frozen=True):
-    """Confirms a payment in full by the bank's receipt number."""
+    """Confirms all that was still in transit of a payment by the bank's receipt number."""
 
     TOPIC = "payment-confirmed/1"
     cause: int
@@ -429,6 +438,8 @@ EVENTS: tuple[EventClass, ...] = (
     PeriodSealed,
     ClaimResettled,
     *CASEWORK_EVENTS,
+    *PAYING_EVENTS,
+    *FUND_EVENTS,
 )
 
 TOPICS: dict[str, EventClass] = {event.TOPIC: event for event in EVENTS}

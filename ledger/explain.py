@@ -76,12 +76,13 @@ def confirmation(refusal: Refusal, stream: str, state: PaymentState, amount_fen:
     if refusal == Refusal.NOT_INSTRUCTED:
         return f"expected the key of an instructed payment (payment-…), got {stream!r}"
     if refusal == Refusal.ALREADY_PAID:
-        assert state.confirmed is not None
-        return f"{stream} is confirmed already by receipt {state.confirmed.receipt}"
+        return f"{stream} has had {', '.join(state.receipts) or 'everything withheld'} already: state {state.code}"
+    if refusal == Refusal.NOT_IN_TRANSIT:
+        return f"{stream}: expected money in transit, got none ({state.code}): resend it first"
     if refusal == Refusal.BAD_KEY:
         return "expected the bank's receipt number, got nothing"
     assert state.instructed is not None
-    return f"{stream}: expected {yuan_display(state.instructed.amount_fen)}, got {yuan_display(amount_fen)}"
+    return f"{stream}: expected {yuan_display(state.transit_fen)} (in transit), got {yuan_display(amount_fen)}"
 
 
 def clawback(

@@ -69,6 +69,46 @@ def payment_stream(kind: int, period: int, payer: int, payee: str) -> str:
     return f"payment-{kind}-{period:06d}-{payer:06d}-{payee}"
 
 
+def receipt_stream(region: int, receipt: str) -> str:
+    """Returns the stream of a bank receipt: its number is unique at a region's bank."""
+    return f"receipt-{region:06d}-{receipt}"
+
+
+def batch_stream(number: int) -> str:
+    """Returns the stream of a bank batch file."""
+    return f"bank-batch-{number:06d}"
+
+
+def payee_stream(payee: str) -> str:
+    """Returns the stream of a payee's bank accounts."""
+    return f"payee-{payee}"
+
+
+def advance_stream(scope: int, payer: int, payee: str) -> str:
+    """Returns the stream of an advance: a scope, payer and payee have one quota."""
+    return f"advance-{scope}-{payer:06d}-{payee}"
+
+
+def retention_stream(region: int, institution: str, year: int) -> str:
+    """Returns the stream of the end of a year's retention."""
+    return f"retention-{region:06d}-{institution}-{year:04d}"
+
+
+def guarantee_stream(region: int, institution: str) -> str:
+    """Returns the stream of an institution's bank guarantees."""
+    return f"guarantee-{region:06d}-{institution}"
+
+
+def surplus_stream(region: int, institution: str, year: int) -> str:
+    """Returns the stream of an institution's retained surplus of a year."""
+    return f"surplus-{region:06d}-{institution}-{year:04d}"
+
+
+def fund_stream(region: int, fund: int) -> str:
+    """Returns the stream of a fund's opening and income."""
+    return f"fund-{region:06d}-{fund}"
+
+
 def clawback_stream(case: str) -> str:
     """Returns the stream of a clawback case."""
     return f"clawback-{case}"

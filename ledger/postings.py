@@ -10,8 +10,9 @@ claim off site, T's book        receivable:T:I +(fund + acct) · payable:T:X −
 claim booked anew               the postings of the claim with its amounts reversed, then with those that stand
 region payment instructed       due:I:T +a · transit:I:T −a
 region payment confirmed        transit:I:T +a · bank:I −a, and bank:T +a · receivable:T:I −a
-institution payment instructed  payable:T:X +a · transit:T:X −a
+institution payment instructed  payable:T:X +(a + r + o) · transit:T:X −a · retention:T:X −r · offset:T:X −o
 institution payment confirmed   transit:T:X +a · bank:T −a
+other payments, receipts, funds see ``ledger.paying.postings``
 clawback raised, own city       clawback:T:X +a · expense:I:k −split_k
 clawback raised, off site       clawback:T:X +a · owed:T:I −a, and recoverable:I:T +a · expense:I:k −split_k
 clawback collected              bank:T +a · clawback:T:X −a
@@ -32,7 +33,6 @@ from core_ext.layout import AMOUNT, AMOUNTS, FUND_PARTS
 from ledger.casework.events import RecoveryRaised
 from ledger.casework.postings import FOLLOWING, MOVING, entries_of
 from ledger.events import (
-    PAYMENT_REGION,
     ClaimFiled,
     ClaimReversed,
     ClaimSettled,
@@ -44,6 +44,8 @@ from ledger.events import (
     PaymentConfirmed,
     PaymentInstructed,
 )
+from ledger.paying.events import ClawbackOffset, ReceiptMatched, ReceiptSuspended
+from ledger.paying.postings import PAYMENT_STEPS, is_moving, moving_fen, payment_entries, plain_entries
 from ledger.refusals import Refusal, Refused
 from ledger.replaying.events import ClaimResettled
 
@@ -60,7 +62,7 @@ FUND_CODES = {
 ACCOUNT_CODE = 310200
 
 #: What an event needs beside itself: the facts of its claim, or the event that opened its payment or clawback.
-Opened: TypeAlias = ClaimFiled | PaymentInstructed | ClawbackRaised | RecoveryRaised
+Opened: TypeAlias = ClaimFiled | PaymentInstructed | ClawbackRaised | RecoveryRaised | ReceiptSuspended
 
 T = TypeVar("T")
 
@@ -98,9 +100,9 @@ def postings(event: Event, opened: Opened | None = None) -> list[Posting]:
         case ClaimResettled():
             entries = _claim([-fen for fen in event.reversed], event) + _claim(event.amounts, event)
         case PaymentInstructed():
-            entries = _instructed(event)
+            entries = _entries(event, event)
         case PaymentConfirmed():
-            entries = _confirmed(event.amount_fen, _expect(opened, PaymentInstructed))
+            entries = _entries(event, _expect(opened, PaymentInstructed))
         case ClawbackRaised():
             entries = _raised(event, _expect(opened, ClaimFiled))
         case ClawbackCollected():
@@ -121,7 +123,7 @@ def postings(event: Event, opened: Opened | None = None) -> list[Posting]:
             opener = _expect(opened, RecoveryRaised) if isinstance(event, FOLLOWING) else None
             entries = [Posting(*entry) for entry in entries_of(event, opener)]
         case _:
-            entries = []
+            entries = _beside(event, opened)
     return [entry for entry in entries if entry.amount_fen]
 
 
@@ -134,7 +136,8 @@ def moved_fen(event: Event) -> int:
             parts = (*FUND_PARTS, _ACCT)
             return sum(abs(event.amounts[at]) + abs(event.reversed[at]) for at in parts)
         case PaymentInstructed():
-            return abs(event.amount_fen) + abs(event.returned_fen)
+            amounts = (event.amount_fen, event.returned_fen, event.retained_fen, event.offset_fen)
+            return sum(map(abs, amounts))
         case PaymentConfirmed() | ClawbackRaised() | ClawbackCollected():
             return abs(event.amount_fen)
         case _ if isinstance(event, MOVING):
@@ -143,7 +146,7 @@ def moved_fen(event: Event) -> int:
             return sum(abs(amount_fen) for _, amount_fen in event.postings)
         case OpeningAccount():
             return abs(event.balance_fen)
-    return 0
+    return moving_fen(event)
 
 
 def check(entries: Sequence[Posting], moved: int, per_book: bool = True) -> None:
@@ -173,7 +176,7 @@ def checked_postings(event: Event, opened: Opened | None = None) -> list[Posting
     moved = moved_fen(event)
     withheld = isinstance(event, PaymentInstructed) and event.withheld_fen
     money = (PaymentInstructed, PaymentConfirmed, ClawbackRaised, ClawbackCollected, *MOVING)
-    if isinstance(event, money) and not moved and not withheld:
+    if (isinstance(event, money) or is_moving(event)) and not moved and not withheld:
         raise Refused(Refusal.POSTINGS_EMPTY, f"{event.TOPIC}: expected an amount other than 0 fen, got 0")
     entries = postings(event, opened)
     check(entries, moved, per_book=not isinstance(event, OpeningBalance))
@@ -201,23 +204,22 @@ def _claim(amounts: Sequence[int], filed: ClaimFiled | ClaimResettled) -> list[P
     return entries
 
 
-def _instructed(event: PaymentInstructed) -> list[Posting]:
-    payer, payee, a = f"{event.payer:06d}", event.payee, event.amount_fen
-    owed = "due" if event.kind == PAYMENT_REGION else "payable"
-    r = event.returned_fen
-    entries = [Posting(f"{owed}:{payer}:{payee}", a + r), Posting(f"transit:{payer}:{payee}", -a)]
-    if r:
-        entries += [Posting(f"recoverable:{payer}:{payee}", -r), Posting(f"owed:{payee}:{payer}", r)]
-        entries.append(Posting(f"receivable:{payee}:{payer}", -r))
-    return entries
+def _entries(event: Event, opened: PaymentInstructed) -> list[Posting]:
+    return [Posting(*entry) for entry in payment_entries(event, opened)]
 
 
-def _confirmed(a: int, instructed: PaymentInstructed) -> list[Posting]:
-    payer, payee = f"{instructed.payer:06d}", instructed.payee
-    entries = [Posting(f"transit:{payer}:{payee}", a), Posting(f"bank:{payer}", -a)]
-    if instructed.kind == PAYMENT_REGION:
-        entries += [Posting(f"bank:{payee}", a), Posting(f"receivable:{payee}:{payer}", -a)]
-    return entries
+def _beside(event: Event, opened: Opened | None) -> list[Posting]:
+    """Returns what an event of the paying and funds families posts; it is opened by what its stream begins with."""
+    if isinstance(event, PAYMENT_STEPS):
+        return _entries(event, _expect(opened, PaymentInstructed))
+    if isinstance(event, ClawbackOffset):
+        raised = _expect(opened, ClawbackRaised)
+        party = f"{raised.treatment_region:06d}:{raised.fixmedins_code}"
+        return [Posting(f"offset:{party}", event.amount_fen), Posting(f"clawback:{party}", -event.amount_fen)]
+    if isinstance(event, ReceiptMatched):
+        region = f"{_expect(opened, ReceiptSuspended).region:06d}"
+        return [Posting(f"suspense:{region}", event.amount_fen), Posting(f"bank:{region}", -event.amount_fen)]
+    return [Posting(*entry) for entry in plain_entries(event)]
 
 
 def _raised(event: ClawbackRaised, filed: ClaimFiled) -> list[Posting]:

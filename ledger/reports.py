@@ -17,7 +17,7 @@ from ledger.events import (
 )
 from ledger.knowledge import streams_with_prefix
 from ledger.mapper import decode_event
-from ledger.payments import PaymentState
+from ledger.payments import KIND_NAMES, PaymentState
 
 if TYPE_CHECKING:
     from ledger.store import Reader
@@ -94,7 +94,11 @@ class Closed(msgspec.Struct, frozen=True):
 
 
 class Payment(msgspec.Struct, frozen=True):
-    """Is a payment: ``key`` names it everywhere; ``receipt`` is empty until it is confirmed."""
+    """Is a payment: ``key`` names it everywhere; ``receipt`` is empty until it is confirmed.
+
+    ``amount_fen`` is in transit, received or back (``failed`` or ``returned``: ``failure`` is the position that says
+    so, which resending names); ``retained_fen`` and ``offset_fen`` were withheld from what was owed.
+    """
 
     key: str
     kind: str
@@ -106,8 +110,16 @@ class Payment(msgspec.Struct, frozen=True):
     account_fen: int
     amount_fen: int
     receipt: str
-    withheld_fen: int = 0
-    returned_fen: int = 0
+    state: str
+    withheld_fen: int
+    returned_fen: int
+    retained_fen: int
+    offset_fen: int
+    transit_fen: int
+    received_fen: int
+    back_fen: int
+    attempt: int
+    failure: int
 
     @classmethod
     def of(cls, key: str, state: PaymentState) -> "Payment":
@@ -115,10 +127,9 @@ class Payment(msgspec.Struct, frozen=True):
         event = state.instructed
         assert event is not None
         receipt = state.confirmed.receipt if state.confirmed else ""
-        kind = {1: "region", 2: "institution"}[event.kind]
         return cls(
             key,
-            kind,
+            KIND_NAMES[event.kind],
             event.period,
             event.payer,
             event.payee,
@@ -127,8 +138,16 @@ class Payment(msgspec.Struct, frozen=True):
             event.account_fen,
             event.amount_fen,
             receipt,
+            state.code,
             event.withheld_fen,
             event.returned_fen,
+            event.retained_fen,
+            event.offset_fen,
+            state.transit_fen,
+            state.received_fen,
+            state.back_fen,
+            state.attempt,
+            state.failure,
         )
 
 

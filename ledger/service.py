@@ -6,10 +6,14 @@ store again in the child. Nothing is read from the environment; the clock is the
 
 import time
 
+from ledger.verbs.advances import Advances
+from ledger.verbs.banking import Banking
 from ledger.verbs.casework import Casework
 from ledger.verbs.claims import Claims
 from ledger.verbs.clearing import Clearings
+from ledger.verbs.funds import Funds
 from ledger.verbs.money import Money
+from ledger.verbs.paying import Paying
 from ledger.verbs.periods import Periods
 from ledger.verbs.policies import Policies
 from ledger.verbs.reconciling import Reconciling
@@ -23,7 +27,22 @@ def wall_clock_us() -> int:
     return time.time_ns() // 1000
 
 
-class Ledger(Policies, Claims, Settling, Periods, Clearings, Money, Reconciling, Supervision, Casework, Replays):
+class Ledger(
+    Policies,
+    Claims,
+    Settling,
+    Periods,
+    Clearings,
+    Money,
+    Paying,
+    Banking,
+    Advances,
+    Funds,
+    Reconciling,
+    Supervision,
+    Casework,
+    Replays,
+):
     """Is an open ledger. Use it as a context manager; every method refuses with ``Refused`` and then wrote nothing."""
 
     def __enter__(self) -> "Ledger":

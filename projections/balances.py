@@ -10,12 +10,15 @@ from ledger.events import (
     ClawbackCollected,
     ClawbackRaised,
     Event,
+    EventClass,
     OpeningAccount,
     OpeningBalance,
     PaymentConfirmed,
     PaymentInstructed,
 )
 from ledger.mapper import decode_event
+from ledger.paying.events import ClawbackOffset, ReceiptMatched, ReceiptSuspended
+from ledger.paying.postings import PAYMENT_STEPS, PLAIN
 from ledger.postings import Opened, postings
 from ledger.refusals import StoreError
 from projections.act_postings import act_postings
@@ -29,9 +32,17 @@ BALANCE = Table("balance", ("account",), ("amount_fen",), Mode.ADD, {"account": 
 
 #: The events beside acts that post.
 MONEY = (
-    *(PaymentInstructed, PaymentConfirmed, ClawbackRaised, ClawbackCollected, OpeningBalance, OpeningAccount),
+    *(PaymentInstructed, PaymentConfirmed, *PAYMENT_STEPS, ClawbackRaised, ClawbackCollected, ClawbackOffset),
+    *(ReceiptMatched, OpeningBalance, OpeningAccount, *PLAIN),
     *MOVING,
 )
+#: What an event needs beside itself, where that opens its stream.
+OPENERS: dict[type[Event], type[Event]] = {
+    **dict.fromkeys((PaymentConfirmed, *PAYMENT_STEPS), PaymentInstructed),
+    **dict.fromkeys((ClawbackCollected, ClawbackOffset), ClawbackRaised),
+    **dict.fromkeys(FOLLOWING, RecoveryRaised),
+    ReceiptMatched: ReceiptSuspended,
+}
 
 
 def fold(_: "Reader", page: Page) -> list[Change]:
@@ -52,14 +63,18 @@ def with_opened(reader: "Reader", events: Iterable[Placed]) -> list[tuple[Placed
     Raises StoreError where that event is not in the log.
     """
     money = [placed for placed in events if isinstance(placed.event, MONEY)]
-    followers = (PaymentConfirmed, ClawbackCollected, *FOLLOWING)
-    streams = sorted({p.stream for p in money if isinstance(p.event, followers)})
+    streams = sorted({p.stream for p in money if type(p.event) in OPENERS})
     claims = sorted({p.event.claim for p in money if isinstance(p.event, ClawbackRaised)})
-    topics = {"payment": PaymentInstructed.TOPIC, "clawback": ClawbackRaised.TOPIC, "recovery": RecoveryRaised.TOPIC}
+    topics: dict[str, EventClass] = {
+        "payment": PaymentInstructed,
+        "clawback": ClawbackRaised,
+        "receipt": ReceiptSuspended,
+        "recovery": RecoveryRaised,
+    }
     openers: dict[str | int, Event] = {}
     if streams:
         for stream, (_, state) in reader.first_events(streams).items():
-            openers[stream] = decode_event(topics[stream.partition("-")[0]], state)
+            openers[stream] = decode_event(topics[stream.partition("-")[0]].TOPIC, state)
     if claims:
         for position, (_, _, topic, state) in reader.events_at(claims).items():
             openers[position] = decode_event(topic, state)
@@ -71,12 +86,8 @@ def _opener(placed: Placed, openers: dict[str | int, Event]) -> Opened | None:
     if isinstance(event, ClawbackRaised):
         key: str | int = event.claim
         expected: type[Event] = ClaimFiled
-    elif isinstance(event, PaymentConfirmed):
-        key, expected = placed.stream, PaymentInstructed
-    elif isinstance(event, ClawbackCollected):
-        key, expected = placed.stream, ClawbackRaised
-    elif isinstance(event, FOLLOWING):
-        key, expected = placed.stream, RecoveryRaised
+    elif type(event) in OPENERS:
+        key, expected = placed.stream, OPENERS[type(event)]
     else:
         return None
     opener = openers.get(key)
@@ -85,5 +96,5 @@ def _opener(placed: Placed, openers: dict[str | int, Event]) -> Opened | None:
         raise StoreError(
             f"position {placed.position}: expected a {expected.TOPIC} behind {event.TOPIC}, at {key!r}, got {got}"
         )
-    assert isinstance(opener, ClaimFiled | PaymentInstructed | ClawbackRaised | RecoveryRaised)
+    assert isinstance(opener, ClaimFiled | PaymentInstructed | ClawbackRaised | RecoveryRaised | ReceiptSuspended)
     return opener

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from projections.clearing.sheets import Issued
     from projections.evidence import Proof
     from projections.findings import Finding
+    from projections.funds.accounts import FundAccount
+    from projections.funds.views import AdvanceUse, InScope, Receivable
     from projections.signing import PublicKey, Signer
     from projections.supervision.violations import RuleTotal, Violation
 
@@ -147,6 +149,40 @@ class Projections:
         catch_up(self._store, [proof.MODEL, trace.MODEL, lines.MODEL], page_events=self._page_events)
         with self._tree() as (tree, reader):
             return issue(reader, tree, kind, period, region, position)
+
+    def funds(self, begin: int, to: int, region: int | None = None) -> "list[FundAccount]":
+        """Returns what each fund had, took in, spent and has, from a month to a month (yyyymm)."""
+        from projections.funds.accounts import fund_accounts
+
+        with self._beside_claims() as reader:
+            return fund_accounts(reader, begin, to, region)
+
+    def in_scope(self, begin: int, to: int, region: int | None = None) -> "list[InScope]":
+        """Returns the share of in-scope cost the funds paid, by insurance type and kind of care."""
+        from projections.funds.views import in_scope
+
+        with self._beside_claims() as reader:
+            return in_scope(reader, begin, to, region)
+
+    def receivables(self, on: int, region: int | None = None) -> "list[Receivable]":
+        """Returns what regions are owed by counterparts for periods up to a month (yyyymm), by age."""
+        from projections.funds.views import receivables
+
+        with self._beside_claims() as reader:
+            return receivables(reader, on, region)
+
+    def advances(self, period: int) -> "list[AdvanceUse]":
+        """Returns every advance and its use, warned of by the terms of a period."""
+        from projections.funds.views import advances
+
+        with self._beside_claims() as reader:
+            return advances(reader, period)
+
+    @contextmanager
+    def _beside_claims(self) -> "Iterator[Reader]":
+        catch_up(self._store, [balances.MODEL, lines.MODEL], page_events=self._page_events)
+        with self._store.read() as reader:
+            yield reader
 
     def trace(self, key: str | int, listed: int = LISTED) -> Trace:
         """Returns everything a key leads to, at most ``listed`` claims a list; an int is a log position."""

@@ -16,7 +16,7 @@ class FileRow(msgspec.Struct, frozen=True):
 
 
 class Payment(msgspec.Struct, frozen=True):
-    """Is a payment and how far it got; ``kind`` is region or institution, ``confirmed`` 0 until it is."""
+    """Is a payment and how far it got: ``kind`` names what is paid, ``amount_fen`` what was owed."""
 
     stream: str
     position: int
@@ -30,6 +30,7 @@ class Payment(msgspec.Struct, frozen=True):
     receipt: str
     withheld_fen: int = 0
     returned_fen: int = 0
+    state: str = ""
 
 
 class Collection(msgspec.Struct, frozen=True):

@@ -25,6 +25,7 @@ from ledger.keys import claim_stream, clawback_stream, finding_stream, message_k
 from ledger.line_columns import NUMBER, lines_of
 from ledger.line_events import LinesDiffer, LinesFiled, TraceCodeRepeated
 from ledger.mapper import decode_event
+from ledger.payments import KIND_NAMES, PaymentState, evolve
 from ledger.refusals import Refusal, StoreError
 from ledger.register_events import ClaimFlagged
 from ledger.replaying.events import ClaimResettled
@@ -84,8 +85,6 @@ SELECT_LINES = "SELECT position FROM filed_lines WHERE cause = ? AND row <= ? OR
 SELECT_TOKEN = "SELECT token FROM person WHERE psn_no = ?"
 SELECT_JOBS = "SELECT position, stream, state FROM trace_event WHERE topic = ? ORDER BY position"
 SELECT_CASES = "SELECT stream FROM trace_event WHERE claim = ? AND claim > 0 ORDER BY position"
-
-_KINDS = {PAYMENT_REGION: "region", PAYMENT_INSTITUTION: "institution"}
 
 
 class Tracer:
@@ -164,7 +163,9 @@ class Tracer:
         return [] if payment is None else [self._payment_trace(payment)]
 
     def _payment_trace(self, payment: Payment) -> PaymentTrace:
-        if payment.kind == _KINDS[PAYMENT_REGION]:
+        if payment.kind not in (KIND_NAMES[PAYMENT_REGION], KIND_NAMES[PAYMENT_INSTITUTION]):
+            return PaymentTrace(payment, (), 0, 0)
+        if payment.kind == KIND_NAMES[PAYMENT_REGION]:
             condition = OF_REGION_PAYMENT
             params: tuple[object, ...] = (payment.period, payment.payer, int(payment.payee))
         else:
@@ -178,22 +179,25 @@ class Tracer:
             return None
         position, instructed = events[0]
         assert isinstance(instructed, PaymentInstructed)
-        confirmed, receipt = next(
-            ((at, event.receipt) for at, event in events if isinstance(event, PaymentConfirmed)), (0, "")
-        )
+        state, confirmed = PaymentState(), 0
+        for at, event in events:
+            state = evolve(state, event, at)
+            confirmed = at if isinstance(event, PaymentConfirmed) else confirmed
+        receipt = state.confirmed.receipt if state.confirmed else ""
         return Payment(
             stream,
             position,
-            _KINDS[instructed.kind],
+            KIND_NAMES[instructed.kind],
             instructed.period,
             instructed.payer,
             instructed.payee,
             instructed.acts,
-            instructed.amount_fen,
-            confirmed,
+            instructed.amount_fen + instructed.retained_fen + instructed.offset_fen,
+            confirmed if state.confirmed else 0,
             receipt,
             instructed.withheld_fen,
             instructed.returned_fen,
+            state.code,
         )
 
     def _codes(self, key: str) -> list[Found]:

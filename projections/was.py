@@ -19,6 +19,7 @@ from ledger.events import (
     PaymentInstructed,
 )
 from ledger.keys import claim_stream
+from ledger.paying.events import ReceiptSuspended
 from ledger.postings import Opened, Posting, postings
 from projections.pages import Placed
 from projections.statement import LINE
@@ -96,7 +97,7 @@ def postings_of_events(events: Sequence[Placed], filed: Callable[[int], ClaimFil
             opened = filed(event.claim)
             if opened is None:
                 continue
-        elif isinstance(events[0].event, PaymentInstructed | ClawbackRaised):
+        elif isinstance(events[0].event, PaymentInstructed | ClawbackRaised | ReceiptSuspended):
             opened = events[0].event
         posted += postings(event, opened)
     return posted

@@ -7,19 +7,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ledger.clearing.states import State
-from ledger.events import PAYMENT_INSTITUTION, PAYMENT_REGION, PaymentConfirmed, PaymentInstructed
+from ledger.events import PAYMENT_INSTITUTION, PAYMENT_REGION
 from ledger.keys import following_month
+from ledger.payments import read_payments
 from ledger.working_days import add_working_days
 
 if TYPE_CHECKING:
     from ledger.clearing.states import Clearing
     from ledger.clearing.terms import Terms
     from ledger.store import Reader
-
-# Every payment of a kind and period, and what was confirmed of it.
-COUNT_PAYMENTS = (
-    "SELECT topic, COUNT(*) FROM stored_events WHERE originator_id >= ? AND originator_id < ? GROUP BY topic"
-)
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -88,14 +84,9 @@ def steps(reader: "Reader", state: "Clearing", terms: "Terms", on: int) -> list[
 
 
 def _payments(reader: "Reader", period: int) -> tuple[int, int]:
-    """Returns how many payments of a period are instructed, and how many of them confirmed."""
-    counts = {PaymentInstructed.TOPIC: 0, PaymentConfirmed.TOPIC: 0}
-    for kind in (PAYMENT_REGION, PAYMENT_INSTITUTION):
-        prefix = f"payment-{kind}-{period:06d}"
-        for topic, number in reader.query(COUNT_PAYMENTS, (f"{prefix}-", f"{prefix}.")):
-            if topic in counts:
-                counts[str(topic)] += int(number)
-    return counts[PaymentInstructed.TOPIC], counts[PaymentConfirmed.TOPIC]
+    """Returns how many payments of a period are instructed, and how many of them are done at the bank."""
+    found = read_payments(reader, period, (PAYMENT_REGION, PAYMENT_INSTITUTION))
+    return len(found), sum(each.code in ("confirmed", "withheld") for each in found.values())
 
 
 def _day(month: int, day: int) -> datetime.date:

@@ -96,6 +96,23 @@ class Advance(_Part, frozen=True, kw_only=True):
         return scaled_from_text(self.yellow, 4), scaled_from_text(self.red, 4)
 
 
+class Retention(_Part, frozen=True, kw_only=True):
+    """Is what is kept back of an institution's fund payments until the yearly assessment (质量保证金)."""
+
+    ratio: str = "0.00"
+
+    @property
+    def ratio_bp(self) -> int:
+        """Returns the share in basis points."""
+        return scaled_from_text(self.ratio, 4)
+
+
+class WorkingCapital(_Part, frozen=True, kw_only=True):
+    """Is the advance to an institution (周转金): so many times the monthly mean of the year before."""
+
+    quota_months: Months = 1
+
+
 class Terms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
     """Is everything a clearing goes by that is no policy of benefits."""
 
@@ -107,6 +124,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     institutions: Institutions = Institutions()
     channel: Channel = Channel()
     advance: Advance = Advance()
+    retention: Retention = Retention()
+    working_capital: WorkingCapital = WorkingCapital()
 
     @cached_property
     def types(self) -> dict[int, int]:
@@ -140,9 +159,12 @@ def read_terms(document: str, where: str) -> Terms:
             if not key.isascii() or not key.isdecimal():
                 raise ValueError(f"clearing_types: expected med_type codes, got {key!r}")
         for name, ratio in (("variance.ratio", terms.variance.ratio), ("advance.yellow", terms.advance.yellow),
-                            ("advance.red", terms.advance.red)):  # fmt: skip
+                            ("advance.red", terms.advance.red),
+                            ("retention.ratio", terms.retention.ratio)):  # fmt: skip
             if scaled_from_text(ratio, 4) < 0:
                 raise ValueError(f"{name}: expected a ratio from 0, got {ratio!r}")
+        if terms.retention.ratio_bp > 10_000:
+            raise ValueError(f"retention.ratio: expected at most 1, got {terms.retention.ratio!r}")
         if terms.variance.amount_fen < 0:
             raise ValueError(f"variance.amount: expected an amount from 0.00, got {terms.variance.amount!r}")
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, ValueError) as error:

@@ -89,3 +89,10 @@ class Base:
             checked_postings(event, opened)
         tx.append(EventBlock.from_events(events))
         self.knowledge.position = -1
+
+    def append_opened(self, tx: "Transaction", events: "Sequence[tuple[writing.Header, Opened | None]]") -> None:
+        """Appends as ``append`` does, where each event has an opener of its own."""
+        for (_, _, event), opened in events:
+            checked_postings(event, opened)
+        tx.append(EventBlock.from_events([header for header, _ in events]))
+        self.knowledge.position = -1

@@ -11,6 +11,7 @@ from ledger.events import ClaimFiled, ClaimReversed
 from ledger.keys import clawback_stream
 from ledger.lookup import find_claim
 from ledger.mapper import decode_event
+from ledger.paying.withholding import offsets, withhold
 from ledger.refusals import Refusal, Refused
 from ledger.reports import Clawback, Payment
 from ledger.verbs.base import Base
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
 
 
 class Money(Base):
-    """Instructs and confirms payments, raises and collects clawbacks."""
+    """Instructs payments of clearings, raises and collects clawbacks."""
 
-    def pay(self, period: int, to: str = "all", *, reason: str = "") -> list[Payment]:
+    def pay(self, period: int, to: str = "all", *, offset: bool = False, reason: str = "") -> list[Payment]:
         """Instructs what a signed clearing owes: region to region, and treatment region to institution.
 
         ``to`` is ``regions``, ``institutions`` or ``all``. A payee is paid once a period: asking again is refused.
+        The terms the clearing was drawn up under say what is retained; ``offset`` withholds outstanding clawbacks.
         """
         from ledger.acts import read_acts
         from ledger.clearing.figures import fold_period
@@ -39,29 +41,18 @@ class Money(Base):
                 raise Refused(refusal, explain.clearing(refusal, state, 0))
             figures = fold_period(read_acts(tx, after=state.opened, stop=state.closed), period)
             settled = settle_carried(figures.dues(kinds), carried(tx), kinds)
-            dues = {payments.due_stream(period, due): due for due in settled}
-            cause, command = self.command(tx, "pay", reason, {"period": period, "to": to})
-            decided = payments.decide_instruct(period, dues, tx.stream_heads(list(dues)), cause)
+            whole = {payments.due_stream(period, due): due for due in settled}
+            paid = tx.stream_heads(list(whole))
+            assert state.drafted is not None
+            dues, cases = withhold(tx, whole, paid, state.drafted.terms, offset=offset)
+            arguments = {"period": period, "to": to} | ({"offset": True} if offset else {})
+            cause, command = self.command(tx, "pay", reason, arguments)
+            decided = payments.decide_instruct(period, dues, paid, cause)
             if isinstance(decided, Refusal):
                 raise Refused(decided, explain.payment(decided, period))
-            self.append(tx, [command, *decided])
+            opened = [(command, None), *((header, None) for header in decided)]
+            self.append_opened(tx, [*opened, *offsets(tx, cases, cause)])
             return [Payment.of(stream, payments.evolve(payments.PaymentState(), event)) for stream, _, event in decided]
-
-    def confirm(self, payment: str, receipt: str, *, amount_fen: int | None = None, reason: str = "") -> Payment:
-        """Confirms a payment in full by the bank's receipt; ``amount_fen`` must be its amount where given."""
-        with self.transaction() as tx:
-            state = payments.PaymentState()
-            events = tx.stream(payment)
-            for _, _, topic, stored in events:
-                state = payments.evolve(state, decode_event(topic, stored))
-            receipt = explain.key("receipt", receipt)
-            cause, command = self.command(tx, "confirm", reason, {"payment": payment, "receipt": receipt})
-            amount = state.instructed.amount_fen if amount_fen is None and state.instructed else amount_fen or 0
-            decided = payments.decide_confirm(state, amount, receipt, cause)
-            if isinstance(decided, Refusal):
-                raise Refused(decided, explain.confirmation(decided, payment, state, amount))
-            self.append(tx, [command, (payment, len(events) + 1, decided)], state.instructed)
-            return Payment.of(payment, payments.evolve(state, decided))
 
     def clawback_raise(self, case: str, claim: str, amount_fen: int, reason: str) -> Clawback:
         """Raises a clawback on a claim's funds under a case number; together never more than the funds paid."""

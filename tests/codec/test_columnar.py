@@ -30,6 +30,7 @@ from ledger.events import (
     PolicyEnacted,
     SettlementDiffers,
 )
+from ledger.paying.events import BankBatchIssued
 from ledger.reconciling.events import BreakFound, ReconciliationRun
 from ledger.register_events import EnrolmentRuleSet, FilingEnded, InstitutionChanged, InstitutionRegistered
 from ledger.supervision.events import ViolationFound
@@ -101,6 +102,7 @@ def is_columnar(event: EventClass) -> bool:
 
 def test_all_events_of_volume_are_columnar() -> None:
     """Only events that come one at a time may hold what has no column form."""
+    paying = {BankBatchIssued}
     reconciling = {ReconciliationRun, BreakFound}
     casework = {event for event in CASEWORK_EVENTS if not is_columnar(event)}
     registers = {ClearingDrafted, EnrolmentRuleSet, InstitutionRegistered, InstitutionChanged, FilingEnded}
@@ -109,7 +111,7 @@ def test_all_events_of_volume_are_columnar() -> None:
         PolicyEnacted,
         OpeningBalance,
         ViolationFound,
-    } | registers | reconciling | casework
+    } | registers | reconciling | casework | paying
     with pytest.raises(
         TypeError, match=r"OpeningBalance\.postings: expected int, str, bytes or an array of known width"
     ):

@@ -1,0 +1,1 @@
+"""Ships profiles of bank batch files."""

@@ -1,0 +1,182 @@
+"""Draws up what each fund had, took in, spent and has: income − spend = change, with personal accounts apart.
+
+Claims are summed per clearing period from the clearing lines; what else moves a fund stands in the month it was
+recorded in: clawbacks and kept retention come back to it, retained surpluses are spent.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ledger.events import ClaimFiled, ClawbackRaised, CommandRecorded, Event
+from ledger.funds.decide import KINDS
+from ledger.funds.events import FundIncome, FundOpened
+from ledger.knowledge import streams_with_prefix
+from ledger.mapper import decode_event
+from ledger.money import round_half_up
+from ledger.paying.events import RetentionReleased, SurplusRetained
+from ledger.postings import ACCOUNT_CODE, fund_codes
+from ledger.reversing import moment
+from projections.clearing.lines import FUNDS, LINE
+
+if TYPE_CHECKING:
+    from ledger.store import Reader
+
+#: What claims of a region's residents took of each fund, by period.
+SUMS = ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in (*FUNDS, "acct_pay"))
+SPENT = f"SELECT period, insured_region, insutype, {SUMS} FROM {LINE.name} GROUP BY period, insured_region, insutype"
+#: The accounts of the books that make up a fund, and of a personal account.
+BOOKED = "SELECT account, amount_fen FROM balance WHERE account LIKE ?"
+OF_FUND = ("fund", "income", "expense", "account", "surplus_expense")
+
+#: Months of spending that a fund's months payable are measured by.
+MONTHS = 12
+
+#: A fund of a region.
+Key = tuple[int, int]
+
+
+class FundAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """Is one fund of a region from a month to a month (yyyymm): fen, months payable in tenths.
+
+    ``opening_fen + income_fen − spend_fen + recovered_fen = closing_fen``. ``income`` is by kind. ``months_tenths`` is
+    the closing balance over the mean month of spending, None where nothing was spent. ``account`` says that it is the
+    personal accounts, which are no pool. ``booked_fen`` is what the books hold now.
+    """
+
+    region: int
+    fund_pay_type: int
+    account: bool
+    opening_fen: int
+    income: dict[str, int]
+    income_fen: int
+    spend_fen: int
+    recovered_fen: int
+    closing_fen: int
+    change_fen: int
+    months_tenths: int | None
+    booked_fen: int
+
+
+class _Flows:
+    """Is what moved each fund, month by month: opening, income by kind, spending, recoveries (fen)."""
+
+    def __init__(self) -> None:
+        self.opened: dict[Key, int] = {}
+        self.income: dict[Key, list[tuple[int, int, int]]] = {}
+        self.spent: dict[Key, dict[int, int]] = {}
+        self.recovered: dict[Key, dict[int, int]] = {}
+
+    def keys(self) -> set[Key]:
+        return self.opened.keys() | self.income.keys() | self.spent.keys() | self.recovered.keys()
+
+    def spend(self, key: Key, month: int, amount_fen: int) -> None:
+        if amount_fen:
+            months = self.spent.setdefault(key, {})
+            months[month] = months.get(month, 0) + amount_fen
+
+    def recover(self, key: Key, month: int, amount_fen: int) -> None:
+        if amount_fen:
+            months = self.recovered.setdefault(key, {})
+            months[month] = months.get(month, 0) + amount_fen
+
+
+def fund_accounts(reader: "Reader", begin: int, to: int, region: int | None) -> list[FundAccount]:
+    """Returns every fund from a month to a month (yyyymm, both included), of one region where one is given."""
+    flows = _read(reader)
+    booked = _booked(reader)
+    found = []
+    for key in sorted(flows.keys() | booked.keys()):
+        if region in (None, key[0]):
+            found.append(_account(flows, key, begin, to, booked.get(key, 0)))
+    return found
+
+
+def _read(reader: "Reader") -> _Flows:
+    flows = _Flows()
+    for period, region, insutype, *parts in reader.query(SPENT):
+        for code, fen in zip((*fund_codes(int(insutype)), ACCOUNT_CODE), parts, strict=True):
+            flows.spend((int(region), code), int(period), int(fen))
+    for _, _, _, topic, state in streams_with_prefix(reader, "fund"):
+        event = decode_event(topic, state)
+        if isinstance(event, FundOpened):
+            flows.opened[event.region, event.fund_pay_type] = event.amount_fen
+        elif isinstance(event, FundIncome):
+            taken = flows.income.setdefault((event.region, event.fund_pay_type), [])
+            taken.append((event.period, event.kind, event.amount_fen))
+    _beside(reader, flows)
+    return flows
+
+
+def _beside(reader: "Reader", flows: _Flows) -> None:
+    """Adds what moved funds beside claims and income, in the month it was recorded in."""
+    events: list[Event] = []
+    for prefix in ("clawback", "retention", "surplus"):
+        events += [decode_event(topic, state) for _, _, _, topic, state in streams_with_prefix(reader, prefix)]
+    moving = [each for each in events if isinstance(each, ClawbackRaised | RetentionReleased | SurplusRetained)]
+    months = _months(reader, {each.cause for each in moving})
+    claims = {each.claim for each in moving if isinstance(each, ClawbackRaised)}
+    kinds: dict[int, int] = {}
+    for position, (_, _, topic, state) in reader.events_at(sorted(claims)).items() if claims else ():
+        filed = decode_event(topic, state)
+        assert isinstance(filed, ClaimFiled)
+        kinds[position] = filed.insutype
+    for each in moving:
+        month = months[each.cause]
+        match each:
+            case ClawbackRaised():
+                for code, part in zip(fund_codes(kinds[each.claim]), each.funds, strict=True):
+                    flows.recover((each.insured_region, code), month, part)
+            case RetentionReleased():
+                flows.recover((each.region, each.fund_pay_type), month, each.kept_fen)
+            case SurplusRetained():
+                flows.spend((each.region, each.fund_pay_type), month, each.amount_fen)
+
+
+def _months(reader: "Reader", causes: set[int]) -> dict[int, int]:
+    """Returns the month (yyyymm) each command was recorded in."""
+    months = {}
+    for position, (_, _, topic, state) in reader.events_at(sorted(causes)).items() if causes else ():
+        command = decode_event(topic, state)
+        assert isinstance(command, CommandRecorded)
+        months[position] = moment(command.recorded_at) // 10**8
+    return months
+
+
+def _booked(reader: "Reader") -> dict[Key, int]:
+    """Returns what the books hold of each fund: credits less debits of its accounts."""
+    sums: dict[Key, int] = {}
+    for kind in OF_FUND:
+        for account, amount_fen in reader.query(BOOKED, (f"{kind}:%",)):
+            _, region, code = str(account).split(":")
+            if amount_fen:
+                sums[int(region), int(code)] = sums.get((int(region), int(code)), 0) - int(amount_fen)
+    return sums
+
+
+def _account(flows: _Flows, key: Key, begin: int, to: int, booked_fen: int) -> FundAccount:
+    income, spent, recovered = flows.income.get(key, []), flows.spent.get(key, {}), flows.recovered.get(key, {})
+
+    def within(months: Iterable[tuple[int, int]], first: int, last: int) -> int:
+        return sum(fen for month, fen in months if first <= month <= last)
+
+    before = begin - 1
+    opening = flows.opened.get(key, 0) + sum(fen for month, _, fen in income if month <= before)
+    opening += within(recovered.items(), 0, before) - within(spent.items(), 0, before)
+    by_kind = {
+        name: sum(fen for month, each, fen in income if each == code and begin <= month <= to)
+        for name, code in KINDS.items()
+    }
+    taken, out, back = (
+        sum(by_kind.values()), within(spent.items(), begin, to), within(recovered.items(), begin, to),
+    )  # fmt: skip
+    closing = opening + taken - out + back
+    last = sorted(month for month in spent if month <= to)[-MONTHS:]
+    mean = sum(spent[month] for month in last)
+    return FundAccount(
+        region=key[0], fund_pay_type=key[1], account=key[1] == ACCOUNT_CODE, opening_fen=opening,
+        income={name: fen for name, fen in by_kind.items() if fen}, income_fen=taken, spend_fen=out, recovered_fen=back,
+        closing_fen=closing, change_fen=taken - out + back,
+        months_tenths=round_half_up(closing * 10 * len(last), mean) if mean > 0 else None, booked_fen=booked_fen,
+    )  # fmt: skip
