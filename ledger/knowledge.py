@@ -124,16 +124,18 @@ def recovered_by_cases(reader: "Reader") -> dict[int, list[int]]:
 
 JOB_ENDS = (
     "SELECT notification_id, originator_id, topic FROM stored_events"
-    " WHERE originator_id >= 'job-' AND originator_id < 'job.' AND topic IN ({}) ORDER BY notification_id"
+    " WHERE originator_id >= 'job-' AND originator_id < 'job.' AND topic IN ({}) AND notification_id <= ?"
+    " ORDER BY notification_id"
 )
 
 
-def unfinished_jobs(reader: "Reader") -> dict[str, int]:
-    """Returns the job streams whose last start has no end, with the position of that start."""
+def unfinished_jobs(reader: "Reader", stop: int | None = None) -> dict[str, int]:
+    """Returns the job streams whose last start has no end, with the position of that start; as of a position."""
     unfinished: dict[str, int] = {}
     starts = topics_of(JobStarted)
     ends = [*starts, *topics_of(JobCompleted), *topics_of(JobAbandoned)]
-    for position, stream, topic in reader.query(JOB_ENDS.format(", ".join("?" * len(ends))), ends):
+    sql = JOB_ENDS.format(", ".join("?" * len(ends)))
+    for position, stream, topic in reader.query(sql, (*ends, reader.size if stop is None else stop)):
         if topic in starts:
             unfinished[str(stream)] = int(position)
         else:

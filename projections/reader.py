@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ledger.clearing.states import read_clearing
 from ledger.events import Event
 from ledger.mapper import decode_event
 from ledger.reconciling.breaks import carried as breaks_at
@@ -19,6 +20,7 @@ from projections.as_of import position_at
 from projections.breaks import OPEN, BreakList
 from projections.catch_up import Progress, catch_up, ensure
 from projections.clearing import lines
+from projections.clearing.context import refuse_unfinished
 from projections.pages import PAGE_EVENTS, read_page
 from projections.proof import Tree
 from projections.rebuilding import rebuild
@@ -138,11 +140,25 @@ class Projections:
                 apply(tables, model.fold(reader, page))
                 after = page.stop
             return stop, tables.get(table.name, {})
+            rows_held = tables.get(balances.BALANCE.name, {})
+            return Balances(stop, {account: values[0] for (account,), values in sorted(rows_held.items())})
+
+    def statement(self, period: int | None = None, region: int | None = None) -> Statement:
+        """Returns the clearing statement of a period (yyyymm; None: all), of one region's pairs where one is given.
+
+        Refused while a job is unfinished (job_unfinished) unless the period is closed: half a file is no statement.
+        """
+        catch_up(self._store, [statement.MODEL], page_events=self._page_events)
+        with self._store.read() as reader:
+            if period is None or not read_clearing(reader, period).closed:
+                refuse_unfinished(reader)
+            return read_statement(reader, period, region, _position(reader, statement.MODEL.name))
 
     def issue(self, kind: str, period: int, region: int | None = None, *, position: int | None = None) -> "Issued":
         """Returns a clearing statement (清算表) of a kind: of a closed period as of where its clearing stands.
 
-        A past ``position`` draws up the statement that was issued then. Raises StatementError.
+        A past ``position`` draws up the statement that was issued then. Raises StatementError, and Refused
+        (job_unfinished) where the period is open there and a job was not over.
         """
         from projections.clearing.issue import issue
 

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ledger import explain
 from ledger.clearing.states import Clearing, State, read_clearing
 from ledger.clearing.terms import Terms, digest_of, terms_in_force, terms_named
 from ledger.events import ClaimFiled, ClawbackRaised, JobBatch, PeriodClosed
-from ledger.knowledge import streams_with_prefix
+from ledger.knowledge import streams_with_prefix, unfinished_jobs
 from ledger.mapper import decode_event
 from ledger.reconciling.breaks import carried
+from ledger.refusals import Refusal, Refused
 from ledger.upcasting import topics_of
 from projections.clearing import lines
 from projections.clearing.lines import Lines
@@ -172,12 +174,20 @@ def context(reader: "Reader", period: int, region: int | None, position: int | N
         )
     if position is None:
         position = reader.size if state.state == State.OPEN else state.position
+    if state.state == State.OPEN:
+        refuse_unfinished(reader, position)
     terms = terms_named(reader, state.drafted.terms) if state.drafted else None
     if terms is None:
         terms, document, _ = terms_in_force(reader, period, position)
         return Context(reader, period, region, position, state, terms, digest_of(document).hex())
     assert state.drafted is not None
     return Context(reader, period, region, position, state, terms, state.drafted.terms.hex())
+
+
+def refuse_unfinished(reader: "Reader", stop: int | None = None) -> None:
+    """Raises Refused while a job is unfinished at a position (None: the head): part of a file is not stated."""
+    if unfinished := unfinished_jobs(reader, stop):
+        raise Refused(Refusal.JOB_UNFINISHED, explain.unfinished(unfinished))
 
 
 def pairs(found: Sequence[tuple[int, ...]]) -> dict[tuple[int, int], tuple[int, ...]]:

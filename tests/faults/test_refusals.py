@@ -251,9 +251,21 @@ def test_every_refused_command_leaves_the_store_as_it_was(store_url: str, tmp_pa
         cleared(book, tmp_path)
         seen |= all_refused(book, refused_when_cleared(book))
         cut_off(book, write(tmp_path / "cut.csv", [claim(i, psn_no="P2") for i in (401, 402)]))
+        read = Projections(book.store)
+        read.catch_up()
         before = content(book.store)
-        assert met(lambda: book.close(202402)) == Refusal.JOB_UNFINISHED
+        for name, command in {
+            "close": lambda: book.close(202405),
+            "replay": lambda: book.replay(202403),
+            "statement": lambda: read.statement(202405),
+            "statement of all": read.statement,
+            "clearing statement": lambda: read.issue("summary", 202405),
+        }.items():
+            assert met(command) == Refusal.JOB_UNFINISHED, name
         assert content(book.store) == before
+        # What is closed is stated all the same: it cannot change any more.
+        assert read.statement(202401).lines and read.issue("summary", 202401).sheets
+        before = content(book.store)
         seen.add(Refusal.JOB_UNFINISHED)
         # The canary: a command that is not refused does change the store.
         assert met(lambda: book.clawback_collect("case-1", 1, "R10")) is None
