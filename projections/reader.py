@@ -118,13 +118,16 @@ class Projections:
     ) -> Statement:
         """Returns the clearing statement of a period (yyyymm; None: all), of one region's pairs where one is given.
 
-        ``as_of`` and what it raises are those of ``balances``.
+        ``as_of`` and what it raises are those of ``balances``. As things stand, it is refused while a job is
+        unfinished (job_unfinished) unless the period is closed: half a file is no statement.
         """
         if as_of is not None:
             stop, rows = self._folded(statement.MODEL, statement.LINE, as_of)
             return statement_of(rows, period, region, stop)
         catch_up(self._store, [statement.MODEL], page_events=self._page_events)
         with self._store.read() as reader:
+            if period is None or not read_clearing(reader, period).closed:
+                refuse_unfinished(reader)
             return read_statement(reader, period, region, _position(reader, statement.MODEL.name))
 
     def _folded(self, model: ReadModel, table: Table, as_of: int | datetime) -> tuple[int, Rows]:
@@ -140,19 +143,6 @@ class Projections:
                 apply(tables, model.fold(reader, page))
                 after = page.stop
             return stop, tables.get(table.name, {})
-            rows_held = tables.get(balances.BALANCE.name, {})
-            return Balances(stop, {account: values[0] for (account,), values in sorted(rows_held.items())})
-
-    def statement(self, period: int | None = None, region: int | None = None) -> Statement:
-        """Returns the clearing statement of a period (yyyymm; None: all), of one region's pairs where one is given.
-
-        Refused while a job is unfinished (job_unfinished) unless the period is closed: half a file is no statement.
-        """
-        catch_up(self._store, [statement.MODEL], page_events=self._page_events)
-        with self._store.read() as reader:
-            if period is None or not read_clearing(reader, period).closed:
-                refuse_unfinished(reader)
-            return read_statement(reader, period, region, _position(reader, statement.MODEL.name))
 
     def issue(self, kind: str, period: int, region: int | None = None, *, position: int | None = None) -> "Issued":
         """Returns a clearing statement (清算表) of a kind: of a closed period as of where its clearing stands.
