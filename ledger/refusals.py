@@ -131,8 +131,6 @@ class Refusal(IntEnum):
     SEGMENTS_PLACE = 150
     PERIOD_NOT_SEALED = 151
     SEGMENT_DAMAGED = 152
-    NOTHING_TO_BOOK = 153
-    REPLAY_STALE = 154
     SWEEP_INVALID = 155
 
     @property

@@ -162,6 +162,13 @@ def test_a_tip_off_is_rewarded_by_the_treasury_and_an_institution_suspended(stor
         assert read.verify() == []
 
 
+def test_what_follows_a_case_waits_for_its_end(store_url: str, tmp_path: Path) -> None:
+    """No institution is suspended, and nobody is rewarded, by a case that is still under way."""
+    with month(store_url, tmp_path) as book:
+        book.case_act(act("open", claims=((key(1), 100),)))
+        refused(book, act("sanction", status="suspended", reason="false bills"), Refusal.CASE_NOT_CLOSED)
+
+
 def test_a_file_of_acts_is_taken_whole_or_not_at_all(store_url: str, tmp_path: Path) -> None:
     """A refused row names its file and row, and nothing of the file is written."""
     file = tmp_path / "acts.csv"
