@@ -27,6 +27,7 @@ COLUMNS = (
     "SELECT column_name FROM information_schema.columns"
     " WHERE table_schema = current_schema() AND table_name = ? ORDER BY ordinal_position"
 )
+HEAD = "SELECT size FROM log_head"
 DELETE_STATE = "DELETE FROM projection WHERE name = ?"
 
 
@@ -77,7 +78,9 @@ def _swapped(
     built = [position for at in order for (position,) in writer.query(lock, (shadows[at].name,))]
     if built != [reached] * len(models):
         raise StoreError("rebuild: expected to be the only one, got another rebuild that came between: run it again")
-    if max(live, default=0) > reached:
+    # A live model ahead of the log itself followed events that were cut off: it gives way.
+    ((head,),) = writer.query(HEAD)
+    if reached < min(max(live, default=0), int(head)):
         return False
     for at in order:
         for table, shadow in zip(models[at].tables, shadows[at].tables, strict=True):
