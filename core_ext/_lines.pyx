@@ -6,9 +6,10 @@ The loops run without the GIL; a record that fails carries fault bits, an amount
 import numpy as np
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp
 
-from core_ext.spelled cimport day, digits, moment
+from core_ext.row cimport Row, begin_row, cell_of, copy_texts, end_texts, fail, is_readable
+from core_ext.spelled cimport day, decimal, digits, moment
 from core_ext.utf8 cimport has_control, has_gap, is_utf8
 
 from core_ext import cells as c
@@ -81,33 +82,6 @@ if (
     raise ImportError("core_ext._lines: core_ext.line_cells is not the one it was written for")
 
 
-cdef struct Row:
-    const uint8_t* raw
-    const int32_t* starts
-    const int32_t* ends
-    const int64_t* columns
-    int64_t faults
-    int lowest
-    int64_t field
-
-
-cdef inline void fail(Row* row, int fault, int64_t at) noexcept nogil:
-    row.faults |= <int64_t>1 << fault
-    if fault < row.lowest or (fault == row.lowest and at < row.field):
-        row.lowest = fault
-        row.field = at
-
-
-cdef inline const uint8_t* cell_of(Row* row, int column, Py_ssize_t* length) noexcept nogil:
-    """Gives a column's cell, empty where the file has no such column."""
-    cdef int64_t at = row.columns[column]
-    if at < 0:
-        length[0] = 0
-        return row.raw
-    length[0] = row.ends[at] - row.starts[at]
-    return row.raw + row.starts[at]
-
-
 def read(
     const uint8_t[::1] data not None, cells not None, Py_ssize_t rows, const int64_t[::1] columns not None
 ):
@@ -129,6 +103,7 @@ def read(
     cdef int64_t[:, ::1] table = table_out
     cdef int64_t[:, ::1] marks = marks_out
     cdef int64_t[:, ::1] offsets = offsets_out
+    cdef uint8_t[::1] into
     cdef const uint8_t* raw = NULL if data.shape[0] == 0 else &data[0]
     cdef const uint8_t* key = NULL
     cdef const uint8_t* cell
@@ -140,9 +115,7 @@ def read(
             row.raw = raw
             row.columns = &columns[0]
             for i in range(rows):
-                row.faults = 0
-                row.lowest = 64
-                row.field = -1
+                begin_row(&row)
                 bad = (1 << TEXTS) - 1
                 if shape[i] == WHOLE:
                     row.starts = &starts[i, 0]
@@ -160,47 +133,26 @@ def read(
                     row.faults = <int64_t>1 << ROW_SHAPE
                 marks[0, i] = row.faults
                 marks[1, i] = row.field
-                for t in range(TEXTS):
-                    length = 0
-                    if bad >> t & 1 == 0:
-                        cell_of(&row, t, &length)
-                    offsets[t, i + 1] = offsets[t, i] + length
+                end_texts(&row, TEXTS, bad, &offsets[0, 0], rows, i)
     texts = []
     for t in range(TEXTS):
         column = np.empty(offsets[t, rows], np.uint8)
-        copy_texts(raw, starts, columns[t], offsets_out[t], column)
+        into = column
+        if columns[t] >= 0 and into.shape[0]:
+            with nogil:
+                copy_texts(raw, &starts[0, columns[t]], width, &offsets[t, 0], rows, &into[0])
         texts.append(Texts(offsets_out[t], column))
     return LineCells(table_out, marks_out[0], marks_out[1], marks_out[2], tuple(texts))
-
-
-cdef void copy_texts(
-    const uint8_t* raw, const int32_t[:, ::1] starts, int64_t column, const int64_t[::1] offsets, uint8_t[::1] into
-):
-    cdef Py_ssize_t i, length
-    cdef uint8_t* to
-    if column < 0 or into.shape[0] == 0:
-        return
-    to = &into[0]
-    with nogil:
-        for i in range(offsets.shape[0] - 1):
-            length = offsets[i + 1] - offsets[i]
-            if length:
-                memcpy(to + offsets[i], raw + starts[i, column], length)
 
 
 cdef int64_t read_texts(Row* row, Py_ssize_t width, int64_t begin, int64_t end) noexcept nogil:
     """Checks the texts; gives a bit for each that is not to be handed on."""
     cdef int64_t bad = 0
-    cdef Py_ssize_t at, length
+    cdef Py_ssize_t length
     cdef int t
     cdef bint sound
-    # Delimiters and quotes are ASCII, so a record is UTF-8 exactly where each of its cells is.
-    cdef bint readable = is_utf8(row.raw + begin, end - begin)
+    cdef bint readable = is_readable(row, width, begin, end, NOT_UTF8)
     cdef const uint8_t* cell
-    if not readable:
-        for at in range(width):
-            if not is_utf8(row.raw + row.starts[at], row.ends[at] - row.starts[at]):
-                fail(row, NOT_UTF8, at)
     for t in range(TEXTS):
         cell = cell_of(row, t, &length)
         if not readable and not is_utf8(cell, length):
@@ -264,7 +216,7 @@ cdef void read_numbers(Row* row, int64_t* table) noexcept nogil:
         if length == 0 and k >= 2:
             table[column] = NO_CAP if column == L_CAP else 0 if column == L_RATIO else NOTHING
             continue
-        faults = number(cell, cell + length, DECIMALS[k], LIMITS[k], &value)
+        faults = decimal(cell, cell + length, DECIMALS[k], LIMITS[k], &value)
         if faults:
             value = 0
             if faults & 1:
@@ -286,52 +238,6 @@ cdef void read_numbers(Row* row, int64_t* table) noexcept nogil:
 
 cdef inline uint64_t size_of(int64_t value) noexcept nogil:
     return <uint64_t>value if value >= 0 else 0 - <uint64_t>value
-
-
-cdef int number(const uint8_t* cell, const uint8_t* end, int decimals, int64_t limit, int64_t* scaled) noexcept nogil:
-    """Reads decimal text as an integer of 10**-decimals; gives 1 not a number | 2 too many decimals | 4 out of range."""
-    cdef int64_t value = 0, bound = limit
-    cdef int faults = 0, digit, k
-    cdef bint negative = False, beyond = False
-    for k in range(decimals):
-        bound = bound // 10
-    if cell < end and (cell[0] == 45 or cell[0] == 43):
-        negative = cell[0] == 45
-        cell += 1
-    if cell == end or cell[0] == 46:
-        return 1
-    while cell < end and cell[0] != 46:
-        digit = <int>cell[0] - 48
-        if digit < 0 or digit > 9:
-            return 1
-        # Above the bound the value need not grow on: it is out of range whatever follows.
-        if value <= bound:
-            value = value * 10 + digit
-        cell += 1
-    if cell < end:
-        cell += 1
-        if cell == end:
-            return 1
-    # The value is at most 10 * bound + 9, so that its scaled digits stay below 2**63.
-    k = 0
-    while cell < end:
-        digit = <int>cell[0] - 48
-        if digit < 0 or digit > 9:
-            return 1
-        if k < decimals:
-            value = value * 10 + digit
-            k += 1
-        else:
-            faults = 2
-            beyond = beyond or digit > 0
-        cell += 1
-    while k < decimals:
-        value = value * 10
-        k += 1
-    if value > limit or (value == limit and beyond):
-        faults |= 4
-    scaled[0] = -value if negative else value
-    return faults
 
 
 cdef inline int64_t fen_of(uint64_t price, uint64_t count) noexcept nogil:

@@ -6,9 +6,9 @@ The loop runs without the GIL and never raises: a record that fails carries faul
 import numpy as np
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
-from libc.string cimport memcpy
 
-from core_ext.spelled cimport day, digits, moment
+from core_ext.row cimport Row, begin_row, cell_of, copy_texts, end_texts, fail, is_readable
+from core_ext.spelled cimport day, decimal, digits, moment
 from core_ext.utf8 cimport has_control, has_gap, is_utf8
 
 from core_ext import cells as c
@@ -70,38 +70,11 @@ if len(TEXT_COLUMNS) != TEXTS or FACTS[FACT["medfee_sumamt"]:] != COLUMNS[C_MEDF
     raise ImportError("core_ext._parse: core_ext.cells and core_ext.layout are not the ones it was written for")
 
 
-cdef struct Row:
-    const uint8_t* raw
-    const int32_t* starts
-    const int32_t* ends
-    const int64_t* columns
-    int64_t faults
-    int lowest
-    int64_t field
-
-
 cdef struct Outs:
     int64_t* facts
     int64_t* given
     int64_t settled
     int64_t refund
-
-
-cdef inline void fail(Row* row, int fault, int64_t at) noexcept nogil:
-    row.faults |= <int64_t>1 << fault
-    if fault < row.lowest or (fault == row.lowest and at < row.field):
-        row.lowest = fault
-        row.field = at
-
-
-cdef inline const uint8_t* cell_of(Row* row, int column, Py_ssize_t* length) noexcept nogil:
-    """Gives a national column's cell, empty where the file has no such column."""
-    cdef int64_t at = row.columns[column]
-    if at < 0:
-        length[0] = 0
-        return row.raw
-    length[0] = row.ends[at] - row.starts[at]
-    return row.raw + row.starts[at]
 
 
 def parse(
@@ -131,21 +104,19 @@ def parse(
     cdef int64_t[:, ::1] given = given_out
     cdef int64_t[:, ::1] marks = marks_out
     cdef int64_t[:, ::1] offsets = offsets_out
+    cdef uint8_t[::1] into
     cdef const uint8_t* raw = NULL if data.shape[0] == 0 else &data[0]
     cdef const int64_t* known = NULL if insutypes.shape[0] == 0 else &insutypes[0]
     cdef Py_ssize_t n_known = insutypes.shape[0]
     cdef Row row
     cdef Outs outs
     cdef int64_t bad
-    cdef Py_ssize_t length
     if rows and width:
         with nogil:
             row.raw = raw
             row.columns = &columns[0]
             for i in range(rows):
-                row.faults = 0
-                row.lowest = 64
-                row.field = -1
+                begin_row(&row)
                 bad = (1 << TEXTS) - 1
                 if shape[i] == WHOLE:
                     row.starts = &starts[i, 0]
@@ -159,37 +130,16 @@ def parse(
                     row.faults = <int64_t>1 << ROW_SHAPE
                 marks[2, i] = row.faults
                 marks[3, i] = row.field
-                for t in range(TEXTS):
-                    length = 0
-                    if bad >> t & 1 == 0:
-                        cell_of(&row, t, &length)
-                    offsets[t, i + 1] = offsets[t, i] + length
+                end_texts(&row, TEXTS, bad, &offsets[0, 0], rows, i)
     texts = []
     for t in range(TEXTS):
         column = np.empty(offsets[t, rows], np.uint8)
-        copy_texts(raw, starts, ends, columns[t], offsets_out[t], column)
+        into = column
+        if columns[t] >= 0 and into.shape[0]:
+            with nogil:
+                copy_texts(raw, &starts[0, columns[t]], width, &offsets[t, 0], rows, &into[0])
         texts.append(Texts(offsets_out[t], column))
     return Parsed(facts_out, given_out, marks_out[0], marks_out[1], marks_out[2], marks_out[3], tuple(texts))
-
-
-cdef void copy_texts(
-    const uint8_t* raw,
-    const int32_t[:, ::1] starts,
-    const int32_t[:, ::1] ends,
-    int64_t column,
-    const int64_t[::1] offsets,
-    uint8_t[::1] into,
-):
-    cdef Py_ssize_t i, length
-    cdef uint8_t* to
-    if column < 0 or into.shape[0] == 0:
-        return
-    to = &into[0]
-    with nogil:
-        for i in range(offsets.shape[0] - 1):
-            length = offsets[i + 1] - offsets[i]
-            if length:
-                memcpy(to + offsets[i], raw + starts[i, column], length)
 
 
 cdef int64_t read_row(
@@ -203,15 +153,10 @@ cdef int64_t read_row(
 ) noexcept nogil:
     """Reads one record; gives a bit for each text that is not to be handed on."""
     cdef int64_t bad = 0
-    cdef Py_ssize_t at, length
+    cdef Py_ssize_t length
     cdef int t, fault
-    # Delimiters and quotes are ASCII, so a record is UTF-8 exactly where each of its cells is.
-    cdef bint readable = is_utf8(row.raw + begin, end - begin)
+    cdef bint readable = is_readable(row, width, begin, end, NOT_UTF8)
     cdef const uint8_t* cell
-    if not readable:
-        for at in range(width):
-            if not is_utf8(row.raw + row.starts[at], row.ends[at] - row.starts[at]):
-                fail(row, NOT_UTF8, at)
     for t in range(TEXTS):
         cell = cell_of(row, t, &length)
         if not readable and not is_utf8(cell, length):
@@ -312,7 +257,7 @@ cdef void read_amounts(Row* row, Outs* outs) noexcept nogil:
         cell = cell_of(row, k, &length)
         if length == 0 and k >= C_GIVEN:
             continue
-        faults = amount(cell, cell + length, &fen)
+        faults = decimal(cell, cell + length, 2, LIMIT_FEN, &fen)
         if faults:
             if faults & 1:
                 fail(row, AMOUNT_TEXT, at)
@@ -332,46 +277,3 @@ cdef void read_amounts(Row* row, Outs* outs) noexcept nogil:
     # Five amounts of at most LIMIT_FEN (10**15) each: their sums cannot leave 64 bits.
     if sound == 5 and value[0] != value[1] + value[2] + value[3] + value[4]:
         fail(row, IDENTITY_I1, row.columns[C_MEDFEE])
-
-
-cdef int amount(const uint8_t* cell, const uint8_t* end, int64_t* fen) noexcept nogil:
-    """Reads yuan text as fen; gives 1 not an amount | 2 more than two decimals | 4 out of range, 0 for a sound one."""
-    cdef int64_t value = 0
-    cdef int decimals = 0, faults = 0, digit
-    cdef bint negative = False, beyond = False
-    if cell < end and (cell[0] == 45 or cell[0] == 43):
-        negative = cell[0] == 45
-        cell += 1
-    if cell == end or cell[0] == 46:
-        return 1
-    while cell < end and cell[0] != 46:
-        digit = <int>cell[0] - 48
-        if digit < 0 or digit > 9:
-            return 1
-        # Above the limit the value need not grow on: it is out of range whatever follows.
-        if value <= LIMIT_FEN:
-            value = value * 10 + digit
-        cell += 1
-    if cell < end:
-        cell += 1
-        if cell == end:
-            return 1
-    # The largest value here is 10 * LIMIT_FEN + 9 yuan, so that the fen stay below 2**63.
-    value = value * 100
-    while cell < end:
-        digit = <int>cell[0] - 48
-        if digit < 0 or digit > 9:
-            return 1
-        if decimals == 0:
-            value += digit * 10
-        elif decimals == 1:
-            value += digit
-        else:
-            faults = 2
-            beyond = beyond or digit > 0
-        decimals += decimals < 2
-        cell += 1
-    if value > LIMIT_FEN or (value == LIMIT_FEN and beyond):
-        faults |= 4
-    fen[0] = -value if negative else value
-    return faults

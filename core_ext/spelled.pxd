@@ -1,4 +1,4 @@
-"""Reads what digits spell: codes, days and moments."""
+"""Reads what digits spell: codes, days, moments and decimal numbers."""
 
 from libc.stdint cimport int64_t, uint8_t
 
@@ -56,3 +56,52 @@ cdef inline int64_t moment(const uint8_t* cell) noexcept nogil:
     if hour < 0 or hour > 23 or minute < 0 or minute > 59 or second < 0 or second > 59:
         return 0
     return date * 1000000 + hour * 10000 + minute * 100 + second
+
+
+cdef inline int decimal(
+    const uint8_t* cell, const uint8_t* end, int decimals, int64_t limit, int64_t* scaled
+) noexcept nogil:
+    """Reads decimal text as an integer of 10**-decimals; gives 1 not a number | 2 too many decimals | 4 out of range."""
+    cdef int64_t value = 0, bound = limit
+    cdef int faults = 0, digit, k
+    cdef bint negative = False, beyond = False
+    for k in range(decimals):
+        # The limit is above zero: truncation is the floor.
+        bound = bound // 10
+    if cell < end and (cell[0] == 45 or cell[0] == 43):
+        negative = cell[0] == 45
+        cell += 1
+    if cell == end or cell[0] == 46:
+        return 1
+    while cell < end and cell[0] != 46:
+        digit = <int>cell[0] - 48
+        if digit < 0 or digit > 9:
+            return 1
+        # Above the bound the value need not grow on: it is out of range whatever follows.
+        if value <= bound:
+            value = value * 10 + digit
+        cell += 1
+    if cell < end:
+        cell += 1
+        if cell == end:
+            return 1
+    # The value is at most 10 * bound + 9, so that its scaled digits stay below 2**63.
+    k = 0
+    while cell < end:
+        digit = <int>cell[0] - 48
+        if digit < 0 or digit > 9:
+            return 1
+        if k < decimals:
+            value = value * 10 + digit
+            k += 1
+        else:
+            faults = 2
+            beyond = beyond or digit > 0
+        cell += 1
+    while k < decimals:
+        value = value * 10
+        k += 1
+    if value > limit or (value == limit and beyond):
+        faults |= 4
+    scaled[0] = -value if negative else value
+    return faults

@@ -1,6 +1,5 @@
 """Specifies fee lines: how their cells are read, how a line splits into its parts, how lines are packed (DOMAIN 3)."""
 
-import re
 from itertools import pairwise
 
 import numpy as np
@@ -11,12 +10,11 @@ from core_ext import line_cells as lc
 from core_ext.cells import Cells
 from core_ext.layout import ABSENT
 from core_ext.line_cells import LINE, LINE_COLUMNS, LINE_TEXTS, LINES, PARTS, LineCells
-from core_ext.reference.parse import _CODE, _CONTROL, _is_setl_id, _is_utf8, day, moment
+from core_ext.reference.row import CODE, CONTROL, Row, day, decimal, is_setl_id, is_utf8, moment
 from core_ext.text import texts_from_list
 
 Int64s = NDArray[np.int64]
 
-_NUMBER = re.compile(rb"([+-]?)([0-9]+)(?:\.([0-9]+))?")
 _AT = {name: at for at, name in enumerate(LINE_COLUMNS)}
 _SCALES = {
     "pric": (lc.PRICE_DECIMALS, lc.LIMIT_PRICE),
@@ -26,29 +24,6 @@ _SCALES = {
     **dict.fromkeys(PARTS, (2, c.LIMIT_FEN)),
 }
 _MAY_BE_EMPTY = ("selfpay_prop", "pric_uplmt_amt", *PARTS)
-
-
-class _Line:
-    """Collects what one record says and the faults it has."""
-
-    def __init__(self, cells: list[bytes], columns: list[int]) -> None:
-        self.cells = cells
-        self.columns = columns
-        self.faults = 0
-        self.lowest = 64
-        self.field = -1
-
-    def cell(self, name: str) -> bytes:
-        at = self.columns[_AT[name]]
-        return self.cells[at] if at >= 0 else b""
-
-    def fail(self, fault: int, name: str) -> None:
-        self.fail_at(fault, self.columns[_AT[name]])
-
-    def fail_at(self, fault: int, at: int) -> None:
-        self.faults |= 1 << fault
-        if (fault, at) < (self.lowest, self.field):
-            self.lowest, self.field = fault, at
 
 
 def read(data: NDArray[np.uint8], cells: Cells, rows: int, columns: Int64s) -> LineCells:
@@ -66,9 +41,9 @@ def read(data: NDArray[np.uint8], cells: Cells, rows: int, columns: Int64s) -> L
                 column.append(b"")
             continue
         bounds = zip(cells.starts[i].tolist(), cells.ends[i].tolist(), strict=True)
-        line = _Line([raw[start:stop] for start, stop in bounds], where)
+        line = Row([raw[start:stop] for start, stop in bounds], where, _AT)
         for at, cell in enumerate(line.cells):
-            if not _is_utf8(cell):
+            if not is_utf8(cell):
                 line.fail_at(c.NOT_UTF8, at)
         found = _texts(line)
         for column, text in zip(texts, found, strict=True):
@@ -83,28 +58,28 @@ def read(data: NDArray[np.uint8], cells: Cells, rows: int, columns: Int64s) -> L
     return LineCells(table, faults, field, head, tuple(texts_from_list(column) for column in texts))
 
 
-def _texts(line: _Line) -> list[bytes]:
+def _texts(line: Row) -> list[bytes]:
     texts = []
     for name in LINE_TEXTS:
         cell = line.cell(name)
-        sound = _is_utf8(cell)
+        sound = is_utf8(cell)
         if sound:
             text = cell.decode()
             size = c.KEY_BYTES if name != "drug_trac_codg" else len(cell)
-            sound = len(cell) <= size and not _CONTROL.search(text)
-            sound = sound and (name != "setl_id" or _is_setl_id(text)) and (name != "feedetl_sn" or text != "")
+            sound = len(cell) <= size and not CONTROL.search(text)
+            sound = sound and (name != "setl_id" or is_setl_id(text)) and (name != "feedetl_sn" or text != "")
             if not sound:
                 line.fail(c.BAD_KEY, name)
         texts.append(cell if sound else b"")
     return texts
 
 
-def _codes(line: _Line, row: Int64s) -> bool:
+def _codes(line: Row, row: Int64s) -> bool:
     """Reads the codes; returns whether that of the region, a part of the key, is sound."""
     key = True
     for name in lc.CODES:
         cell = line.cell(name)
-        if _CODE.fullmatch(cell):
+        if CODE.fullmatch(cell):
             row[LINE[name]] = int(cell)
         elif cell != b"" or name not in lc.OPTIONAL_CODES:
             line.fail(c.BAD_CODE, name)
@@ -114,21 +89,21 @@ def _codes(line: _Line, row: Int64s) -> bool:
     return key
 
 
-def _day(line: _Line, row: Int64s) -> None:
+def _day(line: Row, row: Int64s) -> None:
     cell = line.cell("fee_ocur_time")
     row[LINE["fee_ocur_time"]] = day(cell) if len(cell) == 10 else moment(cell) // 1_000_000
     if not row[LINE["fee_ocur_time"]]:
         line.fail(c.BAD_DATE, "fee_ocur_time")
 
 
-def _numbers(line: _Line, row: Int64s) -> None:
+def _numbers(line: Row, row: Int64s) -> None:
     sound = True
     for name, (decimals, limit) in _SCALES.items():
         cell = line.cell(name)
         if cell == b"" and name in _MAY_BE_EMPTY:
             row[LINE[name]] = lc.NO_CAP if name == "pric_uplmt_amt" else 0 if name == "selfpay_prop" else ABSENT
             continue
-        value, faults = number(cell, decimals, limit)
+        value, faults = decimal(cell, decimals, limit)
         for fault in faults:
             line.fail(fault, name)
         row[LINE[name]] = value
@@ -140,25 +115,6 @@ def _numbers(line: _Line, row: Int64s) -> None:
     product = abs(int(row[LINE["pric"]]) * int(row[LINE["cnt"]]))
     if sound and _rounded(product, lc.PRODUCT_PER_FEN) > c.LIMIT_FEN:
         line.fail(c.AMOUNT_RANGE, "pric")
-
-
-def number(cell: bytes, decimals: int, limit: int) -> tuple[int, tuple[int, ...]]:
-    """Returns decimal text as an integer of 10**-decimals, and its faults, as ``parse.amount`` does for fen."""
-    match = _NUMBER.fullmatch(cell)
-    if match is None:
-        return 0, (c.AMOUNT_TEXT,)
-    sign, whole, fraction = match[1], match[2].lstrip(b"0"), match[3] or b""
-    # No text of more digits than the limit has is within it; so long a text is not even made a number.
-    scaled = limit + 1 if len(whole) > 16 else int(whole or b"0") * 10**decimals
-    scaled += int(fraction[:decimals].ljust(decimals, b"0"))
-    faults = []
-    if len(fraction) > decimals:
-        faults.append(c.AMOUNT_PRECISION)
-    if scaled > limit or (scaled == limit and fraction[decimals:].strip(b"0")):
-        faults.append(c.AMOUNT_RANGE)
-    if faults:
-        return 0, tuple(faults)
-    return (-scaled if sign == b"-" else scaled), ()
 
 
 def _rounded(numerator: int, denominator: int) -> int:
