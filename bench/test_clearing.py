@@ -153,4 +153,5 @@ def _check_cells(issued: Issued, content: bytes) -> None:
     for cells, row in zip(read, sheet.rows, strict=True):
         for unit, cell, value in zip(units, cells, row, strict=True):
             if unit in ("fen", "count"):
-                assert round(cell * (100 if unit == "fen" else 1)) == value  # type: ignore[operator,arg-type]
+                assert isinstance(cell, int | float)
+                assert round(cell * (100 if unit == "fen" else 1)) == value

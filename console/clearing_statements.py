@@ -1,6 +1,7 @@
 """Prints, writes and checks clearing statements of every kind."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,8 +74,8 @@ def _column(name: str, lang: str) -> Column:
     from projections.clearing.sheets import FIELDS, LANGUAGES
 
     field = FIELDS[name]
-    write = {"fen": yuan, "count": count, "ratio": yuan_grouped}.get(field.unit, str)
-    return Column(field[LANGUAGES.index(lang)], "", write)  # type: ignore[arg-type]
+    writers: dict[str, Callable[[Any], str]] = {"fen": yuan, "count": count, "ratio": yuan_grouped}
+    return Column(field[LANGUAGES.index(lang)], "", writers.get(field.unit, str))
 
 
 def _cell(name: str, cell: Any, lang: str) -> Any:

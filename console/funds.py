@@ -166,7 +166,8 @@ def ratio(*, begin: Period, to: Period, region: Region | None = None, options: O
          each.ratio_bp)
         for each in found
     ]  # fmt: skip
-    sums = [sum(row[at] for row in rows) for at in range(2, 6)]  # type: ignore[misc]
+    summed = [(each.person_times, each.medfee_fen, each.inscp_fen, each.fund_fen) for each in found]
+    sums = [sum(each[at] for each in summed) for at in range(4)]
     whole = (20_000 * sums[3] + sums[2]) // (2 * sums[2]) if sums and sums[2] > 0 else None
     title = f"In-scope ratio 政策范围内支付比例 {begin}–{to}"
     output.print_table(columns, rows, title=title, total=("total 合计", None, *sums, whole))

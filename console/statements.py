@@ -4,6 +4,7 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -186,7 +187,7 @@ def statement_cells(found: "Statement", width: int) -> list[Cell]:
     times = Cell(Column("times", "人次", count), lambda line: line.person_times)
     medfee = Cell(Column("medfee", "医疗费总额", yuan), lambda line: line.medfee_sumamt)
     funds = [
-        Cell(Column(heading, term, yuan), lambda line, name=name: getattr(line, name))  # type: ignore[misc]
+        Cell(Column(heading, term, yuan), attrgetter(name))
         for name, heading, term in FUNDS
         if any(getattr(line, name) for line in found.lines)
     ]

@@ -172,7 +172,7 @@ def build_acts(claim: Int64s, filed: Sequence[bytes], decided: Sequence[bytes], 
     ClaimSettled and ClaimReversed have the same fields, so one call decodes both. Raises ValueError where a state
     is not that of its event, StoreError where a decision names another claim than the one before it.
     """
-    facts = decode_columns(ClaimFiled, filed, {"facts": FACTS})
+    facts: dict[str, Any] = decode_columns(ClaimFiled, filed, {"facts": FACTS})
     decision: dict[str, Any] = decode_columns(ClaimSettled, decided)
     wrong = np.flatnonzero(decision["claim"] != claim)
     if len(wrong):
@@ -181,8 +181,6 @@ def build_acts(claim: Int64s, filed: Sequence[bytes], decided: Sequence[bytes], 
             f"position {claim[at] + 1}: expected the decision of claim {claim[at]},"
             f" got that of claim {decision['claim'][at]}: run verify"
         )
-    table: Any = facts["facts"]
-    given: Any = facts["given"]
     return Acts(
         claim=claim,
         position=claim + 1,
@@ -195,15 +193,15 @@ def build_acts(claim: Int64s, filed: Sequence[bytes], decided: Sequence[bytes], 
         flags=decision["flags"],
         year=decision["year"],
         balc=decision["balc"],
-        facts=table,
-        given=given[0],
-        present=given[1],
+        facts=facts["facts"],
+        given=facts["given"][0],
+        present=facts["given"][1],
         booked=decision["amounts"],
         before=decision["before"],
         delta=decision["delta"],
         how=decision["how"],
         policy=decision["policy"],
-        texts={name: facts[name] for name in ACT_TEXTS},  # type: ignore[misc]
+        texts={name: facts[name] for name in ACT_TEXTS},
     )
 
 

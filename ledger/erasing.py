@@ -5,7 +5,7 @@ tree know the token alone, so none of them changes; the command itself is record
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -109,7 +109,7 @@ def _last_recorded_at(reader: "Reader", token: int) -> int:
                 f"expected no outstanding clawback on the person's claims, got {stream}: collect it first",
             )
         events += case
-    causes |= {event.cause for event in events}  # type: ignore[attr-defined]
+    causes |= {_cause_of(event) for event in events}
     found = reader.events_at(sorted(causes)).values()
     return max((_recorded_at(topic, state) for _, _, topic, state in found), default=0)
 
@@ -130,8 +130,14 @@ def _claims_of(reader: "Reader", token: int) -> tuple[set[int], set[int]]:
     for stream, _, _, _ in reader.events_at(sorted(claims)).values() if claims else ():
         for _, _, topic, state in reader.stream(stream):
             if topic == LinesFiled.TOPIC:
-                causes.add(decode_event(topic, state).cause)  # type: ignore[attr-defined]
+                causes.add(_cause_of(decode_event(topic, state)))
     return claims, causes
+
+
+def _cause_of(event: Any) -> int:
+    """Returns the command or job behind an event of a person's, a claim's or a clawback's stream: each names it."""
+    cause: int = event.cause
+    return cause
 
 
 def _recorded_at(topic: str, state: bytes) -> int:

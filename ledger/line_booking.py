@@ -5,7 +5,7 @@ say otherwise, and a trace code settled before, are findings.
 """
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,11 +157,11 @@ def _find_claims(tx: "Transaction", streams: list[str]) -> Claims:
             claims.differed[at] = finding.differing
     if filed:
         index = np.array([at for at, _ in filed], np.int64)
-        facts = decode_columns(ClaimFiled, [state for _, state in filed], {"facts": FACTS})
-        table = np.asarray(facts["facts"])
+        facts: dict[str, Any] = decode_columns(ClaimFiled, [state for _, state in filed], {"facts": FACTS})
+        table = facts["facts"]
         claims.token[index] = table[:, FACT["token"]]
         claims.splits[index] = table[:, [FACT[name] for name in _SPLITS]]
-        _find_originals(tx, claims, index, table, to_list(facts["init_setl_id"]))  # type: ignore[arg-type]
+        _find_originals(tx, claims, index, table, to_list(facts["init_setl_id"]))
     return claims
 
 

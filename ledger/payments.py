@@ -130,15 +130,24 @@ def evolve(state: PaymentState, event: Event, position: int = 0) -> PaymentState
                 receipts=(*state.receipts, receipt),
             )
         case PaymentFailed(amount_fen=a, attempt=attempt):
-            moved = {"transit_fen": state.transit_fen - a, "back_fen": state.back_fen + a}
-            return replace(state, failure=position, failed=(*state.failed, attempt), **moved)  # type: ignore[arg-type]
+            return replace(
+                state,
+                failure=position,
+                failed=(*state.failed, attempt),
+                transit_fen=state.transit_fen - a,
+                back_fen=state.back_fen + a,
+            )
         case PaymentReturned(amount_fen=a, receipt=receipt):
-            moved = {"received_fen": state.received_fen - a, "back_fen": state.back_fen + a}
-            returns = (*state.returns, receipt)
-            return replace(state, failure=position, confirmed=None, returns=returns, **moved)  # type: ignore[arg-type]
+            return replace(
+                state,
+                failure=position,
+                confirmed=None,
+                returns=(*state.returns, receipt),
+                received_fen=state.received_fen - a,
+                back_fen=state.back_fen + a,
+            )
         case PaymentResent(amount_fen=a, attempt=attempt):
-            moved = {"transit_fen": state.transit_fen + a, "back_fen": state.back_fen - a}
-            return replace(state, attempt=attempt, **moved)  # type: ignore[arg-type]
+            return replace(state, attempt=attempt, transit_fen=state.transit_fen + a, back_fen=state.back_fen - a)
     return state
 
 

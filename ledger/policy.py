@@ -230,7 +230,7 @@ def _decode(kind: Any, value: Any) -> Any:
         return ByFiling(
             _by_name(value, Factor, f"one of {', '.join(FILING_CLASSES[1:])}", FILING_CLASSES[1:].__contains__)
         )
-    raise NotImplementedError(kind)
+    raise AssertionError(f"expected a type of the policy language, got {kind!r}")
 
 
 def _is_level(name: str) -> bool:

@@ -12,7 +12,7 @@ from ledger.refusals import Refusal
 from ledger.register_events import STATUS_ENDED, STATUS_SUSPENDED
 
 if TYPE_CHECKING:
-    from ledger.store import Transaction
+    from ledger.store import Reader
 
 Ints = npt.NDArray[np.int64]
 
@@ -56,7 +56,7 @@ class MembersFound:
     reason: Ints
 
 
-def load_members(tx: "Transaction", tokens: Ints, person: Ints, days: Ints) -> MembersFound:
+def load_members(tx: "Reader", tokens: Ints, person: Ints, days: Ints) -> MembersFound:
     """Returns what holds of persons on days: ``tokens`` by person (0 is nobody), ``person`` and ``days`` by claim."""
     columns = "begin, psn_type, assist_class, covered_from, status"
     known = np.flatnonzero(tokens > 0)
@@ -86,7 +86,7 @@ class InstitutionsFound:
     level: Ints
 
 
-def load_institutions(tx: "Transaction", codes: Sequence[str], med_types: Ints, days: Ints) -> InstitutionsFound:
+def load_institutions(tx: "Reader", codes: Sequence[str], med_types: Ints, days: Ints) -> InstitutionsFound:
     """Returns what holds of each claim's institution on its day, by code."""
     index: dict[str, int] = {}
     of_claim = np.fromiter((index.setdefault(code, len(index)) for code in codes), np.int64, len(codes))
@@ -110,7 +110,7 @@ def load_institutions(tx: "Transaction", codes: Sequence[str], med_types: Ints, 
     return InstitutionsFound(reason, np.where(row >= 0, level, 0))
 
 
-def entitled(tx: "Transaction", tokens: Ints, days: Ints) -> npt.NDArray[np.bool_]:
+def entitled(tx: "Reader", tokens: Ints, days: Ints) -> npt.NDArray[np.bool_]:
     """Returns whether each claim's person has a chronic entitlement, to any disease, in force on its day."""
     persons, person_of = np.unique(tokens, return_inverse=True)
     spans = np.array(tx.lookup("entitlement", "token", "begin, to_", persons), np.int64).reshape(-1, 3)
@@ -132,7 +132,7 @@ def pairs(keys: Ints, wanted: Ints) -> tuple[Ints, Ints]:
     return asked, order[np.repeat(first, count) + within]
 
 
-def filing_masks(tx: "Transaction", facts: Ints, region_of: Callable[[Ints], Ints]) -> Ints:
+def filing_masks(tx: "Reader", facts: Ints, region_of: Callable[[Ints], Ints]) -> Ints:
     """Returns, for each claim, the filing types that count: its person's, its treatment region's, sharing a day.
 
     A filing may name a place inside its region. One without an end never ends; one filed late but before discharge

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ledger.refusals import LedgerError
 
 if TYPE_CHECKING:
-    from holidays.countries.china import China
+    from holidays import HolidayBase
 
 
 class CalendarUnpublishedError(LedgerError):
@@ -43,13 +43,12 @@ def add_working_days(day: datetime.date, count: int) -> datetime.date:
 
 
 @cache
-def _calendar(year: int) -> "China":
-    from holidays.countries.china import China
+def _calendar(year: int) -> "HolidayBase":
+    from holidays.utils import country_holidays
 
     if year not in published_years():
         raise CalendarUnpublishedError(unpublished(year))
-    calendar: China = China(years=year)  # type: ignore[no-untyped-call]
-    return calendar
+    return country_holidays("CN", years=year)
 
 
 def unpublished(year: int) -> str:

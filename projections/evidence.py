@@ -168,7 +168,7 @@ def _wrong_event(event: ProvenEvent, stated: Checkpoint) -> str:
     if not verify_inclusion(leaf, event.position, stated.size, event.path, stated.root):
         return f"{where}: expected a path to root {stated.root.hex()} of size {stated.size}, got another"
     try:
-        event.event  # noqa: B018 - decoding is the check
+        decode_event(event.topic, event.state)
     except StoreError as error:
         return f"{where}: {error}"
     return ""

@@ -4,7 +4,8 @@ No query reads them, but the next settlement rests on them: an edited one would 
 They are compared once the log itself is whole, since they follow from it row by row.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -23,6 +24,8 @@ SELECT_YEARS = "SELECT key, version, state FROM person_year"
 SELECT_ACCOUNTS = "SELECT token, balance_fen FROM account"
 SELECT_MESSAGES = "SELECT msgid, position FROM message"
 SELECT_REVERSALS = "SELECT claim, by_position FROM reversal"
+
+Key = TypeVar("Key", int, str)
 
 
 class _Folded:
@@ -75,7 +78,7 @@ def _moved(accounts: dict[int, int]) -> dict[int, int]:
     return {token: fen for token, fen in accounts.items() if fen}
 
 
-def _compare(found: Findings, table: str, key: str, expected: dict, got: dict) -> None:  # type: ignore[type-arg]
+def _compare(found: Findings, table: str, key: str, expected: Mapping[Key, object], got: Mapping[Key, object]) -> None:
     for at in sorted(expected.keys() | got.keys()):
         if expected.get(at) != got.get(at):
             found.other(

@@ -6,6 +6,7 @@ Integers and lengths always take their shortest msgpack form, so that the bytes 
 
 import struct
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -238,9 +239,9 @@ def _read(reader: _Reader, kinds: Sequence[tuple[int, int]]) -> list[object]:
     return values
 
 
-def _column(kind: int, width: int, values: list[object]) -> Column:
+def _column(kind: int, width: int, values: list[Any]) -> Column:
     if kind in (STR, BYTES):
-        return texts_from_list([bytes(value) for value in values])  # type: ignore[call-overload]
+        return texts_from_list([bytes(value) for value in values])
     if kind == OPTIONAL_INTS:
         present = np.array([value is not None for value in values], dtype=np.int64)
         cells = [[ABSENT] * width if value is None else value for value in values]

@@ -143,9 +143,9 @@ class Desk:
         else:
             position = claim
             found = self._tx.events_at([claim, claim + 1])
-            filed, decided = (decode_event(*found[at][2:]) for at in (claim, claim + 1))  # type: ignore[assignment]
-            assert isinstance(filed, ClaimFiled) and isinstance(decided, ClaimSettled | ClaimReversed)
-            decision = decided
+            facts, decided = (decode_event(*found[at][2:]) for at in (claim, claim + 1))
+            assert isinstance(facts, ClaimFiled) and isinstance(decided, ClaimSettled | ClaimReversed)
+            filed, decision = facts, decided
         if isinstance(decision, ClaimReversed) or self._tx.reversals([position]):
             raise Refused(
                 Refusal.ALREADY_REVERSED, f"claim {filed.setl_id} is reversed: its funds have their money back"

@@ -1,9 +1,10 @@
 """Folds a clearing period's acts into what it freezes and what it owes, straight from the log."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ledger.acts import Acts
 
 Ints = npt.NDArray[np.int64]
+Key = TypeVar("Key")
 
 _PAIR = ("insured_region", "treatment_region", "insutype")
 #: What a statement line sums: settlements, refunds, total fee and every amount.
@@ -82,31 +84,30 @@ def fold_period(pages: Iterable["Acts"], period: int) -> PeriodFigures:
         figures.late_medfee_fen += sum(medfee[late].tolist())
         values = np.column_stack([settled, refund, medfee, booked])
         keys = np.ascontiguousarray(facts[:, [FACT[name] for name in _PAIR]])
-        _add(figures.lines, kernel, keys, values)
+        for (insured, treatment, insutype), sums in _summed(kernel, keys, values):
+            _into(figures.lines, (insured, treatment, insutype), sums)
         moved = np.column_stack(
             [np.ones(len(rows), np.int64), booked[:, AMOUNT["fund_pay_sumamt"]], booked[:, AMOUNT["acct_pay"]]]
         )
-        _add(figures.regions, kernel, np.ascontiguousarray(keys[:, :2]), moved)
+        for (insured, treatment), sums in _summed(kernel, keys[:, :2], moved):
+            _into(figures.regions, (insured, treatment), sums)
         names: dict[str, int] = {}
         codes = to_list(acts.texts["fixmedins_code"])
         institution = np.array([names.setdefault(codes[row], len(names)) for row in rows.tolist()], np.int64)
-        by_number: dict[tuple[int, ...], list[int]] = {}
-        _add(by_number, kernel, np.column_stack([keys[:, 1], institution]), moved)
         listed = list(names)
-        for (region, number), sums in by_number.items():
+        for (region, number), sums in _summed(kernel, np.column_stack([keys[:, 1], institution]), moved):
             _into(figures.institutions, (region, listed[number]), sums)
     return figures
 
 
-def _add(into: dict, kernel: object, keys: Ints, values: Ints) -> None:  # type: ignore[type-arg]
-    """Adds a page's values per key: checked in the kernel, exact across pages."""
-    group, first = kernel.group(np.ascontiguousarray(keys))  # type: ignore[attr-defined]
+def _summed(kernel: ModuleType, keys: Ints, values: Ints) -> Iterator[tuple[list[int], list[int]]]:
+    """Yields each key of a page and the sums of its values, checked in the kernel; ``_into`` is exact across pages."""
+    group, first = kernel.group(np.ascontiguousarray(keys))
     sums = np.zeros((len(first), values.shape[1]), np.int64)
-    kernel.fold(group, np.ascontiguousarray(values), sums)  # type: ignore[attr-defined]
-    for key, line in zip(keys[first].tolist(), sums.tolist(), strict=True):
-        _into(into, tuple(key), line)
+    kernel.fold(group, np.ascontiguousarray(values), sums)
+    yield from zip(keys[first].tolist(), sums.tolist(), strict=True)
 
 
-def _into(into: dict, key: object, line: list[int]) -> None:  # type: ignore[type-arg]
+def _into(into: dict[Key, list[int]], key: Key, line: list[int]) -> None:
     have = into.get(key)
     into[key] = line if have is None else [a + b for a, b in zip(have, line, strict=True)]

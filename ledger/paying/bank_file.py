@@ -20,7 +20,8 @@ from ledger.paying.events import BankBatchIssued
 from ledger.refusals import Refusal, Refused
 
 SOURCES = ("reference", "payee", "name", "bank", "account", "amount", "memo", "payment", "attempt")
-OUTCOMES = ("accepted", "failed", "returned")
+Outcome = Literal["accepted", "failed", "returned"]
+OUTCOMES: tuple[Outcome, ...] = ("accepted", "failed", "returned")
 #: Digits of a batch number and of a row in it, as a reference has them.
 DIGITS = 6
 
@@ -33,7 +34,7 @@ class ReturnColumns(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     status: str
     receipt: str
     reason: str
-    status_of: dict[Literal["accepted", "failed", "returned"], tuple[str, ...]]
+    status_of: dict[Outcome, tuple[str, ...]]
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
@@ -93,7 +94,7 @@ def read_profile(document: str, where: str) -> Profile:
             if needed not in sources:
                 raise ValueError(f"file: expected a column of {needed}, got {', '.join(sources) or 'none'}")
         words = [word for group in profile.returned.status_of.values() for word in group]
-        if missing := [name for name in OUTCOMES if not profile.returned.status_of.get(name)]:  # type: ignore[call-overload]
+        if missing := [name for name in OUTCOMES if not profile.returned.status_of.get(name)]:
             raise ValueError(f"return.status_of: expected words for {', '.join(missing)}, got none")
         if len(words) != len(set(words)):
             raise ValueError(f"return.status_of: expected each word under one outcome, got {', '.join(words)}")

@@ -70,24 +70,24 @@ CLAIMS = {PAYMENT_REGION: "receivable", PAYMENT_ADVANCE: "prefunded"}
 #: What stands in a payment's stream behind its instruction, beside PaymentConfirmed.
 PAYMENT_STEPS = (PaymentReceivedInPart, PaymentFailed, PaymentReturned, PaymentResent)
 
+#: What must move money; a release may leave all of it for the payment.
+MOVING = (*PAYMENT_STEPS, ReceiptSuspended, ReceiptMatched, ClawbackOffset, SupplierRecovered, SurplusRetained)
+
 #: The events whose postings follow from themselves.
 PLAIN = (ReceiptSuspended, RetentionReleased, SupplierRecovered, SurplusRetained, FundOpened, FundIncome)
 
 
 def is_moving(event: Event) -> bool:
     """Returns whether an event of these families must move money; a release may leave all for the payment."""
-    return isinstance(
-        event, (*PAYMENT_STEPS, ReceiptSuspended, ReceiptMatched, ClawbackOffset, SupplierRecovered, SurplusRetained)
-    )
+    return isinstance(event, MOVING)
 
 
 def moving_fen(event: Event) -> int:
     """Returns how much an event of these families moves, 0 for another."""
     if isinstance(event, RetentionReleased):
         return event.kept_fen
-    if isinstance(event, (FundOpened, FundIncome)) or is_moving(event):
-        amount_fen: int = event.amount_fen  # type: ignore[attr-defined]
-        return abs(amount_fen)
+    if isinstance(event, (FundOpened, FundIncome, *MOVING)):
+        return abs(event.amount_fen)
     return 0
 
 

@@ -14,7 +14,7 @@ from ledger.touched import touched
 
 if TYPE_CHECKING:
     from ledger.plans import PolicyBook
-    from ledger.store import Reader, Transaction
+    from ledger.store import Reader
 
 
 class Touched:
@@ -26,7 +26,7 @@ class Touched:
     def __init__(self, reader: "Reader", policies: "PolicyBook", position: int) -> None:
         self.position = position
         self._claims = np.array([each.claim for each in touched(reader, position).claims], np.int64)
-        self._reader: Transaction = reader  # type: ignore[assignment]
+        self._reader = reader
         self._policies = policies
         self._day = FACT[load_profile().register_day]
 

@@ -12,13 +12,13 @@ import numpy as np
 import psycopg
 from eventsourcing.postgres import ConnectionPool, PostgresDatastore
 from psycopg import pq
-from psycopg.adapt import Dumper
+from psycopg.adapt import Dumper, Loader
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 from psycopg.types.numeric import NumericBinaryLoader
 
 if TYPE_CHECKING:
-    from psycopg.abc import Buffer
+    from psycopg.abc import AdaptContext, Buffer
 
     from ledger.store.url import PostgresURL
 
@@ -147,12 +147,18 @@ class LedgerDatastore(PostgresDatastore):
         """Registers nothing: events travel as arrays of plain columns, not as composites."""
 
 
-class IntegralNumeric(NumericBinaryLoader):
+class IntegralNumeric(Loader):
     """Loads the sum of integers, which PostgreSQL widens to numeric, as an int; raises for a fraction."""
 
-    def load(self, data: "Buffer") -> int:  # type: ignore[override]
+    format = pq.Format.BINARY
+
+    def __init__(self, oid: int, context: "AdaptContext | None" = None) -> None:
+        super().__init__(oid, context)
+        self._numeric = NumericBinaryLoader(oid, context)
+
+    def load(self, data: "Buffer") -> int:
         """Returns the integer; raises psycopg.DataError for anything else."""
-        value = super().load(data)
+        value = self._numeric.load(data)
         if value != value.to_integral_value():
             raise psycopg.DataError(f"expected an integer, got {value}")
         return int(value)

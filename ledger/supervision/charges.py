@@ -3,7 +3,7 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -26,6 +26,13 @@ THREADED = 100_000
 
 #: Stands for a charge that is a visit as a whole.
 WHOLE = -1
+
+
+class Finder(Protocol):
+    """Is the rules kernel as charges need it."""
+
+    def find(self, charges: Int64s) -> Int64s:
+        """Returns the violations (rule, charge, fen) in a table of charges."""
 
 
 @dataclass(slots=True)
@@ -211,15 +218,15 @@ def _order(person: Int64s, item: Int64s, day: Int64s) -> Int64s:
     return np.argsort((person * items + item) * days + (day - first), kind="stable")
 
 
-def find_all(book: Book, table: Int64s, threads: int = os.cpu_count() or 1) -> Int64s:
+def find_all(kernel: Finder, table: Int64s, threads: int = os.cpu_count() or 1) -> Int64s:
     """Returns what the kernel finds in charges, cut between persons into a block a thread where there are many."""
     n = table.shape[1]
     if threads == 1 or n < THREADED:
-        return np.asarray(book.kernel.find(table))
+        return kernel.find(table)
     person = table[CHARGE["person"]]
     cuts = [0, *np.searchsorted(person, person[[n * at // threads for at in range(1, threads)]]).tolist(), n]
     with ThreadPoolExecutor(threads) as pool:
-        parts = list(pool.map(lambda at: book.kernel.find(table[:, cuts[at] : cuts[at + 1]]), range(threads)))
+        parts = list(pool.map(lambda at: kernel.find(table[:, cuts[at] : cuts[at + 1]]), range(threads)))
     for begin, part in zip(cuts, parts, strict=False):
         part[:, 1] += begin
     return np.concatenate(parts)
@@ -228,7 +235,7 @@ def find_all(book: Book, table: Int64s, threads: int = os.cpu_count() or 1) -> I
 def find_hits(book: Book, visits: Visits, bill: Bill) -> Hits:
     """Returns every violation of the book's rules, by rule and then in the order of charges."""
     charges = charges_of(book, visits, bill)
-    found = find_all(book, charges.table)
+    found = find_all(book.kernel, charges.table)
     row, at, fen = found[:, 0], found[:, 1], found[:, 2]
     kind = book.rules[row, RULE["window"]]
     visit, line = charges.visit[at], charges.line[at]

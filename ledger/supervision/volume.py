@@ -48,15 +48,20 @@ def generated_pack(rules: int, items: int, *, name: str = "generated", begin: st
 def _rule(number: int, kind: str, items: int, draw: Draw) -> str:
     item = draw(items)
     said = _said(kind, items, item, draw)
-    listed = ", ".join(f'"{item_code(each)}"' for each in said.pop("items", [item]))  # type: ignore[attr-defined]
+    listed = ", ".join(f'"{item_code(each)}"' for each in _listed(kind, items, item))
     lines = [f"{key} = {value}" for key, value in said.items()]
     return "\n".join(
         ["", "[[rule]]", f'code = "G{number:06d}"', f'title = "{kind} {number}"', f"items = [{listed}]", *lines]
     )
 
 
-def _said(kind: str, items: int, item: int, draw: Draw) -> dict[str, object]:
-    """Returns the keys of an instance as TOML values."""
+def _listed(kind: str, items: int, item: int) -> list[int]:
+    """Returns the items of an instance: one, and the next three where the parts of a whole are meant."""
+    return [(item + step) % items for step in (0, 1, 2, 3)] if kind == "parts" else [item]
+
+
+def _said(kind: str, items: int, item: int, draw: Draw) -> dict[str, str]:
+    """Returns the other keys of an instance as TOML values."""
     scope, standard = '"over_scope"', '"over_standard"'
     definite = {"result": '"definite"' if draw(2) else '"suspect"'}
     other = item_code((item + 1 + draw(items - 1)) % items)
@@ -98,8 +103,7 @@ def _said(kind: str, items: int, item: int, draw: Draw) -> dict[str, object]:
         case "missing":
             said = {"kind": '"missing_association"', "window": '"visit"', "others": f'["{item_code(item // 50)}"]'}
         case "parts":
-            parts = [(item + step) % items for step in (0, 1, 2, 3)]
-            return {"items": parts, "kind": '"split"', "by": '"parts"', "window": '"day"', "least": "3", **definite}
+            said = {"kind": '"split"', "by": '"parts"', "window": '"day"', "least": "3"}
         case _:
             assert kind == "same_price"
             said = {"kind": '"same_price"', "window": '"day"'}

@@ -1,6 +1,6 @@
 """Are the commands that settle claims given as values, alone or many at a time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from ledger.claim import Claim, Settled
     from ledger.profile import Profile
+    from ledger.store import Store
 
 #: Claims a transaction: a single command behind one waits a fraction of a second.
 MOST = 2_048
@@ -26,8 +27,8 @@ class _Asked(NamedTuple):
 class Settling(Base):
     """Settles claims as a service hands them in."""
 
-    def __init__(self, *args: object, **named: object) -> None:
-        super().__init__(*args, **named)  # type: ignore[arg-type]
+    def __init__(self, store: "Store", actor: str, clock_us: Callable[[], int]) -> None:
+        super().__init__(store, actor, clock_us)
         self._profiles: dict[str | Path, Profile] = {}
         self._settling: Group[_Asked, list[Settled]] = Group(
             self._settle_together, lambda asked: (asked.profile.digest, asked.reason), 256

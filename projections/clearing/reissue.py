@@ -143,7 +143,7 @@ class _Cells:
         formulas, values = self._open(path, content, False), self._open(path, content, True)
         found = [
             prop
-            for prop in formulas.custom_doc_props.props  # type: ignore[attr-defined]
+            for prop in formulas.custom_doc_props.props  # type: ignore[attr-defined] # its stubs leave it out
             if prop.name == PROPERTY
         ]
         self.reference = str(found[0].value) if found else ""

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from bench.machine import PACKAGES, source_digest
-from bench.report import COMMITTED, DESCRIBED, PROMISED, faults, write
+from bench.report import COMMITTED, DESCRIBED, PROMISED, Figure, faults, write
 from bench.sizes import SIZES
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def committed() -> dict[str, object]:
-    report: dict[str, object] = json.loads(COMMITTED.read_text(encoding="utf-8"))
+def committed() -> dict[str, Figure]:
+    report: dict[str, Figure] = json.loads(COMMITTED.read_text(encoding="utf-8"))
     return report
 
 
@@ -113,7 +113,7 @@ def test_a_report_without_a_figure_is_none(name: str, tmp_path: Path) -> None:
     report = {each: value for each, value in committed().items() if each != name}
     assert faults(report) == [f"{name}: expected in the report, got nothing"]
     with pytest.raises(ValueError, match=name):
-        write(report, tmp_path / "report.json")  # type: ignore[arg-type]
+        write(report, tmp_path / "report.json")
     assert not (tmp_path / "report.json").exists()
 
 

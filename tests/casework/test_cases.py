@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import projections
+from ledger.casework.acts import Act
 from ledger.casework.events import CaseOpened, CaseStageExpired
 from ledger.mapper import decode_event
 from ledger.refusals import Refusal, Refused
@@ -21,11 +22,11 @@ def stage(url: str, on: int = 20240401) -> tuple[str, str, int, int]:
     return line.stage, line.owner, line.due, line.amount_fen
 
 
-def refused(book: Ledger, what: object, why: Refusal) -> None:
+def refused(book: Ledger, what: Act, why: Refusal) -> None:
     """Checks that an act is refused for a reason and writes nothing."""
     before = len(events_of(book))
     with pytest.raises(Refused) as caught:
-        book.case_act(what)  # type: ignore[arg-type]
+        book.case_act(what)
     assert caught.value.refusal == why
     assert len(events_of(book)) == before
 

@@ -24,6 +24,7 @@ from ledger.event import Event
 from ledger.postings import book_of, checked_postings
 from ledger.refusals import Refusal, Refused
 from ledger.service import Ledger
+from projections.trace_tree import PaymentTrace
 from tests.casework.worlds import act, closed, key, month
 from tests.ledger.worlds import events_of, sign
 
@@ -110,7 +111,8 @@ def test_deductions_and_offsets_come_off_the_next_payment(store_url: str, tmp_pa
     assert accounts["clawback:260100:H26010100001"] == 50_000
     with projections.open(store_url) as read:
         (trace,) = read.trace(paid.key).found
-        assert getattr(trace, "agrees") is True  # noqa: B009
+        assert isinstance(trace, PaymentTrace)
+        assert trace.agrees is True
 
 
 def test_off_site_principal_returns_to_the_insured_place_in_its_next_clearing(store_url: str, tmp_path: Path) -> None:

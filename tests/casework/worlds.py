@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import msgspec
+
 from ledger.casework.acts import Act
 from ledger.service import Ledger
 from tests.ledger.worlds import claim, opened, write
@@ -28,8 +30,7 @@ def key(serial: int, region: int = 260100) -> str:
 
 def act(verb: str, case: str = "C1", on: int = 20240401, **values: object) -> Act:
     """Returns an act with a document and an owner, unless it says otherwise."""
-    said: dict[str, object] = {"owner": "wang", "evidence": EVIDENCE} | values
-    return Act(act=verb, case=case, on=on, **said)  # type: ignore[arg-type]
+    return msgspec.structs.replace(Act(act=verb, case=case, on=on, owner="wang", evidence=EVIDENCE), **values)
 
 
 def by(book: Ledger, who: str) -> Ledger:

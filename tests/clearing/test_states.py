@@ -7,7 +7,7 @@ import pytest
 import ledger
 from ledger.clearing.states import Clearing, State, decide_check, decide_sign, decide_withdraw
 from ledger.events import ClearingSigned, ClearingWithdrawn
-from ledger.refusals import Refusal, Refused
+from ledger.refusals import Refusal, Refused, StoreError
 from ledger.service import Ledger
 from tests.ledger.worlds import claim, clock, opened, sign, write
 
@@ -116,7 +116,7 @@ def test_a_draft_of_an_altered_log_is_refused(sqlite_url: str, tmp_path: Path) -
         raw.execute("UPDATE stored_events SET state = ? WHERE notification_id = ?", (altered, at))
     with (
         ledger.open(sqlite_url, actor="tester", clock_us=clock()) as book,
-        pytest.raises(ledger.refusals.StoreError, match="run verify"),  # type: ignore[attr-defined]
+        pytest.raises(StoreError, match="run verify"),
     ):
         book.draft(202401)
 

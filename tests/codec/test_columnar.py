@@ -202,7 +202,8 @@ def test_a_table_stands_for_the_fields_it_names() -> None:
     facts = read["facts"]
     assert isinstance(facts, np.ndarray)
     assert facts.flags.c_contiguous
-    assert facts.tolist() == columns["facts"].values.tolist()  # type: ignore[union-attr]
+    assert isinstance(given_facts := columns["facts"], Table)
+    assert facts.tolist() == given_facts.values.tolist()
 
 
 def test_every_field_is_given_exactly_once_and_fits() -> None:

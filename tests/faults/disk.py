@@ -7,8 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import apsw
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 SECTOR = 512
 
@@ -56,11 +60,11 @@ class _File(apsw.VFSFile):
         path = name.filename() if isinstance(name, apsw.URIFilename) else name or ""
         self._name = Path(path).name
 
-    def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802
+    def xRead(self, amount: int, offset: int) -> bytes:
         self._disk.before("read", self._name, amount)
         return super().xRead(amount, offset)
 
-    def xWrite(self, data: "apsw.Buffer", offset: int) -> None:  # type: ignore[name-defined] # noqa: N802
+    def xWrite(self, data: "Buffer", offset: int) -> None:
         written = bytes(data)
         try:
             self._disk.before("write", self._name, len(written))
@@ -73,12 +77,12 @@ class _File(apsw.VFSFile):
         super().xWrite(written, offset)
         self._disk.log.append(Operation("write", self._name, offset, written))
 
-    def xTruncate(self, newsize: int) -> None:  # noqa: N802
+    def xTruncate(self, newsize: int) -> None:
         self._disk.before("truncate", self._name)
         super().xTruncate(newsize)
         self._disk.log.append(Operation("truncate", self._name, newsize))
 
-    def xSync(self, flags: int) -> None:  # noqa: N802
+    def xSync(self, flags: int) -> None:
         try:
             self._disk.before("sync", self._name)
         except apsw.Error:
@@ -93,10 +97,10 @@ class _System(apsw.VFS):
         self._disk = disk
         super().__init__(name, "unix")
 
-    def xOpen(self, name: "apsw.URIFilename | str | None", flags: list[int]) -> _File:  # noqa: N802
+    def xOpen(self, name: "apsw.URIFilename | str | None", flags: list[int]) -> _File:
         return _File(self._disk, "unix", name, flags)
 
-    def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802
+    def xDelete(self, filename: str, syncdir: bool) -> None:
         self._disk.before("delete", Path(filename).name)
         super().xDelete(filename, syncdir)
         self._disk.log.append(Operation("delete", Path(filename).name))

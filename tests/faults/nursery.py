@@ -45,9 +45,7 @@ def take_in(url: str, files: list[str], fault: str) -> None:
         read = Projections(book.store, page_events=16)
         for path in files:
             profile = load_profile()
-            job = ClaimJob(book, open_source(Path(path), profile), profile, "")
-            if fault == "early":
-                _speak_early(job, path)
+            job = (EarlyJob if fault == "early" else ClaimJob)(book, open_source(Path(path), profile), profile, "")
 
             def told(row: int, path: str = path) -> None:
                 say(f"kept {row} {path}")
@@ -57,15 +55,14 @@ def take_in(url: str, files: list[str], fault: str) -> None:
             say(f"done 0 {path}")
 
 
-def _speak_early(job: ClaimJob, path: str) -> None:
-    book = job.book
+class EarlyJob(ClaimJob):
+    """Is a job that says what is kept before it is, and dies."""
 
-    def early(tx: Any, columns: Any) -> None:
-        book(tx, columns)
-        say(f"kept {job.next_row - 1} {path}")
+    def book(self, tx: Any, columns: Any) -> None:
+        """Books, speaks and dies."""
+        super().book(tx, columns)
+        say(f"kept {self.next_row - 1} {self.source.path}")
         os.kill(os.getpid(), signal.SIGKILL)
-
-    job.book = early  # type: ignore[method-assign]
 
 
 def _halve() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 
 import projections
 from ledger.refusals import LedgerError
@@ -160,10 +161,11 @@ def test_the_harness_notices_a_silent_change(original: Original, tmp_path: Path)
 
 
 def _content(url: str) -> Content:
+    every_row = sql.SQL("SELECT * FROM settlement_ledger.{}")
     with psycopg.connect(url) as connection:
         names = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'settlement_ledger'").fetchall()
         return {
-            name: sorted(connection.execute(f"SELECT * FROM settlement_ledger.{name}").fetchall(), key=repr)  # type: ignore[call-overload]
+            name: sorted(connection.execute(every_row.format(sql.Identifier(name))).fetchall(), key=repr)
             for (name,) in names
         }
 

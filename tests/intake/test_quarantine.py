@@ -1,7 +1,7 @@
 """Rows that were not booked come out with reason, field, expected and got, and go back in unchanged."""
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -160,12 +160,12 @@ def test_a_quarantine_file_is_whole_or_not_there(write: Write, tmp_path: Path) -
     path = tmp_path / "out.csv"
     path.write_text("before")
 
-    def rows() -> object:
+    def rows() -> Iterator[list[str]]:
         yield ["1"]
         raise RuntimeError("the disk is on fire")
 
     with pytest.raises(RuntimeError):
-        write_csv(path, ["a"], rows())  # type: ignore[arg-type]
+        write_csv(path, ["a"], rows())
     assert path.read_text() == "before"
     assert [entry.name for entry in tmp_path.iterdir()] == ["out.csv"]
 

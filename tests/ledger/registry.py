@@ -1,6 +1,7 @@
 """Registers CSVs and takes claims in for the tests of registers, and tells what the log then holds."""
 
 from pathlib import Path
+from typing import TypeVar
 
 from ledger.acts import read_acts
 from ledger.event import Event
@@ -14,6 +15,8 @@ from tests.ledger.worlds import claim, events_of, write
 SETTLED = {"fund_pay_sumamt": "6000.00", "hifp_pay": "6000.00", "psn_part_amt": "4000.00", "psn_cash_pay": "4000.00"}
 MEMBERS = "psn_no,psn_name,insu_admdvs,insutype,psn_type,assist_class"
 CLINIC = "H26010100001"
+
+Told = TypeVar("Told", bound=Event)
 
 
 def registered(book: Ledger, tmp_path: Path, *lines: str) -> Registered:
@@ -30,7 +33,7 @@ def profile(tmp_path: Path, *lines: str) -> Path:
     return path
 
 
-def told(book: Ledger, *kinds: type[Event]) -> list[Event]:
+def told(book: Ledger, *kinds: type[Told]) -> list[Told]:
     """Returns the log's events of some kinds, in order."""
     found = [decode_event(topic, state) for _, _, _, topic, state in events_of(book)]
     return [event for event in found if isinstance(event, kinds)]

@@ -42,7 +42,7 @@ def test_overlapping_filings_keep_one(store_url: str, tmp_path: Path) -> None:
         assert filed(book, tmp_path, "P1,referral,470100,2024-03-01,2024-03-31") == Registered("filings", 1, 0, 0)
         filed(book, tmp_path, "P1,long_term,470100,2023-01-01,", "P1,emergency,470100,2024-02-01,2024-02-02")
         assert held(book) == [(1, 470100, 20230101, 0), (4, 990100, 20240101, 0)]
-        assert [event.kept for event in told(book, FilingEnded)[1:]] == [(), (), ()]  # type: ignore[attr-defined]
+        assert [event.kept for event in told(book, FilingEnded)[1:]] == [(), (), ()]
 
 
 def test_a_late_filing_before_discharge_counts(store_url: str, tmp_path: Path) -> None:

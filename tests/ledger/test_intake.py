@@ -9,6 +9,7 @@ from ledger import intake
 from ledger.events import JobBatch
 from ledger.mapper import decode_event
 from ledger.refusals import Refusal, Refused
+from ledger.service import Ledger
 from tests.ledger.worlds import claim, events_of, opened, refund, rows_of, shared, write
 
 
@@ -38,10 +39,10 @@ DECIDED = ("claim-settled/1", "claim-reversed/1")
 OUTCOMES |= {11: "refund_unknown", 13: "no_policy"}
 
 
-def outcomes(book: object, job: int) -> dict[int, str]:
+def outcomes(book: Ledger, job: int) -> dict[int, str]:
     """Returns the outcome of every row that was not booked, from the job's own events."""
     found: dict[int, str] = {}
-    for _, _, _, topic, state in events_of(book):  # type: ignore[arg-type]
+    for _, _, _, topic, state in events_of(book):
         if topic == JobBatch.TOPIC:
             event = decode_event(topic, state)
             assert isinstance(event, JobBatch)
@@ -79,11 +80,11 @@ def test_batches_of_any_size_book_the_same(store_url: str, tmp_path: Path, batch
         assert sorted(decided) == sorted((e[1], e[2], e[3]) for e in events_of(book) if e[3] in DECIDED)
 
 
-def run(book: object, path: Path, batch_rows: int) -> intake.IntakeReport:
+def run(book: Ledger, path: Path, batch_rows: int) -> intake.IntakeReport:
     from ledger.profile import load_profile
 
     return intake.run_intake(
-        book,  # type: ignore[arg-type]
+        book,
         path,
         load_profile(),
         reason="",

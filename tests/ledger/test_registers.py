@@ -54,7 +54,7 @@ def test_an_institution_may_settle_what_it_may_on_the_day(store_url: str, tmp_pa
             type(event) for event in told(book, InstitutionRegistered, InstitutionSuspended, InstitutionTerminated)
         ]
         assert kinds == [InstitutionRegistered, InstitutionSuspended, InstitutionTerminated]
-        assert [event.begin for event in told(book, InstitutionChanged)] == [20240301]  # type: ignore[attr-defined]
+        assert [event.begin for event in told(book, InstitutionChanged)] == [20240301]
         assert taken(book, tmp_path, rows, 'institutions = "registered"') == {
             1: "booked",
             2: "institution_unknown",

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from ledger.events import Event, JobBatch
 from ledger.line_columns import Lines, lines_of
@@ -11,6 +12,8 @@ from ledger.mapper import decode_event
 from ledger.refusals import Refusal
 from ledger.service import Ledger
 from tests.ledger.worlds import events_of
+
+Found = TypeVar("Found", bound=Event)
 
 HEADER = (
     *("setl_id", "insu_admdvs", "feedetl_sn", "med_list_codg", "chrgitm_lv", "list_type", "lmt_used_flag"),
@@ -54,25 +57,26 @@ def write_register(path: Path, header: str, *rows: str) -> Path:
     return path
 
 
-def found(book: Ledger, *kinds: type[Event]) -> list[Event]:
+def found(book: Ledger, *kinds: type[Found]) -> list[Found]:
     """Returns the events of some kinds in log order, without the job that made them."""
     topics = {kind.TOPIC for kind in kinds}
-    return [decode_event(topic, state) for _, _, _, topic, state in events_of(book) if topic in topics]
+    events = [decode_event(topic, state) for _, _, _, topic, state in events_of(book) if topic in topics]
+    return [event for event in events if isinstance(event, kinds)]
 
 
 def filed(book: Ledger) -> list[Lines]:
     """Returns the lines of every LinesFiled in log order."""
-    return [lines_of(event) for event in found(book, LinesFiled) if isinstance(event, LinesFiled)]
+    return [lines_of(event) for event in found(book, LinesFiled)]
 
 
 def differences(book: Ledger) -> list[LinesDiffer]:
     """Returns every LinesDiffer in log order."""
-    return [event for event in found(book, LinesDiffer) if isinstance(event, LinesDiffer)]
+    return found(book, LinesDiffer)
 
 
 def repeats(book: Ledger) -> list[TraceCodeRepeated]:
     """Returns every TraceCodeRepeated in log order."""
-    return [event for event in found(book, TraceCodeRepeated) if isinstance(event, TraceCodeRepeated)]
+    return found(book, TraceCodeRepeated)
 
 
 def line_outcomes(book: Ledger, job: int) -> dict[int, str]:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from core_ext.line_cells import PARTS
 from ledger import line_intake
-from ledger.intake import IntakeReport
+from ledger.intake import IntakeReport, Progress
 from ledger.line_columns import NUMBER
-from ledger.line_events import LinesFiled
+from ledger.line_events import LinesDiffer, LinesFiled
 from ledger.money import round_half_up, yuan_text
 from ledger.profile import Profile, load_profile
 from ledger.refusals import Refused
@@ -39,10 +39,27 @@ def booked(url: str, tmp_path: Path, *claims: dict[str, str]) -> Ledger:
     return book
 
 
-def run(book: Ledger, path: Path, batch_rows: int, profile: Profile | None = None, **also: object) -> IntakeReport:
+def run(
+    book: Ledger, path: Path, batch_rows: int, profile: Profile | None = None, progress: Progress | None = None
+) -> IntakeReport:
     """Takes lines in with batches of a size."""
-    asked = {"reason": "", "retry": False, "dry_run": False, "progress": None, "quarantine": None} | also
-    return line_intake.run_lines(book, path, profile or load_profile(), batch_rows=batch_rows, **asked)  # type: ignore[arg-type]
+    return line_intake.run_lines(
+        book,
+        path,
+        profile or load_profile(),
+        reason="",
+        retry=False,
+        dry_run=False,
+        progress=progress,
+        quarantine=None,
+        batch_rows=batch_rows,
+    )
+
+
+def told(book: Ledger) -> list[tuple[type, int, int, object]]:
+    """Returns what was filed, then what differed: (class, claim, row, sums)."""
+    events: list[LinesFiled | LinesDiffer] = [*found(book, LinesFiled), *differences(book)]
+    return [(type(event), event.claim, event.row, event.sums) for event in events]
 
 
 def some_lines() -> list[dict[str, str]]:
@@ -109,17 +126,14 @@ def test_batches_of_any_size_file_the_same(store_url: str, tmp_path: Path, batch
         report = run(book, path, batch_rows)
         assert line_outcomes(book, report.job) == OUTCOMES
         state = rows_of(book, "trace_code", "code"), [e[1:3] for e in events_of(book) if e[1].startswith("claim-")]
-        events = [(type(e), e.claim, e.row, e.sums) for e in (*found(book, LinesFiled), *differences(book))]  # type: ignore[attr-defined]
+        events = told(book)
     with world(f"sqlite:///{tmp_path / 'whole.db'}", tmp_path) as book:
         run(book, path, 100)
         assert state == (
             rows_of(book, "trace_code", "code"),
             [e[1:3] for e in events_of(book) if e[1].startswith("claim-")],
         )
-        assert events == [
-            (type(e), e.claim, e.row, e.sums)
-            for e in (*found(book, LinesFiled), *differences(book))  # type: ignore[attr-defined]
-        ]
+        assert events == told(book)
 
 
 def test_line_sums_that_are_not_the_claims_splits_are_a_finding_by_field(store_url: str, tmp_path: Path) -> None:

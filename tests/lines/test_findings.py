@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+import ledger
 import projections
 from console.main import main
 from core_ext.line_cells import PARTS
 from ledger import store
 from ledger.line_events import LinesDiffer, LinesFiled
+from ledger.service import Ledger
 from projections.trace_tree import ClaimTrace, CodeTrace, RowTrace
 from tests.ledger.worlds import claim, events_of, opened, refund, write
 from tests.lines.files import line, write_lines
@@ -74,9 +76,7 @@ def test_lines_that_come_later_settle_a_difference(store_url: str, tmp_path: Pat
         assert {each.claim for each in read.findings() if each.kind == "lines_differ"} == {"260100/S000003"}
 
 
-def opened_again(url: str):  # type: ignore[no-untyped-def]
-    import ledger
-
+def opened_again(url: str) -> Ledger:
     return ledger.open(url, actor="tester")
 
 

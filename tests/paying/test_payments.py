@@ -1,5 +1,6 @@
 """Every fen of a payment is in transit, received or sent back, and no receipt confirms more than it brought."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,10 +24,10 @@ def book(store_url: str, tmp_path: Path) -> Ledger:
     return book
 
 
-def refused(call: object, *args: object, **named: object) -> Refusal:
+def refused(call: Callable[..., object], *args: object, **named: object) -> Refusal:
     """Returns why a command is refused."""
     with pytest.raises(Refused) as caught:
-        call(*args, **named)  # type: ignore[operator]
+        call(*args, **named)
     return caught.value.refusal
 
 

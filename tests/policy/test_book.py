@@ -140,7 +140,9 @@ def test_a_level_not_listed_is_read_as_the_policy_says() -> None:
     assert plan_of(book, hosp_lv=2) is None
     text = SMALL.replace('9 = "1"', 'other = "default"').replace("{ 1 =", "{ default =")
     book = book_with(enacted(text, REAL))
-    assert plan_of(book, hosp_lv=ABSENT) == plan_of(book, hosp_lv=3) != None  # noqa: E711
+    other = plan_of(book, hosp_lv=3)
+    assert other is not None
+    assert plan_of(book, hosp_lv=ABSENT) == other
 
 
 def test_status_and_class() -> None:

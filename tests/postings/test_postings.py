@@ -14,12 +14,13 @@ from ledger.events import (
     ClawbackCollected,
     ClawbackRaised,
     CommandRecorded,
+    Event,
     OpeningAccount,
     OpeningBalance,
     PaymentConfirmed,
     PaymentInstructed,
 )
-from ledger.postings import Posting, book_of, check, checked_postings, fund_codes, moved_fen, postings
+from ledger.postings import Opened, Posting, book_of, check, checked_postings, fund_codes, moved_fen, postings
 from ledger.refusals import Refusal, Refused
 
 FACTS = (1, 260101, 470102, 260100, 470100, 2, 310, 11, 21, 20240101, 20240105, 20240105080000)
@@ -118,9 +119,9 @@ def test_an_event_that_moves_no_money_posts_nothing() -> None:
     assert checked_postings(settled(0), filed()) == []
 
 
-def refused(event: object, opened: object = None) -> Refusal:
+def refused(event: Event, opened: Opened | None = None) -> Refusal:
     with pytest.raises(Refused) as caught:
-        checked_postings(event, opened)  # type: ignore[arg-type]
+        checked_postings(event, opened)
     return caught.value.refusal
 
 

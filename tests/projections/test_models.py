@@ -10,7 +10,7 @@ import projections
 from core_ext.layout import AMOUNT, FACTS
 from ledger import store
 from ledger.acts import read_acts
-from ledger.events import FLAG_ASSUMED, FLAG_LATE, ClaimFiled, ClaimReversed
+from ledger.events import FLAG_ASSUMED, FLAG_LATE, ClaimFiled, ClaimReversed, ClawbackRaised, PaymentInstructed
 from ledger.postings import Opened, postings
 from ledger.refusals import StoreError
 from projections import balances, statement
@@ -38,7 +38,8 @@ def naive_balances(book: Book) -> dict[str, int]:
             filed[position] = event
         opened = filed.get(getattr(event, "claim", 0)) or first.get(stream)
         if version == 1 and stream.startswith(("payment-", "clawback-")):
-            first[stream] = event  # type: ignore[assignment]
+            assert isinstance(event, PaymentInstructed | ClawbackRaised)
+            first[stream] = event
         for account, amount_fen in postings(event, opened):
             sums[account] += amount_fen
             touched.add(account)

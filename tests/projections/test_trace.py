@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 import projections
-from ledger.events import ClaimReversed, PaymentInstructed
+from ledger.events import ClaimFiled, ClaimReversed, PaymentInstructed
 from projections.reader import Projections
 from projections.trace_tree import (
     ClaimsTrace,
@@ -50,7 +50,8 @@ def test_every_payment_is_the_sum_of_its_claims(book: Book, read: Projections) -
         assert found.payment.confirmed > 0
         for claim in found.claims:
             filed = book.log[claim.claim - 1][2]
-            assert (claim.file.cause, claim.file.row) == (filed.cause, filed.row)  # type: ignore[attr-defined]
+            assert isinstance(filed, ClaimFiled)
+            assert (claim.file.cause, claim.file.row) == (filed.cause, filed.row)
             assert claim.file.source in ("claims.csv", "second.csv")
             back = only(read.trace(claim.key).found)
             assert isinstance(back, ClaimTrace)
@@ -73,7 +74,7 @@ def test_a_claim_is_found_by_every_key_it_has(book: Book, read: Projections) -> 
     found = [only(read.trace(key).found) for key in (*keys, position, position + 1, str(position))]
     assert all(isinstance(each, ClaimTrace) for each in found)
     assert all(each == found[0] for each in found)
-    assert found[0].claim.claim == position  # type: ignore[attr-defined]
+    assert isinstance(found[0], ClaimTrace) and found[0].claim.claim == position
 
 
 def test_a_refund_and_its_original_lead_to_each_other(book: Book, read: Projections) -> None:

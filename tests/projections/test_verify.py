@@ -13,6 +13,7 @@ import projections
 from ledger import store
 from ledger.events import (
     ClaimReversed,
+    ClaimSettled,
     ClawbackCollected,
     ClawbackRaised,
     Event,
@@ -75,7 +76,9 @@ def delete(position: int) -> Edit:
 
 def one_fen(book: Book, claim: int, at: int = 1) -> Edit:
     """Returns an edit of one amount of a decision by one fen."""
-    amounts = list(book.log[claim][2].amounts)  # type: ignore[attr-defined]
+    decision = book.log[claim][2]
+    assert isinstance(decision, ClaimSettled | ClaimReversed)
+    amounts = list(decision.amounts)
     amounts[at] += 1
     return alter(claim + 1, amounts=tuple(amounts))
 
@@ -147,7 +150,8 @@ def single_edits(book: Book) -> dict[str, tuple[Edit, str]]:
     claim, filed, _ = book.acts[5]
     refund = next(act for act in book.acts if isinstance(act[2], ClaimReversed))
     raised = place(book, ClawbackRaised)
-    clawed = book.log[raised - 1][2].claim  # type: ignore[attr-defined]
+    clawback = book.log[raised - 1][2]
+    assert isinstance(clawback, ClawbackRaised)
     head = len(book.log)
     set_topic = "UPDATE stored_events SET topic = ? WHERE notification_id = ?"
     altered = {
@@ -156,7 +160,7 @@ def single_edits(book: Book) -> dict[str, tuple[Edit, str]]:
         "the decision's claim": alter(claim + 1, claim=claim - 2),
         "the original of a refund": alter(refund[2].original, medfee_sumamt=7),
         "a refund": one_fen(book, refund[0]),
-        "an insurance type a clawback depends on": alter(clawed, insutype=340),
+        "an insurance type a clawback depends on": alter(clawback.claim, insutype=340),
         "a payment's amount": alter(place(book, PaymentInstructed), amount_fen=5),
         "a payment's payee": alter(place(book, PaymentInstructed), payee="470100"),
         "a confirmed amount": alter(place(book, PaymentConfirmed), amount_fen=5),
@@ -181,7 +185,7 @@ def single_edits(book: Book) -> dict[str, tuple[Edit, str]]:
         "a confirmation": delete(place(book, PaymentConfirmed)),
         "a clawback": delete(raised),
         "a collection": delete(place(book, ClawbackCollected)),
-        "a claim clawed back": delete(clawed),
+        "a claim clawed back": delete(clawback.claim),
         "a job's start": delete(place(book, JobStarted)),
         "a job's batch": delete(place(book, JobBatch)),
         "a job's end": delete(place(book, JobCompleted)),

@@ -1,6 +1,7 @@
 """The rules kernel: each thing a rule can do on hand-made charges, the compiled twin equal to the specification."""
 
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,12 +30,12 @@ def charges_of(*charges: dict[str, int]) -> np.ndarray:
     return np.ascontiguousarray(np.array(table, np.int64).reshape(-1, len(CHARGES)).T)
 
 
-def rules_of(items: int, *rules: dict[str, object]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def rules_of(items: int, *rules: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns (rules, first, others) of rules given by column; ``others`` is a list of items."""
     others: list[int] = []
     table = []
-    for rule in sorted(rules, key=lambda each: int(each.get("item", 0))):  # type: ignore[call-overload]
-        listed = list(rule.get("others", ()))  # type: ignore[call-overload]
+    for rule in sorted(rules, key=lambda each: int(each.get("item", 0))):
+        listed = list(rule.get("others", ()))
         row = dict.fromkeys(RULES, 0) | {"until": 10**6} | rule | {"others": len(others), "count": len(listed)}
         others += listed
         table.append([row[name] for name in RULES])
@@ -43,7 +44,7 @@ def rules_of(items: int, *rules: dict[str, object]) -> tuple[np.ndarray, np.ndar
     return rows, first, np.array(others, np.int64)
 
 
-def found(twin: ModuleType, charges: np.ndarray, rule: dict[str, object], items: int = 3) -> list[tuple[int, int]]:
+def found(twin: ModuleType, charges: np.ndarray, rule: dict[str, Any], items: int = 3) -> list[tuple[int, int]]:
     """Returns (charge, fen) of each violation of one rule."""
     hits = twin.Rules(*rules_of(items, rule)).find(charges)
     return [(charge, fen) for _, charge, fen in hits.tolist()]
@@ -251,8 +252,8 @@ def test_blocks_of_persons_find_what_the_whole_finds() -> None:
     rules = rules_of(
         4, *({"item": item, "op": t.TOTAL, "window": t.DAY, "field": t.TIMES, "high": 1} for item in range(4))
     )
-    book = SimpleNamespace(kernel=compiled.Rules(*rules))
-    whole = book.kernel.find(charges)
+    kernel = compiled.Rules(*rules)
+    whole = kernel.find(charges)
     assert len(whole) > 1_000
     for threads in (1, 2, 7):
-        assert np.array_equal(find_all(book, charges, threads), whole)  # type: ignore[arg-type]
+        assert np.array_equal(find_all(kernel, charges, threads), whole)

@@ -100,7 +100,10 @@ def off_site(rng: Random) -> dict[str, Any]:
 
 def further_fund(rng: Random, name: str, to_date: bool) -> dict[str, Any]:
     """Returns a further fund in the general form, or in its own where it has one."""
-    tier = lambda: {"ratio": ratio(rng)}  # noqa: E731
+
+    def tier() -> dict[str, str]:
+        return {"ratio": ratio(rng)}
+
     if name == "hifob" and rng.random() < 0.4:
         return {"ratio": ratio(rng), "yearly_cap": limit(rng)}
     if name == "hifmi" and rng.random() < 0.4:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from types import ModuleType
 
 import pytest
 from hypothesis import given, settings
@@ -68,9 +69,9 @@ def test_roots_are_those_of_the_specification(count: int) -> None:
 
 
 @pytest.mark.parametrize("twin", [_tree, reference])
-def test_what_is_no_event_is_refused(twin: object) -> None:
+def test_what_is_no_event_is_refused(twin: ModuleType) -> None:
     """Columns of unequal length, numbers beyond 63 bits, endless names, no hash or half of one: errors, no hash."""
-    leaf_hashes, root_of = twin.leaf_hashes, twin.root_of  # type: ignore[attr-defined]
+    leaf_hashes, root_of = twin.leaf_hashes, twin.root_of
     with pytest.raises(ValueError, match="one length"):
         leaf_hashes([1, 2], ["t"], [b""], ["s"], [1])
     with pytest.raises(OverflowError):
@@ -80,7 +81,7 @@ def test_what_is_no_event_is_refused(twin: object) -> None:
     with pytest.raises(ValueError, match="65535"):
         leaf_hashes([1], ["t"], [b""], ["s" * 65_536], [1])
     with pytest.raises(ValueError, match="got 3 cells"):
-        twin.leaf_rows(1, [("t", b"", "s")])  # type: ignore[attr-defined]
+        twin.leaf_rows(1, [("t", b"", "s")])
     for hashes in (b"", b"\0" * 31, b"\0" * 33):
         with pytest.raises(ValueError, match="expected one hash of 32 bytes or more"):
             root_of(hashes)
