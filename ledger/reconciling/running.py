@@ -219,7 +219,7 @@ def _decide(
             events.append((stream, state.version + 1, new))
     if run.details and run.theirs == run.stated:
         gone = [state for name, state in states.items() if name not in standing and _is_covered(scope, state)]
-        events += [(s.stream, s.version + 1, _gone(view, s, tx, cause)) for s in gone]
+        events += [(s.stream, s.version + 1, _gone(view, s, cause)) for s in gone]
     return events, settled
 
 
@@ -232,7 +232,7 @@ def _is_covered(scope: Scope, state: BreakState) -> bool:
     )
 
 
-def _gone(view: _View, state: BreakState, tx: "Transaction", cause: int) -> BreakResolved:
+def _gone(view: _View, state: BreakState, cause: int) -> BreakResolved:
     found = state.found
     same = equal_texts(view.ours.keys, found.setl_id.encode())
     here = bool((same & ((view.ours.codes == found.insured_region) | (found.insured_region == 0))).any())
