@@ -42,7 +42,7 @@ from ledger.records import Records
 from ledger.refusals import Refusal, Refused
 
 if TYPE_CHECKING:
-    from ledger.store import Reader, Transaction
+    from ledger.store import Reader
     from ledger.verbs.base import Base
     from ledger.writing import Header
 
@@ -162,7 +162,7 @@ def _append(ledger: "Base", view: _View, run: ReconciliationRun, path: Path, rea
         arguments = {"counterpart": scope.counterpart, "day": scope.day, "period": scope.period}
         cause, command = ledger.command(tx, "reconcile", reason, arguments, path.name, run.digest)
         states = {state.stream: state for state in break_states(tx, _first_period(scope.period), scope.period)}
-        events, settled = _decide(view, run, states, tx, cause)
+        events, settled = _decide(view, run, states, cause)
         counts = list(run.outcomes)
         for each in settled:
             counts[each.kind] -= 1
@@ -192,7 +192,7 @@ def _same(last: ReconciliationRun, run: ReconciliationRun) -> bool:
 
 
 def _decide(
-    view: _View, run: ReconciliationRun, states: dict[str, BreakState], tx: "Transaction", cause: int
+    view: _View, run: ReconciliationRun, states: dict[str, BreakState], cause: int
 ) -> "tuple[list[Header], list[BreakFound]]":
     """Returns the events about breaks, and what is no break because it settles one carried into this period."""
     scope = view.scope
