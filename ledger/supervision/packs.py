@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from ledger.policy import digest_of
 from ledger.policy_errors import UNREADABLE, collecting, convert, expect, resting
 from ledger.policy_faults import PolicyFault
 from ledger.refusals import Refusal, Refused
@@ -66,11 +67,6 @@ def read_document(pack: str | Path) -> tuple[str, str]:
         return path.read_text(encoding="utf-8"), str(pack)
     except UnicodeDecodeError as error:
         raise Refused(Refusal.RULES_INVALID, f"{pack}: expected UTF-8 text, got {error.reason}") from None
-
-
-def digest_of(document: str) -> bytes:
-    """Returns the 16 bytes by which the log names a pack."""
-    return hashlib.sha256(document.encode()).digest()[:16]
 
 
 def version_of(rule: Rule) -> bytes:

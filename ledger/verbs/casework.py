@@ -36,10 +36,11 @@ class Casework(Base):
         from ledger.casework.events import CaseTermsEnacted
         from ledger.casework.terms import number_of, read_document, read_terms
         from ledger.keys import case_terms_stream
+        from ledger.policy import digest_of
 
         document, where = read_document(terms)
         read = read_terms(document, where)
-        digest = hashlib.sha256(document.encode()).digest()[:16]
+        digest = digest_of(document)
         with self.transaction() as tx:
             stream = case_terms_stream(digest)
             if not tx.stream_heads([stream]):
