@@ -34,9 +34,10 @@ class Casework(Base):
     def enact_case_terms(self, terms: str | Path, *, reason: str = "") -> str:
         """Puts a document of limits (a file, or the name of a shipped one) in force and returns its digest."""
         from ledger.casework.events import CaseTermsEnacted
-        from ledger.casework.terms import number_of, read_document, read_terms
+        from ledger.casework.terms import read_document, read_terms
         from ledger.keys import case_terms_stream
         from ledger.policy import digest_of
+        from ledger.register_file import number_of
 
         document, where = read_document(terms)
         read = read_terms(document, where)
