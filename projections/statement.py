@@ -172,7 +172,7 @@ def statement_of(rows: Rows, period: int | None, region: int | None, position: i
         if period in (None, line.period) and region in (None, line.insured_region, line.treatment_region)
     ]
     lines.sort(key=_place)
-    return Statement(period, region, position, tuple(lines), totals_of(lines) if lines else _sums([]))
+    return Statement(period, region, position, tuple(lines), totals_of(lines))
 
 
 def _place(line: StatementLine) -> tuple[int, ...]:
@@ -215,5 +215,4 @@ def statement_csv(lines: Iterable[StatementLine], columns: Sequence[str] = CSV_C
 
 
 def _order(line: StatementLine) -> tuple[int, str, int, int, int]:
-    section = "same_city" if line.insured_region == line.treatment_region else "off_site"
-    return line.period, section, line.insured_region, line.treatment_region, line.insutype
+    return line.period, line.section, line.insured_region, line.treatment_region, line.insutype
