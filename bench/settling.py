@@ -43,6 +43,14 @@ class Settling:
         return digest(getattr(self.tables, name) for name in RESULTS)
 
 
+def check_alike(own: Settling, other: Settling) -> None:
+    """Settles both once from the beginning; raises AssertionError where their results differ."""
+    for settling in (other, own):
+        settling.begin()
+        settling.run()
+    assert own.results() == other.results()
+
+
 def first_claims(workload: Batch, claims: int) -> Batch:
     """Returns the first claims of a workload, whose persons' later ones are left out."""
     whole = ("plans", "state", "accounts")

@@ -27,16 +27,12 @@ def event_block(rows: list[LogRow]) -> EventBlock:
     )
 
 
-class Appends:
-    """Appends the same events to a fresh store, by the ledger or by the library's recorder."""
+class FreshStore:
+    """Is a store that is created anew for every round."""
 
-    def __init__(self, stores: Stores, rows: list[LogRow], events: int) -> None:
+    def __init__(self, stores: Stores) -> None:
         self._stores = stores
-        self._blocks = [event_block(rows[at : at + events]) for at in range(0, len(rows), events)]
-        size = min(events, stores.stock_events)
-        self._stored = [[StoredEvent(*row[1:]) for row in rows[at : at + size]] for at in range(0, len(rows), size)]
         self._store: Store | None = None
-        self._stock: Stock | None = None
         self.url = ""
 
     def begin(self) -> None:
@@ -44,6 +40,23 @@ class Appends:
         self.close()
         self.url = self._stores.fresh()
         self._store = create(self.url)
+
+    def close(self) -> None:
+        """Closes what is open."""
+        if self._store is not None:
+            self._store.close()
+        self._store = None
+
+
+class Appends(FreshStore):
+    """Appends the same events to a fresh store, by the ledger or by the library's recorder."""
+
+    def __init__(self, stores: Stores, rows: list[LogRow], events: int) -> None:
+        super().__init__(stores)
+        self._blocks = [event_block(rows[at : at + events]) for at in range(0, len(rows), events)]
+        size = min(events, stores.stock_events)
+        self._stored = [[StoredEvent(*row[1:]) for row in rows[at : at + size]] for at in range(0, len(rows), size)]
+        self._stock: Stock | None = None
 
     def run(self) -> None:
         """Appends every block to the store; ``begin`` goes before."""
@@ -73,11 +86,10 @@ class Appends:
 
     def close(self) -> None:
         """Closes what is open."""
-        if self._store is not None:
-            self._store.close()
+        super().close()
         if self._stock is not None:
             self._stock.close()
-        self._store = self._stock = None
+        self._stock = None
 
 
 @pytest.mark.benchmark(group="append")

@@ -15,7 +15,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from bench.columns import ColumnBlock
 from bench.month import digest_rows, log_rows
 from bench.stores import SQLiteStores, Stores
-from bench.test_append import Appends, event_block
+from bench.test_append import Appends, FreshStore, event_block
 from bench.timing import measure, took_ns
 from bench.workbench import Workbench
 from core_ext.codec_fields import Encoded
@@ -31,24 +31,16 @@ from ledger.store.sqlite_recorder import INSERT_EVENTS, PRAGMAS
 SMALL = 100
 
 
-class FromColumns:
+class FromColumns(FreshStore):
     """Appends a month's events out of columns, states encoded on the way; its rival writes ready rows to the table."""
 
     def __init__(self, stores: Stores, workbench: Workbench) -> None:
         rows, size = workbench.events, workbench.size.append_events
-        self._stores = stores
+        super().__init__(stores)
         self._columns = [ColumnBlock(rows[at : at + size]) for at in range(0, len(rows), size)]
         self._ready = [
             ready(event_block(rows[at : at + size]), at + 1, stores.dialect) for at in range(0, len(rows), size)
         ]
-        self._store: Store | None = None
-        self.url = ""
-
-    def begin(self) -> None:
-        """Opens a fresh store."""
-        self.close()
-        self.url = self._stores.fresh()
-        self._store = create(self.url)
 
     def run(self) -> None:
         """Encodes and appends every block, each one durable; ``begin`` goes before."""
@@ -66,12 +58,6 @@ class FromColumns:
     def raw_ns(self) -> int:
         """Returns what the rival took."""
         return took_ns(self.run_raw, self.begin)
-
-    def close(self) -> None:
-        """Closes what is open."""
-        if self._store is not None:
-            self._store.close()
-        self._store = None
 
 
 def ready(block: EventBlock, first: int, dialect: str) -> object:

@@ -16,7 +16,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from bench.blocks import person_blocks, settle_blocks
 from bench.peers import frames, jit, narrow, plain_c, rounds, sql
 from bench.peers.workload import INPATIENT, arrival, repeated, workload
-from bench.settling import CHANGED, RESULTS, Settling, digest, first_claims
+from bench.settling import CHANGED, RESULTS, Settling, check_alike, digest, first_claims
 from bench.timing import measure, took_ns
 from bench.workbench import Workbench
 from core_ext import _settle
@@ -71,10 +71,7 @@ def threads() -> Iterator[Executor]:
 def test_sorted_against_plain_c(benchmark: BenchmarkFixture, workbench: Workbench, whole: Batch) -> None:
     """Settles the full formula by the kernel and by a plain C loop; this one figure is ours over theirs."""
     own, plain = Settling(whole, _settle.settle), Settling(whole, plain_c.compiled(workbench.folder))
-    for settling in (own, plain):
-        settling.begin()
-        settling.run()
-    assert own.results() == plain.results()
+    check_alike(own, plain)
 
     timing = measure(
         benchmark,
@@ -235,10 +232,7 @@ def narrowed(workbench: Workbench) -> Narrow:
 def test_sorted_against_numba(benchmark: BenchmarkFixture, workbench: Workbench, narrowed: Narrow) -> None:
     """Settles the narrower formula by the kernel and by a loop that Numba compiled, into the same tables."""
     own, jitted = Settling(narrowed.batch, _settle.settle), Settling(narrowed.batch, jit.settle)
-    for settling in (own, jitted):
-        settling.begin()
-        settling.run()
-    assert own.results() == jitted.results()
+    check_alike(own, jitted)
 
     timing = measure(
         benchmark,

@@ -77,8 +77,19 @@ class Columns(Protocol):
         """Returns rows ``start`` up to ``stop``."""
         ...
 
+    def fields_of(self, rows: Int64s, reasons: Int64s) -> Int64s:
+        """Returns the file column to blame for each row's reason, -1 where no one cell is."""
+        ...
+
 
 Rows = TypeVar("Rows", bound=Columns)
+
+
+def quarantined(columns: Columns, reasons: Int64s) -> tuple[tuple[int, int, int], ...]:
+    """Returns the rows that have a reason, each as (row, reason, file column to blame or -1)."""
+    refused = np.flatnonzero(reasons)
+    fields = columns.fields_of(refused, reasons[refused])
+    return tuple(zip((columns.first_row + refused).tolist(), reasons[refused].tolist(), fields.tolist(), strict=True))
 
 
 class Job(ABC, Generic[Rows]):
@@ -216,8 +227,6 @@ class ClaimJob(Job[ClaimColumns]):
         columns = batch.columns
         rows = batch.booked_rows()
         reasons = batch.reasons()
-        refused = np.flatnonzero(reasons)
-        fields = columns.fields_of(refused, reasons[refused])
         event = JobBatch(
             self.position,
             tx.recorded_at,
@@ -228,7 +237,7 @@ class ClaimJob(Job[ClaimColumns]):
             booking.late_count(batch, rows),
             tuple(np.unique(batch.period[rows]).tolist()),
             tuple((columns.first_row + row, at) for row, at in sorted(batch.duplicate_of.items())),
-            tuple(zip((columns.first_row + refused).tolist(), reasons[refused].tolist(), fields.tolist(), strict=True)),
+            quarantined(columns, reasons),
         )
         return self.note(event)
 

@@ -112,7 +112,7 @@ def decide(tx: "Transaction", columns: "LineColumns", knowledge: "Knowledge", pr
     faults = columns.faults.copy()
     known = (run >= 0) & (claims.position[run] > 0) if len(streams) else run >= 0
     faults[(run >= 0) & ~known] |= 1 << Refusal.LINE_CLAIM_UNKNOWN
-    duplicate_of = _find_known(columns, run, claims, faults)
+    duplicate_of = _find_known(columns, claims, faults)
     sound = faults == 0
     sound[list(duplicate_of)] = False
     rows = np.flatnonzero(sound)
@@ -173,7 +173,7 @@ def _find_originals(tx: "Transaction", claims: Claims, index: Int64s, facts: Int
         claims.original[index[at]] = found[stream][0]
 
 
-def _find_known(columns: "LineColumns", run: Int64s, claims: Claims, faults: Int64s) -> dict[int, int]:
+def _find_known(columns: "LineColumns", claims: Claims, faults: Int64s) -> dict[int, int]:
     """Marks lines their claim has already: equal ones are duplicates of an event, others conflict."""
     serials = to_list(columns.texts["feedetl_sn"])
     duplicate_of: dict[int, int] = {}

@@ -17,8 +17,8 @@ NUMBERS = ("row", *LINES[1:], *(f"split_{name}" for name in PARTS))
 NUMBER = {name: at for at, name in enumerate(NUMBERS)}
 
 _FACTS = slice(1, len(LINES))
-_GIVEN = slice(NUMBER[PARTS[0]], NUMBER[PARTS[0]] + len(PARTS))
-_SPLIT = slice(-len(PARTS), None)
+GIVEN = slice(NUMBER[PARTS[0]], NUMBER[PARTS[0]] + len(PARTS))
+SPLIT = slice(-len(PARTS), None)
 
 
 class Lines(NamedTuple):
@@ -32,7 +32,7 @@ class Lines(NamedTuple):
     @property
     def split(self) -> Int64s:
         """Returns what the rules split each line into, int64[n, PARTS], fen."""
-        return self.table[:, _SPLIT]
+        return self.table[:, SPLIT]
 
     def content(self, at: int) -> tuple[object, ...]:
         """Returns all a line says, without the place it came from."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from ledger import line_booking, line_writing
 from ledger.events import JobBatch
-from ledger.intake import IntakeReport, Job, Progress, run_job
+from ledger.intake import IntakeReport, Job, Progress, quarantined, run_job
 from ledger.line_booking import OWN_EVENT, LineBatch
 from ledger.line_source import LineColumns, LineSource, open_lines
 from ledger.profile import Profile
@@ -46,8 +46,6 @@ class LineJob(Job[LineColumns]):
 
     def _outcome(self, tx: "Transaction", batch: LineBatch, order: line_writing.Order) -> JobBatch:
         columns, reasons = batch.columns, batch.reasons()
-        refused = np.flatnonzero(reasons)
-        fields = columns.fields_of(refused, reasons[refused])
         run = np.cumsum(columns.head) - 1
         duplicates = tuple(
             (columns.first_row + row, int(order.filed_at[run[row]]) if at == OWN_EVENT else at)
@@ -63,9 +61,7 @@ class LineJob(Job[LineColumns]):
             late=0,
             periods=(),
             duplicates=duplicates,
-            quarantined=tuple(
-                zip((columns.first_row + refused).tolist(), reasons[refused].tolist(), fields.tolist(), strict=True)
-            ),
+            quarantined=quarantined(columns, reasons),
         )
 
 

@@ -41,6 +41,7 @@ def find_claim(reader: "Reader", claim: str) -> tuple[int, ClaimFiled, ClaimSett
     return position, filed, decision
 
 
+#: The regions that have claims, each found by one probe of the log's index: streams are claim-<six digits>-….
 CLAIM_REGIONS = """
 WITH RECURSIVE regions(stream) AS (
     SELECT MIN(originator_id) FROM stored_events WHERE originator_id >= 'claim-' AND originator_id < 'claim.'

@@ -69,7 +69,7 @@ class Normaliser:
     def finish(self, found: Parsed, data: NDArray[np.uint8], cells: Cells, parse: Parse, insutypes: Ints) -> Parsed:
         """Returns what the records say in the national meaning; the tables of ``found`` are changed in place."""
         for places in self.passes:
-            found = _with_funds(found, parse(data, cells, len(found.facts), places, insutypes), places)
+            found = _with_funds(found, parse(data, cells, len(found.facts), places, insutypes))
         if self.passes:
             found = _total_of_parts(found)
         self._refunds(found, data, cells)
@@ -141,7 +141,7 @@ def _passes(funds: dict[str, str], columns: Sequence[str], places: Ints) -> list
     return passes
 
 
-def _with_funds(found: Parsed, more: Parsed, places: Ints) -> Parsed:
+def _with_funds(found: Parsed, more: Parsed) -> Parsed:
     """Returns what the records say with another pass's amounts added; of two faults the lower shows its cell."""
     both = (found.given != ABSENT) & (more.given != ABSENT)
     # A refused row's sums mean nothing; two amounts within the limit cannot leave 64 bits.

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ledger.policy import Policy, read_policy
@@ -39,16 +39,26 @@ def policy_faults(document: str, where: str, *, until: int = 0) -> list[PolicyFa
     try:
         tomllib.loads(document)
     except tomllib.TOMLDecodeError as error:
-        found = _AT_LINE.fullmatch(str(error))
-        last = document.count("\n") + 1
-        text, line = (found[1], int(found[2] or last)) if found else (str(error), 1)
-        return [PolicyFault(where, line, "the document", "TOML", text)]
-    lines = key_lines(document)
+        return [no_toml(document, where, error)]
     with collecting() as faults, resting():
         policy = read_policy(document, where)
         faults += _calendar_faults(policy, until)
-    located = [PolicyFault(where, line_of(lines, each.path), *each) for each in faults]
-    return sorted(dict.fromkeys(located), key=lambda each: each.line)
+    return located(document, where, faults)
+
+
+def no_toml(document: str, where: str, error: tomllib.TOMLDecodeError) -> PolicyFault:
+    """Returns why a document's text is no TOML, at the line that says so."""
+    found = _AT_LINE.fullmatch(str(error))
+    last = document.count("\n") + 1
+    text, line = (found[1], int(found[2] or last)) if found else (str(error), 1)
+    return PolicyFault(where, line, "the document", "TOML", text)
+
+
+def located(document: str, where: str, faults: Iterable[Fault]) -> list[PolicyFault]:
+    """Returns faults with the lines of their keys, by line, each once."""
+    lines = key_lines(document)
+    found = [PolicyFault(where, line_of(lines, each.path), *each) for each in faults]
+    return sorted(dict.fromkeys(found), key=lambda each: each.line)
 
 
 def _calendar_faults(policy: Policy, until: int) -> Iterator[Fault]:

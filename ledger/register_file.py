@@ -4,11 +4,15 @@ import csv
 import datetime
 import hashlib
 import io
-from collections.abc import Callable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from ledger.events import Event
 from ledger.refusals import LedgerError
+
+Value = TypeVar("Value")
 
 Row = dict[str, str]
 Headed = tuple[str, int, Event]
@@ -179,6 +183,13 @@ def date_of(number: int) -> datetime.date:
 def number_of(date: datetime.date) -> int:
     """Returns a date as yyyymmdd."""
     return date.year * 10_000 + date.month * 100 + date.day
+
+
+def value_on(history: Mapping[int, Value], on: int) -> Value | None:
+    """Returns which of dated values, each by the day it holds from, holds on a day; None before the first."""
+    days = sorted(history)
+    at = bisect_right(days, on)
+    return history[days[at - 1]] if at else None
 
 
 def day_before(number: int) -> int:

@@ -17,8 +17,8 @@ from ledger.keys import entitlement_stream, filing_stream, visit_stream
 from ledger.mapper import decode_event
 from ledger.refusals import Refusal
 from ledger.register_events import STATUS_ACTIVE, EntitlementRegistered, FilingEnded, VisitOpened
-from ledger.register_file import DAY, REGION, Headed, RegisterError, RegisterFile, Row, day, region
-from ledger.registering_members import member_on, members_of
+from ledger.register_file import DAY, REGION, Headed, RegisterError, RegisterFile, Row, day, region, value_on
+from ledger.registering_members import members_of
 from ledger.registers import FILINGS
 from ledger.reports import RefusedRow
 
@@ -158,7 +158,7 @@ class _Admission:
 
     def check(self, token: int, begin: int) -> tuple[Refusal, str] | None:
         """Returns why a filing from a day is refused, None where it is not."""
-        member = member_on(self.members.get(token, {}), begin)
+        member = value_on(self.members.get(token, {}), begin)
         if member is not None and member.status != STATUS_ACTIVE:
             return Refusal.FILING_SUSPENDED, "expected benefits in force on its first day, got suspended or ended ones"
         older = [(since, visit) for visit, since in self.visits.get(token, {}).items() if since < begin]

@@ -1,6 +1,5 @@
 """Takes in institutions, dated: level, settlement grade, capabilities, bank account, suspension and termination."""
 
-from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -16,7 +15,17 @@ from ledger.register_events import (
     InstitutionSuspended,
     InstitutionTerminated,
 )
-from ledger.register_file import DAY_OR_NOTHING, REGION, Headed, RegisterFile, Row, code, day_or_nothing, region
+from ledger.register_file import (
+    DAY_OR_NOTHING,
+    REGION,
+    Headed,
+    RegisterFile,
+    Row,
+    code,
+    day_or_nothing,
+    region,
+    value_on,
+)
 
 if TYPE_CHECKING:
     from ledger.store import Transaction
@@ -60,7 +69,7 @@ def register_institutions(tx: "Transaction", file: RegisterFile, cause: int) -> 
         own = row["fixmedins_code"]
         history = known[own]
         begin = file.read(number, row, "from", DAY_OR_NOTHING, day_or_nothing)
-        before = _on(history, begin)
+        before = value_on(history, begin)
         now = _institution(file, number, row, before)
         if history.get(begin) == now:
             continue
@@ -73,12 +82,6 @@ def register_institutions(tx: "Transaction", file: RegisterFile, cause: int) -> 
         history[begin] = fresh[own, begin] = now
     _put(tx, fresh)
     return events, len(fresh)
-
-
-def _on(history: dict[int, Institution], on: int) -> Institution | None:
-    days = sorted(history)
-    at = bisect_right(days, on)
-    return history[days[at - 1]] if at else None
 
 
 def _stored(values: list[object]) -> Institution:
@@ -174,7 +177,7 @@ def change_status(
     Raises Refused (institution_unknown) for a code that is not registered by that day.
     """
     found = {int(day): _stored(values) for _, day, *values in tx.lookup("institution", "code", COLUMNS, [own])}
-    before = _on(found, begin)
+    before = value_on(found, begin)
     if before is None:
         raise Refused(
             Refusal.INSTITUTION_UNKNOWN, f"expected an institution registered by {begin}, got {own}: register it first"

@@ -1,6 +1,5 @@
 """Takes in members, dated, with what they start with, and the rules by which an enrolment begins to pay."""
 
-from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -22,6 +21,7 @@ from ledger.register_file import (
     day,
     day_or_nothing,
     region,
+    value_on,
 )
 
 if TYPE_CHECKING:
@@ -105,13 +105,6 @@ def members_of(tx: "Transaction", tokens: list[int]) -> dict[int, dict[int, Memb
     return found
 
 
-def member_on(history: dict[int, Member], on: int) -> Member | None:
-    """Returns what holds of a person on a day, None before the first value."""
-    days = sorted(history)
-    at = bisect_right(days, on)
-    return history[days[at - 1]] if at else None
-
-
 def _member(
     file: RegisterFile, number: int, row: Row, history: dict[int, Member], rules: "_Rules"
 ) -> tuple[int, Member, int]:
@@ -130,7 +123,7 @@ def _member(
         rule = rules.on(insu_admdvs, insutype, enrolled)
         covered, why = coverage(rule, Enrolment(begin, enrolled, birth, row.get("enrolment_class", "")))
         begin = min(begin or enrolled, covered)
-    before = member_on(history, begin)
+    before = value_on(history, begin)
     if not enrolled and before is not None:
         covered = before.covered_from
     status = file.choice(number, row, "status", STATUSES, STATUS_ACTIVE if before is None else before.status)
@@ -153,11 +146,9 @@ class _Rules:
     def on(self, insu_admdvs: int, insutype: int, on: int) -> EnrolmentRule | None:
         """Returns the rule of the county, else of its city, else of its province; None where none is in force."""
         for place in (insu_admdvs, insu_admdvs // 100 * 100, insu_admdvs // 10_000 * 10_000):
-            history = self.dated.get((place, insutype), {})
-            days = sorted(history)
-            at = bisect_right(days, on)
-            if at:
-                return history[days[at - 1]]
+            rule = value_on(self.dated.get((place, insutype), {}), on)
+            if rule is not None:
+                return rule
         return None
 
 

@@ -74,18 +74,7 @@ def columns_of(records: Sequence[Sequence[str]], profile: "Profile", first_row: 
     # The kernel reads whole words, the last one over a cell's end.
     raw = np.frombuffer(bytes(data) + bytes(KEY_BYTES), np.uint8)
     found = load("parse").parse(raw, cells, len(records), _PLACES, np.array(profile.insutypes, np.int64))
-    return ClaimColumns(
-        first_row=first_row,
-        n=len(records),
-        facts=found.facts,
-        given=found.given,
-        settled=found.settled,
-        refund=found.refund,
-        texts=dict(zip(TEXT_COLUMNS, found.texts, strict=True)),
-        faults=found.faults,
-        field=found.field,
-        places=_AT,
-    )
+    return ClaimColumns.of(found, first_row, _AT)
 
 
 def check_profile(profile: "Profile") -> None:

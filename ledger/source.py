@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core_ext.cells import COLUMNS, TEXT_COLUMNS, new_cells
+from core_ext.cells import COLUMNS, TEXT_COLUMNS, Parsed, new_cells
 from core_ext.kernels import load
 from core_ext.text import Texts
 from ledger.normalising import Normaliser, asks_for_normalising, empty_nulls
@@ -71,6 +71,22 @@ class ClaimColumns:
         A reason found in the row alone has its failing cell, one found later its column (``quarantine.COLUMN_OF``).
         """
         return blamed_fields(self.faults[rows], self.field[rows], self.places, reasons)
+
+    @classmethod
+    def of(cls, found: Parsed, first_row: int, places: dict[str, int]) -> "ClaimColumns":
+        """Returns what was parsed of records, the first of which is row ``first_row``."""
+        return cls(
+            first_row=first_row,
+            n=len(found.facts),
+            facts=found.facts,
+            given=found.given,
+            settled=found.settled,
+            refund=found.refund,
+            texts=dict(zip(TEXT_COLUMNS, found.texts, strict=True)),
+            faults=found.faults,
+            field=found.field,
+            places=places,
+        )
 
     def slice(self, start: int, stop: int) -> "ClaimColumns":
         """Returns rows ``start`` up to ``stop`` as views: nothing is copied but the offsets of the texts."""
@@ -159,18 +175,7 @@ class Source:
                 found = parse(records.data, cells, count, self._places, self._insutypes)
                 if self._normaliser is not None:
                     found = self._normaliser.finish(found, records.data, cells, parse, self._insutypes)
-                yield ClaimColumns(
-                    first_row=records.row,
-                    n=count,
-                    facts=found.facts,
-                    given=found.given,
-                    settled=found.settled,
-                    refund=found.refund,
-                    texts=dict(zip(TEXT_COLUMNS, found.texts, strict=True)),
-                    faults=found.faults,
-                    field=found.field,
-                    places=places,
-                )
+                yield ClaimColumns.of(found, records.row, places)
         self._check_unchanged()
 
     def each_record(self, rows: Iterable[int]) -> Iterator[tuple[int, list[str]]]:

@@ -43,7 +43,7 @@ class ReadPage(Page):
         super().__init__(reader, after, stop, positions, topics, states)
         self.__dict__["others"] = _readable_others([row for row in rows if row[1] not in _BULK], found)
         self.__dict__["beside"] = _readable_beside([row for row in rows if row[1] in _BESIDE], found)
-        self.__dict__["acts"] = _readable_acts(reader, [row for row in rows if row[1] in _ACTS], found)
+        self.__dict__["acts"] = _readable_acts([row for row in rows if row[1] in _ACTS], found)
 
 
 def scan(
@@ -125,7 +125,7 @@ def _readable_beside(rows: Sequence[WideRow], found: Findings) -> list[tuple[int
     return events
 
 
-def _readable_acts(reader: "Reader", rows: Sequence[WideRow], found: Findings) -> Acts:
+def _readable_acts(rows: Sequence[WideRow], found: Findings) -> Acts:
     """Returns the acts whose two events are there, readable and of one claim; names every other."""
     if not rows:
         return no_acts()

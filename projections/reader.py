@@ -20,7 +20,7 @@ from projections.as_of import position_at
 from projections.breaks import OPEN, BreakList
 from projections.catch_up import Progress, catch_up, ensure
 from projections.clearing import lines
-from projections.clearing.context import refuse_unfinished
+from projections.clearing.context import SELECT_POSITION, refuse_unfinished
 from projections.pages import PAGE_EVENTS, read_page
 from projections.proof import Tree
 from projections.rebuilding import rebuild
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from projections.signing import PublicKey, Signer
     from projections.supervision.violations import RuleTotal, Violation
 
-SELECT_POSITION = "SELECT position FROM projection WHERE name = ?"
 
 MODELS = (
     *(balances.MODEL, proof.MODEL, statement.MODEL, trace.MODEL, line_index.MODEL),

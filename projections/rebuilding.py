@@ -28,7 +28,6 @@ COLUMNS = (
     " WHERE table_schema = current_schema() AND table_name = ? ORDER BY ordinal_position"
 )
 HEAD = "SELECT size FROM log_head"
-DELETE_STATE = "DELETE FROM projection WHERE name = ?"
 
 
 def anew(model: ReadModel) -> ReadModel:
@@ -91,7 +90,7 @@ def _swapped(
                 f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM {shadow.name} ORDER BY {ordered}"
             )
             writer.execute(f"DROP TABLE {shadow.name}")
-        writer.execute(DELETE_STATE, (shadows[at].name,))
+        writer.execute(following.DELETE_STATE, (shadows[at].name,))
         writer.execute(following.UPDATE_STATE, (reached, models[at].name))
     return True
 

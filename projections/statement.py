@@ -12,11 +12,12 @@ import numpy as np
 from core_ext.layout import AMOUNT, AMOUNTS, FACT, FUND_PARTS
 from ledger.events import BASIS_RESETTLED, FLAG_ASSUMED, FLAG_LATE, FLAG_NOT_CHECKED
 from ledger.money import yuan_text
-from projections.grouping import group_sums
+from projections.grouping import Int64s, group_sums
 from projections.pages import Page
 from projections.tables import Change, Mode, ReadModel, Row, Rows, Table
 
 if TYPE_CHECKING:
+    from ledger.acts import Acts
     from ledger.store import Reader
 
 _PAID = (*FUND_PARTS, AMOUNT["fund_pay_sumamt"], AMOUNT["acct_pay"])
@@ -114,7 +115,20 @@ def fold(_: "Reader", page: Page) -> list[Change]:
     if not len(acts):
         return []
     facts = acts.facts
-    medfee = facts[:, FACT["medfee_sumamt"]]
+    counts, marks = tallies(acts)
+    regions = [facts[:, FACT[name]] for name in ("insured_region", "treatment_region", "insutype")]
+    keys = np.column_stack([acts.period, facts[:, FACT["setl_time"]] // 10**8, *regions])
+    values = np.column_stack([*counts, facts[:, FACT["medfee_sumamt"]], acts.booked[:, _PAID], *marks])
+    first, sums = group_sums(keys, values)
+    return [Change(LINE, [*keys[first].T, *sums.T])]
+
+
+def tallies(acts: "Acts") -> tuple[list[Int64s], list[Int64s]]:
+    """Returns what lines count of each act: (settlements, refunds), and what a signer asks about.
+
+    The latter are late acts, then assumed and unchecked person-times, each with its total fee in fen beside it.
+    """
+    medfee = acts.facts[:, FACT["medfee_sumamt"]]
     refund = acts.reversed.astype(np.int64)
     # A claim booked anew was counted when it was settled: only the difference is stated.
     settled = np.where(acts.basis == BASIS_RESETTLED, 0, 1 - refund)
@@ -122,12 +136,8 @@ def fold(_: "Reader", page: Page) -> list[Change]:
     late, assumed, unchecked = (
         ((acts.flags & flag) != 0).astype(np.int64) for flag in (FLAG_LATE, FLAG_ASSUMED, FLAG_NOT_CHECKED)
     )
-    regions = [facts[:, FACT[name]] for name in ("insured_region", "treatment_region", "insutype")]
-    keys = np.column_stack([acts.period, facts[:, FACT["setl_time"]] // 10**8, *regions])
     marks = [late, late * medfee, assumed * person_time, assumed * medfee, unchecked * person_time, unchecked * medfee]
-    values = np.column_stack([settled, refund, medfee, acts.booked[:, _PAID], *marks])
-    first, sums = group_sums(keys, values)
-    return [Change(LINE, [*keys[first].T, *sums.T])]
+    return [settled, refund], marks
 
 
 MODEL = ReadModel("statement", 1, (LINE,), fold, wide=False)
@@ -162,7 +172,7 @@ def statement_of(rows: Rows, period: int | None, region: int | None, position: i
         if period in (None, line.period) and region in (None, line.insured_region, line.treatment_region)
     ]
     lines.sort(key=_place)
-    return Statement(period, region, position, tuple(lines), totals_of(lines) if lines else _sums([]))
+    return Statement(period, region, position, tuple(lines), totals_of(lines))
 
 
 def _place(line: StatementLine) -> tuple[int, ...]:
@@ -205,5 +215,4 @@ def statement_csv(lines: Iterable[StatementLine], columns: Sequence[str] = CSV_C
 
 
 def _order(line: StatementLine) -> tuple[int, str, int, int, int]:
-    section = "same_city" if line.insured_region == line.treatment_region else "off_site"
-    return line.period, section, line.insured_region, line.treatment_region, line.insutype
+    return line.period, line.section, line.insured_region, line.treatment_region, line.insutype

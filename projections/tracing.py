@@ -24,6 +24,7 @@ from ledger.events import (
 from ledger.keys import claim_stream, clawback_stream, finding_stream, message_key, payment_stream
 from ledger.line_columns import NUMBER, lines_of
 from ledger.line_events import LinesDiffer, LinesFiled, TraceCodeRepeated
+from ledger.lookup import CLAIM_REGIONS
 from ledger.mapper import decode_event
 from ledger.payments import KIND_NAMES, PaymentState, evolve
 from ledger.refusals import Refusal, StoreError
@@ -69,16 +70,6 @@ OF_REFUNDED = f"original = ? AND original > 0 AND basis <> {BASIS_RESETTLED}"
 OF_ANEW = f"original = ? AND original > 0 AND basis = {BASIS_RESETTLED}"
 OF_REGION_PAYMENT = "period = ? AND insured_region = ? AND treatment_region = ? AND insured_region <> treatment_region"
 OF_INSTITUTION_PAYMENT = "fixmedins_code = ? AND period = ? AND treatment_region = ?"
-
-# The regions that have claims, each found by one probe of the log's index: streams are claim-<six digits>-….
-SELECT_REGIONS = """
-WITH RECURSIVE found(stream) AS (
-    SELECT MIN(originator_id) FROM stored_events WHERE originator_id >= 'claim-' AND originator_id < 'claim.'
-    UNION ALL
-    SELECT (SELECT MIN(originator_id) FROM stored_events
-            WHERE originator_id >= SUBSTR(stream, 1, 12) || '.' AND originator_id < 'claim.')
-    FROM found WHERE stream IS NOT NULL)
-SELECT SUBSTR(stream, 7, 6) FROM found WHERE stream IS NOT NULL"""
 
 SELECT_CODE = "SELECT DISTINCT claim FROM settled_code WHERE code = ? ORDER BY claim LIMIT ?"
 SELECT_LINES = "SELECT position FROM filed_lines WHERE cause = ? AND row <= ? ORDER BY row DESC, position DESC LIMIT 1"
@@ -132,7 +123,7 @@ class Tracer:
             regions = [int(region)]
         else:
             setl_id = key
-            regions = [int(found) for (found,) in self._reader.query(SELECT_REGIONS)]
+            regions = [int(found) for (found,) in self._reader.query(CLAIM_REGIONS)]
         filed = self._reader.first_events([claim_stream(region, setl_id) for region in regions])
         messages = self._reader.find_messages([message_key(key)])
         claims = {position for position, _ in filed.values()} | set(messages.values())

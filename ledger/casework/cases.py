@@ -22,9 +22,10 @@ from ledger.casework.events import (
     CaseSubmitted,
     TipRewarded,
 )
-from ledger.casework.terms import Terms, day_of, number_of
+from ledger.casework.terms import Terms, day_of
 from ledger.event import Event
 from ledger.refusals import Refusal
+from ledger.register_file import number_of
 from ledger.working_days import add_working_days
 
 #: Where a stage goes when it passes with what stands.

@@ -11,6 +11,7 @@ from ledger.casework.events import EFFECTS, STAGES, CaseTermsEnacted
 from ledger.knowledge import streams_with_prefix
 from ledger.mapper import decode_event
 from ledger.refusals import Refusal, Refused
+from ledger.register_file import date_of
 
 if TYPE_CHECKING:
     from ledger.store import Reader
@@ -108,11 +109,6 @@ def terms_on(held: list[Terms], on: int) -> Terms:
 def day_of(on: int) -> date:
     """Returns yyyymmdd as a date; raises Refused (bad_date) where it is none."""
     try:
-        return date(on // 10_000, on // 100 % 100, on % 100)
+        return date_of(on)
     except ValueError:
         raise Refused(Refusal.BAD_DATE, f"expected a day as yyyymmdd, got {on}") from None
-
-
-def number_of(day: date) -> int:
-    """Returns a date as yyyymmdd."""
-    return day.year * 10_000 + day.month * 100 + day.day

@@ -4,7 +4,6 @@
 so that what stood behind a clearing can be read for ever.
 """
 
-import hashlib
 import tomllib
 from functools import cached_property
 from importlib.resources import files
@@ -139,11 +138,6 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """
         years, months = period // 100 - month // 100, period % 100 - month % 100
         return 12 * years + months > self.late.periods or 100 * years + period % 100 > 100 + self.late.year_end_month
-
-
-def digest_of(document: str) -> bytes:
-    """Returns the 16-byte digest of a document."""
-    return hashlib.sha256(document.encode()).digest()[:16]
 
 
 def shipped() -> str:

@@ -42,7 +42,7 @@ from ledger.records import Records
 from ledger.refusals import Refusal, Refused
 
 if TYPE_CHECKING:
-    from ledger.store import Reader, Transaction
+    from ledger.store import Reader
     from ledger.verbs.base import Base
     from ledger.writing import Header
 
@@ -162,7 +162,7 @@ def _append(ledger: "Base", view: _View, run: ReconciliationRun, path: Path, rea
         arguments = {"counterpart": scope.counterpart, "day": scope.day, "period": scope.period}
         cause, command = ledger.command(tx, "reconcile", reason, arguments, path.name, run.digest)
         states = {state.stream: state for state in break_states(tx, _first_period(scope.period), scope.period)}
-        events, settled = _decide(view, run, states, tx, cause)
+        events, settled = _decide(view, run, states, cause)
         counts = list(run.outcomes)
         for each in settled:
             counts[each.kind] -= 1
@@ -192,7 +192,7 @@ def _same(last: ReconciliationRun, run: ReconciliationRun) -> bool:
 
 
 def _decide(
-    view: _View, run: ReconciliationRun, states: dict[str, BreakState], tx: "Transaction", cause: int
+    view: _View, run: ReconciliationRun, states: dict[str, BreakState], cause: int
 ) -> "tuple[list[Header], list[BreakFound]]":
     """Returns the events about breaks, and what is no break because it settles one carried into this period."""
     scope = view.scope
@@ -219,7 +219,7 @@ def _decide(
             events.append((stream, state.version + 1, new))
     if run.details and run.theirs == run.stated:
         gone = [state for name, state in states.items() if name not in standing and _is_covered(scope, state)]
-        events += [(s.stream, s.version + 1, _gone(view, s, tx, cause)) for s in gone]
+        events += [(s.stream, s.version + 1, _gone(view, s, cause)) for s in gone]
     return events, settled
 
 
@@ -232,7 +232,7 @@ def _is_covered(scope: Scope, state: BreakState) -> bool:
     )
 
 
-def _gone(view: _View, state: BreakState, tx: "Transaction", cause: int) -> BreakResolved:
+def _gone(view: _View, state: BreakState, cause: int) -> BreakResolved:
     found = state.found
     same = equal_texts(view.ours.keys, found.setl_id.encode())
     here = bool((same & ((view.ours.codes == found.insured_region) | (found.insured_region == 0))).any())

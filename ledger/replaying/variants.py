@@ -10,7 +10,6 @@ Every combination of the values is a variant; the last key varies fastest.
 """
 
 import copy
-import hashlib
 import itertools
 import json
 import re
@@ -80,8 +79,7 @@ def _combined(document: dict[str, Any], grid: dict[str, list[Any]], where: str, 
         settings = tuple(each if isinstance(each, str) else json.dumps(each) for each in values)
         said = ", ".join(f"{key} = {value}" for key, value in zip(grid, settings, strict=True))
         stated = json.dumps([text, list(grid), values], sort_keys=True)
-        digest = hashlib.sha256(stated.encode()).digest()[:16]
-        yield Variant(f"v{at}", settings, policy_of(changed, f"{where}: {said}"), digest)
+        yield Variant(f"v{at}", settings, policy_of(changed, f"{where}: {said}"), digest_of(stated))
 
 
 def _put(tree: Any, key: str, value: Any, where: str) -> None:

@@ -9,12 +9,11 @@ import numpy as np
 
 from core_ext.kernels import load
 from core_ext.layout import FACT
-from core_ext.line_cells import PARTS
 from core_ext.rule_tables import Int64s
 from core_ext.text import to_list
 from ledger.acts import read_acts
 from ledger.knowledge import streams_with_prefix
-from ledger.line_columns import NUMBER, NUMBERS, own_amounts
+from ledger.line_columns import GIVEN, NUMBER, NUMBERS, SPLIT, own_amounts
 from ledger.line_events import LinesFiled
 from ledger.mapper import decode_event
 from ledger.supervision.charges import Bill, Visits
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from ledger.store import Reader
 
 PAGE_LINES = 4_096
-_GIVEN = slice(NUMBER[PARTS[0]], NUMBER[PARTS[0]] + len(PARTS))
-_SPLIT = slice(-len(PARTS), None)
 _FACTS = (
     "token", "begndate", "enddate", "insutype", "hosp_lv", "med_type", "insured_region", "treatment_region",
     "medfee_sumamt",
@@ -186,7 +183,7 @@ def _bill(reader: "Reader", visits: Int64s) -> tuple[Bill, Int64s, Int64s]:
         none = np.zeros(0, np.int64)
         return Bill(none, [], none, none, none, none), none, none
     table = np.concatenate(tables)
-    amount = own_amounts(table[:, _GIVEN], table[:, _SPLIT])[:, 0]
+    amount = own_amounts(table[:, GIVEN], table[:, SPLIT])[:, 0]
     day, cnt, pric = (np.ascontiguousarray(table[:, NUMBER[name]]) for name in ("fee_ocur_time", "cnt", "pric"))
     visit, event, index = (np.concatenate(each) for each in (of_visit, events, indexes))
     return Bill(visit, items, day, cnt, pric, amount), event, index

@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 
+from ledger.policy import digest_of
 from ledger.policy_errors import UNREADABLE, collecting, convert, expect, resting
-from ledger.policy_faults import PolicyFault
+from ledger.policy_faults import PolicyFault, located, no_toml
 from ledger.refusals import Refusal, Refused
 from ledger.supervision.terms import (
     GROUPS,
@@ -28,12 +29,10 @@ from ledger.supervision.terms import (
     PackHeader,
     Rule,
 )
-from ledger.toml_lines import key_lines, line_of
 
 _CODE = re.compile(r"[A-Z0-9][A-Z0-9.-]{0,23}")
 _ITEM = re.compile(r"#visit|#stay|[A-Za-z0-9._-]{1,49}\*?")
 _CASE_LINE = re.compile(r"(\S+)(?: x([0-9.]+))?(?: @(\d{4}-\d\d-\d\d))?(?: =([0-9.]+))?")
-_AT_LINE = re.compile(r"(.*?) ?\(at (?:line (\d+), column \d+|end of document)\)")
 #: Counts are stored in 1e-4, prices in 1e-6 yuan, amounts in fen.
 _DECIMALS = {"count": 4, "dose": 4, "beyond_possible": 4, "price": 6, "amount": 2}
 
@@ -68,11 +67,6 @@ def read_document(pack: str | Path) -> tuple[str, str]:
         raise Refused(Refusal.RULES_INVALID, f"{pack}: expected UTF-8 text, got {error.reason}") from None
 
 
-def digest_of(document: str) -> bytes:
-    """Returns the 16 bytes by which the log names a pack."""
-    return hashlib.sha256(document.encode()).digest()[:16]
-
-
 def version_of(rule: Rule) -> bytes:
     """Returns 8 bytes over what a rule says, its title and cases left out: another version finds other things."""
     said = msgspec.structs.replace(rule, title="", hit=(), miss=())
@@ -97,18 +91,11 @@ def _read(document: str, where: str) -> tuple[Pack | None, list[PolicyFault]]:
     try:
         tree = tomllib.loads(document)
     except tomllib.TOMLDecodeError as error:
-        found = _AT_LINE.fullmatch(str(error))
-        last = document.count("\n") + 1
-        text, line = (found[1], int(found[2] or last)) if found else (str(error), 1)
-        return None, [PolicyFault(where, line, "the document", "TOML", text)]
+        return None, [no_toml(document, where, error)]
     pack = None
     with collecting() as faults, resting():
         pack = _pack(tree, where, digest_of(document))
-    if not faults:
-        return pack, []
-    lines = key_lines(document)
-    located = [PolicyFault(where, line_of(lines, each.path), *each) for each in faults]
-    return pack, sorted(dict.fromkeys(located), key=lambda each: each.line)
+    return pack, located(document, where, faults) if faults else []
 
 
 def _pack(tree: dict[str, Any], where: str, digest: bytes) -> Pack | None:

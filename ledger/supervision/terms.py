@@ -1,6 +1,5 @@
 """Lists everything a rule can say: kinds and what each needs, scopes and their bits, cases that show a rule at work."""
 
-from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -168,6 +167,3 @@ class PackHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     drops: tuple[str, ...] = ()
     assumptions: tuple[str, ...] = ()
     cases: bool = True
-
-
-PACK_KEYS: Mapping[str, type] = {"pack": PackHeader, "rule": Rule}

@@ -34,12 +34,14 @@ class Casework(Base):
     def enact_case_terms(self, terms: str | Path, *, reason: str = "") -> str:
         """Puts a document of limits (a file, or the name of a shipped one) in force and returns its digest."""
         from ledger.casework.events import CaseTermsEnacted
-        from ledger.casework.terms import number_of, read_document, read_terms
+        from ledger.casework.terms import read_document, read_terms
         from ledger.keys import case_terms_stream
+        from ledger.policy import digest_of
+        from ledger.register_file import number_of
 
         document, where = read_document(terms)
         read = read_terms(document, where)
-        digest = hashlib.sha256(document.encode()).digest()[:16]
+        digest = digest_of(document)
         with self.transaction() as tx:
             stream = case_terms_stream(digest)
             if not tx.stream_heads([stream]):

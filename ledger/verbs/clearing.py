@@ -29,7 +29,8 @@ class Clearings(Base):
         """
         from ledger.acts import read_acts
         from ledger.clearing.reading import draw_up
-        from ledger.clearing.terms import digest_of, terms_in_force
+        from ledger.clearing.terms import terms_in_force
+        from ledger.policy import digest_of
 
         with self.store.read() as reader:
             before = read_clearing(reader, period)
@@ -86,7 +87,8 @@ class Clearings(Base):
 
     def set_terms(self, path: str | Path, *, begin_period: int, reason: str = "") -> TermsReport:
         """Sets the terms of clearing from a period on; the same document for the same period changes nothing."""
-        from ledger.clearing.terms import digest_of, read_terms, terms_in_force
+        from ledger.clearing.terms import read_terms, terms_in_force
+        from ledger.policy import digest_of
 
         try:
             document = Path(path).read_text(encoding="utf-8")
@@ -107,7 +109,8 @@ class Clearings(Base):
 
     def terms(self, period: int) -> TermsReport:
         """Returns the terms of clearing in force for a period; the shipped ones where none were set."""
-        from ledger.clearing.terms import digest_of, terms_in_force
+        from ledger.clearing.terms import terms_in_force
+        from ledger.policy import digest_of
 
         with self.store.read() as reader:
             terms, document, _ = terms_in_force(reader, period)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from ledger import explain
 from ledger.clearing.states import Clearing, State, read_clearing
-from ledger.clearing.terms import Terms, digest_of, terms_in_force, terms_named
+from ledger.clearing.terms import Terms, terms_in_force, terms_named
 from ledger.events import ClaimFiled, ClawbackRaised, JobBatch, PeriodClosed
 from ledger.knowledge import streams_with_prefix, unfinished_jobs
 from ledger.mapper import decode_event
+from ledger.policy import digest_of
 from ledger.reconciling.breaks import carried
 from ledger.refusals import Refusal, Refused
 from ledger.upcasting import topics_of

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ledger.events import CommandRecorded, JobBatch, JobCompleted, JobStarted
 from ledger.mapper import decode_event
+from projections.as_of import TIMED
 from projections.clearing import details, notices, views
 from projections.clearing.context import Context, context
 from projections.clearing.sheets import Issued, Sheet, StatementError
@@ -34,7 +34,6 @@ KINDS: dict[str, Callable[[Context], tuple[Sheet, ...]]] = {
 #: Kinds that are of one region and cannot be of all.
 OF_A_REGION = ("roles", "detail")
 
-_TIMED = (CommandRecorded, JobStarted, JobBatch, JobCompleted)
 SELECT_TIME = (
     "SELECT topic, state FROM trace_event WHERE topic IN (?, ?, ?, ?) AND position <= ? ORDER BY position DESC LIMIT 1"
 )
@@ -85,7 +84,7 @@ def _check_total(of: Context, kind: str, sheets: tuple[Sheet, ...]) -> None:
 
 def _recorded_at(reader: "Reader", position: int) -> int:
     """Returns the recorded time of a position: that of the last transaction up to it, microseconds since 1970 UTC."""
-    rows = reader.query(SELECT_TIME, (*(event.TOPIC for event in _TIMED), position))
+    rows = reader.query(SELECT_TIME, (*(event.TOPIC for event in TIMED), position))
     event = decode_event(str(rows[0][0]), bytes(rows[0][1]))
-    assert isinstance(event, _TIMED)
+    assert isinstance(event, TIMED)
     return event.recorded_at

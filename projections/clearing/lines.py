@@ -11,9 +11,10 @@ import numpy as np
 
 from core_ext.layout import AMOUNT, AMOUNTS, FACT, FUND_PARTS
 from ledger.acts import read_acts
-from ledger.events import BASIS_REFUND, BASIS_RESETTLED, FLAG_ASSUMED, FLAG_LATE, FLAG_NOT_CHECKED, ClaimSettled
+from ledger.events import BASIS_REFUND, BASIS_RESETTLED, ClaimSettled
 from ledger.mapper import decode_event
 from projections.grouping import group_sums
+from projections.statement import tallies
 from projections.tables import Change, Mode, ReadModel, Table, apply, read_table
 
 if TYPE_CHECKING:
@@ -52,21 +53,13 @@ def fold_acts(reader: "Reader", acts: "Acts") -> list[Change]:
     if not len(acts):
         return []
     facts = acts.facts
-    medfee = facts[:, FACT["medfee_sumamt"]]
-    refund = acts.reversed.astype(np.int64)
-    # A claim booked anew was counted when it was settled: only the difference is stated.
-    settled = np.where(acts.basis == BASIS_RESETTLED, 0, 1 - refund)
-    person_time = settled - refund
-    late, assumed, unchecked = (
-        ((acts.flags & flag) != 0).astype(np.int64) for flag in (FLAG_LATE, FLAG_ASSUMED, FLAG_NOT_CHECKED)
-    )
+    counts, marks = tallies(acts)
     dimensions = [facts[:, FACT[name]] for name in ("insured_region", "treatment_region", "insutype", "med_type")]
     keys = np.column_stack([acts.period, *dimensions, facts[:, FACT["setl_time"]] // 10**8, basis_of(reader, acts)])
     values = np.column_stack(
         [
-            *(settled, refund, medfee, facts[:, FACT["inscp_scp_amt"]], acts.booked[:, _PAID]),
-            *(facts[:, FACT["hosp_part_amt"]], late, late * medfee),
-            *(assumed * person_time, assumed * medfee, unchecked * person_time, unchecked * medfee),
+            *(*counts, facts[:, FACT["medfee_sumamt"]], facts[:, FACT["inscp_scp_amt"]], acts.booked[:, _PAID]),
+            *(facts[:, FACT["hosp_part_amt"]], *marks),
         ]
     )
     first, sums = group_sums(keys, values)

@@ -14,6 +14,7 @@ from ledger.paying.advances import SCOPES
 from ledger.paying.events import ADVANCE_REGION, AdvanceSet
 from ledger.payments import PaymentState, evolve
 from projections.clearing.lines import LINE
+from projections.funds.accounts import BOOKED
 
 if TYPE_CHECKING:
     from ledger.store import Reader
@@ -28,7 +29,6 @@ OWED = (
     f" FROM {LINE.name} WHERE treatment_region <> insured_region AND period <= ?"
     " GROUP BY treatment_region, insured_region, period"
 )
-BALANCES = "SELECT account, amount_fen FROM balance WHERE account LIKE ?"
 
 #: Ages in months at which a bucket of receivables ends; what is older is the last.
 EDGES = (1, 3, 6, 12)
@@ -125,12 +125,12 @@ def advances(reader: "Reader", period: int) -> list[AdvanceUse]:
         assert isinstance(event, AdvanceSet)
         last[event.scope, event.payer, event.payee] = event
     receivable: dict[tuple[int, int], int] = {}
-    for account, fen in reader.query(BALANCES, ("receivable:%",)):
+    for account, fen in reader.query(BOOKED, ("receivable:%",)):
         _, treatment, insured = str(account).split(":")
         pair = (int(insured) // 10_000, int(treatment) // 10_000)
         receivable[pair] = receivable.get(pair, 0) + int(fen)
-    paid: dict[str, int] = dict(reader.query(BALANCES, ("prefund:%",))) | dict(reader.query(BALANCES, ("working:%",)))
-    payable: dict[str, int] = dict(reader.query(BALANCES, ("payable:%",)))
+    paid: dict[str, int] = dict(reader.query(BOOKED, ("prefund:%",))) | dict(reader.query(BOOKED, ("working:%",)))
+    payable: dict[str, int] = dict(reader.query(BOOKED, ("payable:%",)))
     yellow, red = terms.advance.warnings_bp
     found = []
     for (scope, payer, payee), event in sorted(last.items()):

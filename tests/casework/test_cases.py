@@ -5,13 +5,11 @@ from pathlib import Path
 import pytest
 
 import projections
-from ledger.casework.acts import Act
 from ledger.casework.events import CaseOpened, CaseStageExpired
 from ledger.mapper import decode_event
 from ledger.refusals import Refusal, Refused
 from ledger.register_events import InstitutionSuspended
-from ledger.service import Ledger
-from tests.casework.worlds import EVIDENCE, act, by, closed, key, month
+from tests.casework.worlds import EVIDENCE, act, by, closed, key, month, refused
 from tests.ledger.worlds import events_of
 
 
@@ -20,15 +18,6 @@ def stage(url: str, on: int = 20240401) -> tuple[str, str, int, int]:
     with projections.open(url) as read:
         (line,) = read.cases(on)
     return line.stage, line.owner, line.due, line.amount_fen
-
-
-def refused(book: Ledger, what: Act, why: Refusal) -> None:
-    """Checks that an act is refused for a reason and writes nothing."""
-    before = len(events_of(book))
-    with pytest.raises(Refused) as caught:
-        book.case_act(what)
-    assert caught.value.refusal == why
-    assert len(events_of(book)) == before
 
 
 def test_a_case_runs_through_every_stage(store_url: str, tmp_path: Path) -> None:

@@ -23,10 +23,9 @@ from ledger.casework.recoveries import (
 from ledger.event import Event
 from ledger.postings import book_of, checked_postings
 from ledger.refusals import Refusal, Refused
-from ledger.service import Ledger
 from projections.trace_tree import PaymentTrace
-from tests.casework.worlds import act, closed, key, month
-from tests.ledger.worlds import events_of, sign
+from tests.casework.worlds import act, closed, key, month, refused
+from tests.ledger.worlds import sign
 
 FAR = 470100
 
@@ -44,15 +43,6 @@ def balances(url: str) -> dict[str, int]:
 def expense(accounts: dict[str, int], region: int) -> int:
     """Returns what the funds of a region have spent."""
     return sum(fen for name, fen in accounts.items() if name.startswith(f"expense:{region}:"))
-
-
-def refused(book: Ledger, what: Act, why: Refusal) -> None:
-    """Checks that an act is refused for a reason and writes nothing."""
-    before = len(events_of(book))
-    with pytest.raises(Refused) as caught:
-        book.case_act(what)
-    assert caught.value.refusal == why
-    assert len(events_of(book)) == before
 
 
 def money(verb: str, fen: int = 0, kind: str = "clawed_back", case: str = "C1", **values: object) -> Act:

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from ledger.casework.acts import Act
+from ledger.refusals import Refusal, Refused
 from ledger.service import Ledger
-from tests.ledger.worlds import claim, opened, write
+from tests.ledger.worlds import claim, events_of, opened, write
 
 EVIDENCE = (b"\x01" * 32,)
 #: A settled claim pays 8,000.00 or so; what its funds paid is read from the log where it matters.
@@ -49,3 +51,12 @@ def closed(book: Ledger, case: str, *claims: tuple[str, int], **values: object) 
             act("close", case, accepted=True),
         ]
     )
+
+
+def refused(book: Ledger, what: Act, why: Refusal) -> None:
+    """Checks that an act is refused for a reason and writes nothing."""
+    before = len(events_of(book))
+    with pytest.raises(Refused) as caught:
+        book.case_act(what)
+    assert caught.value.refusal == why
+    assert len(events_of(book)) == before

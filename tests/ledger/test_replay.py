@@ -92,16 +92,18 @@ def test_altered_accumulators_are_listed_once(tmp_path: Path) -> None:
         assert [d.position for d in book.replay(202401).differences] == positions
 
 
+def rounds_down(*tables: Any) -> None:
+    """Settles like the kernel, but rounds a fund that ends in four fen down by one."""
+    load("settle").settle(*tables)
+    booked, kind = tables[13], tables[4]
+    wrong = np.flatnonzero((kind == 1) & (booked[: len(kind), AMOUNT["hifp_pay"]] % 100 == 4))
+    for name, by in (("hifp_pay", -1), ("fund_pay_sumamt", -1), ("psn_part_amt", 1), ("psn_cash_pay", 1)):
+        booked[wrong, AMOUNT[name]] += by
+
+
 def test_a_kernel_with_one_wrong_rounding_is_listed_claim_by_claim(tmp_path: Path) -> None:
     """A month booked by a kernel that rounds one claim's fund down differs in exactly the claims it touched."""
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
-
-    def rounds_down(*tables: Any) -> None:
-        load("settle").settle(*tables)
-        booked, kind = tables[13], tables[4]
-        wrong = np.flatnonzero((kind == 1) & (booked[: len(kind), AMOUNT["hifp_pay"]] % 100 == 4))
-        for name, by in (("hifp_pay", -1), ("fund_pay_sumamt", -1), ("psn_part_amt", 1), ("psn_cash_pay", 1)):
-            booked[wrong, AMOUNT[name]] += by
 
     with opened(url) as book:
         book.intake(month(tmp_path))

@@ -3,7 +3,7 @@
 import csv
 import itertools
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import ledger
@@ -110,10 +110,10 @@ def refund(of: dict[str, str], serial: int, **cells: str) -> dict[str, str]:
     return row | cells
 
 
-def write(path: Path, rows: Iterable[dict[str, str]]) -> Path:
-    """Writes claims as a CSV file and returns its path."""
+def write(path: Path, rows: Iterable[dict[str, str]], header: Sequence[str] = HEADER) -> Path:
+    """Writes claims, or rows under another header, as a CSV file and returns its path."""
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, HEADER)
+        writer = csv.DictWriter(file, header)
         writer.writeheader()
         writer.writerows(rows)
     return path

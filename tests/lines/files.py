@@ -1,6 +1,5 @@
 """Makes small files of fee lines and reads back what the ledger makes of them."""
 
-import csv
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
@@ -11,7 +10,7 @@ from ledger.line_events import LinesDiffer, LinesFiled, TraceCodeRepeated
 from ledger.mapper import decode_event
 from ledger.refusals import Refusal
 from ledger.service import Ledger
-from tests.ledger.worlds import events_of
+from tests.ledger.worlds import events_of, write
 
 Found = TypeVar("Found", bound=Event)
 
@@ -44,11 +43,7 @@ def line(claim: int, serial: int, **cells: str) -> dict[str, str]:
 
 def write_lines(path: Path, rows: Iterable[dict[str, str]]) -> Path:
     """Writes fee lines as a CSV file and returns its path."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, HEADER)
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
+    return write(path, rows, HEADER)
 
 
 def write_register(path: Path, header: str, *rows: str) -> Path:

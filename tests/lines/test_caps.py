@@ -14,7 +14,7 @@ DRUG = "XA10BAE074A001"
 CODE = "81000000000000000001"
 
 
-def taken(tmp_path: Path, serial: int, *amounts: str) -> list[dict[str, str]]:
+def taken(serial: int, *amounts: str) -> list[dict[str, str]]:
     """Returns lines of one claim for a capped drug, without self-pay."""
     return [line(serial, at, pric=amount, selfpay_prop="") for at, amount in enumerate(amounts, 1)]
 
@@ -87,15 +87,15 @@ def test_a_drug_maximum_counts_over_claims_and_a_refund_gives_back_its_own(store
             book.lines(write_lines(tmp_path / f"{name}.csv", rows))
             return [int(fen) for fen in filed(book)[-1].split[:, 1]]
 
-        assert excess("a", *taken(tmp_path, 1, "60", "40")) == [0, 0]
-        assert excess("b", *taken(tmp_path, 2, "30", "70", "10")) == [0, 5000, 1000]
-        assert excess("c", *taken(tmp_path, 4, "150")) == [0]
+        assert excess("a", *taken(1, "60", "40")) == [0, 0]
+        assert excess("b", *taken(2, "30", "70", "10")) == [0, 5000, 1000]
+        assert excess("c", *taken(4, "150")) == [0]
         # The first claim is refunded: its 100.00 are free again, the second claim's 50.00 are not.
         book.intake(write(tmp_path / "refund.csv", [refund(first, 9)]))
-        assert excess("d", *taken(tmp_path, 3, "120")) == [2000]
+        assert excess("d", *taken(3, "120")) == [2000]
         assert excess("e", line(5, 1, pric="150", fee_ocur_time="2024-04-01")) == [0]
         # The refund's own lines mirror what the refunded ones were.
-        back = [{**each, "setl_id": "S000009", "cnt": "-1"} for each in taken(tmp_path, 1, "60", "40")]
+        back = [{**each, "setl_id": "S000009", "cnt": "-1"} for each in taken(1, "60", "40")]
         assert excess("f", *back) == [0, 0]
 
 
@@ -108,9 +108,9 @@ def test_a_refunds_lines_give_back_what_was_taken_over_a_maximum(store_url: str,
     first = claim(1, **splits)
     with booked(store_url, tmp_path, first) as book:
         book.register(register)
-        book.lines(write_lines(tmp_path / "lines.csv", taken(tmp_path, 1, "80", "40")))
+        book.lines(write_lines(tmp_path / "lines.csv", taken(1, "80", "40")))
         book.reverse("260100/S000001", "mistaken")
-        back = [{**each, "setl_id": "S000001-R", "cnt": "-1"} for each in taken(tmp_path, 1, "80", "40")]
+        back = [{**each, "setl_id": "S000001-R", "cnt": "-1"} for each in taken(1, "80", "40")]
         book.lines(write_lines(tmp_path / "back.csv", back))
         assert (filed(book)[0].split == -filed(book)[1].split).all()
         assert differences(book) == []
@@ -125,9 +125,9 @@ def test_maxima_do_not_depend_on_where_a_file_is_cut(store_url: str, tmp_path: P
     first = claim(1, psn_no="P1")
     with booked(store_url, tmp_path, first, claim(2, psn_no="P1"), claim(3, psn_no="P1"), refund(first, 9)) as book:
         book.register(register)
-        rows = taken(tmp_path, 1, "80", "40") + taken(tmp_path, 2, "70")
-        rows += [{**each, "setl_id": "S000009", "cnt": "-1"} for each in taken(tmp_path, 1, "80", "40")]
-        rows += taken(tmp_path, 3, "40")
+        rows = taken(1, "80", "40") + taken(2, "70")
+        rows += [{**each, "setl_id": "S000009", "cnt": "-1"} for each in taken(1, "80", "40")]
+        rows += taken(3, "40")
         run(book, write_lines(tmp_path / "lines.csv", rows), batch_rows)
         assert [lines.split[:, 1].tolist() for lines in filed(book)] == [[0, 2000], [0], [0, -2000], [1000]]
 

@@ -3,25 +3,21 @@
 import shutil
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import duckdb
-import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
 
 import ledger
 import projections
-from core_ext.kernels import load
-from core_ext.layout import AMOUNT
 from ledger.knowledge import Knowledge
 from ledger.refusals import Refused
 from ledger.replaying.comparing import replay_segment
 from ledger.segments import writing
 from ledger.segments.making import make
 from ledger.segments.reading import Segment
-from tests.ledger.test_replay import alter, month, with_amount, with_before
+from tests.ledger.test_replay import alter, month, rounds_down, with_amount, with_before
 from tests.ledger.worlds import REPOSITORY, claim, clock, opened, refund, sign, write
 
 
@@ -205,14 +201,6 @@ def test_altered_settlements_are_listed_alike_from_segment_and_log(tmp_path: Pat
 
 def test_a_wrong_rounding_is_listed_alike_from_segment_and_log(tmp_path: Path) -> None:
     """A kernel with one wrong rounding differs in the same claims whether it reads the segment or the log."""
-
-    def rounds_down(*tables: Any) -> None:
-        load("settle").settle(*tables)
-        booked, kind = tables[13], tables[4]
-        wrong = np.flatnonzero((kind == 1) & (booked[: len(kind), AMOUNT["hifp_pay"]] % 100 == 4))
-        for name, by in (("hifp_pay", -1), ("fund_pay_sumamt", -1), ("psn_part_amt", 1), ("psn_cash_pay", 1)):
-            booked[wrong, AMOUNT[name]] += by
-
     with opened(f"sqlite:///{tmp_path / 'ledger.db'}") as book:
         book.intake(month(tmp_path))
         book.close(202401)
