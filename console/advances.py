@@ -191,13 +191,12 @@ def release(
         done = book.release_retention(
             region, institution, year, period, amount, fund, reason=options.why("retention release")
         )
-    if options.json:
-        output.print_json(done)
-    else:
-        output.print_line(
-            f"{institution} {year}: retained {yuan(done.retained_fen)}, released {yuan(done.released_fen)}"
-            f" ({done.payment or 'nothing to pay'}), kept {yuan(done.kept_fen)}"
-        )
+    output.answer(
+        options,
+        done,
+        f"{institution} {year}: retained {yuan(done.retained_fen)}, released {yuan(done.released_fen)}"
+        f" ({done.payment or 'nothing to pay'}), kept {yuan(done.kept_fen)}",
+    )
 
 
 def guarantee(
@@ -333,7 +332,4 @@ def grant(
 
 
 def _tell(done: "Payment", options: Options) -> None:
-    if options.json:
-        output.print_json(done)
-    else:
-        output.print_line(f"instructed {done.key}: {yuan(done.amount_fen)}")
+    output.answer(options, done, f"instructed {done.key}: {yuan(done.amount_fen)}")

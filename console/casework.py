@@ -45,10 +45,7 @@ def terms(terms: str, /, *, options: Options = NO_OPTIONS) -> None:
     """
     with ledger.open(options.store, actor=options.who) as book:
         digest = book.enact_case_terms(terms, reason=options.reason)
-    if options.json:
-        output.print_json({"terms": terms, "digest": digest})
-    else:
-        output.print_line(f"in force: {terms} {digest}")
+    output.answer(options, {"terms": terms, "digest": digest}, f"in force: {terms} {digest}")
 
 
 def open_case(

@@ -106,10 +106,7 @@ def reverse(claim: str, /, *, setl_id: str | None = None, options: Options = NO_
     reason = options.why("reverse")
     with ledger.open(options.store, actor=options.who) as book:
         reversed_ = book.reverse(claim, reason, setl_id=setl_id)
-    if options.json:
-        output.print_json(reversed_)
-    else:
-        output.print_line(f"reversed {reversed_.claim} by {reversed_.setl_id} in period {reversed_.period}")
+    output.answer(options, reversed_, f"reversed {reversed_.claim} by {reversed_.setl_id} in period {reversed_.period}")
 
 
 def abandon(job: int, /, *, options: Options = NO_OPTIONS) -> None:
@@ -123,10 +120,7 @@ def abandon(job: int, /, *, options: Options = NO_OPTIONS) -> None:
     reason = options.why("abandon")
     with ledger.open(options.store, actor=options.who) as book:
         ended = book.abandon(job, reason)
-    if options.json:
-        output.print_json(ended)
-    else:
-        output.print_line(f"abandoned job {ended.job} over {ended.source}: {ended.booked:,} rows stay booked")
+    output.answer(options, ended, f"abandoned job {ended.job} over {ended.source}: {ended.booked:,} rows stay booked")
 
 
 def jobs(*, options: Options = NO_OPTIONS) -> None:

@@ -31,10 +31,7 @@ def raise_clawback(case: str, /, *, claim: str, amount: Amount, options: Options
     reason = options.why("clawback raise")
     with ledger.open(options.store, actor=options.who) as book:
         raised = book.clawback_raise(case, claim, amount, reason)
-    if options.json:
-        output.print_json(raised)
-    else:
-        output.print_line(f"raised {raised.case}: {yuan(raised.amount_fen)} on claim {raised.claim}")
+    output.answer(options, raised, f"raised {raised.case}: {yuan(raised.amount_fen)} on claim {raised.claim}")
 
 
 def collect(case: str, /, *, amount: Amount, receipt: str, options: Options = NO_OPTIONS) -> None:
@@ -51,7 +48,6 @@ def collect(case: str, /, *, amount: Amount, receipt: str, options: Options = NO
     """
     with ledger.open(options.store, actor=options.who) as book:
         clawback = book.clawback_collect(case, amount, receipt, reason=options.reason)
-    if options.json:
-        output.print_json(clawback)
-    else:
-        output.print_line(f"collected {yuan(amount)} of {clawback.case}, outstanding {yuan(clawback.outstanding_fen)}")
+    output.answer(
+        options, clawback, f"collected {yuan(amount)} of {clawback.case}, outstanding {yuan(clawback.outstanding_fen)}"
+    )

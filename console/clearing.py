@@ -165,10 +165,7 @@ def terms_set(file: Path, /, *, begin: Period, options: Options = NO_OPTIONS) ->
     """
     with ledger.open(options.store, actor=options.who) as book:
         report = book.set_terms(file, begin_period=begin, reason=options.reason)
-    if options.json:
-        output.print_json(report)
-    else:
-        output.print_line(f"{report.name}: in force from {report.period}, digest {report.digest}")
+    output.answer(options, report, f"{report.name}: in force from {report.period}, digest {report.digest}")
 
 
 def terms_show(*, period: Period, options: Options = NO_OPTIONS) -> None:
@@ -181,10 +178,7 @@ def terms_show(*, period: Period, options: Options = NO_OPTIONS) -> None:
     """
     with ledger.open(options.store, actor=options.who) as book:
         report = book.terms(period)
-    if options.json:
-        output.print_json(report)
-    else:
-        output.print_line(report.document.removesuffix("\n"))
+    output.answer(options, report, report.document.removesuffix("\n"))
 
 
 def _day(text: str) -> int:

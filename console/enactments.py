@@ -72,7 +72,4 @@ def document(policy: str, /, *, options: Options = NO_OPTIONS) -> None:
     """
     with ledger.open(options.store, actor=options.who) as book:
         text = book.policy(policy)
-    if options.json:
-        output.print_json({"policy": policy, "document": text})
-    else:
-        output.print_line(text.rstrip("\n"))
+    output.answer(options, {"policy": policy, "document": text}, text.rstrip("\n"))

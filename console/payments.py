@@ -96,10 +96,7 @@ def confirm(
     """
     with ledger.open(options.store, actor=options.who) as book:
         confirmed = book.confirm(payment, receipt, amount_fen=amount, receipt_fen=receipt_amount, reason=options.reason)
-    if options.json:
-        output.print_json(confirmed)
-    else:
-        output.print_line(f"confirmed {confirmed.key}: {yuan(confirmed.received_fen)} by receipt {receipt}")
+    output.answer(options, confirmed, f"confirmed {confirmed.key}: {yuan(confirmed.received_fen)} by receipt {receipt}")
 
 
 def receive(
@@ -171,12 +168,11 @@ def resend(payment: str, /, *, of: int | None = None, options: Options = NO_OPTI
 
 
 def _tell(payment: "Payment", options: Options) -> None:
-    if options.json:
-        output.print_json(payment)
-        return
-    output.print_line(
+    output.answer(
+        options,
+        payment,
         f"{payment.key}: {payment.state}, in transit {yuan(payment.transit_fen)}, received"
-        f" {yuan(payment.received_fen)}, sent back {yuan(payment.back_fen)}, attempt {payment.attempt}"
+        f" {yuan(payment.received_fen)}, sent back {yuan(payment.back_fen)}, attempt {payment.attempt}",
     )
 
 
@@ -292,7 +288,6 @@ def account(payee: str, /, *, account: str, name: str, bank: str = "", options: 
     """
     with ledger.open(options.store, actor=options.who) as book:
         found = book.payee_account(payee, account, name=name, bank=bank, reason=options.reason)
-    if options.json:
-        output.print_json(found)
-    else:
-        output.print_line(f"{found.payee}: {found.name}, {found.bank or 'bank not named'}, account {found.account}")
+    output.answer(
+        options, found, f"{found.payee}: {found.name}, {found.bank or 'bank not named'}, account {found.account}"
+    )

@@ -25,12 +25,11 @@ def close(*, period: Period, options: Options = NO_OPTIONS) -> None:
     """
     with ledger.open(options.store, actor=options.who) as book:
         closed = book.close(period, reason=options.reason)
-    if options.json:
-        output.print_json(closed)
-        return
-    output.print_line(
+    output.answer(
+        options,
+        closed,
         f"closed {closed.period}: {closed.acts:,} acts, {closed.person_times:,} person-times (人次), "
-        f"medfee_sumamt {yuan(closed.medfee_fen)}, of which {closed.late_acts:,} late"
+        f"medfee_sumamt {yuan(closed.medfee_fen)}, of which {closed.late_acts:,} late",
     )
 
 

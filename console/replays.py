@@ -72,10 +72,7 @@ def export(path: Path, *, period: Period, options: Options = NO_OPTIONS) -> None
     """
     with ledger.open(options.store, actor=options.who, segments=options.segments) as book:
         rows = book.export(period, path)
-    if options.json:
-        output.print_json({"path": path, "rows": rows})
-        return
-    output.print_line(f"{path}: {rows:,} acts of {period}")
+    output.answer(options, {"path": path, "rows": rows}, f"{path}: {rows:,} acts of {period}")
 
 
 def replay(

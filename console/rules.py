@@ -162,10 +162,7 @@ def generate(file: Path, /, *, rules: int = 7_566, items: int = 2_000, options: 
 
     document = generated_pack(rules, items)
     file.write_text(document, encoding="utf-8")
-    if options.json:
-        output.print_json({"file": str(file), "rules": rules})
-    else:
-        output.print_line(f"{counted(rules, 'rule')} written to {file}")
+    output.answer(options, {"file": str(file), "rules": rules}, f"{counted(rules, 'rule')} written to {file}")
 
 
 def _chain(file: str) -> "list[Pack]":

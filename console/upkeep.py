@@ -87,10 +87,9 @@ def erase(person: str, /, *, retention_years: int = 30, options: Options = NO_OP
     reason = options.why("erase")
     with ledger.open(options.store, actor=options.who) as book:
         erased = book.erase(person, retention_years=retention_years, reason=reason)
-    if options.json:
-        output.print_json(erased)
-    else:
-        output.print_line(f"erased the number and name of person {erased.token}; every event and proof is as it was")
+    output.answer(
+        options, erased, f"erased the number and name of person {erased.token}; every event and proof is as it was"
+    )
 
 
 def copy(*, to: str, options: Options = NO_OPTIONS) -> int:
@@ -127,7 +126,4 @@ def rebuild(*, options: Options = NO_OPTIONS) -> None:
     with projections.open(options.store) as read:
         read.rebuild()
         position = read.catch_up()
-    if options.json:
-        output.print_json({"position": position})
-    else:
-        output.print_line(f"rebuilt every derived table up to position {position:,}")
+    output.answer(options, {"position": position}, f"rebuilt every derived table up to position {position:,}")
