@@ -8,7 +8,7 @@ from cyclopts import App
 import ledger
 from console import output
 from console.failures import UserError
-from console.options import NO_OPTIONS, Options
+from console.options import NO_OPTIONS, Claim, Options
 from console.output import Column, count
 from ledger.money import yuan_display as yuan
 
@@ -93,13 +93,11 @@ def print_intake(report: "IntakeReport", amount: str = "medfee 医疗费总额")
         output.print_line(f"bad rows: {report.quarantine_path}; mend them and take them in with --retry")
 
 
-def reverse(claim: str, /, *, setl_id: str | None = None, options: Options = NO_OPTIONS) -> None:
+def reverse(claim: Claim, /, *, setl_id: str | None = None, options: Options = NO_OPTIONS) -> None:
     """Reverse a settled claim in full; nobody else's settlement changes.
 
     Parameters
     ----------
-    claim
-        The claim as REGION/SETL_ID (insured region, settlement number), or SETL_ID where only one region has it.
     setl_id
         The number of the new, negated settlement; the claim's own with -R behind it by default.
     """

@@ -4,7 +4,7 @@ from cyclopts import App
 
 import ledger
 from console import output
-from console.options import NO_OPTIONS, Amount, Options
+from console.options import NO_OPTIONS, Amount, Case, Claim, Options
 from ledger.money import yuan_display as yuan
 
 
@@ -16,15 +16,11 @@ def register(app: App) -> None:
     app.command(clawback)
 
 
-def raise_clawback(case: str, /, *, claim: str, amount: Amount, options: Options = NO_OPTIONS) -> None:
+def raise_clawback(case: Case, /, *, claim: Claim, amount: Amount, options: Options = NO_OPTIONS) -> None:
     """Raise a clawback on a settled claim; it splits back over the funds that paid.
 
     Parameters
     ----------
-    case
-        The number of the case.
-    claim
-        The claim as REGION/SETL_ID (insured region, settlement number), or SETL_ID where only one region has it.
     amount
         What to claw back, in yuan.
     """
@@ -34,13 +30,11 @@ def raise_clawback(case: str, /, *, claim: str, amount: Amount, options: Options
     output.answer(options, raised, f"raised {raised.case}: {yuan(raised.amount_fen)} on claim {raised.claim}")
 
 
-def collect(case: str, /, *, amount: Amount, receipt: str, options: Options = NO_OPTIONS) -> None:
+def collect(case: Case, /, *, amount: Amount, receipt: str, options: Options = NO_OPTIONS) -> None:
     """Collect a part of a clawback, or all of it.
 
     Parameters
     ----------
-    case
-        The number of the case.
     amount
         What came in, in yuan.
     receipt

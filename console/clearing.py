@@ -10,7 +10,7 @@ import projections
 from console import failures, output
 from console.clearing_statements import print_sheets
 from console.failures import UserError
-from console.options import NO_OPTIONS, Options, Period
+from console.options import NO_OPTIONS, ClearingPeriod, Options, Period
 from console.output import Column, count
 from ledger.money import yuan_display as yuan
 
@@ -55,7 +55,7 @@ def draft(*, period: Period, options: Options = NO_OPTIONS) -> None:
     _print_report(report, options, f"drawn up {report.period}")
 
 
-def check(*, period: Period, lang: Literal["zh", "en"] = "zh", options: Options = NO_OPTIONS) -> None:
+def check(*, period: ClearingPeriod, lang: Literal["zh", "en"] = "zh", options: Options = NO_OPTIONS) -> None:
     """Confirm a clearing drawn up, and show what a signer must know.
 
     That is what is out of line with the periods before, the open breaks carried and the rows quarantined, claims
@@ -64,8 +64,6 @@ def check(*, period: Period, lang: Literal["zh", "en"] = "zh", options: Options 
 
     Parameters
     ----------
-    period
-        The clearing period, as yyyymm.
     lang
         The language of the list: zh or en.
     """
@@ -84,27 +82,19 @@ def check(*, period: Period, lang: Literal["zh", "en"] = "zh", options: Options 
     _print_report(report, options, f"checked {report.period} by {report.checked_by}")
 
 
-def sign(*, period: Period, options: Options = NO_OPTIONS) -> None:
-    """Sign a checked clearing (签章), as another person than the one who checked it; only then is it paid.
-
-    Parameters
-    ----------
-    period
-        The clearing period, as yyyymm.
-    """
+def sign(*, period: ClearingPeriod, options: Options = NO_OPTIONS) -> None:
+    """Sign a checked clearing (签章), as another person than the one who checked it; only then is it paid."""
     with ledger.open(options.store, actor=options.who) as book:
         report = book.sign(period, reason=options.reason)
     at = count(report.position)
     _print_report(report, options, f"signed {report.period} by {report.signed_by}, at position {at}")
 
 
-def withdraw(*, period: Period, of: int | None = None, options: Options = NO_OPTIONS) -> None:
+def withdraw(*, period: ClearingPeriod, of: int | None = None, options: Options = NO_OPTIONS) -> None:
     """Take a clearing back to the cut-off as a whole, until it is paid; it is then drawn up anew.
 
     Parameters
     ----------
-    period
-        The clearing period, as yyyymm.
     of
         The position of the confirmation taken back, as `sign` printed it; the last one by default.
     """
@@ -168,14 +158,8 @@ def terms_set(file: Path, /, *, begin: Period, options: Options = NO_OPTIONS) ->
     output.answer(options, report, f"{report.name}: in force from {report.period}, digest {report.digest}")
 
 
-def terms_show(*, period: Period, options: Options = NO_OPTIONS) -> None:
-    """Print the document of the terms in force for a period.
-
-    Parameters
-    ----------
-    period
-        The clearing period, as yyyymm.
-    """
+def terms_show(*, period: ClearingPeriod, options: Options = NO_OPTIONS) -> None:
+    """Print the document of the terms in force for a period."""
     with ledger.open(options.store, actor=options.who) as book:
         report = book.terms(period)
     output.answer(options, report, report.document.removesuffix("\n"))

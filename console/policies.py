@@ -2,36 +2,17 @@
 
 import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-from cyclopts import Parameter, Token
+from typing import TYPE_CHECKING
 
 import ledger
 from console import failures, output
 from console.failures import UserError
-from console.options import NO_OPTIONS, NOT_ASKED, Asked, Options
+from console.options import NO_OPTIONS, NOT_ASKED, Asked, Day, Options, day_from_text
 from console.output import Column
 from console.terms import words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ledger.policy import Policy
-
-
-def day_from_text(text: str) -> int:
-    """Returns YYYY-MM-DD as yyyymmdd; raises ValueError."""
-    try:
-        return int(datetime.date.fromisoformat(text).strftime("%Y%m%d"))
-    except ValueError:
-        raise ValueError(f"expected a day such as 2024-01-01, got {text!r}") from None
-
-
-def _day(_: Any, tokens: "Sequence[Token]") -> int:
-    return day_from_text(tokens[0].value)
-
-
-Day = Annotated[int, Parameter(converter=_day)]
 
 
 def check(files: list[str], /, *, until: int = 0, options: Asked = NOT_ASKED) -> int:

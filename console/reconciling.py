@@ -32,6 +32,10 @@ def _no_day(text: str) -> int:
 
 Day = Annotated[int, Parameter(converter=_day)]
 State = Literal["open", "all", "found", "explained", "carried", "corrected", "written_off"]
+Break = Annotated[
+    str,
+    Parameter(help="The break as `settlement breaks` lists it, or its claim where one break alone is about it."),
+]
 
 
 def register(app: App) -> None:
@@ -189,13 +193,11 @@ def _print_breaks(found: Sequence[Any]) -> None:
     output.print_table(columns, rows, total=("total", *[None] * 6, net, None))
 
 
-def assign(key: str, /, *, owner: str, options: Options = NO_OPTIONS) -> None:
+def assign(key: Break, /, *, owner: str, options: Options = NO_OPTIONS) -> None:
     """Give an open break an owner.
 
     Parameters
     ----------
-    key
-        The break as `settlement breaks` lists it, or its claim where one break alone is about it.
     owner
         Who follows it up.
     """
@@ -204,26 +206,18 @@ def assign(key: str, /, *, owner: str, options: Options = NO_OPTIONS) -> None:
         _print_break(book.break_assign(key, owner, reason), options)
 
 
-def explain(key: str, /, *, options: Options = NO_OPTIONS) -> None:
-    """Say why a break is there; it stays open.
-
-    Parameters
-    ----------
-    key
-        The break as `settlement breaks` lists it, or its claim where one break alone is about it.
-    """
+def explain(key: Break, /, *, options: Options = NO_OPTIONS) -> None:
+    """Say why a break is there; it stays open."""
     reason = options.why("break explain")
     with ledger.open(options.store, actor=options.who) as book:
         _print_break(book.break_explain(key, reason), options)
 
 
-def carry(key: str, /, *, at_most: int = 2, options: Options = NO_OPTIONS) -> None:
+def carry(key: Break, /, *, at_most: int = 2, options: Options = NO_OPTIONS) -> None:
     """Carry an open break into the next period, on whose statement it is listed.
 
     Parameters
     ----------
-    key
-        The break as `settlement breaks` lists it, or its claim where one break alone is about it.
     at_most
         How many periods a break may be carried.
     """
@@ -232,27 +226,15 @@ def carry(key: str, /, *, at_most: int = 2, options: Options = NO_OPTIONS) -> No
         _print_break(book.break_carry(key, reason, most=at_most), options)
 
 
-def correct(key: str, /, *, options: Options = NO_OPTIONS) -> None:
-    """End a break as corrected; another file that still shows it opens it again.
-
-    Parameters
-    ----------
-    key
-        The break as `settlement breaks` lists it, or its claim where one break alone is about it.
-    """
+def correct(key: Break, /, *, options: Options = NO_OPTIONS) -> None:
+    """End a break as corrected; another file that still shows it opens it again."""
     reason = options.why("break correct")
     with ledger.open(options.store, actor=options.who) as book:
         _print_break(book.break_correct(key, reason), options)
 
 
-def write_off(key: str, /, *, options: Options = NO_OPTIONS) -> None:
-    """Write a break off: nobody pursues it any more. What is booked stays booked.
-
-    Parameters
-    ----------
-    key
-        The break as `settlement breaks` lists it, or its claim where one break alone is about it.
-    """
+def write_off(key: Break, /, *, options: Options = NO_OPTIONS) -> None:
+    """Write a break off: nobody pursues it any more. What is booked stays booked."""
     reason = options.why("break write-off")
     with ledger.open(options.store, actor=options.who) as book:
         _print_break(book.break_write_off(key, reason), options)

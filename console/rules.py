@@ -8,9 +8,9 @@ from cyclopts import App
 import ledger
 from console import failures, output
 from console.failures import UserError
-from console.options import NO_OPTIONS, NOT_ASKED, Asked, Options
+from console.options import NO_OPTIONS, NOT_ASKED, Asked, Day, Options
 from console.output import Column
-from console.policies import Day, counted
+from console.policies import counted
 
 if TYPE_CHECKING:
     from ledger.supervision.book import Held
