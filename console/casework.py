@@ -285,11 +285,10 @@ def take(options: Options, act: "Act") -> None:
 
 
 def _print_taken(options: Options, taken: "ActsTaken") -> None:
-    if options.json:
-        output.print_json(taken)
-        return
     named = ", ".join(taken.cases[:5]) + (", …" if len(taken.cases) > 5 else "")
-    output.print_line(f"{taken.events:,} events on {len(taken.cases):,} cases{': ' if named else ''}{named}")
+    output.answer(
+        options, taken, f"{taken.events:,} events on {len(taken.cases):,} cases{': ' if named else ''}{named}"
+    )
 
 
 def today() -> int:

@@ -4,7 +4,7 @@ from cyclopts import App
 
 import ledger
 from console import output
-from console.options import NO_OPTIONS, Amount, Case, Claim, Options
+from console.options import NO_OPTIONS, Amount, AmountIn, Case, Claim, Options, ReceiptIn
 from ledger.money import yuan_display as yuan
 
 
@@ -30,16 +30,8 @@ def raise_clawback(case: Case, /, *, claim: Claim, amount: Amount, options: Opti
     output.answer(options, raised, f"raised {raised.case}: {yuan(raised.amount_fen)} on claim {raised.claim}")
 
 
-def collect(case: Case, /, *, amount: Amount, receipt: str, options: Options = NO_OPTIONS) -> None:
-    """Collect a part of a clawback, or all of it.
-
-    Parameters
-    ----------
-    amount
-        What came in, in yuan.
-    receipt
-        The receipt that brought it.
-    """
+def collect(case: Case, /, *, amount: AmountIn, receipt: ReceiptIn, options: Options = NO_OPTIONS) -> None:
+    """Collect a part of a clawback, or all of it."""
     with ledger.open(options.store, actor=options.who) as book:
         clawback = book.clawback_collect(case, amount, receipt, reason=options.reason)
     output.answer(

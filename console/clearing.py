@@ -11,7 +11,7 @@ from console import failures, output
 from console.clearing_statements import print_sheets
 from console.failures import UserError
 from console.options import NO_OPTIONS, ClearingPeriod, Options, Period
-from console.output import Column, count
+from console.output import Column, count, day_text
 from ledger.money import yuan_display as yuan
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def calendar(*, period: Period, on: str = "", options: Options = NO_OPTIONS) -> 
         output.print_json(found)
     else:
         columns = (Column("step", "环节"), Column("", ""), Column("due", "截止日"), Column("status", "状态"))
-        rows = [(*STEPS[each.step], _dashed(each.due), each.status) for each in found]
+        rows = [(*STEPS[each.step], day_text(each.due), each.status) for each in found]
         output.print_table(columns, rows, title=f"Clearing calendar 清算日历 {period}")
     return failures.CHECK_FAILED if any(each.status == "overdue" for each in found) else failures.OK
 
@@ -173,7 +173,3 @@ def _day(text: str) -> int:
     except ValueError:
         raise UserError("usage", f"expected a day such as 2024-02-21, got {text!r}") from None
     return day.year * 10_000 + day.month * 100 + day.day
-
-
-def _dashed(day: int) -> str:
-    return f"{day // 10_000:04d}-{day // 100 % 100:02d}-{day % 100:02d}"

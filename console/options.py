@@ -124,6 +124,8 @@ Claim = Annotated[
         help="The claim as REGION/SETL_ID (insured region, settlement number), or SETL_ID where only one region has it."
     ),
 ]
+AmountIn = Annotated[Amount, Parameter(help="What came in, in yuan.")]
+ReceiptIn = Annotated[str, Parameter(help="The receipt that brought it.")]
 ClearingPeriod = Annotated[Period, Parameter(help="The clearing period, as yyyymm.")]
 PeriodReviewed = Annotated[Period, Parameter(help="The clearing period (YYYYMM).")]
 OnDay = Annotated[Day, Parameter(help="The day (YYYY-MM-DD), today by default.")]

@@ -33,6 +33,11 @@ def yuan_grouped(text: str) -> str:
     return f"{'-' if text.startswith('-') else ''}{int(whole):,}.{cents}"
 
 
+def day_text(day: int) -> str:
+    """Returns a day yyyymmdd as text, nothing for 0."""
+    return f"{day // 10_000:04d}-{day // 100 % 100:02d}-{day % 100:02d}" if day else ""
+
+
 class Column(NamedTuple):
     """Is a table column: English heading, the field's Chinese term, and how its cells are written."""
 

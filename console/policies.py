@@ -12,6 +12,8 @@ from console.output import Column
 from console.terms import words_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ledger.policy import Policy
 
 
@@ -31,14 +33,7 @@ def check(files: list[str], /, *, until: int = 0, options: Asked = NOT_ASKED) ->
     from ledger.verbs.policies import read_document
 
     found = [fault for file in files for fault in policy_faults(*read_document(file), until=until)]
-    if options.json:
-        output.print_json(found)
-    else:
-        for fault in found:
-            output.print_line(str(fault))
-        if not found:
-            output.print_line(f"{counted(len(files), 'document')}, nothing is wrong")
-    return failures.CHECK_FAILED if found else failures.OK
+    return print_faults(options, found, counted(len(files), "document"))
 
 
 def show(policy: str, /, *, on: Day = 0, insutype: str = "", options: Options = NO_OPTIONS) -> None:
@@ -160,6 +155,18 @@ def test(files: list[Path], /, *, options: Asked = NOT_ASKED) -> int:
             )
         )
     return failures.CHECK_FAILED if missed else failures.OK
+
+
+def print_faults(options: Asked, found: "Sequence[object]", checked: str) -> int:
+    """Prints the faults of what was checked, or that there are none, and returns the exit status."""
+    if options.json:
+        output.print_json(found)
+    else:
+        for fault in found:
+            output.print_line(str(fault))
+        if not found:
+            output.print_line(f"{checked}, nothing is wrong")
+    return failures.CHECK_FAILED if found else failures.OK
 
 
 def counted(number: int, noun: str) -> str:

@@ -1,9 +1,9 @@
 """Commands of reconciliation (对账): reconcile, breaks, break assign, explain, carry, correct, write-off."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter, Token
 
@@ -13,6 +13,10 @@ from console import failures, output
 from console.options import NO_OPTIONS, Options, Period, Region
 from console.output import Column, count
 from ledger.money import yuan_display as yuan
+
+if TYPE_CHECKING:
+    from ledger.reconciling.reports import Break as Found
+    from ledger.service import Ledger
 
 
 def _day(_: Any, tokens: Sequence[Token]) -> int:
@@ -201,16 +205,12 @@ def assign(key: Break, /, *, owner: str, options: Options = NO_OPTIONS) -> None:
     owner
         Who follows it up.
     """
-    reason = options.why("break assign")
-    with ledger.open(options.store, actor=options.who) as book:
-        _print_break(book.break_assign(key, owner, reason), options)
+    _follow(options, "break assign", lambda book, reason: book.break_assign(key, owner, reason))
 
 
 def explain(key: Break, /, *, options: Options = NO_OPTIONS) -> None:
     """Say why a break is there; it stays open."""
-    reason = options.why("break explain")
-    with ledger.open(options.store, actor=options.who) as book:
-        _print_break(book.break_explain(key, reason), options)
+    _follow(options, "break explain", lambda book, reason: book.break_explain(key, reason))
 
 
 def carry(key: Break, /, *, at_most: int = 2, options: Options = NO_OPTIONS) -> None:
@@ -221,31 +221,28 @@ def carry(key: Break, /, *, at_most: int = 2, options: Options = NO_OPTIONS) -> 
     at_most
         How many periods a break may be carried.
     """
-    reason = options.why("break carry")
-    with ledger.open(options.store, actor=options.who) as book:
-        _print_break(book.break_carry(key, reason, most=at_most), options)
+    _follow(options, "break carry", lambda book, reason: book.break_carry(key, reason, most=at_most))
 
 
 def correct(key: Break, /, *, options: Options = NO_OPTIONS) -> None:
     """End a break as corrected; another file that still shows it opens it again."""
-    reason = options.why("break correct")
-    with ledger.open(options.store, actor=options.who) as book:
-        _print_break(book.break_correct(key, reason), options)
+    _follow(options, "break correct", lambda book, reason: book.break_correct(key, reason))
 
 
 def write_off(key: Break, /, *, options: Options = NO_OPTIONS) -> None:
     """Write a break off: nobody pursues it any more. What is booked stays booked."""
-    reason = options.why("break write-off")
+    _follow(options, "break write-off", lambda book, reason: book.break_write_off(key, reason))
+
+
+def _follow(options: Options, verb: str, act: Callable[["Ledger", str], "Found"]) -> None:
+    """Does something to a break, which is never recorded without a reason, and prints what it has become."""
+    reason = options.why(verb)
     with ledger.open(options.store, actor=options.who) as book:
-        _print_break(book.break_write_off(key, reason), options)
-
-
-def _print_break(found: Any, options: Options) -> None:
-    if options.json:
-        output.print_json(found)
-        return
+        found = act(book, reason)
     owner = f", owner {found.owner}" if found.owner else ""
-    output.print_line(
+    output.answer(
+        options,
+        found,
         f"{found.key}: {found.status.replace('_', ' ')}{owner}, stands in {found.standing},"
-        f" theirs less ours {yuan(found.difference_fen)}"
+        f" theirs less ours {yuan(found.difference_fen)}",
     )

@@ -7,7 +7,7 @@ from cyclopts import App, Parameter
 import projections
 from console import output
 from console.casework import act_of, take, today
-from console.options import NO_OPTIONS, Amount, Case, Day, OnDay, Options
+from console.options import NO_OPTIONS, Amount, AmountIn, Case, Day, OnDay, Options, ReceiptIn
 from console.output import Column, count
 from ledger.money import yuan_display as yuan
 
@@ -61,17 +61,16 @@ def raise_money(
 
 
 def collect(
-    case: Case, /, *, kind: KindOfMoney, amount: Amount, receipt: str, on: OnDay = 0, options: Options = NO_OPTIONS
+    case: Case,
+    /,
+    *,
+    kind: KindOfMoney,
+    amount: AmountIn,
+    receipt: ReceiptIn,
+    on: OnDay = 0,
+    options: Options = NO_OPTIONS,
 ) -> None:
-    """Collect by a receipt; never more than is outstanding.
-
-    Parameters
-    ----------
-    amount
-        What came in, in yuan.
-    receipt
-        The receipt that brought it.
-    """
+    """Collect by a receipt; never more than is outstanding."""
     take(options, act_of("collect", case, on, {}, kind=kind, amount_fen=amount, receipt=receipt))
 
 
