@@ -1,8 +1,8 @@
 """Commands on advances, retention, suppliers and surpluses: advance …, retention release, supplier …, surplus grant."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 import ledger
 import projections
@@ -15,6 +15,11 @@ from ledger.money import yuan_display as yuan
 if TYPE_CHECKING:
     from ledger.paying.reports import Advance, Guarantee
     from ledger.reports import Payment
+
+Institution = Annotated[str, Parameter(help="The institution's code.")]
+Paying = Annotated[Region, Parameter(help="The region whose agency pays.")]
+MonthPaid = Annotated[Period, Parameter(help="The month it is paid under, as yyyymm.")]
+Yuan = Annotated[Amount, Parameter(help="In yuan.")]
 
 
 def register(app: App) -> None:
@@ -160,12 +165,12 @@ def listing(*, period: Period, options: Options = NO_OPTIONS) -> int:
 
 
 def release(
-    institution: str,
+    institution: Institution,
     /,
     *,
     region: Region,
     year: int,
-    period: Period,
+    period: MonthPaid,
     amount: Amount,
     fund: int = 310100,
     options: Options = NO_OPTIONS,
@@ -174,14 +179,10 @@ def release(
 
     Parameters
     ----------
-    institution
-        The institution's code.
     region
         The region whose agency retained it.
     year
         The year it was retained in.
-    period
-        The month it is paid under, as yyyymm.
     amount
         What is paid, in yuan; the rest is kept.
     fund
@@ -191,13 +192,12 @@ def release(
         done = book.release_retention(
             region, institution, year, period, amount, fund, reason=options.why("retention release")
         )
-    if options.json:
-        output.print_json(done)
-    else:
-        output.print_line(
-            f"{institution} {year}: retained {yuan(done.retained_fen)}, released {yuan(done.released_fen)}"
-            f" ({done.payment or 'nothing to pay'}), kept {yuan(done.kept_fen)}"
-        )
+    output.answer(
+        options,
+        done,
+        f"{institution} {year}: retained {yuan(done.retained_fen)}, released {yuan(done.released_fen)}"
+        f" ({done.payment or 'nothing to pay'}), kept {yuan(done.kept_fen)}",
+    )
 
 
 def guarantee(
@@ -266,10 +266,10 @@ def pay_supplier(
     /,
     *,
     institution: str,
-    region: Region,
-    amount: Amount,
+    region: Paying,
+    amount: Yuan,
     invoice: str,
-    period: Period,
+    period: MonthPaid,
     on: int,
     options: Options = NO_OPTIONS,
 ) -> None:
@@ -281,14 +281,8 @@ def pay_supplier(
         The supplier's code.
     institution
         The institution it delivered to.
-    region
-        The region whose agency pays.
-    amount
-        In yuan.
     invoice
         The invoice's number; it is paid once.
-    period
-        The month it is paid under, as yyyymm.
     on
         The day, as yyyymmdd, on which the guarantee must hold.
     """
@@ -300,13 +294,13 @@ def pay_supplier(
 
 
 def grant(
-    institution: str,
+    institution: Institution,
     /,
     *,
-    region: Region,
+    region: Paying,
     year: int,
-    period: Period,
-    amount: Amount,
+    period: MonthPaid,
+    amount: Yuan,
     fund: int,
     options: Options = NO_OPTIONS,
 ) -> None:
@@ -314,16 +308,8 @@ def grant(
 
     Parameters
     ----------
-    institution
-        The institution's code.
-    region
-        The region whose agency pays.
     year
         The budget year.
-    period
-        The month it is paid under, as yyyymm.
-    amount
-        In yuan.
     fund
         The fund it is spent from.
     """
@@ -333,7 +319,4 @@ def grant(
 
 
 def _tell(done: "Payment", options: Options) -> None:
-    if options.json:
-        output.print_json(done)
-    else:
-        output.print_line(f"instructed {done.key}: {yuan(done.amount_fen)}")
+    output.answer(options, done, f"instructed {done.key}: {yuan(done.amount_fen)}")

@@ -2,17 +2,16 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 import ledger
 import projections
 from console import output
 from console.failures import UserError
-from console.options import NO_OPTIONS, Amount, Options, Period
+from console.options import NO_OPTIONS, Amount, Case, Day, OnDay, Options, PeriodReviewed
 from console.output import Column, count
-from console.policies import Day
 from ledger.money import yuan_display as yuan
 
 if TYPE_CHECKING:
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
 CHINA = timezone(timedelta(hours=8))
 Source = Literal["review", "sampling", "expert", "co_investigation", "joint_inspection", "tip_off", "self_inspection"]
 Status = Literal["suspended", "terminated", "referred"]
+FirstOwner = Annotated[str, Parameter(help="Who owns the first stage.")]
+Evidence = Annotated[str, Parameter(help="SHA-256 digests of documents, between spaces.")]
 
 
 def register(app: App) -> None:
@@ -45,145 +46,111 @@ def terms(terms: str, /, *, options: Options = NO_OPTIONS) -> None:
     """
     with ledger.open(options.store, actor=options.who) as book:
         digest = book.enact_case_terms(terms, reason=options.reason)
-    if options.json:
-        output.print_json({"terms": terms, "digest": digest})
-    else:
-        output.print_line(f"in force: {terms} {digest}")
+    output.answer(options, {"terms": terms, "digest": digest}, f"in force: {terms} {digest}")
 
 
 def open_case(
-    case: str,
+    case: Case,
     /,
     *,
     claims: str,
-    owner: str,
+    owner: FirstOwner,
     source: Source = "review",
     person: bool = False,
-    evidence: str = "",
-    on: Day = 0,
+    evidence: Evidence = "",
+    on: OnDay = 0,
     options: Options = NO_OPTIONS,
 ) -> None:
     """Open a case on claims of one institution or person.
 
     Parameters
     ----------
-    case
-        The number of the case.
     claims
         REGION/SETL_ID=YUAN between spaces; without an amount all that the funds paid is in question.
-    owner
-        Who owns the first stage.
     source
         Where the case comes from.
     person
         The person owes it, not the institution.
-    evidence
-        SHA-256 digests of documents, between spaces.
-    on
-        The day (YYYY-MM-DD), today by default.
     """
     said = {"claims": claims, "evidence": evidence}
     take(options, act_of("open", case, on, said, owner=owner, source=source, person=person))
 
 
 def submit(
-    case: str, /, *, owner: str, claims: str = "", evidence: str = "", on: Day = 0, options: Options = NO_OPTIONS
+    case: Case,
+    /,
+    *,
+    owner: str,
+    claims: str = "",
+    evidence: Evidence = "",
+    on: OnDay = 0,
+    options: Options = NO_OPTIONS,
 ) -> None:
     """Hand the material to the first review (初审), with what was found on each claim.
 
     Parameters
     ----------
-    case
-        The number of the case.
     owner
         Who owns the first review.
     claims
         REGION/SETL_ID=YUAN between spaces, where it is other than when the case was opened.
-    evidence
-        SHA-256 digests of documents, between spaces.
-    on
-        The day (YYYY-MM-DD), today by default.
     """
     take(options, act_of("submit", case, on, {"claims": claims, "evidence": evidence}, owner=owner))
 
 
 def decide(
-    case: str,
+    case: Case,
     /,
     *,
-    evidence: str,
+    evidence: Evidence,
     claims: str = "",
     owner: str = "",
     members: str = "",
-    on: Day = 0,
+    on: OnDay = 0,
     options: Options = NO_OPTIONS,
 ) -> None:
     """Decide the stage a case is in: 初审, 复审 or 合议; in part where claims are named with less.
 
     Parameters
     ----------
-    case
-        The number of the case.
-    evidence
-        SHA-256 digests of documents, between spaces.
     claims
         REGION/SETL_ID=YUAN upheld, between spaces; what is not named is upheld as it stands.
     owner
         Who owns the next stage.
     members
         Who sits on the panel, between spaces.
-    on
-        The day (YYYY-MM-DD), today by default.
     """
     said = {"claims": claims, "evidence": evidence, "members": members}
     take(options, act_of("decide", case, on, said, owner=owner))
 
 
-def appeal(case: str, /, *, owner: str, evidence: str, on: Day = 0, options: Options = NO_OPTIONS) -> None:
+def appeal(case: Case, /, *, owner: str, evidence: Evidence, on: OnDay = 0, options: Options = NO_OPTIONS) -> None:
     """Appeal (申诉) against the first review, until its last day; --reason says on what grounds.
 
     Parameters
     ----------
-    case
-        The number of the case.
     owner
         Who owns the second review: nobody who decided the first.
-    evidence
-        SHA-256 digests of documents, between spaces.
-    on
-        The day (YYYY-MM-DD), today by default.
     """
     reason = options.why("case appeal")
     take(options, act_of("appeal", case, on, {"evidence": evidence}, owner=owner, reason=reason))
 
 
 def close(
-    case: str, /, *, accepted: bool = False, evidence: str = "", on: Day = 0, options: Options = NO_OPTIONS
+    case: Case, /, *, accepted: bool = False, evidence: Evidence = "", on: OnDay = 0, options: Options = NO_OPTIONS
 ) -> None:
     """Close a case that is concluded, or whose debtor accepts it in writing.
 
     Parameters
     ----------
-    case
-        The number of the case.
     accepted
         The debtor accepts what stands; needs the document.
-    evidence
-        SHA-256 digests of documents, between spaces.
-    on
-        The day (YYYY-MM-DD), today by default.
     """
     take(options, act_of("close", case, on, {"evidence": evidence}, accepted=accepted))
 
 
-def expire(*, on: Day = 0, options: Options = NO_OPTIONS) -> None:
-    """Do to every case past its limit what the terms say: note it, pass it on, or dismiss it.
-
-    Parameters
-    ----------
-    on
-        The day (YYYY-MM-DD), today by default.
-    """
+def expire(*, on: OnDay = 0, options: Options = NO_OPTIONS) -> None:
+    """Do to every case past its limit what the terms say: note it, pass it on, or dismiss it."""
     with ledger.open(options.store, actor=options.who) as book:
         _print_taken(options, book.expire_cases(on, reason=options.reason))
 
@@ -206,7 +173,7 @@ def sanction(case: str, /, *, status: Status, begin: Day = 0, on: Day = 0, optio
     take(options, act_of("sanction", case, on, {}, status=status, begin=begin, reason=reason))
 
 
-def reward(case: str, /, *, amount: Amount, receipt: str, on: Day = 0, options: Options = NO_OPTIONS) -> None:
+def reward(case: str, /, *, amount: Amount, receipt: str, on: OnDay = 0, options: Options = NO_OPTIONS) -> None:
     """Reward the tip-off a case came from, out of the treasury.
 
     Parameters
@@ -217,8 +184,6 @@ def reward(case: str, /, *, amount: Amount, receipt: str, on: Day = 0, options: 
         The reward, in yuan.
     receipt
         The receipt of its payment.
-    on
-        The day (YYYY-MM-DD), today by default.
     """
     take(options, act_of("reward", case, on, {}, amount_fen=amount, receipt=receipt))
 
@@ -236,39 +201,31 @@ def run(file: Path, /, *, options: Options = NO_OPTIONS) -> None:
         _print_taken(options, book.case_file(file, reason=options.reason))
 
 
-def from_review(*, period: Period, owner: str, rule: str = "", on: Day = 0, options: Options = NO_OPTIONS) -> None:
+def from_review(
+    *, period: PeriodReviewed, owner: FirstOwner, rule: str = "", on: OnDay = 0, options: Options = NO_OPTIONS
+) -> None:
     """Open one case an institution out of what the machine review (机审) found in a period.
 
     Parameters
     ----------
-    period
-        The clearing period (YYYYMM).
-    owner
-        Who owns the first stage.
     rule
         Only what the rule of this code found.
-    on
-        The day (YYYY-MM-DD), today by default.
     """
     with ledger.open(options.store, actor=options.who) as book:
         _print_taken(options, book.cases_from_review(period, owner, on=on, rule=rule, reason=options.reason))
 
 
-def sample(*, period: Period, size: int, seed: int, owner: str, on: Day = 0, options: Options = NO_OPTIONS) -> None:
+def sample(
+    *, period: PeriodReviewed, size: int, seed: int, owner: FirstOwner, on: OnDay = 0, options: Options = NO_OPTIONS
+) -> None:
     """Draw claims of a period (抽查) and open a case for each; the same seed draws the same claims.
 
     Parameters
     ----------
-    period
-        The clearing period (YYYYMM).
     size
         How many claims.
     seed
         What draws them.
-    owner
-        Who owns the first stage.
-    on
-        The day (YYYY-MM-DD), today by default.
     """
     with ledger.open(options.store, actor=options.who) as book:
         _print_taken(options, book.sample_cases(period, size, seed, owner, on=on, reason=options.reason))
@@ -328,11 +285,10 @@ def take(options: Options, act: "Act") -> None:
 
 
 def _print_taken(options: Options, taken: "ActsTaken") -> None:
-    if options.json:
-        output.print_json(taken)
-        return
     named = ", ".join(taken.cases[:5]) + (", …" if len(taken.cases) > 5 else "")
-    output.print_line(f"{taken.events:,} events on {len(taken.cases):,} cases{': ' if named else ''}{named}")
+    output.answer(
+        options, taken, f"{taken.events:,} events on {len(taken.cases):,} cases{': ' if named else ''}{named}"
+    )
 
 
 def today() -> int:

@@ -1,19 +1,22 @@
 """Commands on files of claims: intake, reverse, jobs."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 import ledger
 from console import output
 from console.failures import UserError
-from console.options import NO_OPTIONS, Options
+from console.options import NO_OPTIONS, Claim, Options
 from console.output import Column, count
 from ledger.money import yuan_display as yuan
 
 if TYPE_CHECKING:
     from ledger.intake import IntakeReport
+
+DryRun = Annotated[bool, Parameter(help="Do everything but write: the same report, no event.")]
 
 
 def register(app: App) -> None:
@@ -27,7 +30,7 @@ def intake(
     /,
     *,
     profile: str = "national",
-    dry_run: bool = False,
+    dry_run: DryRun = False,
     retry: bool = False,
     quarantine: Path | None = None,
     options: Options = NO_OPTIONS,
@@ -42,8 +45,6 @@ def intake(
         CSV files of claims, one job each.
     profile
         The source's profile: what its columns and codes mean.
-    dry_run
-        Do everything but write: the same report, no event.
     retry
         The files are mended rows of a quarantine file.
     quarantine
@@ -54,23 +55,24 @@ def intake(
     reports = []
     with ledger.open(options.store, actor=options.who) as book:
         for file in files:
-            with output.progress(file.name, lines(readable(file))) as done:
-                reports.append(
-                    book.intake(
-                        file,
-                        profile=profile,
-                        retry=retry,
-                        dry_run=dry_run,
-                        reason=options.reason,
-                        progress=done,
-                        quarantine=quarantine,
-                    )
+            reports.append(
+                take_in(
+                    book.intake, file, options, profile=profile, retry=retry, dry_run=dry_run, quarantine=quarantine
                 )
+            )
     if options.json:
         output.print_json(reports)
         return
     for report in reports:
         print_intake(report)
+
+
+def take_in(
+    run: Callable[..., "IntakeReport"], file: Path, options: Options, **how: str | bool | Path | None
+) -> "IntakeReport":
+    """Runs the job of one file, with a progress bar over its lines, and returns what became of every row."""
+    with output.progress(file.name, _line_ends(readable(file))) as done:
+        return run(file, reason=options.reason, progress=done, **how)
 
 
 def print_intake(report: "IntakeReport", amount: str = "medfee 医疗费总额") -> None:
@@ -93,23 +95,18 @@ def print_intake(report: "IntakeReport", amount: str = "medfee 医疗费总额")
         output.print_line(f"bad rows: {report.quarantine_path}; mend them and take them in with --retry")
 
 
-def reverse(claim: str, /, *, setl_id: str | None = None, options: Options = NO_OPTIONS) -> None:
+def reverse(claim: Claim, /, *, setl_id: str | None = None, options: Options = NO_OPTIONS) -> None:
     """Reverse a settled claim in full; nobody else's settlement changes.
 
     Parameters
     ----------
-    claim
-        The claim as REGION/SETL_ID (insured region, settlement number), or SETL_ID where only one region has it.
     setl_id
         The number of the new, negated settlement; the claim's own with -R behind it by default.
     """
     reason = options.why("reverse")
     with ledger.open(options.store, actor=options.who) as book:
         reversed_ = book.reverse(claim, reason, setl_id=setl_id)
-    if options.json:
-        output.print_json(reversed_)
-    else:
-        output.print_line(f"reversed {reversed_.claim} by {reversed_.setl_id} in period {reversed_.period}")
+    output.answer(options, reversed_, f"reversed {reversed_.claim} by {reversed_.setl_id} in period {reversed_.period}")
 
 
 def abandon(job: int, /, *, options: Options = NO_OPTIONS) -> None:
@@ -123,10 +120,7 @@ def abandon(job: int, /, *, options: Options = NO_OPTIONS) -> None:
     reason = options.why("abandon")
     with ledger.open(options.store, actor=options.who) as book:
         ended = book.abandon(job, reason)
-    if options.json:
-        output.print_json(ended)
-    else:
-        output.print_line(f"abandoned job {ended.job} over {ended.source}: {ended.booked:,} rows stay booked")
+    output.answer(options, ended, f"abandoned job {ended.job} over {ended.source}: {ended.booked:,} rows stay booked")
 
 
 def jobs(*, options: Options = NO_OPTIONS) -> None:
@@ -170,7 +164,7 @@ def readable(file: Path) -> Path:
         return file
 
 
-def lines(file: Path) -> int:
+def _line_ends(file: Path) -> int:
     """Returns how many line ends a file has: the length of a progress bar, not a count of records."""
     total = 0
     with file.open("rb") as stream:

@@ -4,7 +4,7 @@ from cyclopts import App
 
 import ledger
 from console import output
-from console.options import NO_OPTIONS, Amount, Options
+from console.options import NO_OPTIONS, Amount, AmountIn, Case, Claim, Options, ReceiptIn
 from ledger.money import yuan_display as yuan
 
 
@@ -16,42 +16,24 @@ def register(app: App) -> None:
     app.command(clawback)
 
 
-def raise_clawback(case: str, /, *, claim: str, amount: Amount, options: Options = NO_OPTIONS) -> None:
+def raise_clawback(case: Case, /, *, claim: Claim, amount: Amount, options: Options = NO_OPTIONS) -> None:
     """Raise a clawback on a settled claim; it splits back over the funds that paid.
 
     Parameters
     ----------
-    case
-        The number of the case.
-    claim
-        The claim as REGION/SETL_ID (insured region, settlement number), or SETL_ID where only one region has it.
     amount
         What to claw back, in yuan.
     """
     reason = options.why("clawback raise")
     with ledger.open(options.store, actor=options.who) as book:
         raised = book.clawback_raise(case, claim, amount, reason)
-    if options.json:
-        output.print_json(raised)
-    else:
-        output.print_line(f"raised {raised.case}: {yuan(raised.amount_fen)} on claim {raised.claim}")
+    output.answer(options, raised, f"raised {raised.case}: {yuan(raised.amount_fen)} on claim {raised.claim}")
 
 
-def collect(case: str, /, *, amount: Amount, receipt: str, options: Options = NO_OPTIONS) -> None:
-    """Collect a part of a clawback, or all of it.
-
-    Parameters
-    ----------
-    case
-        The number of the case.
-    amount
-        What came in, in yuan.
-    receipt
-        The receipt that brought it.
-    """
+def collect(case: Case, /, *, amount: AmountIn, receipt: ReceiptIn, options: Options = NO_OPTIONS) -> None:
+    """Collect a part of a clawback, or all of it."""
     with ledger.open(options.store, actor=options.who) as book:
         clawback = book.clawback_collect(case, amount, receipt, reason=options.reason)
-    if options.json:
-        output.print_json(clawback)
-    else:
-        output.print_line(f"collected {yuan(amount)} of {clawback.case}, outstanding {yuan(clawback.outstanding_fen)}")
+    output.answer(
+        options, clawback, f"collected {yuan(amount)} of {clawback.case}, outstanding {yuan(clawback.outstanding_fen)}"
+    )

@@ -10,8 +10,8 @@ import projections
 from console import failures, output
 from console.clearing_statements import print_sheets
 from console.failures import UserError
-from console.options import NO_OPTIONS, Options, Period
-from console.output import Column, count
+from console.options import NO_OPTIONS, ClearingPeriod, Options, Period
+from console.output import Column, count, day_text
 from ledger.money import yuan_display as yuan
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def draft(*, period: Period, options: Options = NO_OPTIONS) -> None:
     _print_report(report, options, f"drawn up {report.period}")
 
 
-def check(*, period: Period, lang: Literal["zh", "en"] = "zh", options: Options = NO_OPTIONS) -> None:
+def check(*, period: ClearingPeriod, lang: Literal["zh", "en"] = "zh", options: Options = NO_OPTIONS) -> None:
     """Confirm a clearing drawn up, and show what a signer must know.
 
     That is what is out of line with the periods before, the open breaks carried and the rows quarantined, claims
@@ -64,8 +64,6 @@ def check(*, period: Period, lang: Literal["zh", "en"] = "zh", options: Options 
 
     Parameters
     ----------
-    period
-        The clearing period, as yyyymm.
     lang
         The language of the list: zh or en.
     """
@@ -84,27 +82,19 @@ def check(*, period: Period, lang: Literal["zh", "en"] = "zh", options: Options 
     _print_report(report, options, f"checked {report.period} by {report.checked_by}")
 
 
-def sign(*, period: Period, options: Options = NO_OPTIONS) -> None:
-    """Sign a checked clearing (签章), as another person than the one who checked it; only then is it paid.
-
-    Parameters
-    ----------
-    period
-        The clearing period, as yyyymm.
-    """
+def sign(*, period: ClearingPeriod, options: Options = NO_OPTIONS) -> None:
+    """Sign a checked clearing (签章), as another person than the one who checked it; only then is it paid."""
     with ledger.open(options.store, actor=options.who) as book:
         report = book.sign(period, reason=options.reason)
     at = count(report.position)
     _print_report(report, options, f"signed {report.period} by {report.signed_by}, at position {at}")
 
 
-def withdraw(*, period: Period, of: int | None = None, options: Options = NO_OPTIONS) -> None:
+def withdraw(*, period: ClearingPeriod, of: int | None = None, options: Options = NO_OPTIONS) -> None:
     """Take a clearing back to the cut-off as a whole, until it is paid; it is then drawn up anew.
 
     Parameters
     ----------
-    period
-        The clearing period, as yyyymm.
     of
         The position of the confirmation taken back, as `sign` printed it; the last one by default.
     """
@@ -148,7 +138,7 @@ def calendar(*, period: Period, on: str = "", options: Options = NO_OPTIONS) -> 
         output.print_json(found)
     else:
         columns = (Column("step", "环节"), Column("", ""), Column("due", "截止日"), Column("status", "状态"))
-        rows = [(*STEPS[each.step], _dashed(each.due), each.status) for each in found]
+        rows = [(*STEPS[each.step], day_text(each.due), each.status) for each in found]
         output.print_table(columns, rows, title=f"Clearing calendar 清算日历 {period}")
     return failures.CHECK_FAILED if any(each.status == "overdue" for each in found) else failures.OK
 
@@ -165,26 +155,14 @@ def terms_set(file: Path, /, *, begin: Period, options: Options = NO_OPTIONS) ->
     """
     with ledger.open(options.store, actor=options.who) as book:
         report = book.set_terms(file, begin_period=begin, reason=options.reason)
-    if options.json:
-        output.print_json(report)
-    else:
-        output.print_line(f"{report.name}: in force from {report.period}, digest {report.digest}")
+    output.answer(options, report, f"{report.name}: in force from {report.period}, digest {report.digest}")
 
 
-def terms_show(*, period: Period, options: Options = NO_OPTIONS) -> None:
-    """Print the document of the terms in force for a period.
-
-    Parameters
-    ----------
-    period
-        The clearing period, as yyyymm.
-    """
+def terms_show(*, period: ClearingPeriod, options: Options = NO_OPTIONS) -> None:
+    """Print the document of the terms in force for a period."""
     with ledger.open(options.store, actor=options.who) as book:
         report = book.terms(period)
-    if options.json:
-        output.print_json(report)
-    else:
-        output.print_line(report.document.removesuffix("\n"))
+    output.answer(options, report, report.document.removesuffix("\n"))
 
 
 def _day(text: str) -> int:
@@ -195,7 +173,3 @@ def _day(text: str) -> int:
     except ValueError:
         raise UserError("usage", f"expected a day such as 2024-02-21, got {text!r}") from None
     return day.year * 10_000 + day.month * 100 + day.day
-
-
-def _dashed(day: int) -> str:
-    return f"{day // 10_000:04d}-{day // 100 % 100:02d}-{day % 100:02d}"

@@ -32,12 +32,11 @@ def enact(policy: str, /, *, regions: Regions, assumed: bool = False, options: O
     """
     with ledger.open(options.store, actor=options.who) as book:
         enacted = book.enact(policy, regions, assumed=assumed, reason=options.reason)
-    if options.json:
-        output.print_json(enacted)
-    else:
-        where = ", ".join(f"{region:06d}" for region in enacted.regions)
-        done = "already in force:" if enacted.already else "enacted"
-        output.print_line(f"{done} {enacted.name} ({enacted.digest}) for {where}{', assumed' if assumed else ''}")
+    where = ", ".join(f"{region:06d}" for region in enacted.regions)
+    done = "already in force:" if enacted.already else "enacted"
+    output.answer(
+        options, enacted, f"{done} {enacted.name} ({enacted.digest}) for {where}{', assumed' if assumed else ''}"
+    )
 
 
 def list_policies(*, options: Options = NO_OPTIONS) -> None:
@@ -72,7 +71,4 @@ def document(policy: str, /, *, options: Options = NO_OPTIONS) -> None:
     """
     with ledger.open(options.store, actor=options.who) as book:
         text = book.policy(policy)
-    if options.json:
-        output.print_json({"policy": policy, "document": text})
-    else:
-        output.print_line(text.rstrip("\n"))
+    output.answer(options, {"policy": policy, "document": text}, text.rstrip("\n"))

@@ -8,7 +8,7 @@ from cyclopts import App
 import ledger
 from console import output
 from console.claims import readable
-from console.options import NO_OPTIONS, NOT_ASKED, Asked, Options
+from console.options import NO_OPTIONS, NOT_ASKED, Asked, Claim, Options
 from console.output import Column, count, yuan_grouped
 from console.terms import FIELDS, field_of
 from ledger.money import yuan_display as yuan
@@ -60,14 +60,8 @@ def price(
         print_prices(list(priced))
 
 
-def explain(claim: str, /, *, options: Options = NO_OPTIONS) -> None:
-    """Explain a booked claim: each step from the total fee to the cash, with rule, parameters and amount.
-
-    Parameters
-    ----------
-    claim
-        The claim as REGION/SETL_ID (insured region, settlement number), or SETL_ID where only one region has it.
-    """
+def explain(claim: Claim, /, *, options: Options = NO_OPTIONS) -> None:
+    """Explain a booked claim: each step from the total fee to the cash, with rule, parameters and amount."""
     from ledger.policy_views import iso
 
     with ledger.open(options.store, actor=options.who) as book:

@@ -7,8 +7,7 @@ from cyclopts import App
 import ledger
 import projections
 from console import output
-from console.claims import lines as line_ends
-from console.claims import print_intake, readable
+from console.claims import DryRun, print_intake, take_in
 from console.options import NO_OPTIONS, Options, Period
 from console.output import Column
 from ledger.money import yuan_display as yuan
@@ -25,7 +24,7 @@ def lines(
     /,
     *,
     profile: str = "national",
-    dry_run: bool = False,
+    dry_run: DryRun = False,
     retry: bool = False,
     quarantine: Path | None = None,
     options: Options = NO_OPTIONS,
@@ -40,25 +39,14 @@ def lines(
         A CSV file of fee lines, those of one claim beside each other.
     profile
         The source's profile: what its columns and codes mean, and how far its lines' amounts may be off.
-    dry_run
-        Do everything but write: the same report, no event.
     retry
         The file is mended rows of a quarantine file.
     quarantine
         Where the bad rows go; beside the file by default.
     """
-    with (
-        ledger.open(options.store, actor=options.who) as book,
-        output.progress(file.name, line_ends(readable(file))) as done,
-    ):
-        report = book.lines(
-            file,
-            profile=profile,
-            retry=retry,
-            dry_run=dry_run,
-            reason=options.reason,
-            progress=done,
-            quarantine=quarantine,
+    with ledger.open(options.store, actor=options.who) as book:
+        report = take_in(
+            book.lines, file, options, profile=profile, retry=retry, dry_run=dry_run, quarantine=quarantine
         )
     if options.json:
         output.print_json(report)

@@ -1,5 +1,6 @@
 """Defines the options that every command takes, and the texts of argv that are more than a string."""
 
+import datetime
 import getpass
 import re
 from collections.abc import Sequence
@@ -79,6 +80,18 @@ def _period(_: Any, tokens: Sequence[Token]) -> int:
     return int(found[1] + found[2])
 
 
+def day_from_text(text: str) -> int:
+    """Returns YYYY-MM-DD as yyyymmdd; raises ValueError."""
+    try:
+        return int(datetime.date.fromisoformat(text).strftime("%Y%m%d"))
+    except ValueError:
+        raise ValueError(f"expected a day such as 2024-01-01, got {text!r}") from None
+
+
+def _day(_: Any, tokens: Sequence[Token]) -> int:
+    return day_from_text(tokens[0].value)
+
+
 def _amount(_: Any, tokens: Sequence[Token]) -> int:
     return fen_from_text(tokens[0].value.replace(",", ""))
 
@@ -98,9 +111,24 @@ def _one_region(_: Any, tokens: Sequence[Token]) -> int:
 
 
 Period = Annotated[int, Parameter(converter=_period)]
+Day = Annotated[int, Parameter(converter=_day)]
 Amount = Annotated[int, Parameter(converter=_amount)]
 Region = Annotated[int, Parameter(converter=_one_region)]
 Regions = Annotated[tuple[int, ...], Parameter(converter=_regions, consume_multiple=True)]
+
+# What several commands take in the same words.
+Case = Annotated[str, Parameter(help="The number of the case.")]
+Claim = Annotated[
+    str,
+    Parameter(
+        help="The claim as REGION/SETL_ID (insured region, settlement number), or SETL_ID where only one region has it."
+    ),
+]
+AmountIn = Annotated[Amount, Parameter(help="What came in, in yuan.")]
+ReceiptIn = Annotated[str, Parameter(help="The receipt that brought it.")]
+ClearingPeriod = Annotated[Period, Parameter(help="The clearing period, as yyyymm.")]
+PeriodReviewed = Annotated[Period, Parameter(help="The clearing period (YYYYMM).")]
+OnDay = Annotated[Day, Parameter(help="The day (YYYY-MM-DD), today by default.")]
 
 
 def options_last(tokens: Sequence[str]) -> list[str]:

@@ -14,6 +14,8 @@ from ledger.money import yuan_display as yuan
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from console.options import Asked
+
 #: Enough for any table: a figure that wraps is legible, a figure that is cut off is wrong.
 WIDTH = 400
 
@@ -29,6 +31,11 @@ def yuan_grouped(text: str) -> str:
     if not point:
         return text
     return f"{'-' if text.startswith('-') else ''}{int(whole):,}.{cents}"
+
+
+def day_text(day: int) -> str:
+    """Returns a day yyyymmdd as text, nothing for 0."""
+    return f"{day // 10_000:04d}-{day // 100 % 100:02d}-{day % 100:02d}" if day else ""
 
 
 class Column(NamedTuple):
@@ -85,6 +92,14 @@ def print_json_line(value: Any) -> None:
 def print_line(text: str) -> None:
     """Prints one line of text on stdout, exactly as it is."""
     sys.stdout.write(text + "\n")
+
+
+def answer(options: "Asked", value: Any, text: str) -> None:
+    """Prints what a command did: ``value`` where JSON was asked for, else ``text`` on a line."""
+    if options.json:
+        print_json(value)
+    else:
+        print_line(text)
 
 
 def print_table(

@@ -1,9 +1,9 @@
 """Commands on payments: pay, and pay confirm, receive, fail, return, resend, list, suspend, match, account."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 import ledger
 from console import output
@@ -15,6 +15,9 @@ from ledger.money import yuan_display as yuan
 if TYPE_CHECKING:
     from ledger.paying.reports import Receipt
     from ledger.reports import Payment
+
+PaymentKey = Annotated[str, Parameter(help="The payment's key.")]
+BankReceipt = Annotated[str, Parameter(help="The bank's receipt number.")]
 
 
 def register(app: App) -> None:
@@ -76,7 +79,7 @@ def confirm(
     payment: str,
     /,
     *,
-    receipt: str,
+    receipt: BankReceipt,
     amount: Amount | None = None,
     receipt_amount: Amount | None = None,
     options: Options = NO_OPTIONS,
@@ -87,8 +90,6 @@ def confirm(
     ----------
     payment
         The payment's key, as `pay` prints it.
-    receipt
-        The bank's receipt number.
     amount
         What the receipt says, in yuan; refused unless it is the amount in transit.
     receipt_amount
@@ -96,17 +97,14 @@ def confirm(
     """
     with ledger.open(options.store, actor=options.who) as book:
         confirmed = book.confirm(payment, receipt, amount_fen=amount, receipt_fen=receipt_amount, reason=options.reason)
-    if options.json:
-        output.print_json(confirmed)
-    else:
-        output.print_line(f"confirmed {confirmed.key}: {yuan(confirmed.received_fen)} by receipt {receipt}")
+    output.answer(options, confirmed, f"confirmed {confirmed.key}: {yuan(confirmed.received_fen)} by receipt {receipt}")
 
 
 def receive(
-    payment: str,
+    payment: PaymentKey,
     /,
     *,
-    receipt: str,
+    receipt: BankReceipt,
     amount: Amount,
     receipt_amount: Amount | None = None,
     options: Options = NO_OPTIONS,
@@ -115,10 +113,6 @@ def receive(
 
     Parameters
     ----------
-    payment
-        The payment's key.
-    receipt
-        The bank's receipt number.
     amount
         What it brings of this payment, in yuan.
     receipt_amount
@@ -128,25 +122,17 @@ def receive(
         _tell(book.receive(payment, receipt, amount, receipt_fen=receipt_amount, reason=options.reason), options)
 
 
-def fail(payment: str, /, *, options: Options = NO_OPTIONS) -> None:
-    """Say that the bank did not pay what was in transit: it is owed again. Takes `--reason`.
-
-    Parameters
-    ----------
-    payment
-        The payment's key.
-    """
+def fail(payment: PaymentKey, /, *, options: Options = NO_OPTIONS) -> None:
+    """Say that the bank did not pay what was in transit: it is owed again. Takes `--reason`."""
     with ledger.open(options.store, actor=options.who) as book:
         _tell(book.fail(payment, reason=options.why("pay fail")), options)
 
 
-def send_back(payment: str, /, *, receipt: str, amount: Amount, options: Options = NO_OPTIONS) -> None:
+def send_back(payment: PaymentKey, /, *, receipt: str, amount: Amount, options: Options = NO_OPTIONS) -> None:
     """Say that money the bank had paid came back (退票): it is owed again. Takes `--reason`.
 
     Parameters
     ----------
-    payment
-        The payment's key.
     receipt
         The bank's number of the return.
     amount
@@ -156,13 +142,11 @@ def send_back(payment: str, /, *, receipt: str, amount: Amount, options: Options
         _tell(book.send_back(payment, amount, receipt, reason=options.why("pay return")), options)
 
 
-def resend(payment: str, /, *, of: int | None = None, options: Options = NO_OPTIONS) -> None:
+def resend(payment: PaymentKey, /, *, of: int | None = None, options: Options = NO_OPTIONS) -> None:
     """Instruct again what failed or came back; the next bank file holds it.
 
     Parameters
     ----------
-    payment
-        The payment's key.
     of
         The position of the failure or return, as `pay list` prints it; the last by default.
     """
@@ -171,12 +155,11 @@ def resend(payment: str, /, *, of: int | None = None, options: Options = NO_OPTI
 
 
 def _tell(payment: "Payment", options: Options) -> None:
-    if options.json:
-        output.print_json(payment)
-        return
-    output.print_line(
+    output.answer(
+        options,
+        payment,
         f"{payment.key}: {payment.state}, in transit {yuan(payment.transit_fen)}, received"
-        f" {yuan(payment.received_fen)}, sent back {yuan(payment.back_fen)}, attempt {payment.attempt}"
+        f" {yuan(payment.received_fen)}, sent back {yuan(payment.back_fen)}, attempt {payment.attempt}",
     )
 
 
@@ -213,7 +196,7 @@ def listing(*, period: Period, options: Options = NO_OPTIONS) -> None:
 def suspend(
     *,
     region: Region | None = None,
-    receipt: str = "",
+    receipt: BankReceipt = "",
     amount: Amount = 0,
     sender: str = "",
     options: Options = NO_OPTIONS,
@@ -224,8 +207,6 @@ def suspend(
     ----------
     region
         The region whose bank it came to.
-    receipt
-        The bank's receipt number.
     amount
         What it brought, in yuan.
     sender
@@ -241,14 +222,12 @@ def suspend(
 
 
 def match(
-    receipt: str, /, *, region: Region, to: str, amount: Amount | None = None, options: Options = NO_OPTIONS
+    receipt: BankReceipt, /, *, region: Region, to: str, amount: Amount | None = None, options: Options = NO_OPTIONS
 ) -> None:
     """Match a suspended receipt, or a part of it, with the payment or clawback case it turned out to be.
 
     Parameters
     ----------
-    receipt
-        The bank's receipt number.
     region
         The region whose bank it came to.
     to
@@ -292,7 +271,6 @@ def account(payee: str, /, *, account: str, name: str, bank: str = "", options: 
     """
     with ledger.open(options.store, actor=options.who) as book:
         found = book.payee_account(payee, account, name=name, bank=bank, reason=options.reason)
-    if options.json:
-        output.print_json(found)
-    else:
-        output.print_line(f"{found.payee}: {found.name}, {found.bank or 'bank not named'}, account {found.account}")
+    output.answer(
+        options, found, f"{found.payee}: {found.name}, {found.bank or 'bank not named'}, account {found.account}"
+    )

@@ -4,7 +4,7 @@ from cyclopts import App
 
 import ledger
 from console import output
-from console.options import NO_OPTIONS, Options, Period
+from console.options import NO_OPTIONS, ClearingPeriod, Options
 from console.output import Column, count
 from ledger.money import yuan_display as yuan
 
@@ -15,22 +15,15 @@ def register(app: App) -> None:
         app.command(command)
 
 
-def close(*, period: Period, options: Options = NO_OPTIONS) -> None:
-    """Close a clearing period (清算期) and freeze its statement; later claims of it go to the next one.
-
-    Parameters
-    ----------
-    period
-        The clearing period, as yyyymm.
-    """
+def close(*, period: ClearingPeriod, options: Options = NO_OPTIONS) -> None:
+    """Close a clearing period (清算期) and freeze its statement; later claims of it go to the next one."""
     with ledger.open(options.store, actor=options.who) as book:
         closed = book.close(period, reason=options.reason)
-    if options.json:
-        output.print_json(closed)
-        return
-    output.print_line(
+    output.answer(
+        options,
+        closed,
         f"closed {closed.period}: {closed.acts:,} acts, {closed.person_times:,} person-times (人次), "
-        f"medfee_sumamt {yuan(closed.medfee_fen)}, of which {closed.late_acts:,} late"
+        f"medfee_sumamt {yuan(closed.medfee_fen)}, of which {closed.late_acts:,} late",
     )
 
 

@@ -2,14 +2,12 @@
 
 import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-from cyclopts import Parameter, Token
+from typing import TYPE_CHECKING
 
 import ledger
 from console import failures, output
 from console.failures import UserError
-from console.options import NO_OPTIONS, NOT_ASKED, Asked, Options
+from console.options import NO_OPTIONS, NOT_ASKED, Asked, Day, Options, day_from_text
 from console.output import Column
 from console.terms import words_of
 
@@ -17,21 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ledger.policy import Policy
-
-
-def day_from_text(text: str) -> int:
-    """Returns YYYY-MM-DD as yyyymmdd; raises ValueError."""
-    try:
-        return int(datetime.date.fromisoformat(text).strftime("%Y%m%d"))
-    except ValueError:
-        raise ValueError(f"expected a day such as 2024-01-01, got {text!r}") from None
-
-
-def _day(_: Any, tokens: "Sequence[Token]") -> int:
-    return day_from_text(tokens[0].value)
-
-
-Day = Annotated[int, Parameter(converter=_day)]
 
 
 def check(files: list[str], /, *, until: int = 0, options: Asked = NOT_ASKED) -> int:
@@ -50,14 +33,7 @@ def check(files: list[str], /, *, until: int = 0, options: Asked = NOT_ASKED) ->
     from ledger.verbs.policies import read_document
 
     found = [fault for file in files for fault in policy_faults(*read_document(file), until=until)]
-    if options.json:
-        output.print_json(found)
-    else:
-        for fault in found:
-            output.print_line(str(fault))
-        if not found:
-            output.print_line(f"{counted(len(files), 'document')}, nothing is wrong")
-    return failures.CHECK_FAILED if found else failures.OK
+    return print_faults(options, found, counted(len(files), "document"))
 
 
 def show(policy: str, /, *, on: Day = 0, insutype: str = "", options: Options = NO_OPTIONS) -> None:
@@ -179,6 +155,18 @@ def test(files: list[Path], /, *, options: Asked = NOT_ASKED) -> int:
             )
         )
     return failures.CHECK_FAILED if missed else failures.OK
+
+
+def print_faults(options: Asked, found: "Sequence[object]", checked: str) -> int:
+    """Prints the faults of what was checked, or that there are none, and returns the exit status."""
+    if options.json:
+        output.print_json(found)
+    else:
+        for fault in found:
+            output.print_line(str(fault))
+        if not found:
+            output.print_line(f"{checked}, nothing is wrong")
+    return failures.CHECK_FAILED if found else failures.OK
 
 
 def counted(number: int, noun: str) -> str:

@@ -174,16 +174,15 @@ def checkpoint(
         stated = read.checkpoint(signer, announced)
     if out is not None:
         _write_new(out, stated.note)
-    if options.json:
-        output.print_json(
-            {
-                **{name: getattr(stated, name) for name in ("origin", "size", "root", "recorded_at")},
-                "key_id": stated.signature[0] if stated.signature else None,
-                "note": stated.note,
-            }
-        )
-    else:
-        output.print_line(stated.note.removesuffix("\n"))
+    output.answer(
+        options,
+        {
+            **{name: getattr(stated, name) for name in ("origin", "size", "root", "recorded_at")},
+            "key_id": stated.signature[0] if stated.signature else None,
+            "note": stated.note,
+        },
+        stated.note.removesuffix("\n"),
+    )
 
 
 def proof(
@@ -226,10 +225,11 @@ def proof(
         output.print_line(text.removesuffix("\n"))
         return
     _write_new(out, text)
-    if options.json:
-        output.print_json({"file": out, "events": len(proven.events), "size": stated.size, "root": stated.root})
-    else:
-        output.print_line(f"{out}: {len(proven.events)} events of {of} in the log of size {count(stated.size)}")
+    output.answer(
+        options,
+        {"file": out, "events": len(proven.events), "size": stated.size, "root": stated.root},
+        f"{out}: {len(proven.events)} events of {of} in the log of size {count(stated.size)}",
+    )
 
 
 def key_new(file: Path, /, *, origin: str, asked: Asked = NOT_ASKED) -> None:

@@ -1,9 +1,9 @@
 """Commands of reconciliation (对账): reconcile, breaks, break assign, explain, carry, correct, write-off."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter, Token
 
@@ -13,6 +13,10 @@ from console import failures, output
 from console.options import NO_OPTIONS, Options, Period, Region
 from console.output import Column, count
 from ledger.money import yuan_display as yuan
+
+if TYPE_CHECKING:
+    from ledger.reconciling.reports import Break as Found
+    from ledger.service import Ledger
 
 
 def _day(_: Any, tokens: Sequence[Token]) -> int:
@@ -32,6 +36,10 @@ def _no_day(text: str) -> int:
 
 Day = Annotated[int, Parameter(converter=_day)]
 State = Literal["open", "all", "found", "explained", "carried", "corrected", "written_off"]
+Break = Annotated[
+    str,
+    Parameter(help="The break as `settlement breaks` lists it, or its claim where one break alone is about it."),
+]
 
 
 def register(app: App) -> None:
@@ -189,81 +197,52 @@ def _print_breaks(found: Sequence[Any]) -> None:
     output.print_table(columns, rows, total=("total", *[None] * 6, net, None))
 
 
-def assign(key: str, /, *, owner: str, options: Options = NO_OPTIONS) -> None:
+def assign(key: Break, /, *, owner: str, options: Options = NO_OPTIONS) -> None:
     """Give an open break an owner.
 
     Parameters
     ----------
-    key
-        The break as `settlement breaks` lists it, or its claim where one break alone is about it.
     owner
         Who follows it up.
     """
-    reason = options.why("break assign")
-    with ledger.open(options.store, actor=options.who) as book:
-        _print_break(book.break_assign(key, owner, reason), options)
+    _follow(options, "break assign", lambda book, reason: book.break_assign(key, owner, reason))
 
 
-def explain(key: str, /, *, options: Options = NO_OPTIONS) -> None:
-    """Say why a break is there; it stays open.
-
-    Parameters
-    ----------
-    key
-        The break as `settlement breaks` lists it, or its claim where one break alone is about it.
-    """
-    reason = options.why("break explain")
-    with ledger.open(options.store, actor=options.who) as book:
-        _print_break(book.break_explain(key, reason), options)
+def explain(key: Break, /, *, options: Options = NO_OPTIONS) -> None:
+    """Say why a break is there; it stays open."""
+    _follow(options, "break explain", lambda book, reason: book.break_explain(key, reason))
 
 
-def carry(key: str, /, *, at_most: int = 2, options: Options = NO_OPTIONS) -> None:
+def carry(key: Break, /, *, at_most: int = 2, options: Options = NO_OPTIONS) -> None:
     """Carry an open break into the next period, on whose statement it is listed.
 
     Parameters
     ----------
-    key
-        The break as `settlement breaks` lists it, or its claim where one break alone is about it.
     at_most
         How many periods a break may be carried.
     """
-    reason = options.why("break carry")
+    _follow(options, "break carry", lambda book, reason: book.break_carry(key, reason, most=at_most))
+
+
+def correct(key: Break, /, *, options: Options = NO_OPTIONS) -> None:
+    """End a break as corrected; another file that still shows it opens it again."""
+    _follow(options, "break correct", lambda book, reason: book.break_correct(key, reason))
+
+
+def write_off(key: Break, /, *, options: Options = NO_OPTIONS) -> None:
+    """Write a break off: nobody pursues it any more. What is booked stays booked."""
+    _follow(options, "break write-off", lambda book, reason: book.break_write_off(key, reason))
+
+
+def _follow(options: Options, verb: str, act: Callable[["Ledger", str], "Found"]) -> None:
+    """Does something to a break, which is never recorded without a reason, and prints what it has become."""
+    reason = options.why(verb)
     with ledger.open(options.store, actor=options.who) as book:
-        _print_break(book.break_carry(key, reason, most=at_most), options)
-
-
-def correct(key: str, /, *, options: Options = NO_OPTIONS) -> None:
-    """End a break as corrected; another file that still shows it opens it again.
-
-    Parameters
-    ----------
-    key
-        The break as `settlement breaks` lists it, or its claim where one break alone is about it.
-    """
-    reason = options.why("break correct")
-    with ledger.open(options.store, actor=options.who) as book:
-        _print_break(book.break_correct(key, reason), options)
-
-
-def write_off(key: str, /, *, options: Options = NO_OPTIONS) -> None:
-    """Write a break off: nobody pursues it any more. What is booked stays booked.
-
-    Parameters
-    ----------
-    key
-        The break as `settlement breaks` lists it, or its claim where one break alone is about it.
-    """
-    reason = options.why("break write-off")
-    with ledger.open(options.store, actor=options.who) as book:
-        _print_break(book.break_write_off(key, reason), options)
-
-
-def _print_break(found: Any, options: Options) -> None:
-    if options.json:
-        output.print_json(found)
-        return
+        found = act(book, reason)
     owner = f", owner {found.owner}" if found.owner else ""
-    output.print_line(
+    output.answer(
+        options,
+        found,
         f"{found.key}: {found.status.replace('_', ' ')}{owner}, stands in {found.standing},"
-        f" theirs less ours {yuan(found.difference_fen)}"
+        f" theirs less ours {yuan(found.difference_fen)}",
     )

@@ -1,21 +1,21 @@
 """Commands on the money of cases, each kind apart: recovery …, recoveries."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 import projections
 from console import output
 from console.casework import act_of, take, today
-from console.options import NO_OPTIONS, Amount, Options
+from console.options import NO_OPTIONS, Amount, AmountIn, Case, Day, OnDay, Options, ReceiptIn
 from console.output import Column, count
-from console.policies import Day
 from ledger.money import yuan_display as yuan
 
 if TYPE_CHECKING:
     from projections.casework.docket import MoneyLine
 
 Kind = Literal["refused", "deducted", "clawed_back", "voluntary", "penalty", "fine"]
+KindOfMoney = Annotated[Kind, Parameter(help="The kind of money.")]
 
 
 def register(app: App) -> None:
@@ -30,7 +30,7 @@ def register(app: App) -> None:
 
 
 def raise_money(
-    case: str,
+    case: Case,
     /,
     *,
     kind: Kind,
@@ -38,15 +38,13 @@ def raise_money(
     amount: Amount = 0,
     multiple: str = "",
     fraud: bool = False,
-    on: Day = 0,
+    on: OnDay = 0,
     options: Options = NO_OPTIONS,
 ) -> None:
     """Raise money of one kind out of a closed case; principal splits over claims and the funds that paid them.
 
     Parameters
     ----------
-    case
-        The number of the case.
     kind
         拒付, 审核扣款, 追回, 自查自纠退回, 违约金 or 行政罚款.
     claims
@@ -57,99 +55,68 @@ def raise_money(
         Of a fine: how many times what is upheld, such as 1.5.
     fraud
         The fine is one for fraud.
-    on
-        The day (YYYY-MM-DD), today by default.
     """
     said = {"claims": claims, "multiple": multiple}
     take(options, act_of("raise", case, on, said, kind=kind, amount_fen=amount, fraud=fraud))
 
 
 def collect(
-    case: str, /, *, kind: Kind, amount: Amount, receipt: str, on: Day = 0, options: Options = NO_OPTIONS
+    case: Case,
+    /,
+    *,
+    kind: KindOfMoney,
+    amount: AmountIn,
+    receipt: ReceiptIn,
+    on: OnDay = 0,
+    options: Options = NO_OPTIONS,
 ) -> None:
-    """Collect by a receipt; never more than is outstanding.
-
-    Parameters
-    ----------
-    case
-        The number of the case.
-    kind
-        The kind of money.
-    amount
-        What came in, in yuan.
-    receipt
-        The receipt that brought it.
-    on
-        The day (YYYY-MM-DD), today by default.
-    """
+    """Collect by a receipt; never more than is outstanding."""
     take(options, act_of("collect", case, on, {}, kind=kind, amount_fen=amount, receipt=receipt))
 
 
-def offset(case: str, /, *, kind: Kind, amount: Amount, on: Day = 0, options: Options = NO_OPTIONS) -> None:
+def offset(case: Case, /, *, kind: KindOfMoney, amount: Amount, on: OnDay = 0, options: Options = NO_OPTIONS) -> None:
     """Set an amount off against the institution's next payment.
 
     Parameters
     ----------
-    case
-        The number of the case.
-    kind
-        The kind of money.
     amount
         What is set off, in yuan.
-    on
-        The day (YYYY-MM-DD), today by default.
     """
     take(options, act_of("offset", case, on, {}, kind=kind, amount_fen=amount))
 
 
-def instal(case: str, /, *, kind: Kind, instalments: str, on: Day = 0, options: Options = NO_OPTIONS) -> None:
+def instal(case: Case, /, *, kind: KindOfMoney, instalments: str, on: OnDay = 0, options: Options = NO_OPTIONS) -> None:
     """Agree on instalments of all that is outstanding.
 
     Parameters
     ----------
-    case
-        The number of the case.
-    kind
-        The kind of money.
     instalments
         YYYYMMDD=YUAN between spaces.
-    on
-        The day (YYYY-MM-DD), today by default.
     """
     take(options, act_of("instal", case, on, {"instalments": instalments}, kind=kind))
 
 
-def write_off(case: str, /, *, kind: Kind, amount: Amount, on: Day = 0, options: Options = NO_OPTIONS) -> None:
+def write_off(
+    case: Case, /, *, kind: KindOfMoney, amount: Amount, on: OnDay = 0, options: Options = NO_OPTIONS
+) -> None:
     """Write off what cannot be collected; --reason says why.
 
     Parameters
     ----------
-    case
-        The number of the case.
-    kind
-        The kind of money.
     amount
         What is written off, in yuan.
-    on
-        The day (YYYY-MM-DD), today by default.
     """
     reason = options.why("recovery write-off")
     take(options, act_of("write_off", case, on, {}, kind=kind, amount_fen=amount, reason=reason))
 
 
-def reverse(case: str, /, *, kind: Kind, amount: Amount, on: Day = 0, options: Options = NO_OPTIONS) -> None:
+def reverse(case: Case, /, *, kind: KindOfMoney, amount: Amount, on: OnDay = 0, options: Options = NO_OPTIONS) -> None:
     """Reverse after a won appeal: first what is outstanding, then what came in, which goes back; --reason says why.
 
     Parameters
     ----------
-    case
-        The number of the case.
-    kind
-        The kind of money.
     amount
         What is reversed, in yuan.
-    on
-        The day (YYYY-MM-DD), today by default.
     """
     reason = options.why("recovery reverse")
     take(options, act_of("reverse", case, on, {}, kind=kind, amount_fen=amount, reason=reason))

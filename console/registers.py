@@ -10,7 +10,7 @@ import ledger
 from console import output
 from console.claims import readable
 from console.options import NO_OPTIONS, Options
-from console.output import Column, count
+from console.output import Column, count, day_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,8 +113,3 @@ def filings(*, expiring: int, on: Day | None = None, options: Options = NO_OPTIO
     )
     rows = [(each.psn_no, each.type, each.region, each.begin, each.to, each.days_left) for each in found]
     output.print_table(columns, rows)
-
-
-def day_text(day: int) -> str:
-    """Returns a day yyyymmdd as text, nothing for 0."""
-    return f"{day // 10_000:04d}-{day // 100 % 100:02d}-{day % 100:02d}" if day else ""

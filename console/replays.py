@@ -9,7 +9,7 @@ import ledger
 import projections
 from console import failures, output
 from console.failures import UserError
-from console.options import NO_OPTIONS, Options, Period, Regions
+from console.options import NO_OPTIONS, ClearingPeriod, Options, Period, Regions
 from console.output import Column, count
 from core_ext.layout import AMOUNTS
 from ledger.money import yuan_display as yuan
@@ -26,15 +26,10 @@ def register(app: App) -> None:
         app.command(command)
 
 
-def seal(*, period: Period, options: Options = NO_OPTIONS) -> None:
+def seal(*, period: ClearingPeriod, options: Options = NO_OPTIONS) -> None:
     """Seal a signed period: its acts as an Arrow segment, sorted by person, its digest and the log's root in the log.
 
     A sealed period whose files are gone gets them again, checked against the log.
-
-    Parameters
-    ----------
-    period
-        The clearing period, as yyyymm.
     """
     with projections.open(options.store) as read:
         anchor = read.root()
@@ -60,27 +55,22 @@ def seal(*, period: Period, options: Options = NO_OPTIONS) -> None:
     )
 
 
-def export(path: Path, *, period: Period, options: Options = NO_OPTIONS) -> None:
+def export(path: Path, *, period: ClearingPeriod, options: Options = NO_OPTIONS) -> None:
     """Write a sealed period as Parquet, for DuckDB, Polars or Spark; amounts are integers of fen.
 
     Parameters
     ----------
     path
         The file to write.
-    period
-        The clearing period, as yyyymm.
     """
     with ledger.open(options.store, actor=options.who, segments=options.segments) as book:
         rows = book.export(period, path)
-    if options.json:
-        output.print_json({"path": path, "rows": rows})
-        return
-    output.print_line(f"{path}: {rows:,} acts of {period}")
+    output.answer(options, {"path": path, "rows": rows}, f"{path}: {rows:,} acts of {period}")
 
 
 def replay(
     *,
-    period: Period,
+    period: ClearingPeriod,
     from_log: bool = False,
     policy: str | None = None,
     to: Period | None = None,
@@ -97,8 +87,6 @@ def replay(
 
     Parameters
     ----------
-    period
-        The clearing period, as yyyymm.
     from_log
         Read the log, also where the period is sealed.
     policy

@@ -7,7 +7,7 @@ from cyclopts import App
 import ledger
 import projections
 from console import output
-from console.options import NO_OPTIONS, Options, Period
+from console.options import NO_OPTIONS, Options, PeriodReviewed
 from console.output import Column
 from ledger.money import yuan_display as yuan
 
@@ -21,15 +21,10 @@ def register(app: App) -> None:
         app.command(command)
 
 
-def review(*, period: Period, options: Options = NO_OPTIONS) -> None:
+def review(*, period: PeriodReviewed, options: Options = NO_OPTIONS) -> None:
     """Review every claim of a period by the rules of its day, and write what violates them as events.
 
     Again on the same log it writes nothing; what more has come is reviewed, what no longer holds is lifted.
-
-    Parameters
-    ----------
-    period
-        The clearing period (YYYYMM).
     """
     with ledger.open(options.store, actor=options.who) as book:
         done = book.review_period(period, reason=options.reason)
@@ -47,13 +42,11 @@ def review(*, period: Period, options: Options = NO_OPTIONS) -> None:
     )
 
 
-def violations(*, period: Period, rule: str = "", options: Options = NO_OPTIONS) -> None:
+def violations(*, period: PeriodReviewed, rule: str = "", options: Options = NO_OPTIONS) -> None:
     """List the violations that stand open in a period, line by line.
 
     Parameters
     ----------
-    period
-        The clearing period (YYYYMM).
     rule
         Only those of the rule of this code.
     """

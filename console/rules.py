@@ -8,9 +8,9 @@ from cyclopts import App
 import ledger
 from console import failures, output
 from console.failures import UserError
-from console.options import NO_OPTIONS, NOT_ASKED, Asked, Options
+from console.options import NO_OPTIONS, NOT_ASKED, Asked, Day, Options
 from console.output import Column
-from console.policies import Day, counted
+from console.policies import counted, print_faults
 
 if TYPE_CHECKING:
     from ledger.supervision.book import Held
@@ -39,14 +39,7 @@ def check(files: list[str], /, *, options: Asked = NOT_ASKED) -> int:
     from ledger.supervision.packs import pack_faults, read_document
 
     found = [fault for file in files for fault in pack_faults(*read_document(file))]
-    if options.json:
-        output.print_json(found)
-    else:
-        for fault in found:
-            output.print_line(str(fault))
-        if not found:
-            output.print_line(f"{counted(len(files), 'pack')}, nothing is wrong")
-    return failures.CHECK_FAILED if found else failures.OK
+    return print_faults(options, found, counted(len(files), "pack"))
 
 
 def show(pack: str = "", /, *, on: Day = 0, rule: str = "", options: Options = NO_OPTIONS) -> None:
@@ -162,10 +155,7 @@ def generate(file: Path, /, *, rules: int = 7_566, items: int = 2_000, options: 
 
     document = generated_pack(rules, items)
     file.write_text(document, encoding="utf-8")
-    if options.json:
-        output.print_json({"file": str(file), "rules": rules})
-    else:
-        output.print_line(f"{counted(rules, 'rule')} written to {file}")
+    output.answer(options, {"file": str(file), "rules": rules}, f"{counted(rules, 'rule')} written to {file}")
 
 
 def _chain(file: str) -> "list[Pack]":

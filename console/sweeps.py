@@ -10,7 +10,7 @@ from cyclopts import App
 import ledger
 from console import output
 from console.failures import UserError
-from console.options import NO_OPTIONS, Options, Period, Regions
+from console.options import NO_OPTIONS, ClearingPeriod, Options, Period, Regions
 from console.output import Column, count
 from core_ext.layout import AMOUNT, AMOUNTS
 from ledger.money import yuan_display as yuan
@@ -31,7 +31,7 @@ def register(app: App) -> None:
 def sweep(
     *,
     policies: str,
-    period: Period,
+    period: ClearingPeriod,
     to: Period | None = None,
     regions: Regions = (),
     from_log: bool = False,
@@ -45,8 +45,6 @@ def sweep(
     policies
         A folder of policy files, or a file: `policy = "NAME or FILE"` and under `[grid]` a list of values for each key,
         as `policy diff` writes keys; every combination is a variant.
-    period
-        The clearing period, as yyyymm.
     to
         The last of several periods, yyyymm; accumulators are carried from one to the next.
     regions

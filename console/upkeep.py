@@ -42,12 +42,10 @@ def init(*, roles: bool = False, options: Options = NO_OPTIONS) -> None:
         created = False
     if roles:
         projections.grant_roles(options.store)
-    if options.json:
-        output.print_json({"store": options.shown_store, "created": created, "roles": roles})
-    else:
-        done = "created an empty ledger in" if created else "kept the ledger in"
-        granted = "; ledger_writer may append, ledger_reader may read all but persons" if roles else ""
-        output.print_line(f"{done} {options.shown_store}{granted}")
+    done = "created an empty ledger in" if created else "kept the ledger in"
+    granted = "; ledger_writer may append, ledger_reader may read all but persons" if roles else ""
+    stated = {"store": options.shown_store, "created": created, "roles": roles}
+    output.answer(options, stated, f"{done} {options.shown_store}{granted}")
 
 
 def upgrade(*, options: Options = NO_OPTIONS) -> None:
@@ -87,10 +85,9 @@ def erase(person: str, /, *, retention_years: int = 30, options: Options = NO_OP
     reason = options.why("erase")
     with ledger.open(options.store, actor=options.who) as book:
         erased = book.erase(person, retention_years=retention_years, reason=reason)
-    if options.json:
-        output.print_json(erased)
-    else:
-        output.print_line(f"erased the number and name of person {erased.token}; every event and proof is as it was")
+    output.answer(
+        options, erased, f"erased the number and name of person {erased.token}; every event and proof is as it was"
+    )
 
 
 def copy(*, to: str, options: Options = NO_OPTIONS) -> int:
@@ -111,11 +108,12 @@ def copy(*, to: str, options: Options = NO_OPTIONS) -> int:
     with projections.open(options.store) as mine, projections.open(to) as theirs:
         size, root = theirs.root()
         same = mine.root(size)[1] == root
-    if options.json:
-        output.print_json({"to": without_password(to), "events": events, "root": root, "same": same})
-    else:
-        said = "the same root" if same else "ANOTHER ROOT: verify both"
-        output.print_line(f"copied {count(events)} events to {without_password(to)}; {said} {root.hex()}")
+    said = "the same root" if same else "ANOTHER ROOT: verify both"
+    output.answer(
+        options,
+        {"to": without_password(to), "events": events, "root": root, "same": same},
+        f"copied {count(events)} events to {without_password(to)}; {said} {root.hex()}",
+    )
     return failures.OK if same else failures.CHECK_FAILED
 
 
@@ -127,7 +125,4 @@ def rebuild(*, options: Options = NO_OPTIONS) -> None:
     with projections.open(options.store) as read:
         read.rebuild()
         position = read.catch_up()
-    if options.json:
-        output.print_json({"position": position})
-    else:
-        output.print_line(f"rebuilt every derived table up to position {position:,}")
+    output.answer(options, {"position": position}, f"rebuilt every derived table up to position {position:,}")

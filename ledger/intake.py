@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypedDict, TypeVar, Unpack
 
 import msgspec
 import numpy as np
@@ -61,6 +61,15 @@ class IntakeReport(msgspec.Struct, frozen=True):
     periods: tuple[int, ...]
     late: int
     dry_run: bool = False
+
+
+class Taking(TypedDict):
+    """Is how a file is taken in, of claims or of fee lines; ``retry`` says it is a mended quarantine file."""
+
+    retry: bool
+    dry_run: bool
+    progress: Progress | None
+    quarantine: Path | None
 
 
 class _DryRunOver(Exception):
@@ -248,11 +257,8 @@ def run_intake(
     profile: Profile,
     *,
     reason: str,
-    retry: bool,
-    dry_run: bool,
-    progress: Progress | None,
-    quarantine: Path | None,
     batch_rows: int = BATCH_ROWS,
+    **taking: Unpack[Taking],
 ) -> IntakeReport:
     """Takes a file in and returns what became of every row; running it again books nothing twice.
 
@@ -260,7 +266,7 @@ def run_intake(
     the real run's.
     """
     job = ClaimJob(ledger, open_source(path, profile), profile, reason)
-    return run_job(job, retry=retry, dry_run=dry_run, progress=progress, quarantine=quarantine, batch_rows=batch_rows)
+    return run_job(job, batch_rows=batch_rows, **taking)
 
 
 def run_job(

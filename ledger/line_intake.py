@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
 from ledger import line_booking, line_writing
 from ledger.events import JobBatch
-from ledger.intake import IntakeReport, Job, Progress, quarantined, run_job
+from ledger.intake import IntakeReport, Job, Taking, quarantined, run_job
 from ledger.line_booking import OWN_EVENT, LineBatch
 from ledger.line_source import LineColumns, LineSource, open_lines
 from ledger.profile import Profile
@@ -71,12 +71,9 @@ def run_lines(
     profile: Profile,
     *,
     reason: str,
-    retry: bool,
-    dry_run: bool,
-    progress: Progress | None,
-    quarantine: Path | None,
     batch_rows: int = BATCH_LINES,
+    **taking: Unpack[Taking],
 ) -> IntakeReport:
     """Files fee lines under their claims and returns what became of every row; ``medfee_fen`` is the lines' amount."""
     job = LineJob(ledger, open_lines(path, profile), profile, reason)
-    return run_job(job, retry=retry, dry_run=dry_run, progress=progress, quarantine=quarantine, batch_rows=batch_rows)
+    return run_job(job, batch_rows=batch_rows, **taking)
