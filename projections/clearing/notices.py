@@ -66,7 +66,7 @@ def _between_provinces(context: Context, period: int) -> dict[tuple[int, int], i
 
 
 def variance_sheets(context: Context) -> tuple[Sheet, ...]:
-    """Returns what is out of line with the mean of the periods before, and the open breaks: what a checker looks at.
+    """Returns what a checker looks at: what is out of line with the periods before, open breaks, the quarantine.
 
     By counterpart, fund and institution; listed is what differs by more than both thresholds of the terms, against a
     mean of nil by more than the amount; nothing is listed where no earlier period is cut off.
@@ -85,7 +85,15 @@ def variance_sheets(context: Context) -> tuple[Sheet, ...]:
     return (
         Sheet("variance", "异常变动表", "Out of line with the periods before", columns, rows),
         carried_sheet(context),
+        quarantine_sheet(context),
     )
+
+
+def quarantine_sheet(context: Context) -> Sheet:
+    """Returns the rows quarantined while the period was open, by file and reason, with what they amount to."""
+    columns = ("content", "source", "reason", "rows", "amount_fen", "unread")
+    rows = [tuple(each) for each in context.quarantine.refused]
+    return Sheet("quarantine", "隔离表", "Quarantined", columns, rows)
 
 
 def _out_of_line(
