@@ -54,6 +54,7 @@ _PLAN_BUILT = {
     "segment_edge_0": P_SEGMENT_EDGE_0, "segment_ratio_0": P_SEGMENT_RATIO_0,
     "segment_edge_1": P_SEGMENT_EDGE_0 + 2, "funds": P_FUNDS, "fund_0_code": P_FUND_0,
     "fund_1_code": P_FUND_0 + FUND_WIDTH, "fund_6_code": P_FUND_0 + (FUNDS_MAX - 1) * FUND_WIDTH,
+    "limit": P_LIMIT, "hospital": P_HOSPITAL, "hospital_ratio": P_HOSPITAL_RATIO, "pool": P_POOL,
 }
 _FUND_BUILT = {
     "code": U_CODE, "personal": U_PERSONAL, "to_date": U_TO_DATE, "first": U_FIRST, "over": U_OVER, "less": U_LESS,
@@ -73,9 +74,11 @@ def _check_columns():
     ):
         if len(columns) != width or any(columns[name] != at for name, at in built.items()):
             raise ImportError(f"core_ext._settle is built for other columns, {list(built)}: run `make build`")
-    if HOW[:4] != ("relation", "filing", "first_selfpay", "over_ceiling") or len(HOW) != HOW_WIDTH:
+    if HOW[:4] != ("relation", "filing", "first_selfpay", "over_ceiling") or len(HOW) != HOW_WIDTH or (
+        HOW[HOW_HOSP_PART_AMT] != "hosp_part_amt"
+    ):
         raise ImportError(f"core_ext._settle is built for another HOW than {HOW}: run `make build`")
-    if PLAN_WIDTH != P_FUND_0 + FUNDS_MAX * FUND_WIDTH or FUND_WIDTH != U_EDGE_0 + 2 * TIERS_MAX:
+    if P_LIMIT != P_FUND_0 + FUNDS_MAX * FUND_WIDTH or FUND_WIDTH != U_EDGE_0 + 2 * TIERS_MAX:
         raise ImportError("core_ext._settle is built for other numbers of funds and tiers: run `make build`")
     for code, (fund, base) in enumerate(zip(FURTHER_FUNDS, FUND_BASES, strict=True)):
         built = (FUND_AMOUNT[code], FUND_PAID[code], FUND_BASE[code])
@@ -146,6 +149,13 @@ cdef inline int64_t settled_by_source(
     if amounts[A_HIFP_PAY] < 0 or amounts[A_FUND_PAY_SUMAMT] != fund_parts(amounts):
         return IDENTITY_I5
     return 0
+
+
+# Returns the hospital's share beside the claim's own: what I2 leaves.
+cdef inline int64_t hospital_of(const int64_t* facts, const int64_t* amounts) noexcept nogil:
+    return (
+        facts[F_MEDFEE_SUMAMT] - facts[F_HOSP_PART_AMT] - amounts[A_FUND_PAY_SUMAMT] - amounts[A_PSN_PART_AMT]
+    )
 
 
 cdef inline int64_t relation_of(const int64_t* facts) noexcept nogil:
@@ -244,6 +254,8 @@ cdef int64_t settlement(Tables* tables, Py_ssize_t row) noexcept nogil:
         year[at] = before[at] + added[at]
     clear_how(tables, row)
     how[0], how[1], how[2], how[3] = relation, filing, gives.first_selfpay, gives.over_ceiling
+    if kind == COMPUTE:
+        how[HOW_HOSP_PART_AMT] = gives.hospital
     balance[0] = balance_after
     tables.balc[row] = balance_after
     return 0
@@ -321,6 +333,10 @@ cdef int64_t refund(Tables* tables, Py_ssize_t row) noexcept nogil:
     copy_year(year, after)
     clear_how(tables, row)
     tables.how[row * HOW_WIDTH] = relation_of(tables.facts + row * FACTS_WIDTH)
+    # What the funds and the person do not account for is the hospital's; the refund gives that back as well.
+    tables.how[row * HOW_WIDTH + HOW_HOSP_PART_AMT] = hospital_of(
+        tables.facts + row * FACTS_WIDTH, tables.booked + row * AMOUNTS_WIDTH
+    )
     balance[0] = balance_after
     tables.balc[row] = balance_after
     tables.refunded[original] = 1

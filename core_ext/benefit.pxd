@@ -11,6 +11,7 @@ cdef struct Gives:
     int64_t first_selfpay
     int64_t over_ceiling
     bint continues
+    int64_t hospital
 
 
 cdef inline int64_t least(int64_t a, int64_t b) noexcept nogil:
@@ -221,12 +222,9 @@ cdef inline int64_t start_of(const int64_t* plan, const int64_t* year) noexcept 
     return 0
 
 
-cdef inline int64_t account_pay(
-    const int64_t* plan, const int64_t* facts, const int64_t* amounts, int64_t balance
-) noexcept nogil:
-    cdef int64_t parts = plan[P_ACCOUNT], allowed = 0
-    if parts == 0 or balance <= 0:
-        return 0
+# Returns what of the personal amount the parts (ACCOUNT_*, summed) come to.
+cdef inline int64_t personal(int64_t parts, const int64_t* facts, const int64_t* amounts) noexcept nogil:
+    cdef int64_t allowed = 0
     if parts & ACCOUNT_IN_SCOPE:
         allowed += facts[F_INSCP_SCP_AMT] - amounts[A_FUND_PAY_SUMAMT]
     if parts & ACCOUNT_NOT_DEDUCTIBLE:
@@ -237,7 +235,24 @@ cdef inline int64_t account_pay(
         allowed += facts[F_OVERLMT_SELFPAY]
     if parts & ACCOUNT_FULL_SELFPAY:
         allowed += facts[F_FULAMT_OWNPAY_AMT]
-    return most(0, least(least(balance, allowed), amounts[A_PSN_PART_AMT]))
+    return allowed
+
+
+cdef inline int64_t account_pay(
+    const int64_t* plan, const int64_t* facts, const int64_t* amounts, int64_t balance
+) noexcept nogil:
+    cdef int64_t parts = plan[P_ACCOUNT]
+    if parts == 0 or balance <= 0:
+        return 0
+    return most(0, least(least(balance, personal(parts, facts, amounts)), amounts[A_PSN_PART_AMT]))
+
+
+cdef inline int64_t hospital_share(const int64_t* plan, const int64_t* facts, const int64_t* amounts) noexcept nogil:
+    cdef int64_t shared
+    if plan[P_HOSPITAL] == 0 or facts[F_HOSP_PART_AMT]:
+        return 0
+    shared = most(0, personal(plan[P_HOSPITAL], facts, amounts))
+    return share(shared, plan[P_HOSPITAL_RATIO])
 
 
 # Fills ``amounts`` with what the plan gives; steps 2 to 12.
@@ -272,6 +287,8 @@ cdef inline void benefit(
         gives.over_ceiling = above + uncovered_cost(plan, parts, payments, hifp)
     else:
         gives.over_ceiling = above + paid - hifp
+    if plan[P_LIMIT]:
+        hifp = least(hifp, plan[P_LIMIT] - 1)
     amounts[A_ACT_PAY_DEDC] = dedc
     amounts[A_HIFP_PAY] = hifp
     left = inscp - hifp
@@ -281,7 +298,8 @@ cdef inline void benefit(
         left -= pays
         fund += FUND_WIDTH
     amounts[A_FUND_PAY_SUMAMT] = inscp - left
-    amounts[A_PSN_PART_AMT] = facts[F_MEDFEE_SUMAMT] - amounts[A_FUND_PAY_SUMAMT] - facts[F_HOSP_PART_AMT]
+    gives.hospital = hospital_share(plan, facts, amounts)
+    amounts[A_PSN_PART_AMT] = facts[F_MEDFEE_SUMAMT] - inscp + left - facts[F_HOSP_PART_AMT] - gives.hospital
     amounts[A_ACCT_PAY] = account_pay(plan, facts, amounts, balance)
     amounts[A_PSN_CASH_PAY] = amounts[A_PSN_PART_AMT] - amounts[A_ACCT_PAY]
 

@@ -10,12 +10,21 @@ accumulators) · ``account-<token>`` · ``member-<token>`` · ``filing-<token>``
 ``period-<yyyymm>`` · ``payment-<kind>-<yyyymm>-<payer>-<payee>`` · ``clawback-<case>`` · ``opening-balances`` ·
 ``command-<position>`` · ``job-<verb>-<digest>`` · ``institution-<code>`` · ``entitlement-<token>`` ·
 ``visit-<token>`` · ``enrolment-<region>-<insutype>`` · ``finding-<position of the claim>`` · ``price-cap-<item>`` ·
-``drug-cap-<item>``.
+``drug-cap-<item>`` · ``disease-<token>`` · ``grouping-<position of the claim>`` ·
+``institution-payment-<yyyymm>-<region>-<code>`` · ``allowance-<region>-<token>-<kind>-<day>``.
 A decision (ClaimSettled, ClaimReversed) stands directly behind its ClaimFiled: position + 1.
 """
 
 from typing import TypeAlias
 
+from ledger.benefit_events import (
+    AllowanceGranted,
+    AllowancePaid,
+    AllowanceRevoked,
+    ClaimGrouped,
+    DiseaseLimitUsed,
+    InstitutionPaymentSet,
+)
 from ledger.event import Event as Event
 from ledger.line_events import DrugCapSet, LinesDiffer, LinesFiled, PriceCapSet, TraceCodeRepeated
 from ledger.register_events import (
@@ -323,7 +332,10 @@ class PaymentConfirmed(Event, frozen=True):
 
 
 class ClawbackRaised(Event, frozen=True):
-    """Raises a clawback (追回) on a settled claim, split over the funds that paid it (AMOUNTS[1:9] order)."""
+    """Raises a clawback (追回) on a settled claim, split over the funds that paid it (AMOUNTS[1:9] order).
+
+    ``pool`` is the insurance type whose pool paid, 0 the claim's own.
+    """
 
     TOPIC = "clawback-raised/1"
     cause: int
@@ -334,6 +346,7 @@ class ClawbackRaised(Event, frozen=True):
     fixmedins_code: str
     amount_fen: int
     funds: tuple[int, ...]
+    pool: int = 0
 
 
 class ClawbackCollected(Event, frozen=True):
@@ -385,6 +398,12 @@ EVENTS: tuple[EventClass, ...] = (
     TraceCodeRepeated,
     PriceCapSet,
     DrugCapSet,
+    DiseaseLimitUsed,
+    ClaimGrouped,
+    InstitutionPaymentSet,
+    AllowanceGranted,
+    AllowancePaid,
+    AllowanceRevoked,
 )
 
 TOPICS: dict[str, EventClass] = {event.TOPIC: event for event in EVENTS}

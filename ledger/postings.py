@@ -25,7 +25,7 @@ openings stand in one book of their own, ``members``, against a counter account 
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias, TypeVar
 
-from core_ext.layout import AMOUNT, AMOUNTS, FUND_PARTS
+from core_ext.layout import AMOUNT, AMOUNTS, FUND_PARTS, HOW
 from ledger.events import (
     PAYMENT_REGION,
     ClaimFiled,
@@ -60,6 +60,7 @@ T = TypeVar("T")
 
 _FUND = AMOUNT["fund_pay_sumamt"]
 _ACCT = AMOUNT["acct_pay"]
+_POOL = HOW.index("pool")
 
 
 class Posting(NamedTuple):
@@ -88,7 +89,7 @@ def postings(event: Event, opened: Opened | None = None) -> list[Posting]:
     """
     match event:
         case ClaimSettled() | ClaimReversed():
-            entries = _claim(event.amounts, _expect(opened, ClaimFiled))
+            entries = _claim(event, _expect(opened, ClaimFiled))
         case PaymentInstructed():
             entries = _instructed(event)
         case PaymentConfirmed():
@@ -166,12 +167,14 @@ def _expect(opened: Opened | None, kind: type[T]) -> T:
     return opened
 
 
-def _claim(amounts: Sequence[int], filed: ClaimFiled) -> list[Posting]:
+def _claim(decision: ClaimSettled | ClaimReversed, filed: ClaimFiled) -> list[Posting]:
+    amounts = decision.amounts
+    pool = decision.how[_POOL] if len(decision.how) > _POOL else 0
     insured, treatment = f"{filed.insured_region:06d}", f"{filed.treatment_region:06d}"
     due = amounts[_FUND] + amounts[_ACCT]
     entries = [
         Posting(f"expense:{insured}:{code}", amounts[at])
-        for at, code in zip(FUND_PARTS, fund_codes(filed.insutype), strict=True)
+        for at, code in zip(FUND_PARTS, fund_codes(pool or filed.insutype), strict=True)
     ]
     entries.append(Posting(f"account:{insured}:{ACCOUNT_CODE}", amounts[_ACCT]))
     if insured != treatment:
@@ -203,6 +206,6 @@ def _raised(event: ClawbackRaised, filed: ClaimFiled) -> list[Posting]:
         entries.append(Posting(f"recoverable:{insured}:{treatment}", event.amount_fen))
     entries += [
         Posting(f"expense:{insured}:{code}", -part)
-        for code, part in zip(fund_codes(filed.insutype), event.funds, strict=True)
+        for code, part in zip(fund_codes(event.pool or filed.insutype), event.funds, strict=True)
     ]
     return entries

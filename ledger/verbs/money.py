@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from core_ext.layout import FUND_PARTS
 from ledger import clawbacks, explain, payments
-from ledger.events import ClaimFiled, ClaimReversed
+from ledger.events import ClaimFiled, ClaimReversed, ClawbackRaised
 from ledger.keys import clawback_stream
 from ledger.lookup import find_claim
 from ledger.mapper import decode_event
+from ledger.originals import pool_of
 from ledger.refusals import Refusal, Refused
 from ledger.reports import Clawback, Payment
 from ledger.verbs.base import Base
@@ -86,6 +89,8 @@ class Money(Base):
             )
             if isinstance(decided, Refusal):
                 raise Refused(decided, explain.clawback(decided, case, claim, amount_fen, decision.amounts, recovered))
+            assert isinstance(decided, ClawbackRaised)
+            decided = msgspec.structs.replace(decided, pool=pool_of(decision.how))
             self.append(tx, [command, (stream, 1, decided)], filed)
             return Clawback.of(case, filed.setl_id, clawbacks.evolve(state, decided))
 
