@@ -9,8 +9,8 @@ from ledger.event import Event
 class DiseaseLimitUsed(Event, frozen=True):
     """States what a claim used of the limit of its disease; a refund gives back what its original used, below zero.
 
-    ``year`` is the benefit year, ``period`` the month (yyyymm) of settlement that a monthly limit looks at; ``used_fen``
-    is the basic fund's part. It stands behind its claim, whatever decided that.
+    ``year`` is the benefit year, ``period`` the month (yyyymm) of settlement that a monthly limit looks at;
+    ``used_fen`` is the basic fund's part. It stands behind its claim, whatever decided that.
     """
 
     TOPIC = "disease-limit-used/1"

@@ -11,7 +11,7 @@ accumulators) · ``account-<token>`` · ``member-<token>`` · ``filing-<token>``
 ``command-<position>`` · ``job-<verb>-<digest>`` · ``institution-<code>`` · ``entitlement-<token>`` ·
 ``visit-<token>`` · ``enrolment-<region>-<insutype>`` · ``finding-<position of the claim>`` · ``price-cap-<item>`` ·
 ``drug-cap-<item>`` · ``disease-<token>`` · ``grouping-<position of the claim>`` ·
-``institution-payment-<yyyymm>-<region>-<code>`` · ``allowance-<region>-<token>-<kind>-<day>``.
+``agency-payment-<yyyymm>-<region>-<code>`` · ``allowance-<region>-<token>-<kind>-<day>``.
 A decision (ClaimSettled, ClaimReversed) stands directly behind its ClaimFiled: position + 1.
 """
 

@@ -51,7 +51,7 @@ def grouping_stream(claim: int) -> str:
 
 def institution_payment_stream(period: int, region: int, code: str) -> str:
     """Returns the stream of what a region's agency pays an institution for a period instead of itemised amounts."""
-    return f"institution-payment-{period:06d}-{region:06d}-{code}"
+    return f"agency-payment-{period:06d}-{region:06d}-{code}"
 
 
 def allowance_stream(region: int, token: int, kind: int, begin: int) -> str:

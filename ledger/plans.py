@@ -131,6 +131,12 @@ class PolicyBook:
         prefixes = read_policy(event.document, event.name).header.prefixes
         return self.regions.owners(prefixes, besides=event.regions) if prefixes else []
 
+    def policies_in_force(self) -> dict[int, Policy]:
+        """Returns the document in force for each region that has one."""
+        return {
+            region: self._policies[self._document_of[enactment]] for region, enactment in sorted(self._in_force.items())
+        }
+
     def has_real(self, region: int) -> bool:
         """Returns whether a policy that is not assumed is in force for a region."""
         enactment = self._in_force.get(region)

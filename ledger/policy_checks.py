@@ -18,6 +18,7 @@ from ledger.policy_terms import (
     FurtherFund,
     Hifmi,
     HospitalShare,
+    MaternityAllowance,
     OffSite,
     RatioByStatus,
     Rules,
@@ -61,6 +62,9 @@ def check_value(value: Any, where: str, path: str) -> None:
         check_parts(value.of, where, f"{path}.of")
         whole = "some of in_scope, preself, overlmt, fulamt where there is a ratio"
         expect(bool(value.of) or not value.ratio, where, f"{path}.of", whole, [])
+    elif isinstance(value, MaternityAllowance):
+        named = [each.leave for each in value.leaves]
+        expect(len(set(named)) == len(named), where, f"{path}.leaves", "each leave once", named)
     elif isinstance(value, tuple) and value and isinstance(value[0], DiseaseLimit):
         names = [each.disease for each in value]
         expect(len(set(names)) == len(names), where, path, "each disease once", names)

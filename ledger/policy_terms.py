@@ -283,6 +283,22 @@ class DiseaseLimit(Part, frozen=True):
     monthly_cap: Limit = Limit(NO_LIMIT)
 
 
+class Leave(Part, frozen=True):
+    """Is a kind of maternity leave and its days."""
+
+    leave: str
+    days: Annotated[int, msgspec.Meta(ge=1, le=400)]
+
+
+class MaternityAllowance(Part, frozen=True):
+    """Is 生育津贴: the days of each leave, more for each further child, and whom it is paid to; without leaves none."""
+
+    leaves: tuple[Leave, ...] = ()
+    further_child_days: Days = 0
+    month_days: Annotated[int, msgspec.Meta(ge=28, le=31)] = 30
+    paid_to: Literal["person", "employer"] = "person"
+
+
 class Header(Part, frozen=True):
     """Is ``[policy]``: the document's name and source, the area's further prefixes, and its assumptions in words.
 
@@ -329,6 +345,7 @@ class Rules(NamedTuple):
     hospital_share: HospitalShare
     maternity_paid_from: Literal["employee_pool", "maternity_fund"]
     disease_limits: tuple[DiseaseLimit, ...]
+    maternity_allowance: MaternityAllowance
 
 
 class Treatment(NamedTuple):
@@ -351,6 +368,7 @@ DEFAULTS: dict[str, Any] = {
     "hospital_share": HospitalShare(),
     "maternity_paid_from": "employee_pool",
     "disease_limits": (),
+    "maternity_allowance": MaternityAllowance(),
 }
 
 #: The further funds and the form each may take beside the general one; only those that ``further_funds_in_order``

@@ -74,6 +74,10 @@ class Refusal(IntEnum):
     RETENTION = 60
     FILING_SUSPENDED = 70
     FILING_UNSETTLED = 71
+    PAYMENT_INSTRUCTED = 80
+    ALLOWANCE_WITHOUT_RULE = 81
+    ALLOWANCE_NOT_ENTITLED = 82
+    ALLOWANCE_REVOKED = 83
 
     @property
     def code(self) -> str:

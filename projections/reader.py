@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from projections.claim_findings import ClaimFinding
     from projections.evidence import Proof
     from projections.findings import Finding
+    from projections.institution_payments import InstitutionPayments
     from projections.signing import PublicKey, Signer
 
 SELECT_POSITION = "SELECT position FROM projection WHERE name = ?"
@@ -119,6 +120,15 @@ class Projections:
         catch_up(self._store, [trace.MODEL, line_index.MODEL], page_events=self._page_events)
         with self._store.read() as reader:
             return list(claim_findings.find(reader, period or 0))
+
+    def institution_payments(
+        self, period: int, region: int | None = None, *, claims: bool = False
+    ) -> "InstitutionPayments":
+        """Returns what institutions are paid for a period instead of itemised amounts; see the command of that name."""
+        from projections.institution_payments import institution_payments
+
+        with self._store.read() as reader:
+            return institution_payments(reader, period, region, claims)
 
     def events(self, after: int = 0) -> Iterator[PositionedEvent]:
         """Yields the events behind position ``after`` up to the present head, in log order, for a host's followers."""

@@ -7,7 +7,7 @@ import msgspec
 
 from core_ext.layout import FUND_PARTS
 from ledger import clawbacks, explain, payments
-from ledger.events import ClaimFiled, ClaimReversed, ClawbackRaised
+from ledger.events import PAYMENT_INSTITUTION, ClaimFiled, ClaimReversed, ClawbackRaised
 from ledger.keys import clawback_stream
 from ledger.lookup import find_claim
 from ledger.mapper import decode_event
@@ -30,6 +30,7 @@ class Money(Base):
         """
         from ledger.acts import read_acts
         from ledger.clearing import fold_period
+        from ledger.institution_pay.setting import with_differences
 
         kinds = payments.KINDS.get(to)
         if kinds is None:
@@ -40,8 +41,10 @@ class Money(Base):
             dues: dict[str, payments.Due] = {}
             if closed:
                 pages = read_acts(tx, after=state.opened[period], stop=state.closed[period])
-                figures = fold_period(pages, period)
-                dues = {payments.due_stream(period, due): due for due in figures.dues(kinds)}
+                owed = fold_period(pages, period).dues(kinds)
+                if PAYMENT_INSTITUTION in kinds:
+                    owed = with_differences(tx, period, owed)
+                dues = {payments.due_stream(period, due): due for due in owed}
             cause, command = self.command(tx, "pay", reason, {"period": period, "to": to})
             decided = payments.decide_instruct(period, closed, dues, tx.stream_heads(list(dues)), cause)
             if isinstance(decided, Refusal):
