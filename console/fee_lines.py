@@ -7,8 +7,7 @@ from cyclopts import App
 import ledger
 import projections
 from console import output
-from console.claims import lines as line_ends
-from console.claims import print_intake, readable
+from console.claims import line_ends, print_intake, readable
 from console.options import NO_OPTIONS, Options, Period
 from console.output import Column
 from ledger.money import yuan_display as yuan
