@@ -11,7 +11,7 @@ from core_ext.text import text_at
 from ledger.acts import read_acts
 from ledger.benefit_events import DiseaseLimitUsed
 from ledger.service import Ledger
-from tests.ledger.registry import told
+from tests.ledger.registry import MEMBERS, profile, registered, told
 from tests.ledger.test_benefit_year import enacted
 from tests.ledger.worlds import HEADER, claim, refund
 
@@ -45,14 +45,16 @@ BIRTHS = """
 """
 
 
-def taken(book: Ledger, tmp_path: Path, rows: list[dict[str, str]], *more: str) -> dict[str, dict[str, int]]:
+def taken(
+    book: Ledger, tmp_path: Path, rows: list[dict[str, str]], *more: str, under: Path | str = "national"
+) -> dict[str, dict[str, int]]:
     """Takes claims in, some columns more than usual; returns what each act booked and how, once all come out again."""
     path = tmp_path / f"claims-{rows[0]['setl_id']}.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [*HEADER, *more])
         writer.writeheader()
         writer.writerows(rows)
-    book.intake(path)
+    book.intake(path, under)
     for period in book.periods():
         assert book.replay(period.period).differences == ()
     with book.store.read() as reader:
@@ -210,3 +212,17 @@ def test_a_disease_has_its_own_limit_of_month_and_year(store_url: str, tmp_path:
         steps = {step.field for step in book.explain("S000009").steps}
         assert "hifp_pay" in steps
     sound(store_url)
+
+
+def test_an_entitlement_is_to_the_disease_a_claim_names(sqlite_url: str, tmp_path: Path) -> None:
+    """Where entitlements are asked for, that of another disease does not count; a claim that names none has any."""
+    with enacted(sqlite_url, tmp_path, ("[resident.account_pays]", CHRONIC + "[resident.account_pays]")) as book:
+        registered(book, tmp_path, f"{MEMBERS},from", "P1,某,260101,390,15,,")
+        registered(book, tmp_path, "psn_no,disease,from,to", "P1,M01600,2024-01-01,2024-01-31")
+        entitled = profile(tmp_path, 'chronic = "entitled"')
+        rows = [
+            chronic(1, "100.00", "M01600"), chronic(2, "100.00", "M03900"), chronic(3, "100.00", ""),
+            chronic(4, "100.00", "M01600", "2024-02-01"),
+        ]  # fmt: skip
+        acts = taken(book, tmp_path, rows, "dise_codg", under=entitled)
+        assert list(acts) == ["S000001", "S000003"]
