@@ -116,10 +116,14 @@ class Projections:
             return Tracer(reader, _position(reader, trace.MODEL.name), listed).trace(key)
 
     def findings(self, period: int | None = None) -> "list[ClaimFinding]":
-        """Returns what was found about claims, by field, in log order; of one clearing period where one is given."""
+        """Returns what was found about claims, by field, in log order; of one clearing period where one is given.
+
+        Behind them stands what a refund leaves different (``settled_before_refund``): asked anew each time.
+        """
         catch_up(self._store, [trace.MODEL, line_index.MODEL], page_events=self._page_events)
         with self._store.read() as reader:
-            return list(claim_findings.find(reader, period or 0))
+            of_claims = list(claim_findings.find(reader, period or 0))
+            return of_claims + list(claim_findings.find_outdated(reader, period or 0))
 
     def institution_payments(
         self, period: int, region: int | None = None, *, claims: bool = False
