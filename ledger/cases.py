@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 #: What a claim may be expected to be, beside its amounts.
 WORDS = ("outcome", "reason", "relation", "filing", "period", "lines")
-YUAN = (*AMOUNTS, "medfee_sumamt", "balc", *(name for name in HOW if name in ("first_selfpay", "over_ceiling")))
+YUAN = (*AMOUNTS, "medfee_sumamt", "balc", "hosp_part_amt", "first_selfpay", "over_ceiling")
 
 #: The class of person (psn_type) by what a case calls the person.
 PERSONS = {"active": 11, "retired": 12, "child": 14, "adult": 15, "elderly": 16}
@@ -347,4 +347,6 @@ def _became(acts: Any) -> Iterator[tuple[str, str]]:
     yield from ((name, yuan_text(fen)) for name, fen in zip(AMOUNTS, acts.booked[0].tolist(), strict=True))
     yield "medfee_sumamt", yuan_text(int(acts.facts[0, FACTS.index("medfee_sumamt")]))
     yield "balc", yuan_text(int(acts.balc[0]))
-    yield from ((name, yuan_text(how[name])) for name in YUAN if name in how)
+    yield from ((name, yuan_text(how[name])) for name in ("first_selfpay", "over_ceiling"))
+    hospital = int(acts.facts[0, FACTS.index("hosp_part_amt")]) + how["hosp_part_amt"]
+    yield "hosp_part_amt", yuan_text(hospital)
