@@ -45,6 +45,30 @@ BIRTHS = """
 """
 
 
+RULES_OF_EMPLOYEES = """
+[employee.off_site]
+2023-01-01 = {{ variant = "none", no_filing_needed = [] }}
+[employee.first_selfpay_counts_toward]
+2023-01-01 = []
+[employee.deductible_exempt_classes]
+2023-01-01 = []
+[employee.deductible_after_ceiling]
+2023-01-01 = "taken"
+[employee.stay_below_deductible_counts]
+2023-01-01 = true
+[employee.ceiling_yearly_payment]
+2023-01-01 = "none"
+[employee.over_ceiling_amount]
+2023-01-01 = "cut_payment"
+[employee.further_funds_in_order]
+2023-01-01 = []
+[employee.account_pays]
+2023-01-01 = "nothing"
+[employee.maternity_paid_from]
+2023-01-01 = "{}"
+"""
+
+
 def taken(
     book: Ledger, tmp_path: Path, rows: list[dict[str, str]], *more: str, under: Path | str = "national"
 ) -> dict[str, dict[str, int]]:
@@ -140,29 +164,7 @@ def test_births_are_paid_from_the_pool_the_policy_names(
     sqlite_url: str, tmp_path: Path, paid_from: str, own: int, merged: int
 ) -> None:
     """An employee's birth, filed under 310 or 510, is an expense of the pool named; its refund and clawback too."""
-    rules = f"""
-[employee.off_site]
-2023-01-01 = {{ variant = "none", no_filing_needed = [] }}
-[employee.first_selfpay_counts_toward]
-2023-01-01 = []
-[employee.deductible_exempt_classes]
-2023-01-01 = []
-[employee.deductible_after_ceiling]
-2023-01-01 = "taken"
-[employee.stay_below_deductible_counts]
-2023-01-01 = true
-[employee.ceiling_yearly_payment]
-2023-01-01 = "none"
-[employee.over_ceiling_amount]
-2023-01-01 = "cut_payment"
-[employee.further_funds_in_order]
-2023-01-01 = []
-[employee.account_pays]
-2023-01-01 = "nothing"
-[employee.maternity_paid_from]
-2023-01-01 = "{paid_from}"
-{BIRTHS}
-"""
+    rules = RULES_OF_EMPLOYEES.format(paid_from) + BIRTHS
     with enacted(sqlite_url, tmp_path, ("[resident.off_site]", rules + "[resident.off_site]")) as book:
         one = claim(1, insutype="310", psn_type="11", med_type="52", medfee_sumamt="3000.00", inscp_scp_amt="3000.00")
         two = claim(2, insutype="510", psn_type="11", med_type="52", medfee_sumamt="500.00", inscp_scp_amt="500.00")
