@@ -7,11 +7,12 @@ MADE := $(VENV)/.made
 CLAIMS ?= 100000
 EXAMPLES ?= 100000
 SEED ?= $(shell date +%s)
+EVENTS ?= 10000000
 
 SOURCES := $(wildcard core_ext/_*.pyx core_ext/*.pxd core_ext/*.h)
 PACKAGES := core_ext ledger projections console
 
-.PHONY: help demo build test faults check bench docs clean
+.PHONY: help demo build test faults check bench bench-large docs clean
 
 help:
 	@echo 'make demo    build, then run a generated month from file to replay (CLAIMS=$(CLAIMS))'
@@ -20,6 +21,7 @@ help:
 	@echo 'make check   ruff, mypy --strict, import-linter'
 	@echo 'make build   compile the kernels and install the packages into $(VENV)'
 	@echo 'make bench   measure, and write bench/report.json'
+	@echo 'make bench-large  take EVENTS=$(EVENTS) in, seal and project them: do speed and memory stay what they were?'
 	@echo 'make docs    write docs/cli.md from the commands, docs/events.md from the events'
 	@echo 'make clean   remove $(VENV) and everything built'
 
@@ -43,6 +45,9 @@ check: $(MADE)/build $(MADE)/test $(MADE)/check
 
 bench: $(MADE)/build $(MADE)/test
 	$(BIN)/python -m bench $(ARGS)
+
+bench-large: $(MADE)/build $(MADE)/test
+	$(BIN)/python -m bench.large --events $(EVENTS) $(ARGS)
 
 docs: $(MADE)/build
 	$(BIN)/python -m console.reference docs/cli.md

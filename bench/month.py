@@ -19,6 +19,8 @@ PERIOD = 202403
 #: The clock of every month, in microseconds since 1970 UTC: with one time the log's bytes follow from the file.
 RECORDED_AT = 1_711_929_600_000_000
 PAGE = 16_384
+#: Every region a generated claim may name.
+MONTH_REGIONS = tuple(sorted({place.code for place in regions()}))
 
 LogRow = tuple[int, str, int, str, bytes]
 
@@ -37,7 +39,7 @@ def run_month(url: str, file: Path) -> Month:
     """Creates a store, enacts the assumed policy everywhere, takes the file in and derives the statement."""
     begun = perf_counter_ns()
     with ledger.create(url, actor="bench", clock_us=lambda: RECORDED_AT) as book:
-        book.enact("national-default", sorted({place.code for place in regions()}), assumed=True, reason="bench")
+        book.enact("national-default", MONTH_REGIONS, assumed=True, reason="bench")
         report = book.intake(file, reason="bench", quarantine=file.with_suffix(".quarantine"))
     taken_in = perf_counter_ns()
     with projections.open(url) as read:

@@ -20,6 +20,10 @@ class Size:
     append_events: int
     append_transactions: int
     rounds: int
+    small_appends: int
+    aged_events: int
+    single_claims: int
+    job_claims: int
 
 
 SIZES = {
@@ -36,6 +40,10 @@ SIZES = {
             append_events=1_024,
             append_transactions=3,
             rounds=3,
+            small_appends=10,
+            aged_events=20_000,
+            single_claims=40,
+            job_claims=2_000,
         ),
         Size(
             name="real",
@@ -48,6 +56,10 @@ SIZES = {
             append_events=16_384,
             append_transactions=12,
             rounds=9,
+            small_appends=200,
+            aged_events=2_000_000,
+            single_claims=2_000,
+            job_claims=200_000,
         ),
     )
 }

@@ -1,32 +1,27 @@
 """Compiles the codec: see core_ext/reference/codec.py, its specification."""
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy
 
 from core_ext.msgpack cimport (
-    COUNT, END, RANGE, READS, TRAILING, TYPE, UTF8, WIDE, Reader, address, copy_text, fail, get_binary, get_int,
-    get_length, get_text, load_be64, put_head, put_int, value_of,
+    COUNT, END, RANGE, TRAILING, TYPE, UTF8, WIDE, Reader, address, fail, get_binary, get_int, get_ints, get_length, get_text,
+    put_head,
 )
+from core_ext.utf8 cimport is_utf8
 
 import numpy as np
 
 from core_ext import codec_fields as shapes
-from core_ext._records import cut, pack_copy, rows
+from core_ext._records import cut, grouped, pack_copy, rows
 from core_ext.codec_fields import Encoded
 from core_ext.text import Texts
 
-__all__ = ["cut", "decode", "encode", "pack_copy", "rows"]
+__all__ = ["cut", "decode", "encode", "grouped", "pack_copy", "rows"]
 
 cdef enum:
     # Kinds, as core_ext.codec_fields numbers them (checked below, as are the faults).
     INT, STR, BYTES, INTS, OPTIONAL_INTS, TABLE
-
-cdef enum:
-    PUT_INTS = 1, PUT_TEXT, PUT_BINARY, PUT_RAW, PUT_ARRAY
-
-cdef enum:
-    BAD_TEXT = 1, BAD_CHOICE, BAD_CELL
 
 if (INT, STR, BYTES, INTS, OPTIONAL_INTS, TABLE) != (
     shapes.INT, shapes.STR, shapes.BYTES, shapes.INTS, shapes.OPTIONAL_INTS, shapes.TABLE
@@ -36,185 +31,195 @@ if (INT, STR, BYTES, INTS, OPTIONAL_INTS, TABLE) != (
     raise ImportError("core_ext._codec and core_ext.codec_fields number kinds or faults differently")
 
 cdef int64_t ABSENT = -(2**63)
-cdef int64_t LONGEST = 2**32 - 1  # of a str, bin or array in msgpack
+cdef int64_t SLACK = 8  # cells that reading integers may overwrite behind the last one
 
 
 # --- encode ---------------------------------------------------------------------------------------------------
 
-cdef struct Field:
-    int put
-    int64_t width
-    const char* values
-    int64_t stride
-    const int64_t* present
-    const int64_t* offsets
-    const uint8_t* data
-    int64_t size
+cdef extern from "encode.h":
+    enum:
+        PUT_INTS, PUT_GATHERED, PUT_TEXT, PUT_BINARY, PUT_RAW, PUT_ARRAY, PUT_OPTIONAL, PUT_NOTHING
+        BAD_TEXT, BAD_CELL, ENCODE_SLACK
+    ctypedef struct encode_op:
+        int64_t put
+        int64_t field
+        int64_t width
+        int64_t stride
+        const char* values
+        const int64_t* present
+        const int64_t* offsets
+        const uint8_t* data
+        int64_t size
+        int64_t head_size
+        uint8_t head[8]
+        const char* origins "from"[8]
+        int64_t strides[8]
+    ctypedef int (*encode_utf8_t)(const uint8_t* text, int64_t n) noexcept nogil
+    ctypedef int64_t (*encode_rows_t)(
+        const encode_op* ops, int64_t count, const int64_t* rows, int64_t n, int64_t* offsets, uint8_t* out,
+        int64_t* fault, encode_utf8_t utf8,
+    ) noexcept nogil
+    encode_rows_t encode_rows_chosen(int portable)
+    int64_t encode_text_bytes(const encode_op* op, const int64_t* rows, int64_t n) noexcept nogil
+
+cdef encode_rows_t write_rows = encode_rows_chosen(0)
 
 
-cdef inline uint8_t* put_array(
-    uint8_t* p, const int64_t* cells, int64_t width, bint optional, int* absent
-) noexcept nogil:
-    """Writes an array; without ``optional`` an ABSENT cell is written as an integer and told in ``absent``."""
-    cdef int64_t k
-    cdef bint found = 0
-    p = put_head(p, width, 0x90, 16, 0, 0xDC)
-    if optional:
-        for k in range(width):
-            p = put_int(p, cells[k], cells[k] == ABSENT)
-        return p
-    for k in range(width):
-        # Most funds pay nothing most of the time: a zero is worth a branch of its own.
-        if cells[k] == 0:
-            p[0] = 0
-            p += 1
-            continue
-        found |= cells[k] == ABSENT
-        p = put_int(p, cells[k], 0)
-    absent[0] = found
-    return p
+def use_portable(bint portable):
+    """Chooses the portable encoder, or again the fastest the processor has; for tests of both."""
+    global write_rows
+    write_rows = encode_rows_chosen(portable)
 
 
-cdef int64_t text_bytes(const Field* fields, int64_t count, const int64_t[::1] rows, int64_t[::1] fault) noexcept nogil:
-    """Returns the bytes of every selected text, -1 with (row, field, start, stop, size) in fault when outside."""
-    cdef int64_t row, f, start, stop, total = 0
-    cdef const int64_t* offsets
-    for f in range(count):
-        if fields[f].put != PUT_TEXT and fields[f].put != PUT_BINARY:
-            continue
-        for row in range(rows.shape[0]):
-            offsets = fields[f].offsets + rows[row]
-            start, stop = offsets[0], offsets[1]
-            if start < 0 or stop < start or stop > fields[f].size or stop - start > LONGEST:
-                fault[0], fault[1], fault[2], fault[3], fault[4] = row, f, start, stop, fields[f].size
-                return -1
-            total += stop - start
-    return total
+cdef int _is_utf8(const uint8_t* text, int64_t n) noexcept nogil:
+    return is_utf8(text, n)
 
 
-cdef int64_t write_states(
-    const Field* fields, int64_t count, int64_t cells, const int64_t[::1] rows, int64_t[::1] offsets,
-    uint8_t* out, int64_t[::1] fault,
-) noexcept nogil:
-    """Writes every state and its offset; returns their bytes, -1 with (row, field, fault, detail) in fault."""
-    cdef int64_t row, f, i, k, start, n
-    cdef uint8_t* p = out
-    cdef const Field* field
-    cdef const int64_t* values
-    cdef int code = 0, absent = 0
-    cdef int64_t detail = 0
-    for row in range(rows.shape[0]):
-        i = rows[row]
-        offsets[row] = p - out
-        p = put_head(p, cells, 0x90, 16, 0, 0xDC)
-        for f in range(count):
-            field = fields + f
-            if field.put == PUT_INTS:
-                values = <const int64_t*>(field.values + i * field.stride)
-                for k in range(field.width):
-                    p = put_int(p, values[k], 0)
-            elif field.put == PUT_TEXT:
-                start = field.offsets[i]
-                n = field.offsets[i + 1] - start
-                p = put_head(p, n, 0xA0, 32, 0xD9, 0xDA)
-                if not copy_text(p, field.data + start, n, field.size - start):
-                    code = BAD_TEXT
-                p += n
-            elif field.put == PUT_ARRAY:
-                values = <const int64_t*>field.values + i * field.width
-                if field.present == NULL:
-                    p = put_array(p, values, field.width, 0, &absent)
-                    if absent:
-                        code = BAD_CELL
-                elif field.present[i] == 0:
-                    p[0] = 0xC0
-                    p += 1
-                else:
-                    p = put_array(p, values, field.width, 1, &absent)
-            elif field.put == PUT_RAW:
-                # One constant, or one of the choices: raw msgpack without a head of its own.
-                k = 0 if field.values == NULL else (<const int64_t*>field.values)[i]
-                if k < 0 or k >= field.width:
-                    code, detail = BAD_CHOICE, k
-                else:
-                    start = field.offsets[k]
-                    n = field.offsets[k + 1] - start
-                    memcpy(p, field.data + start, n)
-                    p += n
+cdef class Program:
+    """Is what writes one row: operations over the sources, whose buffers it keeps alive."""
+
+    cdef object buffer
+    cdef list held, gathered
+    cdef bytes head
+    cdef encode_op* ops
+    cdef int64_t count, longest
+
+    def __init__(self, fields):
+        self.buffer = np.zeros((2 * len(fields) + 2) * sizeof(encode_op), dtype=np.uint8)
+        self.ops = <encode_op*>address(self.buffer)
+        self.held, self.gathered, self.longest = [], [], 0
+        self.head = array_head(sum(source.values.shape[1] if type(source) is shapes.Table else 1 for source in fields))
+        for field, source in enumerate(fields):
+            self.add(field, source)
+        self.add_gathered()
+        if self.head:
+            self.op(PUT_NOTHING, len(fields))
+
+    cdef encode_op* op(self, int put, int64_t field) except NULL:
+        cdef encode_op* op = self.ops + self.count
+        self.count += 1
+        op.put, op.field, op.head_size = put, field, len(self.head)
+        self.longest += len(self.head)
+        memcpy(op.head, PyBytes_AS_STRING(self.head), len(self.head))
+        self.head = b""
+        return op
+
+    cdef int add_head(self, bytes raw, int64_t field) except -1:
+        if len(self.head) + len(raw) > 8:
+            self.op(PUT_NOTHING, field)
+        self.head += raw
+        return 0
+
+    cdef int add(self, int64_t field, object source) except -1:
+        """Adds the operation of one field."""
+        cdef encode_op* op
+        if isinstance(source, shapes.Ints):
+            self.gathered.append((address(source.values), source.values.strides[0], field))
+            return 0
+        self.add_gathered()
+        if isinstance(source, shapes.Const) and len(source.raw) <= 8:
+            return self.add_head(source.raw, field)
+        if isinstance(source, shapes.Table):
+            self.add_ints(PUT_INTS, field, address(source.values), source.values.strides[0], source.values.shape[1])
+        elif isinstance(source, shapes.Array):
+            head = array_head(source.values.shape[1])
+            self.add_head(head, field)
+            put = PUT_ARRAY if source.present is None else PUT_OPTIONAL
+            op = self.add_ints(
+                put, field, address(source.values), source.values.strides[0], source.values.shape[1]
+            )
+            op.size = len(head)
+            if source.present is not None:
+                op.present = <const int64_t*>address(source.present)
+        elif isinstance(source, (shapes.Text, shapes.Binary)):
+            op = self.op(PUT_TEXT if isinstance(source, shapes.Text) else PUT_BINARY, field)
+            op.offsets, op.data = <const int64_t*>address(source.offsets), <const uint8_t*>address(source.data)
+            op.size = len(source.data)
+            self.longest += 5
+        else:
+            choice = isinstance(source, shapes.Choice)
+            offsets, data, longest = shapes.joined(source.raws if choice else [source.raw])
+            data = np.concatenate([data, np.zeros(ENCODE_SLACK, dtype=np.uint8)])
+            self.held.append((offsets, data))
+            op = self.op(PUT_RAW, field)
+            op.width = len(offsets) - 1
+            op.values = <const char*>address(source.chosen) if choice else NULL
+            op.offsets, op.data = <const int64_t*>address(offsets), <const uint8_t*>address(data)
+            self.longest += longest
+        return 0
+
+    cdef encode_op* add_ints(self, int put, int64_t field, int64_t first, int64_t stride, int64_t width) except NULL:
+        cdef encode_op* op = self.op(put, field)
+        op.values, op.stride, op.width = <const char*>first, stride, width
+        self.longest += 9 * width
+        return op
+
+    cdef int add_gathered(self) except -1:
+        """Adds the operations of the integers so far: together where they are neighbours in a table."""
+        cdef encode_op* op
+        cdef list left = self.gathered, near
+        self.gathered = []
+        while left:
+            near = left[: beside(left)]
+            if len(near) >= 4 or len(near) == len(left):
+                first, stride, field = near[0]
+                self.add_ints(PUT_INTS, field, first, stride, len(near))
             else:
-                start = field.offsets[i]
-                n = field.offsets[i + 1] - start
-                p = put_head(p, n, 0, 0, 0xC4, 0xC5)
-                memcpy(p, field.data + start, n)
-                p += n
-            if code:
-                fault[0], fault[1], fault[2], fault[3] = row, f, code, detail
-                return -1
-    offsets[rows.shape[0]] = p - out
-    return p - out
+                # Up to where neighbours begin that are worth an operation of their own.
+                near = left[: next((at for at in range(1, 8) if beside(left[at:]) >= 4), 8)]
+                op = self.add_ints(PUT_GATHERED, near[0][2], 0, 0, len(near))
+                for k, (first, stride, _) in enumerate(near):
+                    op.origins[k], op.strides[k] = <const char*><int64_t>first, stride
+            left = left[len(near) :]
+        return 0
 
 
-cdef int64_t _fill(Field* field, object source, list held) except -1:
-    """Fills one field from its source, keeps alive what it points into, returns its longest bytes beside text."""
-    field.values, field.present, field.width = NULL, NULL, 1
-    if isinstance(source, (shapes.Ints, shapes.Table)):
-        field.put = PUT_INTS
-        field.values, field.stride = <const char*>address(source.values), source.values.strides[0]
-        field.width = source.values.shape[1] if source.values.ndim == 2 else 1
-        return 9 * field.width
-    if isinstance(source, (shapes.Text, shapes.Binary)):
-        field.put = PUT_TEXT if isinstance(source, shapes.Text) else PUT_BINARY
-        field.offsets, field.data = <const int64_t*>address(source.offsets), <const uint8_t*>address(source.data)
-        field.size = len(source.data)
-        return 5
-    if isinstance(source, shapes.Array):
-        field.put, field.width = PUT_ARRAY, source.values.shape[1]
-        field.values = <const char*>address(source.values)
-        if source.present is not None:
-            field.present = <const int64_t*>address(source.present)
-        return 5 + 9 * field.width
-    field.put = PUT_RAW
-    choice = isinstance(source, shapes.Choice)
-    offsets, data, longest = shapes.joined(source.raws if choice else [source.raw])
-    held.append((offsets, data))
-    field.width = len(offsets) - 1
-    if choice:
-        field.values = <const char*>address(source.chosen)
-    field.offsets, field.data = <const int64_t*>address(offsets), <const uint8_t*>address(data)
-    return longest
+cdef int64_t beside(list ints) except -1:
+    """Returns how many of the first (address, stride, field) are neighbours in the rows of one table."""
+    cdef int64_t n = 1
+    while n < len(ints) and ints[n][1] == ints[0][1] and ints[n][0] == ints[0][0] + 8 * n:
+        n += 1
+    return n if ints else 0
+
+
+cdef bytes array_head(int64_t length):
+    cdef uint8_t head[16]
+    cdef uint8_t* end = put_head(head, length, 0x90, 16, 0, 0xDC)
+    return PyBytes_FromStringAndSize(<const char*>head, end - head)
 
 
 def encode(fields, rows):
     """Returns one msgpack array a row that ``rows`` names; see the reference."""
     shapes.check_sources(fields, rows)
-    cdef int64_t count = len(fields), cells = 0, longest = 5, texts, used, f
-    cdef list held = []
+    cdef Program program = Program(fields)
     cdef const int64_t[::1] selected = rows
-    cdef int64_t[::1] fault = np.zeros(5, dtype=np.int64)
-    buffer = np.zeros(max(count, 1) * sizeof(Field), dtype=np.uint8)
-    cdef Field* array = <Field*>address(buffer)
-    for f in range(count):
-        longest += _fill(&array[f], fields[f], held)
-        cells += array[f].width if array[f].put == PUT_INTS else 1
-    with nogil:
-        texts = text_bytes(array, count, selected, fault)
-    if texts < 0:
-        raise shapes.text_outside(*fault)
-    # An upper bound: pages that are never written are never there; 64 bytes of slack for fixed-size copies.
-    data = np.empty(texts + longest * selected.shape[0] + 64, dtype=np.uint8)
-    offsets = np.zeros(selected.shape[0] + 1, dtype=np.int64)
-    cdef int64_t[::1] at = offsets
+    cdef int64_t n = selected.shape[0], texts = 0, used = 0, f, fault[4]
+    cdef const int64_t* chosen = <const int64_t*>address(rows)
+    cdef encode_op* ops = program.ops
+    cdef encode_rows_t write = write_rows
+    for f in range(program.count):
+        if ops[f].put == PUT_TEXT or ops[f].put == PUT_BINARY:
+            with nogil:
+                used = encode_text_bytes(ops + f, chosen, n)
+            if used < 0:
+                at = fields[ops[f].field].offsets[selected[-1 - used] :][:2].tolist()
+                raise shapes.text_outside(-1 - used, ops[f].field, *at, ops[f].size)
+            texts += used
+    # An upper bound: pages that are never written are never there.
+    data = np.empty(texts + program.longest * n + ENCODE_SLACK, dtype=np.uint8)
+    offsets = np.zeros(n + 1, dtype=np.int64)
+    cdef int64_t* ends = <int64_t*>address(offsets)
     cdef uint8_t* out = <uint8_t*>address(data)
     with nogil:
-        used = write_states(array, count, cells, selected, at, out, fault)
+        used = write(ops, program.count, chosen, n, ends, out, fault, _is_utf8)
     if used < 0:
-        row, field, code, detail = fault[0], fault[1], fault[2], fault[3]
-        if code == BAD_TEXT:
+        row, field = fault[0], fault[1]
+        if fault[2] == BAD_TEXT:
             raise shapes.not_utf8(row, field)
-        if code == BAD_CELL:
+        if fault[2] == BAD_CELL:
             cells_of_row = fields[field].values[selected[row]].tolist()
             raise shapes.absent_cell(row, field, cells_of_row.index(ABSENT))
-        raise shapes.choice_out_of_range(row, field, detail, len(fields[field].raws))
+        raise shapes.choice_out_of_range(row, field, fault[3], len(fields[field].raws))
     data.resize(used, refcheck=False)
     return Encoded(offsets, data)
 
@@ -235,27 +240,12 @@ cdef inline const uint8_t* get_array(
     Reader* r, const uint8_t* p, int64_t* cells, int64_t width, int optional
 ) noexcept nogil:
     cdef int64_t k, n = 0
-    cdef uint8_t head
     p = get_length(r, p, 0x90, 0xF0, 0, 0xDC, &n)
     if p == NULL:
         return NULL
     if n > width:
         return fail(r, WIDE, n)
-    for k in range(n):
-        # Whether a cell is 0 or how long it is cannot be foreseen: a table costs less than wrong guesses.
-        if r.end - p >= 9:
-            head = p[0]
-            cells[k] = value_of(head, load_be64(p + 1))
-            if not READS[head].bad and (head != 0xCF or cells[k] >= 0):
-                p += 1 + READS[head].size
-                continue
-        if optional and p < r.end and p[0] == 0xC0:
-            cells[k] = ABSENT
-            p += 1
-            continue
-        p = get_int(r, p, cells + k)
-        if p == NULL:
-            return NULL
+    p = get_ints(r, p, cells, n, optional)
     for k in range(n, width):
         cells[k] = ABSENT if optional else 0
     return p
@@ -278,18 +268,18 @@ cdef inline int64_t read_state(
         out = outs + f
         if out.kind == INT:
             p = get_int(r, p, out.values + row)
+        elif out.kind == TABLE:
+            values = out.values + row * out.width
+            for k in range(out.width):
+                p = get_int(r, p, values + k)
+                if p == NULL:
+                    return field + k
+            field += out.width - 1
         elif out.kind == STR:
             n = 0
             p = get_text(r, p, out.data + out.used, &n)
             out.used += n
             out.offsets[row + 1] = out.used
-        elif out.kind == TABLE:
-            n, values = out.width, out.values + row * out.width
-            for k in range(n):
-                p = get_int(r, p, values + k)
-                if p == NULL:
-                    return field + k
-            field += n - 1
         elif out.kind == INTS:
             p = get_array(r, p, out.values + row * out.width, out.width, 0)
         elif out.kind == BYTES:
@@ -358,7 +348,7 @@ cdef object _column(Out* out, int64_t n, int64_t total):
         offsets, data = np.zeros(n + 1, dtype=np.int64), np.empty(total + 32, dtype=np.uint8)
         out.offsets, out.data = <int64_t*>address(offsets), <uint8_t*>address(data)
         return Texts(offsets, data)
-    values = np.empty(n * out.width, dtype=np.int64)
+    values = np.empty(n * out.width + SLACK, dtype=np.int64)[: n * out.width]
     if out.kind != INT:
         values = values.reshape(n, out.width)
     out.values = <int64_t*>address(values)

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from core_ext.codec_fields import Encoded, Int64s
 from core_ext.text import Texts
@@ -7,6 +7,9 @@ def cut(encoded: Encoded) -> list[bytes]: ...
 def rows(
     streams: Texts, versions: Int64s, topics: Int64s, names: Sequence[str], states: Encoded, first_id: int
 ) -> list[tuple[int, str, int, str, bytes]]: ...
+def grouped(
+    streams: Texts, versions: Int64s, topics: Int64s, names: Sequence[str], states: Encoded, first_id: int, per: int
+) -> Iterator[tuple[int | str | bytearray, ...]]: ...
 def pack_copy(
     streams: Texts, versions: Int64s, topics: Int64s, names: Sequence[str], states: Encoded, first_id: int
 ) -> bytes: ...

@@ -1,6 +1,9 @@
 """Compiles the rows that stores take in: see core_ext/reference/records.py, its specification."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.bytearray cimport PyByteArray_FromStringAndSize
+from cpython.ref cimport Py_INCREF
+from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
@@ -36,6 +39,45 @@ def rows(streams, versions, topics, names, states, int64_t first_id):
             PyBytes_FromStringAndSize(data + at[i], at[i + 1] - at[i]),
         ))
     return out
+
+
+def grouped(streams, versions, topics, names, states, int64_t first_id, int64_t per):
+    """Yields the rows' cells, ``per`` rows a tuple; see the reference."""
+    if per < 1:
+        raise ValueError(f"expected at least 1 row a tuple, got {per}")
+    cdef int64_t n = check_rows(streams, versions, topics, names, states), i, k, count
+    cdef const int64_t[::1] ids = streams.offsets, at = states.offsets, version = versions, topic = topics
+    cdef const char* texts = <const char*>address(streams.data)
+    cdef const char* data = <const char*>address(states.data)
+    cdef list named = list(names)
+    for i in range(0, n, per):
+        count = per if per < n - i else n - i
+        yield group_of(texts, data, ids, at, version, topic, named, first_id, i, count)
+
+
+cdef tuple group_of(
+    const char* texts, const char* data, const int64_t[::1] ids, const int64_t[::1] at,
+    const int64_t[::1] version, const int64_t[::1] topic, list named, int64_t first_id, int64_t i, int64_t count,
+):
+    cdef tuple cells = PyTuple_New(5 * count)
+    cdef int64_t k
+    cdef object cell
+    for k in range(count):
+        cell = first_id + i + k
+        put_cell(cells, 5 * k, cell)
+        cell = PyUnicode_DecodeUTF8(texts + ids[i + k], ids[i + k + 1] - ids[i + k], NULL)
+        put_cell(cells, 5 * k + 1, cell)
+        cell = version[i + k]
+        put_cell(cells, 5 * k + 2, cell)
+        put_cell(cells, 5 * k + 3, named[topic[i + k]])
+        cell = PyByteArray_FromStringAndSize(data + at[i + k], at[i + k + 1] - at[i + k])
+        put_cell(cells, 5 * k + 4, cell)
+    return cells
+
+
+cdef inline void put_cell(tuple cells, int64_t at, object cell):
+    Py_INCREF(cell)
+    PyTuple_SET_ITEM(cells, at, cell)
 
 
 cdef inline uint8_t* put_copy(uint8_t* p, const uint8_t* source, int64_t n) noexcept nogil:

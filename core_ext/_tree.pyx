@@ -54,55 +54,87 @@ cdef inline uint8_t* put(uint8_t* out, const char* text, Py_ssize_t size) noexce
     return out + size
 
 
-def leaf_hashes(positions, topics, states, streams, versions):
-    cdef list at_positions = list(positions), at_topics = list(topics), at_states = list(states)
-    cdef list at_streams = list(streams), at_versions = list(versions)
-    cdef Py_ssize_t n = len(at_positions), k, longest = 0, size
-    if not (len(at_topics) == len(at_states) == len(at_streams) == len(at_versions) == n):
-        raise ValueError("expected columns of one length")
+cdef int read_event(Event* event, object position, object topic, object state, object stream, object version) except -1:
+    """Points an event at its parts, which the caller keeps alive."""
+    cdef char* raw
+    cdef Py_ssize_t size
+    event.position = position
+    event.version = version
+    if event.position < 0 or event.version < 0:
+        raise OverflowError(
+            f"expected a position and a version of 63 bits, got {event.position} and {event.version}"
+        )
+    event.topic = PyUnicode_AsUTF8AndSize(topic, &event.topic_size)
+    event.stream = PyUnicode_AsUTF8AndSize(stream, &event.stream_size)
+    PyBytes_AsStringAndSize(state, &raw, &event.state_size)
+    event.state = raw
+    size = max(event.topic_size, event.stream_size)
+    if size > LONGEST_NAME:
+        raise ValueError(f"expected a topic or stream of at most {LONGEST_NAME} bytes, got {size}")
+    return 0
+
+
+cdef bytes hashed(const Event* events, Py_ssize_t n):
+    """Returns the leaves of events."""
+    cdef Py_ssize_t k, longest = 0
+    cdef const Event* event
+    cdef uint8_t* end
+    for k in range(n):
+        longest = max(longest, HEAD + 4 + events[k].topic_size + events[k].stream_size + events[k].state_size)
     cdef bytes out = PyBytes_FromStringAndSize(NULL, n * HASH)
     cdef uint8_t* leaves = <uint8_t*> PyBytes_AS_STRING(out)
-    cdef uint8_t* buffer = NULL
-    cdef uint8_t* end
-    cdef char* state
-    cdef Event* event
+    cdef uint8_t* buffer = <uint8_t*> malloc(64 * sha256_padded(longest))
+    if buffer == NULL:
+        raise MemoryError()
+    with nogil:
+        for k in range(n):
+            event = events + k
+            buffer[0] = 0
+            end = put_be(put_be(buffer + 1, event.position, 8), event.version, 8)
+            end = put(put_be(end, event.topic_size, 2), event.topic, event.topic_size)
+            end = put(put_be(end, event.stream_size, 2), event.stream, event.stream_size)
+            end = put(end, event.state, event.state_size)
+            sha256_digest(chosen, buffer, end - buffer, leaves + k * HASH)
+    free(buffer)
+    return out
+
+
+def leaf_hashes(positions, topics, states, streams, versions):
+    """Returns the leaves of events given as columns; see the reference."""
+    # The lists keep every string alive while the lock is released, and none of them is mutable.
+    cdef list at_positions = list(positions), at_topics = list(topics), at_states = list(states)
+    cdef list at_streams = list(streams), at_versions = list(versions)
+    cdef Py_ssize_t n = len(at_positions), k
+    if not (len(at_topics) == len(at_states) == len(at_streams) == len(at_versions) == n):
+        raise ValueError("expected columns of one length")
     cdef Event* events = <Event*> malloc((n + 1) * sizeof(Event))
     if events == NULL:
         raise MemoryError()
     try:
         for k in range(n):
-            event = events + k
-            event.position = at_positions[k]
-            event.version = at_versions[k]
-            if event.position < 0 or event.version < 0:
-                raise OverflowError(
-                    f"expected a position and a version of 63 bits, got {event.position} and {event.version}"
-                )
-            event.topic = PyUnicode_AsUTF8AndSize(at_topics[k], &event.topic_size)
-            event.stream = PyUnicode_AsUTF8AndSize(at_streams[k], &event.stream_size)
-            PyBytes_AsStringAndSize(at_states[k], &state, &event.state_size)
-            event.state = state
-            size = max(event.topic_size, event.stream_size)
-            if size > LONGEST_NAME:
-                raise ValueError(f"expected a topic or stream of at most {LONGEST_NAME} bytes, got {size}")
-            longest = max(longest, HEAD + 4 + event.topic_size + event.stream_size + event.state_size)
-        buffer = <uint8_t*> malloc(64 * sha256_padded(longest))
-        if buffer == NULL:
-            raise MemoryError()
-        # The lists above keep every string alive, and none of them is mutable.
-        with nogil:
-            for k in range(n):
-                event = events + k
-                buffer[0] = 0
-                end = put_be(put_be(buffer + 1, event.position, 8), event.version, 8)
-                end = put(put_be(end, event.topic_size, 2), event.topic, event.topic_size)
-                end = put(put_be(end, event.stream_size, 2), event.stream, event.stream_size)
-                end = put(end, event.state, event.state_size)
-                sha256_digest(chosen, buffer, end - buffer, leaves + k * HASH)
+            read_event(events + k, at_positions[k], at_topics[k], at_states[k], at_streams[k], at_versions[k])
+        return hashed(events, n)
     finally:
-        free(buffer)
         free(events)
-    return out
+
+
+def leaf_rows(int64_t first, list rows not None):
+    """Returns the leaves of events given as rows; see the reference."""
+    cdef list held = list(rows)
+    cdef Py_ssize_t n = len(held), k
+    cdef tuple row
+    cdef Event* events = <Event*> malloc((n + 1) * sizeof(Event))
+    if events == NULL:
+        raise MemoryError()
+    try:
+        for k in range(n):
+            row = held[k]
+            if len(row) != 4:
+                raise ValueError(f"expected (topic, state, stream, version), got {len(row)} cells")
+            read_event(events + k, first + k, row[0], row[1], row[2], row[3])
+        return hashed(events, n)
+    finally:
+        free(events)
 
 
 def root_of(bytes hashes not None):

@@ -30,6 +30,14 @@ static inline int bits_of(uint64_t value) { return 64 - __builtin_clzll(value | 
 static inline uint64_t load_be64(const uint8_t *p) { uint64_t w; memcpy(&w, p, 8); return __builtin_bswap64(w); }
 static inline int64_t load_be32(const uint8_t *p) { uint32_t w; memcpy(&w, p, 4); return __builtin_bswap32(w); }
 static inline int64_t load_be16(const uint8_t *p) { uint16_t w; memcpy(&w, p, 2); return __builtin_bswap16(w); }
+static inline uint64_t load_le64(const uint8_t *p) { uint64_t w; memcpy(&w, p, 8); return w; }
+
+/* Which byte of a word (not zero) has its high bit set first, and eight bytes as eight integers. */
+#define HIGH_BITS UINT64_C(0x8080808080808080)
+static inline int first_byte(uint64_t high) { return __builtin_ctzll(high) >> 3; }
+static inline void widen8(int64_t *cells, uint64_t word) {
+    for (int k = 0; k < 8; k++) cells[k] = (int64_t)(word >> 8 * k & 255);
+}
 static inline void store_be64(uint8_t *p, uint64_t w) { w = __builtin_bswap64(w); memcpy(p, &w, 8); }
 
 /* Copies 32 bytes and returns whether one of the first n has its high bit set. */

@@ -7,31 +7,25 @@ from libc.string cimport memcpy
 from core_ext.utf8 cimport is_utf8
 
 cdef extern from "msgpack.h":
-    ctypedef struct int_form:
-        uint8_t head
-        uint8_t mask
-        uint8_t size
-        uint8_t shift
     ctypedef struct int_read:
         uint8_t size
         uint8_t shift
         uint8_t with_sign
         uint8_t bad
-    const int_form* FORMS
     const int_read* READS
-    int bits_of(uint64_t value) noexcept nogil
     uint64_t load_be64(const uint8_t* p) noexcept nogil
     int64_t load_be32(const uint8_t* p) noexcept nogil
     int64_t load_be16(const uint8_t* p) noexcept nogil
+    uint64_t load_le64(const uint8_t* p) noexcept nogil
+    int first_byte(uint64_t high) noexcept nogil
+    void widen8(int64_t* cells, uint64_t word) noexcept nogil
+    const uint64_t HIGH_BITS
     void store_be64(uint8_t* p, uint64_t word) noexcept nogil
     int copy32(uint8_t* to, const uint8_t* source, int64_t n) noexcept nogil
 
 cdef enum:
     # Faults, as core_ext.codec_fields numbers them.
     END = 1, TYPE, RANGE, UTF8, WIDE, COUNT, TRAILING
-
-cdef enum:
-    ABSENT_FORM = 129
 
 
 cdef inline int64_t address(object array) except? -1:
@@ -49,19 +43,6 @@ cdef inline bint copy_text(uint8_t* to, const uint8_t* source, int64_t n, int64_
         return not copy32(to, source, n) or is_utf8(source, n)
     memcpy(to, source, n)
     return is_utf8(source, n)
-
-
-# Every put writes at most nine bytes beyond what it returns: buffers have slack.
-
-cdef inline uint8_t* put_int(uint8_t* p, int64_t value, bint absent) noexcept nogil:
-    """Writes an integer in its shortest form, or nil; returns what follows it."""
-    cdef int64_t negative = value >> 63
-    cdef int at = bits_of(<uint64_t>(value ^ negative)) + <int>(negative & 64)
-    if absent:
-        at = ABSENT_FORM
-    p[0] = FORMS[at].head | (<uint8_t>value & FORMS[at].mask)
-    store_be64(p + 1, (<uint64_t>value) << FORMS[at].shift)
-    return p + 1 + FORMS[at].size
 
 
 cdef inline uint8_t* put_head(uint8_t* p, int64_t n, int fix, int fix_below, int head8, int head16) noexcept nogil:
@@ -88,6 +69,7 @@ cdef struct Reader:
     const uint8_t* readable  # of the memory behind it, at or after end
     int fault
     int64_t detail
+    uint8_t last[32]  # takes the end of a state behind which nothing may be read
 
 
 cdef inline const uint8_t* fail(Reader* r, int fault, int64_t detail) noexcept nogil:
@@ -103,45 +85,94 @@ cdef inline int64_t value_of(uint8_t head, uint64_t word) noexcept nogil:
     return value if READS[head].size else <int8_t>head
 
 
-cdef inline const uint8_t* get_last_int(Reader* r, const uint8_t* p, int64_t* value) noexcept nogil:
-    """Reads an integer that may be malformed or near the end of what is readable."""
-    cdef uint8_t bytes_there[16]
-    cdef int64_t left = r.end - p
-    if left <= 0:
-        return fail(r, END, 0)
-    if READS[p[0]].bad:
-        return fail(r, TYPE, p[0])
-    if left <= READS[p[0]].size:
-        return fail(r, END, 0)
-    memcpy(bytes_there, p, READS[p[0]].size + 1)
-    value[0] = value_of(p[0], load_be64(bytes_there + 1))
-    if p[0] == 0xCF and value[0] < 0:
-        return fail(r, RANGE, 0)
-    return p + 1 + READS[p[0]].size
-
-
 cdef inline const uint8_t* get_int(Reader* r, const uint8_t* p, int64_t* value) noexcept nogil:
     """Reads one integer of any form and returns what follows it; NULL, and the fault in ``r``, when there is none.
 
-    The position is passed by value: kept in memory, it would cost a store and a load between any two integers.
-    The frequent forms are branches, so that the next integer starts before this one's length has been loaded.
+    The frequent forms are branches: what stands at one place of a state mostly has one form, which is foreseen, and
+    the next integer starts before this one's length has been loaded.
     """
-    cdef uint8_t head = p[0] if p < r.end else 0xC0
+    cdef uint8_t head
+    if r.readable - p < 9:
+        p = moved(r, p)
+    if p >= r.end:
+        return fail(r, END, 0)
+    head = p[0]
     if head < 0x80:
         value[0] = head
         return p + 1
-    if r.end - p < 9:
-        return get_last_int(r, p, value)
-    if head == 0xCE:
-        value[0] = load_be32(p + 1)
-        return p + 5
-    if head == 0xCD:
-        value[0] = load_be16(p + 1)
-        return p + 3
+    if r.end - p >= 9:
+        if head == 0xCE:
+            value[0] = load_be32(p + 1)
+            return p + 5
+        if head == 0xCD:
+            value[0] = load_be16(p + 1)
+            return p + 3
+    if READS[head].bad:
+        return fail(r, TYPE, head)
+    if r.end - p <= READS[head].size:
+        return fail(r, END, 0)
     value[0] = value_of(head, load_be64(p + 1))
-    if READS[head].bad or (head == 0xCF and value[0] < 0):
-        return get_last_int(r, p, value)
+    if head == 0xCF and value[0] < 0:
+        return fail(r, RANGE, 0)
     return p + 1 + READS[head].size
+
+
+cdef inline const uint8_t* get_ints(
+    Reader* r, const uint8_t* p, int64_t* cells, int64_t n, bint nil
+) noexcept nogil:
+    """Reads an array's n integers of any form (``nil``: or nils, as ABSENT) and returns what follows them.
+
+    NULL for a fault, which is in ``r``. Up to eight cells behind the last one are overwritten. Most are 0 and stand
+    together, so a run of small ones is told by one word and widened at once, and the form of the next is looked up:
+    where it stands cannot be foreseen.
+    """
+    cdef int64_t k = 0, run, left
+    cdef uint64_t word, wide
+    cdef uint8_t head
+    while k < n:
+        if r.readable - p < 9:
+            p = moved(r, p)
+        word = load_le64(p)
+        widen8(cells + k, word)
+        wide = word & HIGH_BITS
+        run = first_byte(wide) if wide else 8
+        left = r.end - p
+        run = min(run, min(left, n - k))
+        k += run
+        p += run
+        if k == n:
+            break
+        if run == 8:
+            continue
+        if r.readable - p < 9:
+            p = moved(r, p)
+        if p >= r.end:
+            return fail(r, END, 0)
+        head = p[0]
+        if READS[head].bad:
+            if nil and head == 0xC0:
+                cells[k] = -(2**63)
+                k += 1
+                p += 1
+                continue
+            return fail(r, TYPE, head)
+        if r.end - p <= READS[head].size:
+            return fail(r, END, 0)
+        cells[k] = value_of(head, load_be64(p + 1))
+        if head == 0xCF and cells[k] < 0:
+            return fail(r, RANGE, 0)
+        k += 1
+        p += 1 + READS[head].size
+    return p
+
+
+cdef inline const uint8_t* moved(Reader* r, const uint8_t* p) noexcept nogil:
+    """Moves the last few bytes of a state to where words may be read behind them; returns where they begin."""
+    cdef int64_t left = r.end - p
+    memcpy(r.last, p, left)
+    r.end = r.last + left
+    r.readable = r.last + sizeof(r.last)
+    return r.last
 
 
 cdef inline const uint8_t* get_length(

@@ -29,6 +29,11 @@ def text_at(texts: Texts, i: int) -> str:
     return texts.data[texts.offsets[i] : texts.offsets[i + 1]].tobytes().decode()
 
 
+def texts_taken(texts: Texts, rows: NDArray[np.int64]) -> Texts:
+    """Returns the texts that ``rows`` names, in that order."""
+    return Texts(*load("gather").gather((texts,), np.zeros(len(rows), np.int64), rows))
+
+
 def to_list(texts: Texts) -> list[str]:
     """Returns every text; raises UnicodeDecodeError where bytes are not UTF-8."""
     found: list[str] = load("gather").to_list(texts)

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ledger.claim import Claim, Settled
+
 if TYPE_CHECKING:
     from ledger.service import Ledger
 
-__all__ = ["create", "open", "price"]
+__all__ = ["Claim", "Settled", "create", "open", "price"]
 
 
 def open(url: str, *, actor: str, clock_us: Callable[[], int] | None = None, create: bool = False) -> "Ledger":

@@ -5,7 +5,7 @@ kernel, the clearing period, then events in person order so that both stores app
 ``decide`` reads and computes, ``write`` appends and keeps the write-side state; nothing is written between.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,10 +14,11 @@ import numpy.typing as npt
 from core_ext.kernels import load
 from core_ext.layout import ACCUMULATORS, AMOUNTS, FACT, HOW
 from core_ext.plan import PLAN_AT
-from core_ext.text import to_list
+from core_ext.text import Texts, to_list
 from ledger.disease_limits import Limited, cut_at_disease, find_limits
 from ledger.events import FLAG_ASSUMED, FLAG_LATE, FLAG_NOT_CHECKED
-from ledger.keys import YEARS, claim_stream
+from ledger.key_columns import claim_streams, message_keys
+from ledger.keys import YEARS
 from ledger.looking_up import look_up
 from ledger.originals import Originals, load_originals
 from ledger.plans import resolved, with_limits
@@ -26,6 +27,7 @@ from ledger.refusals import Refusal
 from ledger.registers import filing_masks
 from ledger.sameness import same_content
 from ledger.side_columns import births
+from ledger.source import cut_texts
 
 if TYPE_CHECKING:
     from ledger.knowledge import Knowledge
@@ -50,10 +52,12 @@ _KEYLESS = sum(1 << int(r) for r in (Refusal.ROW_SHAPE, Refusal.NOT_UTF8, Refusa
 class Batch:
     """Is a batch on its way: the source columns, what lookups added, and what the kernel decided.
 
+    ``streams`` are the claims' streams, ``messages`` the keys of their message ids (empty: none).
     All arrays have one row a claim; ``tail`` rows behind the claims are originals of refunds, loaded from the log.
     """
 
     columns: "ClaimColumns"
+    stream_texts: Texts
     streams: list[str]
     messages: list[str]
     persons: list[str]
@@ -95,6 +99,20 @@ class Batch:
         """Returns the number of claims."""
         return self.columns.n
 
+    def first(self, n: int) -> "Batch":
+        """Returns the first ``n`` claims with what was looked up of them; persons without a claim may remain."""
+        looked_up = ("faults", "person", "assist", "level", "psn_type", "flagged", "facts")
+        return replace(
+            self,
+            columns=self.columns.slice(0, n),
+            stream_texts=cut_texts(self.stream_texts, 0, n),
+            streams=self.streams[:n],
+            messages=self.messages[:n],
+            persons=self.persons[:n],
+            duplicate_of={row: at for row, at in self.duplicate_of.items() if row < n},
+            **{name: getattr(self, name)[:n] for name in looked_up},
+        )
+
     def may_book(self) -> npt.NDArray[np.bool_]:
         """Returns the rows that nothing found so far keeps from booking, identities aside."""
         may: npt.NDArray[np.bool_] = (self.faults & ~_IDENTITIES) == 0
@@ -134,13 +152,12 @@ def _begin(columns: "ClaimColumns", knowledge: "Knowledge") -> Batch:
     year = facts[:, FACT["setl_time"]] // 10**10
     out_of_time = ((year < FIRST_YEAR) | (year > LAST_YEAR)) & ((faults & (_KEYLESS | 1 << Refusal.BAD_DATE)) == 0)
     faults[out_of_time] |= 1 << Refusal.BAD_DATE
-    regions = facts[:, FACT["insured_region"]].tolist()
-    setl_ids = to_list(columns.texts["setl_id"])
-    streams = [claim_stream(region, setl_id) for region, setl_id in zip(regions, setl_ids, strict=True)]
+    streams = claim_streams(np.ascontiguousarray(facts[:, FACT["insured_region"]]), columns.texts["setl_id"])
     return Batch(
         columns=columns,
-        streams=streams,
-        messages=to_list(columns.texts["medins_setl_id"]),
+        stream_texts=streams,
+        streams=to_list(streams),
+        messages=to_list(message_keys(columns.texts["medins_setl_id"])),
         persons=to_list(columns.texts["psn_no"]),
         faults=faults,
         facts=facts,
@@ -181,7 +198,7 @@ def decide(tx: "Transaction", columns: "ClaimColumns", knowledge: "Knowledge", p
     if knowledge.policies.limits_diseases:
         cut = cut_at_disease(batch, cut)
     if cut < batch.n:
-        return decide(tx, columns.slice(0, cut), knowledge, profile)
+        batch = batch.first(cut)
     batch.originals = load_originals(tx, batch, knowledge)
     _find_plans(tx, batch, knowledge, profile)
     _load_state(tx, batch, knowledge)
@@ -195,7 +212,7 @@ def decide(tx: "Transaction", columns: "ClaimColumns", knowledge: "Knowledge", p
 def _find_known(tx: "Transaction", batch: Batch) -> None:
     """Marks rows whose key or message id is in the log: equal content is a duplicate, other content a conflict."""
     rows = np.flatnonzero((batch.faults & _KEYLESS) == 0).tolist()
-    known = tx.first_events([batch.streams[row] for row in rows])
+    known = tx.first_events(list(map(batch.streams.__getitem__, rows)))
     if known:
         for row in rows:
             hit = known.get(batch.streams[row])
@@ -205,7 +222,7 @@ def _find_known(tx: "Transaction", batch: Batch) -> None:
                 batch.duplicate_of[row] = hit[0]
             else:
                 batch.faults[row] |= 1 << Refusal.SETL_ID_CONFLICT
-    messages = tx.find_messages([m for row in rows if (m := batch.messages[row])])
+    messages = tx.find_messages(list(filter(None, map(batch.messages.__getitem__, rows))))
     if messages:
         for row in rows:
             if row not in batch.duplicate_of and batch.messages[row] in messages:
@@ -214,14 +231,14 @@ def _find_known(tx: "Transaction", batch: Batch) -> None:
 
 def _find_persons(tx: "Transaction", batch: Batch, knowledge: "Knowledge", profile: Profile) -> None:
     """Numbers the batch's persons and finds their tokens; an unknown one is a refusal where the profile asks for it."""
-    index: dict[str, int] = {}
-    batch.person = np.fromiter((index.setdefault(p, len(index)) for p in batch.persons), np.int64, batch.n)
-    batch.person_names = list(index)
-    cached = knowledge.tokens
-    missing = [p for p in index if p and p not in cached]
+    names = batch.person_names = list(dict.fromkeys(batch.persons))
+    number = dict(zip(names, range(len(names)), strict=True))
+    batch.person = np.fromiter(map(number.__getitem__, batch.persons), np.int64, batch.n)
+    cached = list(map(knowledge.tokens.get, names))
+    missing = [name for name, token in zip(names, cached, strict=True) if token is None and name]
     found = tx.tokens(missing) if missing else {}
-    tokens = (cached.get(p) or found.get(p, 0) for p in index)
-    batch.person_tokens = np.fromiter(tokens, np.int64, len(index))
+    tokens = [found.get(name, 0) if token is None else token for name, token in zip(names, cached, strict=True)]
+    batch.person_tokens = np.array(tokens, np.int64)
     knowledge.remember(found)
     # The ledger's own reversal, a batch of one, knows the token: the person's number may be erased.
     if batch.n == 1 and batch.facts[0, FACT["token"]]:

@@ -5,6 +5,7 @@ the JobBatch event of their transaction. So a killed job leaves a whole number o
 again reads where it stopped and goes on; until then the job is unfinished and refused by name elsewhere.
 """
 
+import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ledger import booking, writing
+from ledger.ahead import ahead
 from ledger.block import EventBlock
 from ledger.events import Event, JobAbandoned, JobBatch, JobCompleted, JobStarted
 from ledger.keys import job_stream
@@ -34,6 +36,13 @@ Int64s = NDArray[np.int64]
 
 #: Rows a transaction: long enough to be fast, short enough that a single command never waits long behind it.
 BATCH_ROWS = 8_192
+
+
+#: Where somebody waits for the log: rows a transaction, for how many transactions after the last one that was waited
+#: for, and the gap between them, in which a single command takes its turn.
+FEW_ROWS = 1_024
+POLITE_BATCHES = 64
+GAP_MS = 3
 
 
 class IntakeReport(msgspec.Struct, frozen=True):
@@ -193,7 +202,7 @@ class ClaimJob(Job[ClaimColumns]):
 
     def batches(self, batch_rows: int) -> Iterator[ClaimColumns]:
         """Yields the file's claims in order, ``batch_rows`` at a time."""
-        return self.source.batches(batch_rows)
+        return ahead(self.source.batches(batch_rows))
 
     def book(self, tx: "Transaction", columns: ClaimColumns) -> None:
         """Decides and books the first claims of ``columns``, as many as can be decided together."""
@@ -311,7 +320,7 @@ def _run_batches(job: Job[Rows], batch_rows: int, progress: Progress | None) -> 
 
 def _run_rows(job: Job[Rows], batch_rows: int, progress: Progress | None) -> None:
     """Books the source's rows batch by batch."""
-    ledger = job.ledger
+    ledger, polite = job.ledger, 0
     for columns in job.batches(batch_rows):
         rest = _left(job, columns)
         while rest.n:
@@ -319,7 +328,11 @@ def _run_rows(job: Job[Rows], batch_rows: int, progress: Progress | None) -> Non
                 job.catch_up(tx)
                 rest = _left(job, rest)
                 if rest.n:
-                    job.book(tx, rest)
+                    job.book(tx, rest.slice(0, FEW_ROWS) if polite and rest.n > FEW_ROWS else rest)
+                waited = ledger.anybody_waits(tx)
+            polite = POLITE_BATCHES if waited else max(0, polite - 1)
+            if waited:
+                time.sleep(GAP_MS / 1000)
             rest = _left(job, rest)
             if progress is not None:
                 progress(job.next_row - 1)

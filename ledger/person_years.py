@@ -4,6 +4,7 @@ It is right as long as nobody else writes: ``Knowledge`` drops it when the log's
 after a rollback. What it holds is what the store holds, never more and never later.
 """
 
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,8 +53,7 @@ class PersonYears:
             self._take(keys[~known], versions[~known], values[~known])
 
     def _rows(self, keys: Ints) -> Ints:
-        find = self._row.get
-        return np.fromiter((find(key, -1) for key in keys.tolist()), np.int64, len(keys))
+        return np.fromiter(map(self._row.get, keys.tolist(), repeat(-1)), np.int64, len(keys))
 
     def _take(self, keys: Ints, versions: Ints, values: Ints) -> None:
         first = len(self._row)

@@ -12,6 +12,7 @@ from ledger.verbs.institutions import Institutions
 from ledger.verbs.money import Money
 from ledger.verbs.periods import Periods
 from ledger.verbs.policies import Policies
+from ledger.verbs.settling import Settling
 
 
 def wall_clock_us() -> int:
@@ -19,7 +20,7 @@ def wall_clock_us() -> int:
     return time.time_ns() // 1000
 
 
-class Ledger(Policies, Claims, Periods, Money, Institutions, Allowances):
+class Ledger(Policies, Claims, Settling, Periods, Money, Institutions, Allowances):
     """Is an open ledger. Use it as a context manager; every method refuses with ``Refused`` and then wrote nothing."""
 
     def __enter__(self) -> "Ledger":

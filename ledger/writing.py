@@ -10,7 +10,7 @@ import numpy.typing as npt
 from core_ext.codec_fields import Array, Choice, Const, Encoded, Ints, Source, Text
 from core_ext.kernels import load
 from core_ext.layout import AMOUNT, FACT, FACTS
-from core_ext.text import text_at, texts_from_list
+from core_ext.text import texts_taken, to_list
 from ledger.block import EventBlock
 from ledger.booking import COMPUTE, REFUND, UNCHECKED, Batch, differing_rows
 from ledger.columnar import encode_columns
@@ -113,28 +113,18 @@ def _first_row(batch: Batch, rows: Column, period: int) -> int:
 
 def _name_new_persons(tx: "Transaction", batch: Batch, rows: Column, knowledge: "Knowledge") -> None:
     """Gives tokens, in source order, to persons whose first claim books now."""
-    people = batch.person[rows]
-    new = people[batch.person_tokens[people] == 0]
-    if not len(new):
+    first = rows[batch.person_tokens[batch.person[rows]] == 0]
+    if not len(first):
         return
-    unique, at = np.unique(new, return_index=True)
-    unique = unique[np.argsort(at)]
-    names = _names_of(batch, rows, unique)
-    fresh = tx.add_persons([(batch.person_names[person], names[person]) for person in unique.tolist()], unknown=True)
+    _, at = np.unique(batch.person[first], return_index=True)
+    first = first[np.sort(at)]
+    numbers = list(map(batch.persons.__getitem__, first.tolist()))
+    names = to_list(texts_taken(batch.columns.texts["psn_name"], first))
+    fresh = tx.add_persons(list(zip(numbers, names, strict=True)), unknown=True)
     knowledge.remember(fresh)
-    batch.person_tokens[unique] = [fresh[batch.person_names[person]] for person in unique.tolist()]
+    batch.person_tokens[batch.person[first]] = list(map(fresh.__getitem__, numbers))
     batch.facts[:, FACT["token"]] = batch.person_tokens[batch.person]
     batch.slot_keys = batch.person_tokens[batch.slot_person] * YEARS + batch.slot_keys % YEARS
-
-
-def _names_of(batch: Batch, rows: Column, persons: Column) -> dict[int, str]:
-    wanted = set(persons.tolist())
-    names: dict[int, str] = {}
-    for row in rows.tolist():
-        person = int(batch.person[row])
-        if person in wanted and person not in names:
-            names[person] = text_at(batch.columns.texts["psn_name"], row)
-    return names
 
 
 def _block(batch: Batch, order: Order, cause: int, knowledge: "Knowledge", headers: list[Header]) -> EventBlock:
@@ -156,7 +146,7 @@ def _block(batch: Batch, order: Order, cause: int, knowledge: "Knowledge", heade
     index = np.concatenate([np.arange(h, dtype=np.int64), at])
     states = Encoded(*kernel.gather(parts, part, index))
     streams = kernel.gather(
-        (head.streams, texts_from_list(batch.streams)),
+        (head.streams, batch.stream_texts),
         np.concatenate([np.zeros(h, np.int64), np.ones(len(record), np.int64)]),
         np.concatenate([np.arange(h, dtype=np.int64), record]),
     )
@@ -248,12 +238,9 @@ def _save(tx: "Transaction", batch: Batch, order: Order, knowledge: "Knowledge")
     moved = np.unique(batch.person[rows[batch.booked[rows, AMOUNT["acct_pay"]] != 0]])
     if len(moved):
         tx.save_accounts(batch.person_tokens[moved], batch.accounts[moved])
-    messages = [
-        (batch.messages[row], at)
-        for row, at in zip(rows.tolist(), order.filed_at[rows].tolist(), strict=True)
-        if batch.messages[row]
-    ]
-    clashing = tx.add_messages([message for message, _ in messages], [at for _, at in messages])
+    offsets = batch.columns.texts["medins_setl_id"].offsets
+    named = rows[offsets[rows + 1] > offsets[rows]]
+    clashing = tx.add_messages(list(map(batch.messages.__getitem__, named.tolist())), order.filed_at[named])
     assert not clashing, "a message id was taken while this transaction held the log"
     refunds = rows[batch.kind[rows] == REFUND]
     if len(refunds):

@@ -4,7 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core_ext.layout import AMOUNT, FACT, FUND_PARTS, HOW
-from core_ext.text import text_at
 from ledger.acts import Acts
 from ledger.postings import ACCOUNT_CODE, fund_codes
 from projections.grouping import group_sums, text_words
@@ -73,5 +72,13 @@ def _payables(acts: Acts, treatment: Int64s, due: Int64s, moved: Int64s, sums: d
     institutions = acts.texts["fixmedins_code"]
     keys = np.column_stack([treatment, text_words(institutions)])[moved]
     first, totals = group_sums(keys, due[moved][:, None])
-    for at, total in zip(moved[first].tolist(), totals[:, 0].tolist(), strict=True):
-        sums[f"payable:{int(treatment[at]):06d}:{text_at(institutions, at)}"] = -total
+    at = moved[first]
+    # An account a claim, nearly: the names are cut out of one text.
+    raw, starts, stops = (
+        institutions.data.tobytes(),
+        institutions.offsets[at].tolist(),
+        institutions.offsets[at + 1].tolist(),
+    )
+    lines = zip(treatment[at].tolist(), starts, stops, totals[:, 0].tolist(), strict=True)
+    for region, start, stop, total in lines:
+        sums[f"payable:{region:06d}:{raw[start:stop].decode()}"] = -total

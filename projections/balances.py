@@ -19,7 +19,7 @@ from ledger.postings import Opened, postings
 from ledger.refusals import StoreError
 from projections.act_postings import act_postings
 from projections.pages import Page, Placed
-from projections.tables import Change, Mode, ReadModel, Table, change_of
+from projections.tables import Change, Mode, ReadModel, Table
 
 if TYPE_CHECKING:
     from ledger.store import Reader
@@ -41,7 +41,7 @@ def fold(_: "Reader", page: Page) -> list[Change]:
     for placed, opened in with_opened(page.reader, page.others):
         for account, amount_fen in postings(placed.event, opened):
             sums[account] = sums.get(account, 0) + amount_fen
-    return [change_of(BALANCE, sums.items())]
+    return [Change(BALANCE, [list(sums), list(sums.values())])]
 
 
 MODEL = ReadModel("balances", 1, (BALANCE,), fold, wide=False)

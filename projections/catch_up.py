@@ -1,6 +1,6 @@
-"""Brings read models up to the head of the log: page by page, rows and position in one transaction.
+"""Brings read models up to the head of the log: some pages at a time, rows and position in one transaction.
 
-A page is read and folded without a lock and then written where the model still stands before it; two processes
+They are read and folded without a lock and then written where the model still stands before it; two processes
 that catch up at once do the same work, and one of them throws its own away.
 """
 
@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 from ledger.refusals import StoreError
 from projections.pages import PAGE_EVENTS, read_page
-from projections.tables import ReadModel, write
+from projections.tables import Change, ReadModel, added_up, write
 
 if TYPE_CHECKING:
     from ledger.store import Reader, Store, Writer
 
 Progress = Callable[[int], None]
+
+#: Pages a transaction where all that changes are sums: those of several pages are written as one.
+PAGES_TOGETHER = 8
 
 STATE_TABLE = "projection"
 CREATE_STATE = {
@@ -91,7 +94,7 @@ def catch_up(
 ) -> int:
     """Folds into the models what the log holds beyond them and returns the head they reached.
 
-    ``progress`` is told the position behind each page. Raises StoreError where a model is ahead of the log (the
+    ``progress`` is told the position behind each transaction. Raises StoreError where a model is ahead of the log (the
     log was cut: verify says where) or an event is missing or not what its topic says.
     """
     while True:
@@ -109,12 +112,20 @@ def catch_up(
                 return head
             stop = min((position for position in at.values() if position > after), default=head)
             due = [model for model in models if at[model.name] == after]
-            page = read_page(reader, after, stop, any(model.wide for model in due), page_events)
-            folded = [(model, model.fold(reader, page)) for model in due]
+            wide, narrow = any(model.wide for model in due), not all(model.wide for model in due)
+            folded: dict[str, list[Change]] = {model.name: [] for model in sorted(due, key=lambda model: model.name)}
+            reached = after
+            for _ in range(PAGES_TOGETHER if all(model.adds for model in due) else 1):
+                page = read_page(reader, reached, stop, wide, page_events, narrow)
+                for model in due:
+                    folded[model.name] += model.fold(reader, page)
+                reached = page.stop
+                if reached == stop:
+                    break
         with store.write() as writer:
-            for model, changes in sorted(folded, key=lambda pair: pair[0].name):
-                if writer.query(LOCK_STATE[store.dialect], (model.name,)) == [(after,)]:
-                    write(writer, changes)
-                    writer.execute(UPDATE_STATE, (page.stop, model.name))
+            for name, changes in folded.items():
+                if writer.query(LOCK_STATE[store.dialect], (name,)) == [(after,)]:
+                    write(writer, added_up(changes))
+                    writer.execute(UPDATE_STATE, (reached, name))
         if progress is not None:
-            progress(page.stop)
+            progress(reached)

@@ -38,7 +38,8 @@ class ReadPage(Page):
     """Is a page whose acts and other events are those that can be read; the rest are findings already."""
 
     def __init__(self, reader: "Reader", after: int, stop: int, rows: list[WideRow], found: Findings) -> None:
-        super().__init__(reader, after, stop, *(zip(*rows, strict=True) if rows else ((), (), ())))
+        positions, topics, states = [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows]
+        super().__init__(reader, after, stop, positions, topics, states)
         self.__dict__["others"] = _readable_others([row for row in rows if row[1] not in _BULK], found)
         self.__dict__["beside"] = _readable_beside([row for row in rows if row[1] in _BESIDE], found)
         self.__dict__["acts"] = _readable_acts(reader, [row for row in rows if row[1] in _ACTS], found)

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from core_ext.kernels import load
 from ledger.acts import ACT_TOPICS, OTHER, Acts, Codes, act_codes, acts_of, no_acts
 from ledger.events import ClaimFiled, Event, SettlementDiffers
 from ledger.line_events import LinesDiffer, LinesFiled, TraceCodeRepeated
@@ -25,6 +26,9 @@ PAGE_EVENTS = 32_768
 
 #: Rows a query: the tuples of so many stay in a processor's cache until they are columns.
 CHUNK_ROWS = 2_048
+
+#: Bytes of a leaf of the tree.
+LEAF = 32
 
 NARROW = (
     "SELECT topic, state FROM stored_events WHERE notification_id > ? AND notification_id <= ? ORDER BY notification_id"
@@ -60,7 +64,10 @@ class Placed(NamedTuple):
 
 @dataclass
 class Page:
-    """Is the events behind ``after`` up to ``stop`` as columns; only wide pages have streams and versions."""
+    """Is the events behind ``after`` up to ``stop`` as columns; only wide pages have ``leaves``, for the tree.
+
+    A page read for the tree alone has nothing else.
+    """
 
     reader: "Reader"
     after: int
@@ -68,8 +75,7 @@ class Page:
     positions: Sequence[int]
     topics: Sequence[str]
     states: Sequence[bytes]
-    streams: Sequence[str] = ()
-    versions: Sequence[int] = ()
+    leaves: bytes = b""
 
     @cached_property
     def acts(self) -> Acts:
@@ -97,11 +103,8 @@ class Page:
         rows = [row for row in np.flatnonzero(self._codes == OTHER).tolist() if topics[row] not in _BESIDE]
         if not rows:
             return []
-        if self.streams:
-            places = [(self.streams[row], self.versions[row]) for row in rows]
-        else:
-            found = self.reader.query(PLACES, (self.after, self.stop, *BULK_TOPICS))
-            places = [(str(stream), int(version)) for _, stream, version in found]
+        found = self.reader.query(PLACES, (self.after, self.stop, *BULK_TOPICS))
+        places = [(str(stream), int(version)) for _, stream, version in found]
         events = [decode_event(topics[row], self.states[row]) for row in rows]
         return [
             Placed(self.positions[row], *place, event, present_state(topics[row], self.states[row], event))
@@ -117,24 +120,36 @@ class Page:
             raise StoreError(f"position {at}: expected a topic of ledger.events, got {error.args[0]!r}") from None
 
 
-def read_page(reader: "Reader", after: int, stop: int, wide: bool, page_events: int = PAGE_EVENTS) -> Page:
+def read_page(
+    reader: "Reader", after: int, stop: int, wide: bool, page_events: int = PAGE_EVENTS, narrow: bool = True
+) -> Page:
     """Returns the page behind ``after``, at most ``page_events`` (at least 2) and never past ``stop``.
 
-    ``wide`` pages carry streams and versions of every event. Raises StoreError naming a position without event.
+    ``wide`` pages carry the tree's leaves of every event, hashed chunk by chunk while a chunk is still in the cache;
+    ``narrow`` ones the columns. Raises StoreError naming a position without event.
     """
     high = min(after + max(2, page_events), stop)
-    columns: list[list[Any]] = [[] for _ in range(4 if wide else 2)]
+    topics: list[str] = []
+    states: list[bytes] = []
+    leaves: list[bytes] = []
+    count, last = 0, ""
     for low in range(after, high, CHUNK_ROWS):
         rows = reader.query(WIDE if wide else NARROW, (low, min(low + CHUNK_ROWS, high)))
-        for column, cells in zip(columns, zip(*rows, strict=True), strict=False):
-            column += cells
+        count += len(rows)
+        last = rows[-1][0] if rows else last
+        if wide:
+            leaves.append(load("tree").leaf_rows(low + 1, rows))
+        if narrow:
+            topics += [row[0] for row in rows]
+            states += [row[1] for row in rows]
     # Positions are unique, so as many events as positions means one at each.
-    if len(columns[0]) != high - after:
+    if count != high - after:
         there = [at for (at,) in reader.query(POSITIONS, (after, high))]
         missing = next(at for at, found in enumerate([*there, 0], after + 1) if found != at)
         raise StoreError(f"position {missing}: expected an event, got none: run verify")
-    if columns[0] and columns[0][-1] == ClaimFiled.TOPIC and high < stop:
+    hashes = b"".join(leaves)
+    if last == ClaimFiled.TOPIC and high < stop:
         high -= 1
-        for column in columns:
-            column.pop()
-    return Page(reader, after, high, range(after + 1, high + 1), *columns)
+        del topics[high - after :], states[high - after :]
+        hashes = hashes[: (high - after) * LEAF]
+    return Page(reader, after, high, range(after + 1, high + 1), topics, states, hashes)

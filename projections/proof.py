@@ -59,7 +59,7 @@ def root_of(hashes: bytes) -> bytes:
 
 def fold(reader: "Reader", page: Page) -> list[Change]:
     """Returns the tiles that a page's events fill or begin, at every level; needs a wide page and the tiles so far."""
-    entries = leaf_hashes(page.positions, page.topics, page.states, page.streams, page.versions)
+    entries = page.leaves
     start = page.after
     tiles: list[tuple[int, int, bytes, bytes]] = []
     level = 0

@@ -15,7 +15,7 @@ from projections.as_of import position_at
 from projections.catch_up import Progress, catch_up, ensure, rebuild
 from projections.pages import PAGE_EVENTS, read_page
 from projections.proof import Tree
-from projections.statement import Statement, statement_of
+from projections.statement import Statement, read_statement
 from projections.tables import Rows, apply
 from projections.trace_tree import Trace
 from projections.tracing import LISTED, Tracer
@@ -106,8 +106,7 @@ class Projections:
         """Returns the clearing statement of a period (yyyymm; None: all), of one region's pairs where one is given."""
         catch_up(self._store, [statement.MODEL], page_events=self._page_events)
         with self._store.read() as reader:
-            rows = reader.query(statement.LINE.select())
-            return statement_of(rows, period, region, _position(reader, statement.MODEL.name))
+            return read_statement(reader, period, region, _position(reader, statement.MODEL.name))
 
     def trace(self, key: str | int, listed: int = LISTED) -> Trace:
         """Returns everything a key leads to, at most ``listed`` claims a list; an int is a log position."""

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from itertools import islice, starmap
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -44,7 +45,7 @@ CSV_COLUMNS = (
 _COUNTS = ("person_times", "settlements", "refunds", "late_acts", "assumed_claims", "unchecked_claims")
 
 
-class StatementTotals(msgspec.Struct, frozen=True, kw_only=True):
+class StatementTotals(msgspec.Struct, frozen=True):
     """Is what a statement sums: counts, and amounts in fen under their national names.
 
     ``late_acts`` booked into a later period than their business month; ``assumed_claims`` stand under an assumed
@@ -82,7 +83,7 @@ class StatementTotals(msgspec.Struct, frozen=True, kw_only=True):
         return self.fund_pay_sumamt + self.acct_pay
 
 
-class StatementLine(StatementTotals, frozen=True, kw_only=True):
+class StatementLine(StatementTotals, frozen=True):
     """Is one line: a clearing period and a business month (yyyymm), an ordered pair of regions, an insurance type."""
 
     period: int
@@ -130,24 +131,36 @@ def fold(_: "Reader", page: Page) -> list[Change]:
 MODEL = ReadModel("statement", 1, (LINE,), fold, wide=False)
 
 
-def statement_of(rows: Iterable[Row], period: int | None, region: int | None, position: int) -> Statement:
-    """Returns the statement of table rows: section by section, then by pair and insurance type."""
-    lines = [StatementLine(**dict(zip(LINE.columns, row, strict=True))) for row in rows]
-    lines = [
-        line
-        for line in lines
-        if (period is None or line.period == period)
-        and (region is None or region in (line.insured_region, line.treatment_region))
-    ]
-    lines.sort(key=lambda line: (*_order(line), line.month))
-    return Statement(period, region, position, tuple(lines), totals_of(lines))
+#: Lines as StatementLine takes their cells, section by section (false, off-site, is first), then by pair and type.
+SELECT_LINES = (
+    f"SELECT {', '.join((*LINE.values, *LINE.key))} FROM {LINE.name} WHERE {{}}"
+    " ORDER BY period, insured_region = treatment_region, insured_region, treatment_region, insutype, month"
+)
+
+
+def read_statement(reader: "Reader", period: int | None, region: int | None, position: int) -> Statement:
+    """Returns the statement of what the table holds, of one period and of one region's pairs where they are given."""
+    conditions, params = ["1 = 1"], list[int]()
+    if period is not None:
+        conditions.append("period = ?")
+        params.append(period)
+    if region is not None:
+        conditions.append("(insured_region = ? OR treatment_region = ?)")
+        params += (region, region)
+    rows = reader.query(SELECT_LINES.format(" AND ".join(conditions)), params)
+    lines = tuple(starmap(StatementLine, rows))
+    return Statement(period, region, position, lines, _sums(rows))
 
 
 def totals_of(lines: Sequence[StatementTotals]) -> StatementTotals:
     """Returns the sums of lines, exact beyond 64 bits."""
-    columns = zip(*map(msgspec.structs.astuple, lines), strict=True)
-    sums = dict(zip(lines[0].__struct_fields__, columns, strict=True)) if lines else {}
-    return StatementTotals(**{name: sum(sums.get(name, ())) for name in LINE.values})
+    return _sums([msgspec.structs.astuple(line) for line in lines])
+
+
+def _sums(rows: Sequence[Row]) -> StatementTotals:
+    """Returns the sums of rows whose first cells are a line's values."""
+    columns = islice(zip(*rows, strict=True), len(LINE.values))
+    return StatementTotals(*map(sum, columns)) if rows else StatementTotals(*[0] * len(LINE.values))
 
 
 def statement_csv(lines: Iterable[StatementLine], columns: Sequence[str] = CSV_COLUMNS) -> str:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from projections.grouping import group_sums
+
 if TYPE_CHECKING:
     from ledger.store import Reader, Writer
     from ledger.store.link import Column
@@ -105,7 +107,7 @@ class ReadModel:
     """Is one projection: its tables, and the pure fold from a page of the log to what changes in them.
 
     A new ``version`` has other tables or another meaning: what a store holds of an older one is built anew.
-    ``wide`` folds need the stream and version of every event.
+    ``wide`` folds need the leaf of every event, and nothing else of it.
     """
 
     name: str
@@ -114,11 +116,38 @@ class ReadModel:
     fold: "Callable[[Reader, Page], list[Change]]"
     wide: bool = False
 
+    @property
+    def adds(self) -> bool:
+        """Returns whether all its tables are sums, so that its fold hangs on nothing folded before."""
+        return all(table.mode is Mode.ADD for table in self.tables)
+
 
 def change_of(table: Table, rows: Iterable[Row]) -> Change:
     """Returns rows as a change."""
     listed = list(rows)
     return Change(table, list(zip(*listed, strict=True)) if listed else [()] * len(table.columns))
+
+
+def added_up(changes: Sequence[Change]) -> list[Change]:
+    """Returns changes with those to one table of integer sums added up to one; raises OverflowError past 64 bits."""
+    sums: dict[str, list[Change]] = {}
+    kept = []
+    for change in changes:
+        if not len(change):
+            continue
+        if change.table.mode is Mode.ADD and all(isinstance(column, np.ndarray) for column in change.data):
+            sums.setdefault(change.table.name, []).append(change)
+        else:
+            kept.append(change)
+    for parts in sums.values():
+        if len(parts) > 1:
+            rows = np.concatenate([np.column_stack(part.data) for part in parts])
+            width = len(parts[0].table.key)
+            first, added = group_sums(rows[:, :width], rows[:, width:])
+            kept.append(Change(parts[0].table, [*rows[first, :width].T, *added.T]))
+        else:
+            kept += parts
+    return kept
 
 
 def write(writer: "Writer", changes: Iterable[Change]) -> None:

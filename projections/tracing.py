@@ -18,7 +18,7 @@ from ledger.events import (
     PaymentInstructed,
     SettlementDiffers,
 )
-from ledger.keys import claim_stream, clawback_stream, finding_stream, payment_stream
+from ledger.keys import claim_stream, clawback_stream, finding_stream, message_key, payment_stream
 from ledger.line_columns import NUMBER, lines_of
 from ledger.line_events import LinesDiffer, LinesFiled, TraceCodeRepeated
 from ledger.mapper import decode_event
@@ -128,7 +128,8 @@ class Tracer:
             setl_id = key
             regions = [int(found) for (found,) in self._reader.query(SELECT_REGIONS)]
         filed = self._reader.first_events([claim_stream(region, setl_id) for region in regions])
-        claims = {position for position, _ in filed.values()} | set(self._reader.find_messages([key]).values())
+        messages = self._reader.find_messages([message_key(key)])
+        claims = {position for position, _ in filed.values()} | set(messages.values())
         acts = [act for claim in sorted(claims) for act in self._acts(OF_CLAIM, (claim, claim))]
         return [self._claim_trace(act) for act in acts]
 

@@ -1,7 +1,7 @@
 """Specifies the rows that stores take in, made from the buffers of a batch of events."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from core_ext.codec_fields import Encoded, Int64s, int64s, texts_checked
@@ -50,6 +50,24 @@ def rows(
             zip(ids, versions.tolist(), named, cut(states), strict=True)
         )
     ]
+
+
+def grouped(
+    streams: Texts, versions: Int64s, topics: Int64s, names: Sequence[str], states: Encoded, first_id: int, per: int
+) -> Iterator[tuple[int | str | bytearray, ...]]:
+    """Yields the cells of ``rows`` in order, ``per`` rows a tuple and the rest in a last one, each made when asked for.
+
+    A state comes as a bytearray: sqlite3 looks for an adapter of every bytes object it is given, which costs more
+    than the copy. Raises as ``rows`` does, ValueError for fewer than one row a tuple.
+    """
+    if per < 1:
+        raise ValueError(f"expected at least 1 row a tuple, got {per}")
+    made = rows(streams, versions, topics, names, states, first_id)
+    for at in range(0, len(made), per):
+        cells: list[int | str | bytearray] = []
+        for position, stream, version, topic, state in made[at : at + per]:
+            cells += (position, stream, version, topic, bytearray(state))
+        yield tuple(cells)
 
 
 def _copy_field(raw: bytes) -> bytes:

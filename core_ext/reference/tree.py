@@ -35,6 +35,18 @@ def leaf_hashes(
     return b"".join(leaves)
 
 
+def leaf_rows(first: int, rows: list[tuple[str, bytes, str, int]]) -> bytes:
+    """Returns the leaves of events that follow each other from position ``first``: (topic, state, stream, version).
+
+    Raises as ``leaf_hashes`` does, ValueError too for a row of another number of cells.
+    """
+    for row in rows:
+        if len(row) != 4:
+            raise ValueError(f"expected (topic, state, stream, version), got {len(row)} cells")
+    topics, states, streams, versions = zip(*rows, strict=True) if rows else ((), (), (), ())
+    return leaf_hashes(range(first, first + len(rows)), topics, states, streams, versions)
+
+
 def _framed(text: str) -> bytes:
     raw = text.encode()
     if len(raw) > LONGEST_NAME:

@@ -78,6 +78,10 @@ class Link(ABC):
         """Returns log_head (size, recorded_at, tokens), locked where the transaction is to append."""
 
     @abstractmethod
+    def anybody_waits(self) -> bool:
+        """Returns whether another transaction waits for this one to end, so that it may append."""
+
+    @abstractmethod
     def write_head(self, size: int, recorded_at: int, tokens: int) -> None:
         """Writes log_head and wakes the log's subscribers."""
 

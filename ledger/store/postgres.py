@@ -43,6 +43,11 @@ BEGIN = {
 HEAD = "SELECT size, recorded_at, tokens FROM log_head"
 LOCK_HEAD = "SELECT size, recorded_at, tokens FROM log_head FOR UPDATE"
 WRITE_HEAD = "UPDATE log_head SET size = ?, recorded_at = ?, tokens = ? RETURNING pg_notify(?, '')"
+# Whoever waits for log_head waits for the transaction that has it.
+ANYBODY_WAITS = (
+    "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype IN ('transactionid', 'tuple')"
+    " AND (transactionid = pg_current_xact_id()::xid OR relation = 'log_head'::regclass))"
+)
 MAY_READ = "SELECT has_table_privilege(?::text, 'SELECT')"
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = ?"
 SCHEMA_EXISTS = "SELECT 1 FROM pg_namespace WHERE nspname = ?"
@@ -152,6 +157,9 @@ class PostgresLink(Link):
     def head(self) -> tuple[int, int, int]:
         size, recorded_at, tokens = self.query(LOCK_HEAD if self._mode is Mode.APPEND else HEAD)[0]
         return size, recorded_at, tokens
+
+    def anybody_waits(self) -> bool:
+        return bool(self.query(ANYBODY_WAITS)[0][0])
 
     def write_head(self, size: int, recorded_at: int, tokens: int) -> None:
         self.execute(WRITE_HEAD, (size, recorded_at, tokens, self._schema))

@@ -143,6 +143,10 @@ class Transaction(StateWriter, Writer):
             self._size += len(block)
         return first
 
+    def anybody_waits(self) -> bool:
+        """Returns whether somebody else waits for this transaction to end, so that it may append."""
+        return self._link.anybody_waits()
+
     def finish(self) -> None:
         """Writes the head back, if the log or the tokens grew; raises StoreError where a statement had failed."""
         if self._link.failure is not None:

@@ -3,9 +3,12 @@
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from functools import cache
+from itertools import chain, islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from eventsourcing.persistence import ConnectionPoolClosedError, ConnectionUnavailableError, InterfaceError
 
 from core_ext.kernels import load
@@ -14,7 +17,6 @@ from ledger.store.faults import Conflict
 from ledger.store.link import Backend, Link, Mode, Row
 from ledger.store.schema import sqlite_statements
 from ledger.store.sqlite_recorder import (
-    INSERT_EVENTS,
     LOCK_TIMEOUT_S,
     LedgerConnection,
     LedgerDatastore,
@@ -22,22 +24,28 @@ from ledger.store.sqlite_recorder import (
     SQLiteRecorder,
     json_text,
 )
+from ledger.store.turns import Turns
 
 if TYPE_CHECKING:
     from ledger.block import EventBlock
     from ledger.store.link import Column, Keys
     from ledger.store.url import SQLiteURL
 
+#: Rows of one INSERT: past this many there is little left to save.
+ROWS_A_STATEMENT = 16
+
 HEAD = "SELECT size, recorded_at, tokens FROM log_head"
 WRITE_HEAD = "UPDATE log_head SET size = ?, recorded_at = ?, tokens = ?"
+EVENTS = "stored_events (notification_id, originator_id, originator_version, topic, state)"
 TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 
 
 class SQLiteLink(Link):
     """Is a transaction on one SQLite connection."""
 
-    def __init__(self, raw: sqlite3.Connection, place: str) -> None:
+    def __init__(self, raw: sqlite3.Connection, place: str, anybody_waits: Callable[[], bool]) -> None:
         self._cursor = raw.cursor()
+        self._anybody_waits = anybody_waits
         # The pool's row factory serves the library; plain tuples are half the cost.
         self._cursor.row_factory = None
         self._place = place
@@ -65,11 +73,25 @@ class SQLiteLink(Link):
         return self.query(f"SELECT k.key, {expression} FROM json_each(?) AS k", (_json_keys(keys),))
 
     def put(self, table: str, columns: Sequence[str], data: Sequence["Column"], conflict: str = "") -> int:
-        values: list[Any] = [column.tolist() if hasattr(column, "tolist") else column for column in data]
-        places = ", ".join("?" * len(columns))
-        return self.executemany(
-            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places}) {conflict}", zip(*values, strict=True)
-        )
+        values = [_bindable(column) for column in data]
+        cells = chain.from_iterable(zip(*values, strict=True))
+        groups = iter(lambda: tuple(islice(cells, ROWS_A_STATEMENT * len(columns))), ())
+        with self._refusing():
+            return self._insert(f"{table} ({', '.join(columns)})", len(columns), len(values[0]), groups, conflict)
+
+    def _insert(self, into: str, width: int, rows: int, groups: Iterator[Sequence[Any]], conflict: str = "") -> int:
+        """Inserts rows that come ROWS_A_STATEMENT a group, the last group shorter; returns how many went in.
+
+        A statement of many rows pays for its beginning and its end once.
+        """
+        full, rest = divmod(rows, ROWS_A_STATEMENT)
+        done = 0
+        if full:
+            statement = _insert_statement(into, width, ROWS_A_STATEMENT, conflict)
+            done += self._cursor.executemany(statement, islice(groups, full)).rowcount
+        if rest:
+            done += self._cursor.execute(_insert_statement(into, width, rest, conflict), next(groups)).rowcount
+        return done
 
     def may_read(self, table: str) -> bool:
         # Whoever may open the file may read all of it.
@@ -85,20 +107,23 @@ class SQLiteLink(Link):
             self.query(f"PRAGMA secure_delete = {before}")
 
     def append(self, block: "EventBlock", first: int) -> None:
-        rows = load("codec").rows(block.streams, block.versions, block.topics, block.topic_names, block.states, first)
+        columns = (block.streams, block.versions, block.topics, block.topic_names, block.states, first)
         try:
-            self._cursor.executemany(INSERT_EVENTS, rows)
+            self._insert(EVENTS, 5, len(block), load("codec").grouped(*columns, ROWS_A_STATEMENT))
         except sqlite3.IntegrityError as error:
             self.failure = str(error)
             if error.sqlite_errorname != "SQLITE_CONSTRAINT_UNIQUE":
                 raise StoreError(f"{self._place}: expected position {first} to be free: {error}") from error
-            raise self._conflict(rows, first) from error
+            raise self._conflict(load("codec").rows(*columns), first) from error
         except sqlite3.Error as error:
             raise self._refused(error) from error
 
     def head(self) -> tuple[int, int, int]:
         size, recorded_at, tokens = self.query(HEAD)[0]
         return size, recorded_at, tokens
+
+    def anybody_waits(self) -> bool:
+        return self._anybody_waits()
 
     def write_head(self, size: int, recorded_at: int, tokens: int) -> None:
         self.execute(WRITE_HEAD, (size, recorded_at, tokens))
@@ -144,6 +169,7 @@ class SQLiteBackend(Backend):
         self._recorder = SQLiteRecorder(self._datastore)
         # Writers take turns on one connection: its page cache stays true as long as no other process writes.
         self._writers = LedgerPool(url, self._connector)
+        self._turns = Turns(url.path)
         self._next = Lock()
         self._writing = Lock()
 
@@ -168,11 +194,16 @@ class SQLiteBackend(Backend):
         writes = mode is not Mode.READ
         with self._connection(writes) as raw:
             try:
-                raw.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+                if writes:
+                    # Once it has begun nobody is in its way, so only here is there anything to wait for.
+                    raw.execute("PRAGMA busy_timeout = 0")
+                    self._turns.wait(lambda: raw.execute("BEGIN IMMEDIATE"), LOCK_TIMEOUT_S)
+                else:
+                    raw.execute("BEGIN")
             except sqlite3.Error as error:
                 raise self._not_begun(error) from error
             try:
-                yield SQLiteLink(raw, self.place)
+                yield SQLiteLink(raw, self.place, self._anybody_waits)
                 if writes:
                     self._commit(raw)
             finally:
@@ -218,6 +249,10 @@ class SQLiteBackend(Backend):
                 with suppress(ConnectionPoolClosedError):
                     pool.put_connection(connection)
 
+    def _anybody_waits(self) -> bool:
+        # A thread that waits longest holds the first lock.
+        return self._next.locked() or self._turns.anybody_waits()
+
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """Lets the writing threads of this process in one by one, none overtaking the one that waits longest.
@@ -261,6 +296,21 @@ class SQLiteBackend(Backend):
                 " the store, nothing was written"
             )
         return StoreError(f"expected a SQLite database that can be used at {self.place}, got: {error}")
+
+
+@cache
+def _insert_statement(into: str, width: int, rows: int, conflict: str) -> str:
+    one = f"({', '.join('?' * width)})"
+    return f"INSERT INTO {into} VALUES {', '.join([one] * rows)} {conflict}"
+
+
+def _bindable(column: "Column") -> list[Any]:
+    """Returns a column's cells as sqlite3 takes them in fastest: bytes would each be searched an adapter for."""
+    if isinstance(column, np.ndarray):
+        found: list[Any] = column.tolist()
+        return found
+    cells: list[Any] = list(column)
+    return list(map(bytearray, cells)) if cells and isinstance(cells[0], bytes) else cells
 
 
 def _json_keys(keys: "Keys") -> str:

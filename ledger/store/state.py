@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core_ext.codec_fields import Encoded
+from core_ext.kernels import load
 from core_ext.layout import ACCUMULATORS
-from ledger.keys import message_key
 from ledger.refusals import StoreError
 
 if TYPE_CHECKING:
@@ -28,16 +29,24 @@ KEEP = "ON CONFLICT DO NOTHING"
 def packed(values: "Ints") -> list[bytes]:
     """Returns the stored form of accumulators, one a row of ``values`` int64[k, len(ACCUMULATORS)]."""
     narrow = np.all((values >= -(2**31)) & (values < 2**31), axis=1)
+    if narrow.all():
+        return _packed(values, NARROW)
     states: list[bytes] = [b""] * len(values)
     for width, rows in ((NARROW, np.flatnonzero(narrow)), (WIDE, np.flatnonzero(~narrow))):
-        size = 1 + width * values.shape[1]
-        table = np.full((len(rows), size), width, dtype=np.uint8)
-        table[:, 1:] = (
-            np.ascontiguousarray(values[rows].astype(f"<i{width}")).view(np.uint8).reshape(len(rows), size - 1)
-        )
-        body = table.tobytes()
-        for at, row in enumerate(rows.tolist()):
-            states[row] = body[at * size : (at + 1) * size]
+        for row, state in zip(rows.tolist(), _packed(values[rows], width), strict=True):
+            states[row] = state
+    return states
+
+
+def _packed(values: "Ints", width: int) -> list[bytes]:
+    """Returns each row's width and numbers; zero bytes at its end go without saying, what is short reads as zero."""
+    n, size = len(values), 1 + width * values.shape[1]
+    table = np.full((n, size), width, dtype=np.uint8)
+    table[:, 1:] = np.ascontiguousarray(values.astype(f"<i{width}")).view(np.uint8).reshape(n, size - 1)
+    lengths = size - np.argmax(table[:, ::-1] != 0, axis=1)
+    offsets = np.zeros(n + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    states: list[bytes] = load("codec").cut(Encoded(offsets, table[np.arange(size) < lengths[:, None]]))
     return states
 
 
@@ -98,9 +107,8 @@ class StateReader:
         return balances
 
     def find_messages(self, keys: Sequence[str]) -> dict[str, int]:
-        """Returns the position of every message known."""
-        stored = [message_key(key) for key in keys]
-        return {keys[i]: position for i, position in self._link.lookup("message", "msgid", "position", stored)}
+        """Returns the position of every message known; keys as ``ledger.keys.message_key`` forms them."""
+        return {keys[i]: position for i, position in self._link.lookup("message", "msgid", "position", keys)}
 
     def reversals(self, claims: "Sequence[int] | Ints") -> dict[int, int]:
         """Returns {position of the ClaimFiled: position of what reversed it} for the claims reversed."""
@@ -149,11 +157,10 @@ class StateWriter(StateReader):
 
     def add_messages(self, keys: Sequence[str], positions: "Sequence[int] | Ints") -> list[int]:
         """Notes messages that are not yet known and returns the indexes of those that are, earlier in the list or in
-        the store; their rows stay as they were."""
+        the store; their rows stay as they were. Keys as ``ledger.keys.message_key`` forms them."""
         at = np.asarray(positions, dtype=np.int64)
-        stored = [message_key(key) for key in keys]
         self._link.execute("SAVEPOINT messages")
-        if self._link.put("message", ("msgid", "position"), (stored, at), KEEP) == len(keys):
+        if self._link.put("message", ("msgid", "position"), (keys, at), KEEP) == len(keys):
             self._link.execute("RELEASE SAVEPOINT messages")
             return []
         # Which ones were there is asked only when some were: the common batch pays one insert a message.
@@ -165,7 +172,7 @@ class StateWriter(StateReader):
         for i, key in enumerate(keys):
             (present if key in seen else fresh).append(i)
             seen.add(key)
-        self._link.put("message", ("msgid", "position"), ([stored[i] for i in fresh], at[fresh]))
+        self._link.put("message", ("msgid", "position"), ([keys[i] for i in fresh], at[fresh]))
         return present
 
     def add_reversals(self, reversals: Sequence[tuple[int, int]]) -> None:

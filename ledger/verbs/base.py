@@ -31,6 +31,7 @@ class Base:
         self.clock_us = clock_us
         self.knowledge = Knowledge()
         self._lock = threading.RLock()
+        self._waiting: set[int] = set()
 
     def close_store(self) -> None:
         """Closes the store's connections."""
@@ -46,14 +47,25 @@ class Base:
     @contextmanager
     def transaction(self) -> "Iterator[Transaction]":
         """Yields a transaction that holds the log, with what must be known of it brought up to its head."""
-        with self._lock:
-            try:
-                with self.store.begin(self.clock_us) as tx:
-                    self.knowledge.refresh(tx)
-                    yield tx
-            except BaseException:
-                self.forget()
-                raise
+        thread = threading.get_ident()
+        self._waiting.add(thread)
+        try:
+            self._lock.acquire()
+        finally:
+            self._waiting.discard(thread)
+        try:
+            with self.store.begin(self.clock_us) as tx:
+                self.knowledge.refresh(tx)
+                yield tx
+        except BaseException:
+            self.forget()
+            raise
+        finally:
+            self._lock.release()
+
+    def anybody_waits(self, tx: "Transaction") -> bool:
+        """Returns whether another thread, or another process, waits for this transaction to end."""
+        return bool(self._waiting) or tx.anybody_waits()
 
     def forget(self) -> None:
         """Drops what was known of the log: after a rollback it may never have been."""

@@ -2,6 +2,7 @@
 
 import ctypes
 import mmap
+from collections.abc import Sequence
 from types import ModuleType
 
 import msgspec
@@ -16,7 +17,25 @@ from core_ext.layout import ABSENT
 from core_ext.reference import codec as reference
 from core_ext.text import texts_from_list
 
-BOTH = pytest.mark.parametrize("codec", [reference, compiled], ids=["reference", "compiled"])
+
+def _portable() -> ModuleType:
+    """Returns the compiled codec as it is on a processor without wide instructions."""
+
+    def encode(fields: Sequence[Source], rows: np.ndarray) -> Encoded:
+        compiled.use_portable(True)
+        try:
+            return compiled.encode(fields, rows)
+        finally:
+            compiled.use_portable(False)
+
+    module = ModuleType("portable")
+    module.__dict__.update(vars(compiled), encode=encode)
+    return module
+
+
+BOTH = pytest.mark.parametrize(
+    "codec", [reference, compiled, _portable()], ids=["reference", "compiled", "compiled-portable"]
+)
 EDGES = sorted({sign * 2**bits + by for bits in (5, 7, 8, 15, 16, 31, 32, 62) for by in (-1, 0, 1) for sign in (1, -1)})
 INT64 = st.one_of(st.sampled_from([0, 1, -1, 2**63 - 1, -(2**63) + 1, *EDGES]), st.integers(-(2**63) + 1, 2**63 - 1))
 CELL = st.one_of(st.just(ABSENT), INT64)
@@ -79,6 +98,30 @@ def test_states_are_the_bytes_msgspec_writes(codec: ModuleType, rows: list[tuple
     assert same(columns, codec.decode(LAYOUT, states))
     assert same(columns, reference.decode(LAYOUT, states))
     assert codec.cut(codec.encode(sources([rows[i] for i in chosen]), np.arange(len(chosen)))) == states
+
+
+USUAL = st.one_of(st.sampled_from([0, 0, 0, 0, 1, 127, 128, 255, 256, 65535, 65536, 2**32 - 1]), INT64)
+
+
+@BOTH
+@settings(max_examples=80, deadline=None)
+@given(data=st.data(), width=st.integers(1, 27), columns=st.lists(st.integers(0, 11), max_size=14))
+def test_integers_are_written_alike_however_they_lie_in_memory(
+    codec: ModuleType, data: st.DataObject, width: int, columns: list[int]
+) -> None:
+    """Columns of one table, neighbours or not, columns of their own and arrays of any width: the bytes of msgspec."""
+    rows = data.draw(st.integers(1, 3))
+    table = ints([data.draw(st.lists(USUAL, min_size=12, max_size=12)) for _ in range(rows)])
+    cells = ints([data.draw(st.lists(USUAL, min_size=width, max_size=width)) for _ in range(rows)])
+    fields: list[Source] = [Ints(table[:, at] if at % 4 else table[:, at].copy()) for at in columns]
+    fields += [Const(b"\xcd\x01\x02"), Array(cells), Const(b"\xce\x01\x02\x03\x04"), Ints(table[:, 0]), Const(b"\x05")]
+    states = codec.cut(codec.encode(fields, np.arange(rows)))
+    assert states == [
+        msgspec.msgpack.encode([*(row[at] for at in columns), 258, array, 16909060, row[0], 5])
+        for row, array in zip(table.tolist(), cells.tolist(), strict=True)
+    ]
+    layout = (*["int"] * len(columns), "int", f"ints:{width}", "int", "int", "int")
+    assert same(codec.decode(layout, states), reference.decode(layout, states))
 
 
 @BOTH
@@ -229,6 +272,10 @@ def test_rows_for_stores_are_the_same_in_both_twins(rows: list[tuple[str, int, i
     expected = [(2**40 + i, row[0], row[1], names[row[2]], row[3]) for i, row in enumerate(rows)]
     assert compiled.rows(*arguments) == reference.rows(*arguments) == expected
     assert compiled.pack_copy(*arguments) == reference.pack_copy(*arguments)
+    for per in (1, 2, 3):
+        cells = [cell for row in expected for cell in row]
+        groups = [tuple(cells[at : at + 5 * per]) for at in range(0, len(cells), 5 * per)]
+        assert list(compiled.grouped(*arguments, per)) == list(reference.grouped(*arguments, per)) == groups
 
 
 @BOTH

@@ -204,7 +204,7 @@ class Book:
             tx.append(EventBlock.from_events(self.log[after:]))
             filed = [(event, at) for at, (_, _, event) in enumerate(self.log, 1) if at > after]
             claims = [(event.medins_setl_id, at) for event, at in filed if isinstance(event, ClaimFiled)]
-            tx.add_messages([message for message, _ in claims], [at for _, at in claims])
+            tx.add_messages([keys.message_key(message) for message, _ in claims], [at for _, at in claims])
             self._save_state(tx, after)
             if after == 0:
                 tx.add_persons([(f"P{token:03d}", "某人") for token in range(1, 9)])

@@ -34,6 +34,17 @@ def test_leaves_are_those_of_the_specification(events: list[tuple[int, str, byte
     )
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**62), st.lists(st.tuples(NAMES, st.binary(max_size=400), NAMES, INTS), max_size=6))
+def test_leaves_of_rows_are_those_of_their_columns(first: int, rows: list[tuple[str, bytes, str, int]]) -> None:
+    """Events that follow each other, given as a database gives them, have the leaves their columns have."""
+    leaves = [
+        reference.leaf_hashes([first + at], [topic], [state], [stream], [version])
+        for at, (topic, state, stream, version) in enumerate(rows)
+    ]
+    assert _tree.leaf_rows(first, rows) == reference.leaf_rows(first, rows) == b"".join(leaves)
+
+
 @pytest.mark.parametrize("length", [*range(130), 1000, 65_536, 100_000])
 def test_every_length_is_padded_as_the_standard_says(length: int) -> None:
     """A message of any length around the edges of a block has SHA-256's own digest."""
@@ -68,6 +79,8 @@ def test_what_is_no_event_is_refused(twin: object) -> None:
         leaf_hashes([1], ["t"], [b""], ["s"], [2**63])
     with pytest.raises(ValueError, match="65535"):
         leaf_hashes([1], ["t"], [b""], ["s" * 65_536], [1])
+    with pytest.raises(ValueError, match="got 3 cells"):
+        twin.leaf_rows(1, [("t", b"", "s")])  # type: ignore[attr-defined]
     for hashes in (b"", b"\0" * 31, b"\0" * 33):
         with pytest.raises(ValueError, match="expected one hash of 32 bytes or more"):
             root_of(hashes)

@@ -1,0 +1,103 @@
+"""Times followers: a month's log into balances, and a file from its bytes to durable, deduplicated, sealed events."""
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bench.month import digest_rows, log_rows
+from bench.stores import Stores
+from bench.test_append import Appends
+from bench.test_single import opened
+from bench.timing import measure, took_ns
+from bench.workbench import Workbench
+from ledger.store import Reader, Store, connect
+from projections import balances, proof
+from projections.catch_up import catch_up, ensure
+
+
+def forget(store: Store) -> None:
+    """Takes the models back to position 0."""
+    with store.write() as writer:
+        for model in (balances.MODEL, proof.MODEL):
+            writer.execute(f"DELETE FROM {model.tables[0].name}")
+        writer.execute("UPDATE projection SET position = 0")
+
+
+def book_of(reader: Reader) -> dict[str, int]:
+    """Returns every account's balance."""
+    return {str(account): int(fen) for account, fen in reader.query("SELECT account, amount_fen FROM balance")}
+
+
+@pytest.mark.benchmark(group="project")
+def test_project(benchmark: BenchmarkFixture, workbench: Workbench, stores: Stores) -> None:
+    """Folds a month's log into balances, rows written and durable; page by page or event by event, the same book."""
+    appends = Appends(stores, workbench.events, workbench.size.append_events)
+    appends.begin()
+    appends.run()
+    with connect(appends.url) as store:
+        ensure(store, [balances.MODEL, proof.MODEL])
+        forget(store)
+        timing = measure(
+            benchmark,
+            lambda: catch_up(store, [balances.MODEL]),
+            prepare=lambda: forget(store),
+            rounds=workbench.size.month_rounds,
+        )
+        with store.read() as reader:
+            found = book_of(reader)
+        forget(store)
+        catch_up(store, [balances.MODEL], page_events=1_000)
+        with store.read() as reader:
+            assert book_of(reader) == found and sum(found.values()) == 0
+    appends.close()
+    workbench.note(
+        {
+            f"project.{stores.dialect}.events_per_s": len(workbench.events) / timing.median_ns * 1e9,
+            "project.accounts": len(found),
+        }
+    )
+
+
+@pytest.mark.benchmark(group="whole")
+def test_whole_path(benchmark: BenchmarkFixture, workbench: Workbench, stores: Stores) -> None:
+    """Takes a month in from its file and seals it, in turn with appending the events it came to and nothing else."""
+    claims = workbench.size.month_claims
+    file = workbench.claim_file(claims)
+    url, roots, sizes = "", set(), set()
+
+    def begin() -> None:
+        nonlocal url
+        url = stores.fresh()
+
+    def run() -> None:
+        with opened(url) as book:
+            book.intake(file, reason="bench", quarantine=file.with_suffix(".quarantine"))
+        with connect(url) as store:
+            ensure(store, [proof.MODEL])
+            size = catch_up(store, [proof.MODEL])
+            with store.read() as reader:
+                roots.add(proof.tree_of(reader, size).root())
+            sizes.add(size)
+
+    begin()
+    run()
+    appends = Appends(stores, list(log_rows(url)), workbench.size.append_events)
+    whole = digest_rows(log_rows(url))
+
+    timing = measure(
+        benchmark,
+        run,
+        prepare=begin,
+        rival=lambda: took_ns(appends.run, appends.begin),
+        rounds=workbench.size.month_rounds,
+    )
+
+    assert len(roots) == len(sizes) == 1 and digest_rows(log_rows(url)) == whole
+    appends.close()
+    events = sizes.pop()
+    workbench.note(
+        {
+            f"intake.{stores.dialect}.claims_per_s": claims / timing.median_ns * 1e9,
+            f"intake.{stores.dialect}.events_per_s": events / timing.median_ns * 1e9,
+            f"intake.{stores.dialect}.of_bare_append": timing.times_less,
+        }
+    )

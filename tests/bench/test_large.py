@@ -1,0 +1,40 @@
+"""The long bench runs at any size, and finds a run that slowed down or grew."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from bench.large import Course, faults
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_a_small_run_has_every_figure(tmp_path: Path) -> None:
+    """Taken in, sealed, projected: rates and memory by tenths, the root, books that balance."""
+    report = tmp_path / "large.json"
+    command = [sys.executable, "-m", "bench.large", "--events=2000", f"--folder={tmp_path}", f"--report={report}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stderr == "" and done.stdout.startswith("{")
+    figures = json.loads(report.read_text(encoding="utf-8"))
+    for name in ("intake.claims", "seal.events", "project.events"):
+        assert len(figures[f"{name}_per_s_by_tenth"]) == len(figures[f"{name}_memory_mib_by_tenth"]) == 10
+        assert figures[f"{name}_per_s"] > 0
+    assert figures["events"] > 1_800 and len(figures["root"]) == 64 and figures["accounts"] > 0
+    assert list(tmp_path.iterdir()) == [report]
+
+
+def test_a_run_that_slows_down_or_grows_is_a_fault() -> None:
+    """A last tenth at less than half the first one's speed, or half as much memory again, fails the run."""
+    assert faults({"a_last_to_first": 0.5, "a_memory_growth": 1.5, "events": 0.1}) == []
+    assert faults({"a_last_to_first": 0.49}) == ["a_last_to_first: expected at least 0.5, got 0.49"]
+    assert faults({"a_memory_growth": 1.51}) == ["a_memory_growth: expected at most 1.5, got 1.51"]
+
+
+def test_a_course_notes_every_tenth_once() -> None:
+    """A page that covers several tenths notes them together; what is beyond the end notes nothing more."""
+    course = Course(100)
+    for done in (5, 10, 35, 99, 100, 100):
+        course(done)
+    assert len(course.seconds) == len(course.memory_mib) == 10
+    assert course.seconds == sorted(course.seconds)
