@@ -70,6 +70,11 @@ PAST[ClawbackCollected0.TOPIC] = Past(ClawbackCollected0, to_fen)
 #: What a field counts or how it is written, by its name; the first pattern that fits counts.
 UNITS: tuple[tuple[str, str], ...] = (
     (r".*_fen|medfee_sumamt|.*_amt|overlmt_selfpay|balc|computed", "fen"),
+    (r"days", "days"),
+    (r"weight", "1/10000"),
+    (r"fund|method|clr_type", "code"),
+    (r"payee", "text"),
+    (r"group|employer|rule", "text"),
     (r"amounts|given|totals", "fen, in the order of AMOUNTS"),
     (r"before|delta|values", "fen and counts, in the order of ACCUMULATORS"),
     (r"sums|claimed|split", "fen, in the order of PARTS"),
@@ -131,6 +136,10 @@ OWN_UNITS = {
     ("BreakResolved", "period"): "yyyymm, 0 none",
     ("JobBatch", "quarantined"): "(row, Refusal, field number)",
     ("ClaimFlagged", "reason"): "Refusal",
+    ("AllowanceGranted", "payee"): "person token",
+    ("ClawbackRaised", "pool"): "code",
+    ("MemberEnrolled", "rule"): "code",
+    ("MemberChanged", "rule"): "code",
     ("EnrolmentRuleSet", "exempt"): "classes of persons",
 }
 

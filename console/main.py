@@ -13,6 +13,7 @@ import core_ext
 import ledger
 import projections
 from console import (
+    allowances,
     balances,
     claims,
     clawbacks,
@@ -21,6 +22,7 @@ from console import (
     explanations,
     failures,
     fee_lines,
+    institutions,
     output,
     payments,
     periods,
@@ -42,8 +44,8 @@ Exit status: 0 done; 1 a check found something; 2 the request was refused, nothi
 PARAMETERS = Parameter(negative="")
 
 FAMILIES = (
-    demo, upkeep, proofs, enactments, registers, claims, fee_lines, explanations, statements, periods, payments,
-    clawbacks, reconciling, balances, traces,
+    demo, upkeep, proofs, enactments, registers, claims, fee_lines, explanations, statements, periods, institutions,
+    payments, allowances, clawbacks, reconciling, balances, traces,
 )  # fmt: skip
 
 

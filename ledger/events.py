@@ -10,13 +10,22 @@ accumulators) · ``account-<token>`` · ``member-<token>`` · ``filing-<token>``
 ``period-<yyyymm>`` · ``payment-<kind>-<yyyymm>-<payer>-<payee>`` · ``clawback-<case>`` · ``opening-balances`` ·
 ``command-<position>`` · ``job-<verb>-<digest>`` · ``institution-<code>`` · ``entitlement-<token>`` ·
 ``visit-<token>`` · ``enrolment-<region>-<insutype>`` · ``finding-<position of the claim>`` · ``price-cap-<item>`` ·
-``drug-cap-<item>`` · ``reconciliation-<month or day>-<counterpart>`` ·
-``break-<yyyymm>-<counterpart>-<region>-<setl_id>``.
+``drug-cap-<item>`` · ``disease-<token>`` · ``grouping-<position of the claim>`` ·
+``agency-payment-<yyyymm>-<region>-<code>`` · ``allowance-<region>-<token>-<kind>-<day>`` ·
+``reconciliation-<month or day>-<counterpart>`` · ``break-<yyyymm>-<counterpart>-<region>-<setl_id>``.
 A decision (ClaimSettled, ClaimReversed) stands directly behind its ClaimFiled: position + 1.
 """
 
 from typing import TypeAlias
 
+from ledger.benefit_events import (
+    AllowanceGranted,
+    AllowancePaid,
+    AllowanceRevoked,
+    ClaimGrouped,
+    DiseaseLimitUsed,
+    InstitutionPaymentSet,
+)
 from ledger.event import Event as Event
 from ledger.line_events import DrugCapSet, LinesDiffer, LinesFiled, PriceCapSet, TraceCodeRepeated
 from ledger.reconciling.events import RECONCILING_EVENTS
@@ -325,7 +334,10 @@ class PaymentConfirmed(Event, frozen=True):
 
 
 class ClawbackRaised(Event, frozen=True):
-    """Raises a clawback (追回) on a settled claim, split over the funds that paid it (AMOUNTS[1:9] order)."""
+    """Raises a clawback (追回) on a settled claim, split over the funds that paid it (AMOUNTS[1:9] order).
+
+    ``pool`` is the insurance type whose pool paid, 0 the claim's own.
+    """
 
     TOPIC = "clawback-raised/1"
     cause: int
@@ -336,6 +348,7 @@ class ClawbackRaised(Event, frozen=True):
     fixmedins_code: str
     amount_fen: int
     funds: tuple[int, ...]
+    pool: int = 0
 
 
 class ClawbackCollected(Event, frozen=True):
@@ -388,6 +401,12 @@ EVENTS: tuple[EventClass, ...] = (
     PriceCapSet,
     DrugCapSet,
     *RECONCILING_EVENTS,
+    DiseaseLimitUsed,
+    ClaimGrouped,
+    InstitutionPaymentSet,
+    AllowanceGranted,
+    AllowancePaid,
+    AllowanceRevoked,
 )
 
 TOPICS: dict[str, EventClass] = {event.TOPIC: event for event in EVENTS}

@@ -1,4 +1,5 @@
-"""Takes registers in from CSV: members, enrolment rules, entitlements, visits, filings, institutions, balances, caps.
+"""Takes registers in from CSV: members, enrolment rules, entitlements, visits, filings, institutions, balances, caps,
+groupings.
 
 One file is one command in one transaction. A row that says what the log already knows is skipped, so the same file
 registers once; a row that cannot be read refuses the whole file, naming row, column, expected and got. What a change
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger.cap_registers import register_drug_caps, register_price_caps
+from ledger.institution_pay.groupings import register_groupings
 from ledger.openings import register_balances
 from ledger.register_file import RegisterError, RegisterFile
 from ledger.registering_filings import register_entitlements, register_filings, register_visits
@@ -46,4 +48,5 @@ _REGISTERS = {
     "balances": register_balances,
     "drug caps": register_drug_caps,
     "price caps": register_price_caps,
+    "groupings": register_groupings,
 }

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from core_ext.kernels import load
 from core_ext.layout import ACCUMULATORS, AMOUNT, AMOUNTS, FACT, FACTS, HOW
+from core_ext.plan import PLAN_AT
 from core_ext.text import text_at
 from ledger.booking import COMPUTE, REFUND, SOURCE, UNCHECKED
 from ledger.events import (
@@ -25,7 +26,8 @@ from ledger.events import (
 )
 from ledger.keys import YEARS
 from ledger.mapper import decode_event
-from ledger.originals import assumed_by_kernel
+from ledger.originals import assumed_by_kernel, pool_of
+from ledger.plans import with_limits
 from ledger.refusals import Refusal
 from ledger.upcasting import topics_of
 
@@ -38,7 +40,8 @@ Ints = npt.NDArray[np.int64]
 Settle = Callable[..., None]
 
 #: What a decision took from registers, as it recorded it: replay decides by the same.
-_LOOKED_UP = [HOW.index(name) for name in ("assist_class", "hosp_lv", "psn_type")]
+_LOOKED_UP = [HOW.index(name) for name in ("assist_class", "hosp_lv", "psn_type", "age", "limit")]
+_POOL = HOW.index("pool")
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -119,7 +122,8 @@ def decide_again(reader: "Reader", acts: "Acts", policies: "PolicyBook", settle:
         refund, REFUND, np.where(unchecked, UNCHECKED, np.where(acts.basis == BASIS_KERNEL, COMPUTE, SOURCE))
     )
     ref = np.full(n, -1, np.int64)
-    tails = _originals(reader, acts, np.flatnonzero(refund), ref)
+    pools: dict[int, int] = {}
+    tails = _originals(reader, acts, np.flatnonzero(refund), ref, pools)
     m = len(tails)
     facts = np.concatenate([acts.facts, _rows([tail[0] for tail in tails], len(FACTS))])
     booked = np.concatenate([np.zeros((n, len(AMOUNTS)), np.int64), _rows([tail[1] for tail in tails], len(AMOUNTS))])
@@ -135,11 +139,16 @@ def decide_again(reader: "Reader", acts: "Acts", policies: "PolicyBook", settle:
     code, balc = np.zeros(n, np.int64), np.zeros(n, np.int64)
     computed, before = np.zeros((n, len(AMOUNTS)), np.int64), np.zeros((n, len(ACCUMULATORS)), np.int64)
     how = np.zeros((n, len(HOW)), np.int64)
+    plans, plan = with_limits(policies.plans, plan, acts.how[:, HOW.index("limit")])
     settle(
-        policies.plans, plan, facts, given, kind.astype(np.int64), ref, np.zeros(n + m, np.int64), lenient,
+        plans, plan, facts, given, kind.astype(np.int64), ref, np.zeros(n + m, np.int64), lenient,
         own, state, own, accounts, code, booked, computed, before, delta, balc, how,
     )  # fmt: skip
     how[:, _LOOKED_UP] = acts.how[:, _LOOKED_UP]
+    pool = np.where(plan >= 0, plans[plan, PLAN_AT["pool"]], 0) if len(plans) else np.zeros(n, np.int64)
+    own_pool = np.where(pool == acts.facts[:, FACT["insutype"]], 0, pool)
+    # A refund gives back to the pool that paid.
+    how[:, _POOL] = np.where(refund, np.array([pools.get(row, 0) for row in range(n)], np.int64), own_pool)
     # A refund moves the year its original moved, which nothing but the log knows.
     year = np.where(refund, acts.year, policies.pinned_years(acts.facts, acts.policies()))
     return Again(code, booked[:n], delta[:n], how, balc, start, year)
@@ -148,8 +157,8 @@ def decide_again(reader: "Reader", acts: "Acts", policies: "PolicyBook", settle:
 Tail = tuple[list[int], list[int], list[int], bool]
 
 
-def _originals(reader: "Reader", acts: "Acts", refunds: Ints, ref: Ints) -> list[Tail]:
-    """Returns what refunds of a page refund, read from the log by position; fills ``ref``."""
+def _originals(reader: "Reader", acts: "Acts", refunds: Ints, ref: Ints, pools: dict[int, int]) -> list[Tail]:
+    """Returns what refunds of a page refund, read from the log by position; fills ``ref`` and, by row, ``pools``."""
     positions = acts.original[refunds].tolist()
     events = reader.events_at(sorted({at for p in positions for at in (p, p + 1)})) if positions else {}
     tails: list[Tail] = []
@@ -162,6 +171,7 @@ def _originals(reader: "Reader", acts: "Acts", refunds: Ints, ref: Ints) -> list
         if not isinstance(claim, ClaimFiled) or not isinstance(decision, ClaimSettled):
             continue
         ref[row] = n + len(tails)
+        pools[row] = pool_of(decision.how)
         facts = [getattr(claim, name) for name in FACTS]
         tails.append((facts, list(decision.amounts), list(decision.delta), assumed_by_kernel(decision)))
     return tails

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ledger.benefit_events import AllowanceGranted, AllowancePaid, AllowanceRevoked, InstitutionPaymentSet
 from ledger.events import (
     ClaimFiled,
     ClawbackCollected,
@@ -26,7 +27,12 @@ if TYPE_CHECKING:
 BALANCE = Table("balance", ("account",), ("amount_fen",), Mode.ADD, {"account": "text"})
 
 #: The events beside acts that post.
-MONEY = (PaymentInstructed, PaymentConfirmed, ClawbackRaised, ClawbackCollected, OpeningBalance, OpeningAccount)
+MONEY = (
+    PaymentInstructed, PaymentConfirmed, ClawbackRaised, ClawbackCollected, OpeningBalance, OpeningAccount,
+    InstitutionPaymentSet, AllowanceGranted, AllowancePaid, AllowanceRevoked,
+)  # fmt: skip
+#: Those whose stream's first event they need.
+_FOLLOWING = (PaymentConfirmed, ClawbackCollected, AllowancePaid, AllowanceRevoked)
 
 
 def fold(_: "Reader", page: Page) -> list[Change]:
@@ -47,9 +53,9 @@ def with_opened(reader: "Reader", events: Iterable[Placed]) -> list[tuple[Placed
     Raises StoreError where that event is not in the log.
     """
     money = [placed for placed in events if isinstance(placed.event, MONEY)]
-    streams = sorted({p.stream for p in money if isinstance(p.event, PaymentConfirmed | ClawbackCollected)})
+    streams = sorted({p.stream for p in money if isinstance(p.event, _FOLLOWING)})
     claims = sorted({p.event.claim for p in money if isinstance(p.event, ClawbackRaised)})
-    topics = {"payment": PaymentInstructed.TOPIC, "clawback": ClawbackRaised.TOPIC}
+    topics = {"payment": PaymentInstructed.TOPIC, "clawback": ClawbackRaised.TOPIC, "allowance": AllowanceGranted.TOPIC}
     openers: dict[str | int, Event] = {}
     if streams:
         for stream, (_, state) in reader.first_events(streams).items():
@@ -69,6 +75,8 @@ def _opener(placed: Placed, openers: dict[str | int, Event]) -> Opened | None:
         key, expected = placed.stream, PaymentInstructed
     elif isinstance(event, ClawbackCollected):
         key, expected = placed.stream, ClawbackRaised
+    elif isinstance(event, AllowancePaid | AllowanceRevoked):
+        key, expected = placed.stream, AllowanceGranted
     else:
         return None
     opener = openers.get(key)
@@ -77,5 +85,5 @@ def _opener(placed: Placed, openers: dict[str | int, Event]) -> Opened | None:
         raise StoreError(
             f"position {placed.position}: expected a {expected.TOPIC} behind {event.TOPIC}, at {key!r}, got {got}"
         )
-    assert isinstance(opener, ClaimFiled | PaymentInstructed | ClawbackRaised)
+    assert isinstance(opener, ClaimFiled | PaymentInstructed | ClawbackRaised | AllowanceGranted)
     return opener

@@ -8,7 +8,10 @@ import numpy as np
 
 from core_ext.layout import AMOUNTS
 from core_ext.line_cells import PARTS
+from ledger.acts import build_acts
+from ledger.after_refunds import outdated
 from ledger.events import ClaimReversed, ClaimSettled, Event, SettlementDiffers
+from ledger.knowledge import Knowledge
 from ledger.line_events import LinesDiffer, TraceCodeRepeated
 from ledger.mapper import decode_event
 from projections.trace import ACT
@@ -32,6 +35,12 @@ FROM finding AS f JOIN trace_act AS a ON a.claim = f.claim
 WHERE (? = 0 OR a.period = ?) AND NOT (f.topic = ? AND EXISTS (
     SELECT 1 FROM filed_lines AS l WHERE l.claim = f.claim AND l.position > f.position))
 ORDER BY f.position"""
+
+#: Persons with a settlement behind a refunded one, and all of their acts in log order.
+SELECT_REFUNDED = """
+SELECT a.claim FROM trace_act AS a WHERE a.token IN (
+    SELECT r.token FROM trace_act AS r JOIN trace_act AS l ON l.token = r.token AND l.claim > r.original
+    WHERE r.original > 0 AND l.original = 0) ORDER BY a.claim"""
 
 CHUNK = 1_000
 
@@ -75,6 +84,31 @@ def find(reader: "Reader", period: int = 0) -> Iterator[ClaimFinding]:
                 continue
             for field, stated, other, lines in _fields(event, events.get(claim + 1)):
                 yield ClaimFinding(*named, field, stated, other, other - stated, lines)
+
+
+def find_outdated(reader: "Reader", period: int = 0) -> Iterator[ClaimFinding]:
+    """Yields what standing settlements would be had the refunded ones before them never been; nobody is re-priced."""
+    claims = [int(row[0]) for row in reader.query(SELECT_REFUNDED, ())]
+    if not claims:
+        return
+    events = reader.events_at([at for claim in claims for at in (claim, claim + 1)])
+    acts = build_acts(
+        np.array(claims, np.int64),
+        [events[claim][3] for claim in claims],
+        [events[claim + 1][3] for claim in claims],
+        np.array([events[claim + 1][2] == ClaimReversed.TOPIC for claim in claims], np.bool_),
+    )
+    known = Knowledge()
+    known.refresh(reader)
+    names = _names(reader, claims)
+    for each in outdated(acts, known.policies):
+        booked_in = int(acts.period[each.row])
+        if period in (0, booked_in):
+            difference = each.would_be_fen - each.booked_fen
+            yield ClaimFinding(
+                "settled_before_refund", each.claim, names[each.claim], booked_in, each.field, each.booked_fen,
+                each.would_be_fen, difference,
+            )  # fmt: skip
 
 
 def _names(reader: "Reader", claims: Collection[int]) -> dict[int, str]:
