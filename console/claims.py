@@ -30,6 +30,7 @@ def intake(
     dry_run: bool = False,
     retry: bool = False,
     quarantine: Path | None = None,
+    lines: Path | None = None,
     options: Options = NO_OPTIONS,
 ) -> None:
     """Take in claims in the national field names, book them, and put bad rows into a quarantine file.
@@ -48,13 +49,17 @@ def intake(
         The files are mended rows of a quarantine file.
     quarantine
         Where the bad rows go; beside each file by default.
+    lines
+        A file of the claims' fee lines (费用明细), filed behind them: what does not agree is a finding.
     """
+    if lines is not None and (len(files) > 1 or dry_run or retry):
+        raise UserError("usage", "--lines goes with one file of claims, expected neither --dry-run nor --retry")
     if quarantine is not None and len(files) > 1:
         raise UserError("usage", f"--quarantine names one file, expected one input file, got {len(files)}")
     reports = []
     with ledger.open(options.store, actor=options.who) as book:
         for file in files:
-            with output.progress(file.name, lines(readable(file))) as done:
+            with output.progress(file.name, line_ends(readable(file))) as done:
                 reports.append(
                     book.intake(
                         file,
@@ -66,11 +71,18 @@ def intake(
                         quarantine=quarantine,
                     )
                 )
+        filed = None
+        if lines is not None:
+            with output.progress(lines.name, line_ends(readable(lines))) as done:
+                filed = book.lines_that_differ(lines, profile=profile, reason=options.reason, progress=done)
     if options.json:
-        output.print_json(reports)
+        output.print_json(reports if filed is None else {"claims": reports, "lines": filed[0], "differing": filed[1]})
         return
     for report in reports:
         print_intake(report)
+    if filed is not None:
+        print_intake(filed[0], "lines' amount 明细金额")
+        output.print_line(f"claims whose lines do not agree: {count(filed[1])}{', see findings' if filed[1] else ''}")
 
 
 def print_intake(report: "IntakeReport", amount: str = "medfee 医疗费总额") -> None:
@@ -170,7 +182,7 @@ def readable(file: Path) -> Path:
         return file
 
 
-def lines(file: Path) -> int:
+def line_ends(file: Path) -> int:
     """Returns how many line ends a file has: the length of a progress bar, not a count of records."""
     total = 0
     with file.open("rb") as stream:

@@ -7,8 +7,7 @@ from cyclopts import App
 import ledger
 import projections
 from console import output
-from console.claims import lines as line_ends
-from console.claims import print_intake, readable
+from console.claims import line_ends, print_intake, readable
 from console.options import NO_OPTIONS, Options, Period
 from console.output import Column
 from ledger.money import yuan_display as yuan
@@ -68,6 +67,8 @@ def lines(
 
 def findings(*, period: Period | None = None, options: Options = NO_OPTIONS) -> None:
     """List what was found about claims: amounts unlike the policy's, lines unlike the split, trace codes settled twice.
+
+    Settlements that a refund of an earlier one leaves different are listed with what they would be; none is re-priced.
 
     Parameters
     ----------

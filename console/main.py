@@ -13,6 +13,7 @@ import core_ext
 import ledger
 import projections
 from console import (
+    allowances,
     balances,
     claims,
     clawbacks,
@@ -22,6 +23,7 @@ from console import (
     explanations,
     failures,
     fee_lines,
+    institutions,
     output,
     payments,
     periods,
@@ -47,7 +49,7 @@ PARAMETERS = Parameter(negative="")
 
 FAMILIES = (
     demo, upkeep, proofs, enactments, registers, claims, fee_lines, explanations, statements, periods, clearing,
-    rules, reviews, payments, clawbacks, reconciling, balances, traces, replays,
+    rules, reviews, payments, clawbacks, reconciling, balances, traces, replays, institutions, allowances,
 )  # fmt: skip
 
 

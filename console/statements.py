@@ -99,6 +99,7 @@ def statement(
         return
     with projections.open(options.store) as read:
         found = read.statement(period, region)
+        instead = read.institution_payments(period, region) if period else None
     if not found.lines:
         which = f" in {period}" if period else ""
         of = f" of region {region:06d}" if region else ""
@@ -106,13 +107,20 @@ def statement(
             "unknown_key", f"expected booked claims{of}{which}, got none: run settlement periods to see what there is"
         )
     if options.json or format == "json":
-        output.print_json(statement_object(found))
+        of_institutions = {} if instead is None else {"institution_difference_fen": instead.difference_fen}
+        output.print_json(statement_object(found) | of_institutions)
     elif format == "csv":
         from projections.statement import statement_csv
 
         sys.stdout.write(statement_csv(found.lines))
     else:
         print_statement(found, top)
+        if instead is not None and instead.lines:
+            output.print_line(
+                f"institutions are paid {yuan(instead.payable_fen)} for {yuan(instead.itemised_fen)} itemised,"
+                f" difference account 差额 {yuan(instead.difference_fen)}:"
+                f" settlement institutions show --period {period}"
+            )
 
 
 def statement_object(found: "Statement") -> dict[str, Any]:

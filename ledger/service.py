@@ -6,8 +6,10 @@ store again in the child. Nothing is read from the environment; the clock is the
 
 import time
 
+from ledger.verbs.allowances import Allowances
 from ledger.verbs.claims import Claims
 from ledger.verbs.clearing import Clearings
+from ledger.verbs.institutions import Institutions
 from ledger.verbs.money import Money
 from ledger.verbs.periods import Periods
 from ledger.verbs.policies import Policies
@@ -22,7 +24,9 @@ def wall_clock_us() -> int:
     return time.time_ns() // 1000
 
 
-class Ledger(Policies, Claims, Settling, Periods, Clearings, Money, Reconciling, Supervision, Replays):
+class Ledger(
+    Policies, Claims, Settling, Periods, Clearings, Money, Institutions, Allowances, Reconciling, Supervision, Replays
+):  # fmt: skip
     """Is an open ledger. Use it as a context manager; every method refuses with ``Refused`` and then wrote nothing."""
 
     def __enter__(self) -> "Ledger":

@@ -3,7 +3,10 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from core_ext.layout import AMOUNT, FUND_PARTS
+from ledger.benefit_events import AllowanceGranted, AllowancePaid, AllowanceRevoked, InstitutionPaymentSet
 from ledger.events import (
+    BASIS_RESETTLED,
     ClaimFiled,
     ClawbackCollected,
     ClawbackRaised,
@@ -14,8 +17,10 @@ from ledger.events import (
     PaymentInstructed,
 )
 from ledger.mapper import decode_event
-from ledger.postings import Opened, postings
+from ledger.originals import pool_of
+from ledger.postings import Opened, fund_codes, postings
 from ledger.refusals import StoreError
+from ledger.replaying.events import ClaimResettled
 from projections.act_postings import act_postings
 from projections.pages import Page, Placed
 from projections.tables import Change, Mode, ReadModel, Table
@@ -26,16 +31,39 @@ if TYPE_CHECKING:
 BALANCE = Table("balance", ("account",), ("amount_fen",), Mode.ADD, {"account": "text"})
 
 #: The events beside acts that post.
-MONEY = (PaymentInstructed, PaymentConfirmed, ClawbackRaised, ClawbackCollected, OpeningBalance, OpeningAccount)
+MONEY = (
+    PaymentInstructed, PaymentConfirmed, ClawbackRaised, ClawbackCollected, OpeningBalance, OpeningAccount,
+    InstitutionPaymentSet, AllowanceGranted, AllowancePaid, AllowanceRevoked,
+)  # fmt: skip
+#: Those whose stream's first event they need.
+_FOLLOWING = (PaymentConfirmed, ClawbackCollected, AllowancePaid, AllowanceRevoked)
 
 
 def fold(_: "Reader", page: Page) -> list[Change]:
     """Returns what a page's events post, summed per account."""
-    sums = act_postings(page.acts)
+    sums = postings_of_acts(page)
     for placed, opened in with_opened(page.reader, page.others):
         for account, amount_fen in postings(placed.event, opened):
             sums[account] = sums.get(account, 0) + amount_fen
     return [Change(BALANCE, [list(sums), list(sums.values())])]
+
+
+def postings_of_acts(page: Page) -> dict[str, int]:
+    """Returns what a page's acts post, summed per account; what was booked anew gives back to the pool that paid."""
+    sums = act_postings(page.acts)
+    if not (page.acts.basis == BASIS_RESETTLED).any():
+        return sums
+    part = AMOUNT["hifp_pay"]
+    for topic, state in zip(page.topics, page.states, strict=True):
+        if topic == ClaimResettled.TOPIC:
+            event = decode_event(topic, state)
+            assert isinstance(event, ClaimResettled)
+            now, stood = (each or event.insutype for each in (pool_of(event.how), event.reversed_pool))
+            if now != stood and event.reversed[part]:
+                for pool, amount_fen in ((now, event.reversed[part]), (stood, -event.reversed[part])):
+                    account = f"expense:{event.insured_region:06d}:{fund_codes(pool)[FUND_PARTS.index(part)]}"
+                    sums[account] = sums.get(account, 0) + amount_fen
+    return sums
 
 
 MODEL = ReadModel("balances", 1, (BALANCE,), fold, wide=False)
@@ -47,9 +75,9 @@ def with_opened(reader: "Reader", events: Iterable[Placed]) -> list[tuple[Placed
     Raises StoreError where that event is not in the log.
     """
     money = [placed for placed in events if isinstance(placed.event, MONEY)]
-    streams = sorted({p.stream for p in money if isinstance(p.event, PaymentConfirmed | ClawbackCollected)})
+    streams = sorted({p.stream for p in money if isinstance(p.event, _FOLLOWING)})
     claims = sorted({p.event.claim for p in money if isinstance(p.event, ClawbackRaised)})
-    topics = {"payment": PaymentInstructed.TOPIC, "clawback": ClawbackRaised.TOPIC}
+    topics = {"payment": PaymentInstructed.TOPIC, "clawback": ClawbackRaised.TOPIC, "allowance": AllowanceGranted.TOPIC}
     openers: dict[str | int, Event] = {}
     if streams:
         for stream, (_, state) in reader.first_events(streams).items():
@@ -69,6 +97,8 @@ def _opener(placed: Placed, openers: dict[str | int, Event]) -> Opened | None:
         key, expected = placed.stream, PaymentInstructed
     elif isinstance(event, ClawbackCollected):
         key, expected = placed.stream, ClawbackRaised
+    elif isinstance(event, AllowancePaid | AllowanceRevoked):
+        key, expected = placed.stream, AllowanceGranted
     else:
         return None
     opener = openers.get(key)
@@ -77,5 +107,5 @@ def _opener(placed: Placed, openers: dict[str | int, Event]) -> Opened | None:
         raise StoreError(
             f"position {placed.position}: expected a {expected.TOPIC} behind {event.TOPIC}, at {key!r}, got {got}"
         )
-    assert isinstance(opener, ClaimFiled | PaymentInstructed | ClawbackRaised)
+    assert isinstance(opener, ClaimFiled | PaymentInstructed | ClawbackRaised | AllowanceGranted)
     return opener

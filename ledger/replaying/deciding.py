@@ -9,6 +9,7 @@ from core_ext.kernels import load
 from core_ext.layout import ACCUMULATORS, AMOUNT, AMOUNTS, HOW
 from core_ext.settling import COMPUTE, REFUND, SKIP, SOURCE, SOURCE_UNCHECKED
 from ledger.events import BASIS_KERNEL, BASIS_REFUND, BASIS_RESETTLED, FLAG_ASSUMED, FLAG_NOT_CHECKED
+from ledger.plans import with_limits
 from ledger.segments.reading import Batch
 from ledger.segments.shape import DELTAS, Ints
 
@@ -103,6 +104,9 @@ class Decider:
         Where acts of other periods lie between two acts of a person, what they moved is taken over as it was booked.
         """
         n = len(batch)
+        if np.asarray(batch.lane("how_limit")).any():
+            # What a disease's limit left is recorded with the act: it has a plan of its own.
+            plans, given.plan = with_limits(plans, given.plan, batch.ints("how_limit"))
         tables = {name: self.table(f"out_{name}", n, len(names)) for name, names in _OUT}
         code, balc = self.table("code", n), self.table("balc", n)
         code[:] = 0

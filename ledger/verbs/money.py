@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from core_ext.layout import FUND_PARTS
 from ledger import clawbacks, explain, payments
 from ledger.clearing.states import decide_pay, read_clearing
-from ledger.events import ClaimFiled, ClaimReversed
+from ledger.events import PAYMENT_INSTITUTION, ClaimFiled, ClaimReversed, ClawbackRaised
 from ledger.keys import clawback_stream
 from ledger.lookup import find_claim
 from ledger.mapper import decode_event
+from ledger.originals import pool_of
 from ledger.refusals import Refusal, Refused
 from ledger.reports import Clawback, Payment
 from ledger.verbs.base import Base
@@ -28,6 +31,7 @@ class Money(Base):
         """
         from ledger.acts import read_acts
         from ledger.clearing.figures import fold_period
+        from ledger.institution_pay.setting import with_differences
 
         kinds = payments.KINDS.get(to)
         if kinds is None:
@@ -36,8 +40,10 @@ class Money(Base):
             state = read_clearing(tx, period)
             if refusal := decide_pay(state):
                 raise Refused(refusal, explain.clearing(refusal, state, 0))
-            figures = fold_period(read_acts(tx, after=state.opened, stop=state.closed), period)
-            dues = {payments.due_stream(period, due): due for due in figures.dues(kinds)}
+            owed = fold_period(read_acts(tx, after=state.opened, stop=state.closed), period).dues(kinds)
+            if PAYMENT_INSTITUTION in kinds:
+                owed = with_differences(tx, period, owed)
+            dues = {payments.due_stream(period, due): due for due in owed}
             cause, command = self.command(tx, "pay", reason, {"period": period, "to": to})
             decided = payments.decide_instruct(period, dues, tx.stream_heads(list(dues)), cause)
             if isinstance(decided, Refusal):
@@ -85,6 +91,8 @@ class Money(Base):
             )
             if isinstance(decided, Refusal):
                 raise Refused(decided, explain.clawback(decided, case, claim, amount_fen, decision.amounts, recovered))
+            assert isinstance(decided, ClawbackRaised)
+            decided = msgspec.structs.replace(decided, pool=pool_of(decision.how))
             self.append(tx, [command, (stream, 1, decided)], filed)
             return Clawback.of(case, filed.setl_id, clawbacks.evolve(state, decided))
 
