@@ -14,7 +14,6 @@ from ledger.refusals import Refused, StoreError
 from projections import balances, line_index, statement, trace
 from projections.balances import BALANCE, with_opened
 from projections.clearing import lines
-from projections.clearing.lines import LINE as CLEARING_LINE
 from projections.findings import Findings
 from projections.log_scan import ReadPage
 from projections.pages import Placed
@@ -38,7 +37,7 @@ class RowChecks:
         self._reader = reader
         self._at = at
         self._found = found
-        self._tables: dict[str, Rows] = {BALANCE.name: {}, LINE.name: {}, CLEARING_LINE.name: {}}
+        self._tables: dict[str, Rows] = {BALANCE.name: {}, LINE.name: {}}
         self._acts: dict[int, tuple[Row | None, Row | None]] = {}
         self._streams: dict[str, int] = {}
         self._untold: list[int] = []
@@ -139,7 +138,7 @@ class RowChecks:
         self._compare(LINE, explained[LINE.name])
         if not self._found.positions():
             # What an altered event was cannot be told here: the trace does not keep every dimension.
-            lines.check_rows(self._reader, self._tables[CLEARING_LINE.name].items(), self._found)
+            lines.check_rows(self._reader, self._tables, self._found)
 
     @property
     def _traced(self) -> bool:

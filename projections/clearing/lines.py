@@ -4,18 +4,20 @@ Everything a statement says of many claims is a sum over these lines; care (med_
 terms in force when the statement is drawn up, never here.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core_ext.layout import AMOUNT, AMOUNTS, FACT, FUND_PARTS
+from core_ext.layout import AMOUNT, AMOUNTS, FACT, FUND_PARTS, HOW
 from ledger.acts import read_acts
 from ledger.events import BASIS_REFUND, BASIS_RESETTLED, ClaimSettled
 from ledger.mapper import decode_event
+from ledger.originals import pool_of
+from ledger.replaying.events import ClaimResettled
 from projections.grouping import group_sums
 from projections.statement import tallies
-from projections.tables import Change, Mode, ReadModel, Table, apply, read_table
+from projections.tables import Change, Mode, ReadModel, Table, apply, change_of, read_table
 
 if TYPE_CHECKING:
     from ledger.acts import Acts
@@ -42,10 +44,39 @@ LINE = Table(
     clustered=True,
 )
 
+#: What the pool of another insurance type paid of claims, as that of employees does of births (DOMAIN section 6).
+POOL = Table("other_pool", ("period", "insured_region", "insutype", "pool"), ("hifp_pay",), Mode.ADD)
+
 
 def fold(reader: "Reader", page: "Page") -> list[Change]:
-    """Returns a page's acts summed per clearing line; raises OverflowError where a sum leaves 64 bits."""
-    return fold_acts(reader, page.acts)
+    """Returns a page's acts summed per clearing line, and what other pools paid of them.
+
+    Raises OverflowError where a sum leaves 64 bits.
+    """
+    return [*fold_acts(reader, page.acts), *_of_other_pools(page)]
+
+
+def _of_other_pools(page: "Page") -> list[Change]:
+    """Returns what pools of other insurance types paid; a booking anew gives back to the pool that paid."""
+    acts, part = page.acts, AMOUNT["hifp_pay"]
+    pool, own = acts.how[:, HOW.index("pool")], acts.facts[:, FACT["insutype"]]
+    rows = np.flatnonzero((pool > 0) & (pool != own))
+    changes = []
+    if len(rows):
+        keys = np.column_stack([acts.period, acts.facts[:, FACT["insured_region"]], own, pool])[rows]
+        first, sums = group_sums(keys, acts.booked[rows][:, [part]])
+        changes.append(Change(POOL, [*keys[first].T, *sums.T]))
+    moved: list[tuple[int, ...]] = []
+    for topic, state in zip(page.topics, page.states, strict=True) if (acts.basis == BASIS_RESETTLED).any() else ():
+        if topic != ClaimResettled.TOPIC:
+            continue
+        event = decode_event(topic, state)
+        assert isinstance(event, ClaimResettled)
+        now, stood = (each or event.insutype for each in (pool_of(event.how), event.reversed_pool))
+        for paid_by, fen in ((now, event.reversed[part]), (stood, -event.reversed[part])):
+            if now != stood and paid_by != event.insutype and fen:
+                moved.append((event.period, event.insured_region, event.insutype, paid_by, fen))
+    return changes + ([change_of(POOL, moved)] if moved else [])
 
 
 def fold_acts(reader: "Reader", acts: "Acts") -> list[Change]:
@@ -87,7 +118,7 @@ def basis_of(reader: "Reader", acts: "Acts") -> np.ndarray[Any, np.dtype[np.int6
     return basis
 
 
-MODEL = ReadModel("clearing", 1, (LINE,), fold)
+MODEL = ReadModel("clearing", 2, (LINE, POOL), fold)
 
 
 def as_of(reader: "Reader", period: int, after: int, stop: int) -> list[tuple[int, ...]]:
@@ -168,18 +199,20 @@ class Lines:
         return [key + tuple(sums) for key, sums in sorted(found.items())]
 
 
-def check_rows(reader: "Reader", rebuilt: Iterable[tuple[Any, Any]], found: "Findings") -> None:
-    """Names the rows of ``clearing_line`` that are not what the log gives; for a log that is whole itself."""
-    expected, held = dict(rebuilt), read_table(reader, LINE)
-    for key in sorted(expected.keys() | held.keys()):
-        if expected.get(key) != held.get(key):
-            where = " ".join(f"{name}={cell}" for name, cell in zip(LINE.key, key, strict=True))
-            sides = [_differing(expected.get(key), held.get(key)), _differing(held.get(key), expected.get(key))]
-            found.other("edited-row", f"{LINE.name} {where}", sides[0], sides[1])
+def check_rows(reader: "Reader", tables: Mapping[str, Mapping[Any, Any]], found: "Findings") -> None:
+    """Names the rows of this model's tables that are not what the log gives; for a log that is whole itself."""
+    for table in MODEL.tables:
+        expected, held = tables.get(table.name, {}), read_table(reader, table)
+        for key in sorted(expected.keys() | held.keys()):
+            ours, theirs = expected.get(key), held.get(key)
+            if ours != theirs:
+                where = " ".join(f"{name}={cell}" for name, cell in zip(table.key, key, strict=True))
+                sides = _differing(table, ours, theirs), _differing(table, theirs, ours)
+                found.other("edited-row", f"{table.name} {where}", *sides)
 
 
-def _differing(row: tuple[int, ...] | None, other: tuple[int, ...] | None) -> str:
+def _differing(table: Table, row: tuple[int, ...] | None, other: tuple[int, ...] | None) -> str:
     if row is None:
         return "no row"
     beside = other or (None,) * len(row)
-    return " ".join(f"{name}={a}" for name, a, b in zip(LINE.values, row, beside, strict=True) if a != b)
+    return " ".join(f"{name}={a}" for name, a, b in zip(table.values, row, beside, strict=True) if a != b)

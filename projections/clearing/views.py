@@ -15,7 +15,8 @@ from projections.clearing.sheets import Sheet
 
 _TIMES = ("settlements", "refunds")
 _DUE = ("fund_pay_sumamt", "acct_pay")
-EMPLOYEE = (310, 340)
+#: The insurance types of employees; residents' births are under their own, 390.
+EMPLOYEE = (310, 340, 510)
 
 #: The legs of money in the order it takes them.
 LEGS = (

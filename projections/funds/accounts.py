@@ -1,7 +1,7 @@
 """Draws up what each fund had, took in, spent and has: income − spend = change, with personal accounts apart.
 
 Claims are summed per clearing period from the clearing lines; what else moves a fund stands in the month it was
-recorded in: clawbacks and kept retention come back to it, retained surpluses are spent.
+recorded in: clawbacks, the money of cases and kept retention come back to it, surpluses and allowances are spent.
 """
 
 from collections.abc import Iterable
@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ledger.events import ClaimFiled, ClawbackRaised, CommandRecorded, Event
+from ledger.events import CommandRecorded
 from ledger.funds.decide import KINDS
 from ledger.funds.events import FundIncome, FundOpened
 from ledger.knowledge import streams_with_prefix
 from ledger.mapper import decode_event
 from ledger.money import round_half_up
-from ledger.paying.events import RetentionReleased, SurplusRetained
-from ledger.postings import ACCOUNT_CODE, fund_codes
+from ledger.postings import ACCOUNT_CODE, fund_codes, postings
 from ledger.reversing import moment
-from projections.clearing.lines import FUNDS, LINE
+from projections.balances import with_opened
+from projections.clearing.lines import FUNDS, LINE, POOL
+from projections.pages import Placed
 
 if TYPE_CHECKING:
     from ledger.store import Reader
@@ -29,6 +30,10 @@ SPENT = f"SELECT period, insured_region, insutype, {SUMS} FROM {LINE.name} GROUP
 #: The accounts of the books that make up a fund, and of a personal account.
 BOOKED = "SELECT account, amount_fen FROM balance WHERE account LIKE ?"
 OF_FUND = ("fund", "income", "expense", "account", "surplus_expense")
+
+#: The streams of what moves funds beside claims and income.
+BESIDE = ("clawback", "recovery", "retention", "surplus", "allowance")
+POOL_PART = FUNDS.index("hifp_pay")
 
 #: Months of spending that a fund's months payable are measured by.
 MONTHS = 12
@@ -98,6 +103,9 @@ def _read(reader: "Reader") -> _Flows:
     for period, region, insutype, *parts in reader.query(SPENT):
         for code, fen in zip((*fund_codes(int(insutype)), ACCOUNT_CODE), parts, strict=True):
             flows.spend((int(region), code), int(period), int(fen))
+    for period, region, insutype, pool, fen in reader.query(POOL.select()):
+        for of, paid in ((int(pool), int(fen)), (int(insutype), -int(fen))):
+            flows.spend((int(region), fund_codes(of)[POOL_PART]), int(period), paid)
     for _, _, _, topic, state in streams_with_prefix(reader, "fund"):
         event = decode_event(topic, state)
         if isinstance(event, FundOpened):
@@ -110,28 +118,24 @@ def _read(reader: "Reader") -> _Flows:
 
 
 def _beside(reader: "Reader", flows: _Flows) -> None:
-    """Adds what moved funds beside claims and income, in the month it was recorded in."""
-    events: list[Event] = []
-    for prefix in ("clawback", "retention", "surplus"):
-        events += [decode_event(topic, state) for _, _, _, topic, state in streams_with_prefix(reader, prefix)]
-    moving = [each for each in events if isinstance(each, ClawbackRaised | RetentionReleased | SurplusRetained)]
-    months = _months(reader, {each.cause for each in moving})
-    claims = {each.claim for each in moving if isinstance(each, ClawbackRaised)}
-    kinds: dict[int, int] = {}
-    for position, (_, _, topic, state) in reader.events_at(sorted(claims)).items() if claims else ():
-        filed = decode_event(topic, state)
-        assert isinstance(filed, ClaimFiled)
-        kinds[position] = filed.insutype
-    for each in moving:
-        month = months[each.cause]
-        match each:
-            case ClawbackRaised():
-                for code, part in zip(fund_codes(kinds[each.claim]), each.funds, strict=True):
-                    flows.recover((each.insured_region, code), month, part)
-            case RetentionReleased():
-                flows.recover((each.region, each.fund_pay_type), month, each.kept_fen)
-            case SurplusRetained():
-                flows.spend((each.region, each.fund_pay_type), month, each.amount_fen)
+    """Adds what moved funds beside claims and income, by what it posted, in the month it was recorded in."""
+    placed = [
+        Placed(position, stream, version, decode_event(topic, state), state)
+        for prefix in BESIDE
+        for position, stream, version, topic, state in streams_with_prefix(reader, prefix)
+    ]
+    moved: list[tuple[int, Key, int]] = []
+    for each, opened in with_opened(reader, placed):
+        for account, fen in postings(each.event, opened):
+            kind, region, code = (*account.split(":"), "", "")[:3]
+            if kind in OF_FUND:
+                moved.append((int(getattr(each.event, "cause", 0)), (int(region), int(code)), fen))
+    months = _months(reader, {cause for cause, _, _ in moved})
+    for cause, key, fen in moved:
+        if fen > 0:
+            flows.spend(key, months[cause], fen)
+        else:
+            flows.recover(key, months[cause], -fen)
 
 
 def _months(reader: "Reader", causes: set[int]) -> dict[int, int]:
