@@ -37,6 +37,7 @@ def instruct(
     period: Period,
     to: Literal["all", "regions", "institutions"] = "all",
     offset: bool = False,
+    payer: Region | None = None,
     options: Options = NO_OPTIONS,
 ) -> None:
     """Instruct the payments of a closed period: region to region, and agency to institution.
@@ -50,9 +51,11 @@ def instruct(
     offset
         Set off what cases still claim of an institution (抵扣), as `clawback offset` and `recovery offset` do of one;
         what the terms retain and what it owes back from a month below zero is withheld anyway.
+    payer
+        Only payments of this region: a city's own store knows what others owe, too.
     """
     with ledger.open(options.store, actor=options.who) as book:
-        paid = book.pay(period, to, offset=offset, reason=options.reason)
+        paid = book.pay(period, to, offset=offset, payer=payer, reason=options.reason)
     if options.json:
         output.print_json(paid)
         return

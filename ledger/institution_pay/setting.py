@@ -200,10 +200,15 @@ def _paid_claim(acts: "Acts", row: int) -> PaidClaim:
 Standing = dict[tuple[str, int], InstitutionPaymentSet]
 
 
-def standing(reader: "Reader", period: int) -> dict[Institution, tuple[int, Standing]]:
-    """Returns, by institution, how many events a period's stream has and the last of each claim and package."""
+def standing(reader: "Reader", period: int, stop: int | None = None) -> dict[Institution, tuple[int, Standing]]:
+    """Returns, by institution, how many events a period's stream has and the last of each claim and package.
+
+    Only those up to a position, where one is given.
+    """
     found: dict[Institution, tuple[int, Standing]] = {}
-    for _, _, version, topic, state in streams_with_prefix(reader, f"agency-payment-{period:06d}"):
+    for position, _, version, topic, state in streams_with_prefix(reader, f"agency-payment-{period:06d}"):
+        if stop is not None and position > stop:
+            break
         event = decode_event(topic, state)
         assert isinstance(event, InstitutionPaymentSet)
         _, last = found.get((event.region, event.fixmedins_code), (0, {}))

@@ -27,12 +27,15 @@ if TYPE_CHECKING:
 class Money(Base):
     """Instructs payments of clearings, raises and collects clawbacks."""
 
-    def pay(self, period: int, to: str = "all", *, offset: bool = False, reason: str = "") -> list[Payment]:
+    def pay(
+        self, period: int, to: str = "all", *, offset: bool = False, payer: int | None = None, reason: str = ""
+    ) -> list[Payment]:
         """Instructs what a signed clearing owes: region to region, and treatment region to institution.
 
-        ``to`` is ``regions``, ``institutions`` or ``all``. A payee is paid once a period: asking again is refused.
-        The terms the clearing was drawn up under say what is retained; ``offset`` sets off what cases
-        still claim of institutions, as ``clawback_offset`` does of one; what they owe back is set off in any case.
+        ``to`` is ``regions``, ``institutions`` or ``all``; ``payer`` the region that pays (None: every one). A payee
+        is paid once a period: asking again is refused. The terms the clearing was drawn up under say what is retained.
+        ``offset`` sets off what cases still claim of institutions, as ``clawback_offset`` does of one; what they owe
+        back is set off in any case.
         """
         from ledger.acts import read_acts
         from ledger.clearing.figures import fold_period
@@ -50,10 +53,11 @@ class Money(Base):
             if PAYMENT_INSTITUTION in kinds:
                 owed = with_differences(tx, period, owed)
             settled = settle_carried(owed, carried(tx), kinds)
-            whole = {payments.due_stream(period, due): due for due in settled}
+            whole = {payments.due_stream(period, due): due for due in settled if payer in (None, due.payer)}
             paid = tx.stream_heads(list(whole))
             assert state.drafted is not None
-            arguments = {"period": period, "to": to} | ({"offset": True} if offset else {})
+            arguments: dict[str, object] = {"period": period, "to": to} | ({"offset": True} if offset else {})
+            arguments |= {} if payer is None else {"payer": payer}
             cause, command = self.command(tx, "pay", reason, arguments)
             dues, behind = withhold(tx, whole, paid, state.drafted.terms, cause, offset=offset)
             decided = payments.decide_instruct(period, dues, paid, cause)

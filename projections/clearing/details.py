@@ -9,6 +9,7 @@ from core_ext.layout import AMOUNT, AMOUNTS, FACT, FUND_PARTS
 from core_ext.text import to_list
 from ledger.acts import Acts, act_codes, acts_of, read_acts
 from ledger.events import BASIS_RESETTLED, BASIS_SOURCE, FLAG_LATE
+from ledger.institution_pay.setting import standing
 from projections.clearing.context import Context
 from projections.clearing.sheets import Sheet, StatementError
 from projections.grouping import group_sums, text_words
@@ -131,7 +132,28 @@ def institution_sheets(context: Context) -> tuple[Sheet, ...]:
         *(*(AMOUNTS[at] for at in FUND_PARTS), "fund_pay_sumamt", "acct_pay", "psn_part_amt", "hosp_part_amt"),
         "due_fen",
     )
-    return (Sheet("institutions", "定点医药机构清算表", "Statements of institutions", columns, rows_found),)
+    return (
+        Sheet("institutions", "定点医药机构清算表", "Statements of institutions", columns, rows_found),
+        _differences(context),
+    )
+
+
+def _differences(context: Context) -> Sheet:
+    """Returns what institutions are paid instead of itemised amounts (DRG, DIP, packages), up to the position."""
+    rows = []
+    for (region, code), (_, last) in sorted(standing(context.reader, context.period, context.position).items()):
+        sums: dict[tuple[str, int], list[int]] = {}
+        for event in last.values():
+            line = sums.setdefault((event.rule, event.clr_type), [0, 0, 0])
+            for at, fen in enumerate((event.acts, event.itemised_fen, event.payable_fen)):
+                line[at] += fen
+        if context.region in (None, region):
+            rows += [(region, code, *key, *line, line[2] - line[1]) for key, line in sorted(sums.items())]
+    columns = (
+        *("treatment_region", "fixmedins_code", "rule", "clr_type", "acts", "itemised_fen", "set_fen"),
+        "difference_fen",
+    )
+    return Sheet("differences", "按机构支付差额表", "Paid instead of itemised amounts", columns, rows)
 
 
 def _fold_institutions(

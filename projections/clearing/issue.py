@@ -75,7 +75,7 @@ def _check_total(of: Context, kind: str, sheets: tuple[Sheet, ...]) -> None:
     """Checks that what is due sums to the period's own totals, another way; raises StatementError where it does not."""
     if kind not in ("pairs", "provinces") and (kind != "institutions" or of.region is not None):
         return
-    (sheet,) = sheets
+    sheet = sheets[0]
     wanted, at = of.totals["fund_pay_sumamt"] + of.totals["acct_pay"], sheet.columns.index("due_fen")
     got = sum(row[at] for row in sheet.rows)
     if got != wanted:

@@ -86,15 +86,23 @@ def chain_sheets(context: Context) -> tuple[Sheet, ...]:
 
 
 def summary_sheets(context: Context) -> tuple[Sheet, ...]:
-    """Returns per region what it owes and what it is owed off site: person-times, employee, resident, total, net."""
+    """Returns what each region owes and is owed off site, the same of provinces where of no region, and the breaks."""
+    of_provinces = _summary(context, 10_000, ("分省汇总表", "Provinces"), "province_") if context.region is None else ()
+    return (*_summary(context, 1, ("汇总表", "Summary"), ""), *of_provinces, carried_sheet(context))
+
+
+def _summary(context: Context, grain: int, title: tuple[str, str], prefix: str) -> tuple[Sheet, ...]:
+    """Returns person-times, employees, residents, account, total and deductions of both sides, and their net.
+
+    ``grain`` is 1 for regions, 10,000 for provinces; what stays inside one of them is not in it.
+    """
     sums: dict[int, list[int]] = {}
 
     def sides(insured: int, treatment: int) -> list[tuple[int, int]]:
-        return [each for each in ((insured, 0), (treatment, 6)) if context.region in (None, each[0])]
+        home, host = insured // grain * grain, treatment // grain * grain
+        return [each for each in ((home, 0), (host, 6)) if home != host and context.region in (None, each[0])]
 
     for insured, treatment, insutype, times, _, fund, account in _by_pair(context):
-        if insured == treatment:
-            continue
         kind = 1 if insutype in EMPLOYEE else 2
         for region, side in sides(insured, treatment):
             line = sums.setdefault(region, [0] * 12)
@@ -103,19 +111,18 @@ def summary_sheets(context: Context) -> tuple[Sheet, ...]:
             line[side + 3] += account
             line[side + 4] += fund + account
     for (insured, treatment), amount_fen in context.deducted().items():
-        if insured != treatment:
-            for region, side in sides(insured, treatment):
-                sums.setdefault(region, [0] * 12)[side + 5] += amount_fen
+        for region, side in sides(insured, treatment):
+            sums.setdefault(region, [0] * 12)[side + 5] += amount_fen
     columns = ("person_times", "employee_fen", "resident_fen", "acct_pay", "due_fen", "deducted_fen")
     owes = [(region, *line[:6]) for region, line in sorted(sums.items())]
     owed = [(region, *line[6:]) for region, line in sorted(sums.items())]
     net = [(region, line[4], line[10], line[10] - line[4]) for region, line in sorted(sums.items())]
     received = tuple("receivable_fen" if name == "due_fen" else name for name in columns)
+    zh, en = title
     return (
-        Sheet("payable", "汇总表：应付", "Summary: payable", ("region", *columns), owes),
-        Sheet("receivable", "汇总表：应收", "Summary: receivable", ("region", *received), owed),
-        Sheet("net", "汇总表：净额", "Summary: net", ("region", "due_fen", "receivable_fen", "net_fen"), net),
-        carried_sheet(context),
+        Sheet(f"{prefix}payable", f"{zh}：应付", f"{en}: payable", ("region", *columns), owes),
+        Sheet(f"{prefix}receivable", f"{zh}：应收", f"{en}: receivable", ("region", *received), owed),
+        Sheet(f"{prefix}net", f"{zh}：净额", f"{en}: net", ("region", "due_fen", "receivable_fen", "net_fen"), net),
     )
 
 

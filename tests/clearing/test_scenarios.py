@@ -148,3 +148,27 @@ def test_a_signed_month_is_paid_and_stays_as_it_was_issued(month: tuple[Centre, 
         file.read_text(encoding="utf-8").replace("元整", "元正", 1).replace("角", "分", 1), encoding="utf-8"
     )
     assert "edited-line" in centre("verify", str(edited), status=1)
+
+
+def test_the_national_summary_is_of_provinces(month: tuple[Centre, list[Row]]) -> None:
+    """At the province grain what stays inside a province is left out, and the rest is the same money as across."""
+    centre, _ = month
+    cities, _, _, owes, owed, net, _ = centre.sheets("summary")
+    _, across, _, _ = centre.sheets("chain")
+    assert sum(row["due_fen"] for row in owes) == sum(row["due_fen"] for row in across)
+    assert sum(row["receivable_fen"] for row in owed) == sum(row["due_fen"] for row in owes)
+    assert sum(row["net_fen"] for row in net) == 0
+    assert sum(row["due_fen"] for row in cities) > sum(row["due_fen"] for row in owes)
+    (one,) = [row for row in owes if row["region"] == TAIAN // 10_000 * 10_000]
+    assert one["due_fen"] == sum(row["due_fen"] for row in across if row["payer"] == f"{one['region']:06d}")
+    assert len(centre.sheets("summary", "--region", str(TAIAN))) == 4
+
+
+def test_a_city_pays_its_own_payments_alone(month: tuple[Centre, list[Row]]) -> None:
+    """Payments of other regions' agencies, which its store knows of, stay uninstructed until somebody asks for them."""
+    centre, _ = month
+    words = ("pay", "--period", str(PERIOD), "--json")
+    own = json.loads(centre(*words, "--payer", str(SHANWEI)))
+    assert own and {each["payer"] for each in own} == {SHANWEI}
+    rest = json.loads(centre(*words))
+    assert SHANWEI not in {each["payer"] for each in rest} and len(rest) > len(own)
