@@ -90,8 +90,11 @@ def test_an_offset_is_one_thing_whoever_decides_it(store_url: str, tmp_path: Pat
     assert refused(book.clawback_offset, "FAR", 1) is Refusal.OVER_COLLECTED
     (home,) = book.pay(PERIOD, "regions")
     assert (home.key, home.amount_fen, home.returned_fen) == (AWAY, 1_150_000, 50_000)
+    book.confirm(home.key, "R1")
+    with projections.open(store_url) as read:
+        assert read.receivables(PERIOD) == []
     held = accounts(book)
-    kept = ("payable:", "offset:", "clawback:", "due:", "owed:", "recoverable:")
+    kept = ("receivable:", "payable:", "offset:", "clawback:", "due:", "owed:", "recoverable:")
     assert not [name for name in held if name.startswith(kept)]
 
 
