@@ -28,7 +28,7 @@ from projections.tables import Change, Mode, ReadModel, Table
 if TYPE_CHECKING:
     from ledger.store import Reader
 
-BALANCE = Table("balance", ("account",), ("amount_fen",), Mode.ADD, {"account": "text"})
+BALANCE = Table("balance", ("account",), ("amount_fen",), Mode.ADD, {"account": "text"}, clustered=True)
 
 #: The events beside acts that post.
 MONEY = (
@@ -54,7 +54,7 @@ def fold(_: "Reader", page: Page) -> list[Change]:
     return [Change(BALANCE, [list(sums), list(sums.values())])]
 
 
-MODEL = ReadModel("balances", 1, (BALANCE,), fold, wide=False)
+MODEL = ReadModel("balances", 2, (BALANCE,), fold, wide=False)
 
 
 def with_opened(reader: "Reader", events: Iterable[Placed]) -> list[tuple[Placed, Opened | None]]:
