@@ -33,7 +33,7 @@ from projections.tables import Change, Mode, ReadModel, Table
 if TYPE_CHECKING:
     from ledger.store import Reader
 
-BALANCE = Table("balance", ("account",), ("amount_fen",), Mode.ADD, {"account": "text"})
+BALANCE = Table("balance", ("account",), ("amount_fen",), Mode.ADD, {"account": "text"}, clustered=True)
 
 #: The events beside acts that post.
 MONEY = (
@@ -79,7 +79,7 @@ def postings_of_acts(page: Page) -> dict[str, int]:
     return sums
 
 
-MODEL = ReadModel("balances", 1, (BALANCE,), fold, wide=False)
+MODEL = ReadModel("balances", 2, (BALANCE,), fold, wide=False)
 
 
 def with_opened(reader: "Reader", events: Iterable[Placed]) -> list[tuple[Placed, Opened | None]]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core_ext.kernels import load
 from core_ext.layout import FACTS
 from ledger.acts import ACT_TOPICS, Acts, act_codes, acts_of, build_acts, no_acts
 from ledger.columnar import decode_columns
@@ -39,8 +40,10 @@ class ReadPage(Page):
     """Is a page whose acts and other events are those that can be read; the rest are findings already."""
 
     def __init__(self, reader: "Reader", after: int, stop: int, rows: list[WideRow], found: Findings) -> None:
-        positions, topics, states = [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows]
-        super().__init__(reader, after, stop, positions, topics, states)
+        names: list[str] = []
+        states: list[bytes] = []
+        topics = load("records").numbered([row[1:3] for row in rows], names, states)
+        super().__init__(reader, after, stop, [row[0] for row in rows], topics, names, states)
         self.__dict__["others"] = _readable_others([row for row in rows if row[1] not in _BULK], found)
         self.__dict__["beside"] = _readable_beside([row for row in rows if row[1] in _BESIDE], found)
         self.__dict__["acts"] = _readable_acts([row for row in rows if row[1] in _ACTS], found)

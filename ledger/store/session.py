@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ledger.block import EventBlock
     from ledger.store.link import Column, Keys
 
+#: Is called at the end of a transaction that appended, still inside it, with the first position and all its blocks.
+OnCommit: TypeAlias = "Callable[[Transaction, int, Sequence[EventBlock]], None]"
+
 #: position, stream, version, topic, state
 EventRow: TypeAlias = tuple[int, str, int, str, bytes]
 
@@ -147,10 +150,12 @@ class Writer(Reader):
 class Transaction(StateWriter, Writer):
     """Is the one transaction that appends: it holds the lock on the log's head from its first line to its commit."""
 
-    def __init__(self, link: Link, clock_us: Callable[[], int]) -> None:
+    def __init__(self, link: Link, clock_us: Callable[[], int], on_commit: "OnCommit | None" = None) -> None:
         super().__init__(link)
         self._recorded_at = max(int(clock_us()), self._recorded_at)
         self._head = (self._size, self._tokens)
+        self._on_commit = on_commit
+        self._blocks: list[EventBlock] = []
 
     def append(self, block: "EventBlock") -> int:
         """Appends a block and returns the position of its first event; positions have no gaps.
@@ -161,6 +166,8 @@ class Transaction(StateWriter, Writer):
         if len(block):
             self._link.append(block, first)
             self._size += len(block)
+            if self._on_commit is not None:
+                self._blocks.append(block)
         return first
 
     def anybody_waits(self) -> bool:
@@ -171,5 +178,7 @@ class Transaction(StateWriter, Writer):
         """Writes the head back, if the log or the tokens grew; raises StoreError where a statement had failed."""
         if self._link.failure is not None:
             raise StoreError(f"expected a transaction without a failed statement, got one: {self._link.failure}")
+        if self._on_commit is not None and self._blocks:
+            self._on_commit(self, self._head[0] + 1, self._blocks)
         if self._head != (self._size, self._tokens):
             self._link.write_head(self._size, self._recorded_at, self._tokens)

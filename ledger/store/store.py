@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ledger.refusals import StoreError
 from ledger.store.link import Backend, Link, Mode
 from ledger.store.schema import SCHEMA_VERSION, STEPS
-from ledger.store.session import Reader, Transaction, Writer
+from ledger.store.session import OnCommit, Reader, Transaction, Writer
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -34,6 +34,8 @@ class Store:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._process = os.getpid()
+        #: What a transaction that appended does last, if anything: keep sums at the head of the log, say.
+        self.on_commit: OnCommit | None = None
         self.url = backend.url
         self.dialect = backend.dialect
 
@@ -61,7 +63,7 @@ class Store:
         written), or OutcomeUnknown where the connection was lost while committing.
         """
         with self._link(Mode.APPEND) as link:
-            transaction = Transaction(link, clock_us)
+            transaction = Transaction(link, clock_us, self.on_commit)
             yield transaction
             transaction.finish()
 

@@ -66,7 +66,7 @@ def test_live_catching_up_equals_one_page_equals_a_rebuild(store_url: str, tmp_p
         rebuild(live, MODELS)
         rebuilt = tables(store_url)
         with live.read() as reader:
-            assert positions(reader, live.dialect) == {model.name: (len(whole), 1) for model in MODELS}
+            assert positions(reader, live.dialect) == {model.name: (len(whole), model.version) for model in MODELS}
     other = f"sqlite:///{tmp_path / 'other.db'}"
     book.save(other)
     with projections.open(other) as read:
