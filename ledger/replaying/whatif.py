@@ -16,12 +16,11 @@ import numpy as np
 
 from core_ext.kernels import load
 from core_ext.layout import AMOUNT, AMOUNTS, FACT, FACTS, HOW
-from core_ext.settling import SKIP
 from core_ext.text import Texts, text_at
 from ledger.events import BASIS_SOURCE
 from ledger.plans import pools_of
 from ledger.replaying.consulting import Consulted, changed_keys, never_consulted
-from ledger.replaying.deciding import Decided, Decider, Settle
+from ledger.replaying.deciding import Decided, Decider, Settle, asked_about
 from ledger.replaying.planning import CasePlans
 from ledger.replaying.threads import in_order
 from ledger.segments.reading import Batch, Segment
@@ -155,7 +154,7 @@ class _Worker:
         found = self._decider.decide(batch, self._decider.read(batch, facts, plan), self._plans.plans)
         marks = np.zeros(n, np.uint8)
         self._lanes.differing([batch.lane(name) for name in AMOUNTS], 0, n, found.booked, marks)
-        own = (batch.ints("carried") == 0) & (found.kind != SKIP)
+        own = asked_about(batch, found)
         changed = own & ((marks != 0) | (found.code != 0))
         old = self._decider.wide(batch, AMOUNTS, "old")
         return _Batched(

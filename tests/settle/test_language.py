@@ -69,8 +69,8 @@ def test_draws_reach_the_whole_language() -> None:
     used = np.zeros(len(PLAN_AT), bool)
     pays = np.zeros(len(AMOUNTS), bool)
     rows = booked = continued = above_cost = shared = 0
-    for seed in range(300):
-        drawn = world(seed)
+    for number in range(300):
+        drawn = world(number)
         out = settled(TWINS["compiled"], drawn)
         used |= (drawn.plans != 0).any(axis=0)
         done = (out.code == 0) & (drawn.kind == COMPUTE)
