@@ -108,8 +108,8 @@ def settle(asked: Question) -> Settled:
         how[HOW.index("hosp_part_amt")] = hospital
         found.append(PartSettled([paid[n] for n in AMOUNTS], [added[n] for n in ACCUMULATORS], how))
     after = asked.balance - booked["acct_pay"]
-    for year, part in zip(asked.years, found, strict=True):
-        if not in_range((after, *map(sum, zip(year, part.delta, strict=True)))):
+    for held, part in zip(asked.years, found, strict=True):
+        if not in_range((after, *(fen + added for fen, added in zip(held, part.delta, strict=True)))):
             return refused(Refusal.ARITHMETIC_OVERFLOW)
     how = list(found[-1].how)
     for at in _SUMMED:

@@ -95,8 +95,10 @@ def test_a_refund_gives_both_years_back(store_url: str, tmp_path: Path) -> None:
         assert found["S000003"]["act_pay_dedc"] == found["S000004"]["act_pay_dedc"] == 60_000
         one, other = parts(book)
         assert tuple(-fen for fen in one.delta) == other.delta and other.claim != one.claim
-        again = book.reverse("S000004", "wrong")
-        assert again.amounts["act_pay_dedc"] == -60_000
+        book.intake(write(tmp_path / "again.csv", [turning(5)]))
+        again = book.reverse("S000005", "wrong")
+        assert again.amounts["hifp_pay"] == -booked(book)["S000005"]["hifp_pay"] != 0
+        assert [sum(fen) for fen in zip(*(part.delta for part in parts(book)), strict=True)] == [0] * len(ACCUMULATOR)
     sound(store_url)
 
 
