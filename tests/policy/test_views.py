@@ -73,9 +73,8 @@ def test_what_the_head_of_a_document_decides_is_read_and_compared() -> None:
     """Dates, years, stays, levels and the order of clawbacks are values like any other; a title is none."""
     old = read_policy(SMALL, "small.toml")
     assert header_of(old)["policy.policy_date"] == "setl_time"
-    text = SMALL.replace(
-        'name = "small"', 'name = "other"\nstay_across_years = "split_by_days"\npolicy_date = "enddate"'
-    )
+    told = 'name = "other"\nstay_across_years = "split_by_days"\npolicy_date = "enddate"'
+    text = SMALL.replace('name = "small"', told)
     assert differences(header_of(old), header_of(read_policy(text, "other.toml"))) == [
         ("policy.policy_date", "setl_time", "enddate"),
         ("policy.stay_across_years", "whole", "split_by_days"),
