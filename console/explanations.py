@@ -130,9 +130,15 @@ def print_difference(name: str, gives: str, booked: str) -> None:
 
 
 def print_steps(steps: list[dict[str, Any]]) -> None:
-    """Prints steps as a table; the last line says that they close."""
-    if not steps:
-        return
+    """Prints steps as a table, those of a divided stay part by part; the last line says that they close."""
+    named = dict.fromkeys(step.get("part", "") for step in steps)
+    for part in named:
+        if part:
+            output.print_line(f"the part of the stay in 分段 {part}")
+        _print_part([step for step in steps if step.get("part", "") == part])
+
+
+def _print_part(steps: list[dict[str, Any]]) -> None:
     output.print_table(COLUMNS, [line for step in steps for line in lines_of(step)])
     parts = {step["field"]: step["amount"] for step in steps}
     names = ("fund_pay_sumamt", "hosp_part_amt", "acct_pay", "psn_cash_pay")

@@ -25,12 +25,14 @@ from ledger.profile import Profile
 from ledger.refusals import Refusal
 from ledger.registers import filing_masks
 from ledger.sameness import same_content
-from ledger.side_columns import births
+from ledger.side_columns import known_births
 from ledger.source import cut_texts
+from ledger.stays.booking import cut_at_refund, cut_at_stay, give_back, mark, settle_stay, to_divide
 
 if TYPE_CHECKING:
     from ledger.knowledge import Knowledge
     from ledger.source import ClaimColumns
+    from ledger.stays.booking import Moved
     from ledger.store import Transaction
 
 Ints = npt.NDArray[np.int64]
@@ -92,6 +94,7 @@ class Batch:
     how: Ints = field(default_factory=lambda: np.zeros((0, 0), np.int64))
     period: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     flags: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    moved: "Moved | None" = None
 
     @property
     def n(self) -> int:
@@ -196,15 +199,25 @@ def decide(tx: "Transaction", columns: "ClaimColumns", knowledge: "Knowledge", p
     cut = cut_at_collision(batch)
     if knowledge.policies.limits_diseases:
         cut = cut_at_disease(batch, cut)
+    if knowledge.policies.divides_stays:
+        cut = cut_at_stay(batch, knowledge, cut)
     if cut < batch.n:
         batch = batch.first(cut)
     batch.originals = load_originals(tx, batch, knowledge)
+    if (cut := cut_at_refund(batch)) < batch.n:
+        batch = batch.first(cut)
+        batch.originals = load_originals(tx, batch, knowledge)
     _find_plans(tx, batch, knowledge, profile)
     _load_state(tx, batch, knowledge)
     if knowledge.policies.limits_diseases:
         find_limits(tx, batch, knowledge)
-    _settle(batch, knowledge)
+    if knowledge.policies.divides_stays and to_divide(batch, knowledge):
+        settle_stay(tx, batch, knowledge, _settle)
+    else:
+        _settle(batch, knowledge)
+        give_back(tx, batch, knowledge)
     _find_periods(batch, knowledge)
+    mark(batch)
     return batch
 
 
@@ -252,7 +265,8 @@ def _find_plans(tx: "Transaction", batch: Batch, knowledge: "Knowledge", profile
     refund = batch.columns.refund.astype(bool)
     masks = filing_masks(tx, batch.facts, knowledge.policies.region_of)
     facts = resolved(batch.facts, batch.level, batch.psn_type)
-    batch.age = knowledge.policies.ages(batch.facts, *births(batch.columns))
+    born = known_births(tx, batch.columns, batch.facts[:, FACT["token"]], knowledge.policies.asks_for_ages)
+    batch.age = knowledge.policies.ages(batch.facts, *born)
     batch.plan, batch.policy = knowledge.policies.resolve(facts, masks, batch.assist, batch.age)
     unplanned = batch.plan < 0
     assert batch.originals is not None

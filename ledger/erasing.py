@@ -14,10 +14,13 @@ from ledger import clawbacks
 from ledger.events import CommandRecorded, Event, JobStarted
 from ledger.keys import (
     account_stream,
+    described_stream,
+    disease_stream,
     entitlement_stream,
     filing_stream,
     member_stream,
     person_year_stream,
+    stay_stream,
     visit_stream,
 )
 from ledger.knowledge import streams_with_prefix
@@ -34,6 +37,12 @@ RETENTION_YEARS = 30
 
 #: The first benefit year a ledger of this insurance can hold.
 FIRST_YEAR = 1990
+
+#: The streams that are a person's own.
+_PERSONAL = (
+    *(account_stream, member_stream, filing_stream, entitlement_stream, visit_stream),
+    *(described_stream, disease_stream, stay_stream),
+)
 
 SELECT_NAME = "SELECT psn_name FROM person WHERE token = ?"
 
@@ -89,7 +98,7 @@ def _last_recorded_at(reader: "Reader", token: int) -> int:
     """
     year = (EPOCH + timedelta(microseconds=reader.recorded_at)).year
     streams = [person_year_stream(token, at) for at in range(FIRST_YEAR, year + 2)]
-    streams += [of(token) for of in (account_stream, member_stream, filing_stream, entitlement_stream, visit_stream)]
+    streams += [of(token) for of in _PERSONAL]
     events: list[Event] = []
     for stream in reader.stream_heads(streams):
         events += [decode_event(topic, state) for _, _, topic, state in reader.stream(stream)]

@@ -15,7 +15,7 @@ accumulators) · ``account-<token>`` · ``member-<token>`` · ``filing-<token>``
 ``described-<token>`` · ``manual-<position of the claim>`` · ``review-<yyyymm>`` ·
 ``violation-<yyyymm>-<token>-<rule>-<version>-<window>`` ·
 ``case-terms-<digest>`` · ``docket-<case>`` · ``recovery-<kind>-<case>`` · ``disease-<token>`` ·
-``grouping-<position of the claim>`` · ``agency-payment-<yyyymm>-<region>-<code>`` ·
+``stay-<token>`` · ``grouping-<position of the claim>`` · ``agency-payment-<yyyymm>-<region>-<code>`` ·
 ``allowance-<region>-<token>-<kind>-<day>``; and
 those of ``ledger.paying.events`` and ``ledger.funds.events``.
 A decision (ClaimSettled, ClaimReversed) stands directly behind its ClaimFiled: position + 1.
@@ -59,6 +59,7 @@ from ledger.register_events import (
 )
 from ledger.replaying.events import ClaimResettled
 from ledger.segments.events import PeriodSealed
+from ledger.stays.events import StayPartCounted
 from ledger.supervision.events import (
     ManualClaimAccepted,
     PeriodReviewed,
@@ -70,6 +71,8 @@ from ledger.supervision.events import (
 
 BASIS_KERNEL, BASIS_SOURCE, BASIS_REFUND, BASIS_RESETTLED = 1, 2, 3, 4
 FLAG_ASSUMED, FLAG_NOT_CHECKED, FLAG_LATE = 1, 2, 4
+#: A stay that was divided between benefit years by its days (``ledger.stays``), and its refund.
+FLAG_DIVIDED = 8
 PAYMENT_REGION, PAYMENT_INSTITUTION = 1, 2
 PAYMENT_RETENTION, PAYMENT_ADVANCE, PAYMENT_WORKING, PAYMENT_SUPPLIER, PAYMENT_SURPLUS = 3, 4, 5, 6, 7
 
@@ -460,6 +463,7 @@ EVENTS: tuple[EventClass, ...] = (
     AllowanceGranted,
     AllowancePaid,
     AllowanceRevoked,
+    StayPartCounted,
 )
 
 TOPICS: dict[str, EventClass] = {event.TOPIC: event for event in EVENTS}

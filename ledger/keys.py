@@ -44,6 +44,11 @@ def disease_stream(token: int) -> str:
     return f"disease-{token:09d}"
 
 
+def stay_stream(token: int) -> str:
+    """Returns the stream of the parts of a person's divided stays."""
+    return f"stay-{token:09d}"
+
+
 def grouping_stream(claim: int) -> str:
     """Returns the stream of the groupings of the claim filed at a position."""
     return f"grouping-{claim:012d}"

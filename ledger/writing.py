@@ -30,6 +30,7 @@ from ledger.keys import YEARS, finding_stream, period_stream
 from ledger.refusals import Refusal
 from ledger.register_events import ClaimFlagged
 from ledger.sameness import TEXTS
+from ledger.stays.booking import write_parts
 
 if TYPE_CHECKING:
     from ledger.knowledge import Knowledge
@@ -89,6 +90,7 @@ def write(
     if used := limits_used(batch, order.filed_at, cause):
         tx.append(EventBlock.from_events(used))
     _save(tx, batch, order, knowledge)
+    write_parts(tx, batch, int(order.filed_at[0]), cause, knowledge)
     return order, opened
 
 

@@ -15,7 +15,7 @@ from core_ext.layout import ACCUMULATORS, AMOUNT, AMOUNTS, FACT, FACTS, HOW
 from core_ext.settling import SKIP
 from core_ext.text import Texts, texts_from_list
 from ledger.acts import ACT_TEXTS, Acts
-from ledger.events import BASIS_KERNEL, BASIS_REFUND, BASIS_RESETTLED, FLAG_ASSUMED
+from ledger.events import BASIS_KERNEL, BASIS_REFUND, BASIS_RESETTLED, FLAG_ASSUMED, FLAG_DIVIDED
 from ledger.keys import YEARS
 from ledger.plans import pools_of
 from ledger.refusals import StoreError
@@ -36,6 +36,7 @@ from ledger.replaying.planning import CasePlans
 from ledger.replaying.threads import each_batch
 from ledger.segments.reading import Batch, Segment
 from ledger.segments.shape import DELTAS, HEAD, HOWS, LINE_INTS, Ints
+from ledger.stays.replaying import divided_differences, divided_rows
 
 if TYPE_CHECKING:
     from ledger.plans import PolicyBook
@@ -58,6 +59,7 @@ class _Worker:
         self.differences: list[Difference] = []
         self.acts = 0
         self.anew: list[int] = []
+        self.divided: list[int] = []
         self.counts = np.zeros((len(segment.lines), len(COUNTED)), np.int64)
         self.sums = np.zeros((len(segment.lines), len(AMOUNTS)), np.int64)
         self._plans = plans
@@ -74,6 +76,7 @@ class _Worker:
         found = self.decider.decide(batch, self.decider.read(batch, facts, plan), self._plans.plans)
         own = batch.ints("carried") == 0
         self.anew += batch.ints("position")[batch.ints("basis") == BASIS_RESETTLED].tolist()
+        self.divided += batch.ints("claim")[own & ((batch.ints("flags") & FLAG_DIVIDED) != 0)].tolist()
         self.acts += int(own.sum())
         marks = (own & (found.kind != SKIP) & (found.code != 0)).astype(np.uint8)
         balc = found.balc.reshape(n, 1)
@@ -107,13 +110,13 @@ class _Worker:
         n = len(batch)
         counted, booked = self.decider.table("counted", n, len(COUNTED)), found.booked
         refund = batch.ints("reversed")
-        live = found.kind != SKIP
+        live = (found.kind != SKIP) | divided_rows(batch.ints("basis"), batch.ints("flags"))
         counted[:, 0], counted[:, 1] = live - refund, refund
         counted[:, 2] = found.facts[:, FACT["medfee_sumamt"]] * live
         if not own.all():
             counted[~own] = booked[~own] = 0
-        if (own & ~live).any():
-            rows = np.flatnonzero(own & ~live)
+        if (own & (found.kind == SKIP)).any():
+            rows = np.flatnonzero(own & (found.kind == SKIP))
             booked[rows] = self.decider.wide(batch, AMOUNTS, "stored")[rows]
         line = batch.ints("line")
         self._fold(line, counted, self.counts)
@@ -141,6 +144,10 @@ def replay_segment(
         if reader is None:
             raise StoreError(f"position {anew[0]}: expected the log beside the segment, got the segment alone")
         found += anew_differences(reader, anew, policies, settle)
+    if divided := sorted(at for worker in workers for at in worker.divided):
+        if reader is None:
+            raise StoreError(f"position {divided[0]}: expected the log beside the segment, got the segment alone")
+        found += divided_differences(reader, divided, policies)
     differences = sorted(found, key=lambda each: each.position)
     empty = np.zeros((len(segment.lines), len(COUNTED) + len(AMOUNTS)), np.int64)
     sums = checked_sums([empty, *(np.hstack([worker.counts, worker.sums]) for worker in workers)])

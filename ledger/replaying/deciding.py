@@ -12,6 +12,7 @@ from ledger.events import BASIS_KERNEL, BASIS_REFUND, BASIS_RESETTLED, FLAG_ASSU
 from ledger.plans import with_limits
 from ledger.segments.reading import Batch
 from ledger.segments.shape import DELTAS, Ints
+from ledger.stays.replaying import divided_rows
 
 Settle = Callable[..., None]
 
@@ -61,6 +62,12 @@ def limited(batch: Batch, given: Input, plans: Ints) -> Ints:
     return plans
 
 
+def asked_about(batch: Batch, found: "Decided") -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    """Returns the acts of the period that stand in its sums: decided again, or divided stays as they are booked."""
+    divided = divided_rows(batch.ints("basis"), batch.ints("flags"))
+    return np.asarray((batch.ints("carried") == 0) & ((found.kind != SKIP) | divided))
+
+
 def interrupted(batch: Batch, given: Input) -> bool:
     """Returns whether a batch is no unbroken history: acts of other periods, or none to decide, lie in between."""
     skipped = bool((given.kind == SKIP).any())
@@ -96,7 +103,7 @@ class Decider:
         kind = np.where(basis == BASIS_KERNEL, COMPUTE, SOURCE)
         kind[(flags & FLAG_NOT_CHECKED) != 0] = SOURCE_UNCHECKED
         kind[basis == BASIS_REFUND] = REFUND
-        kind[basis == BASIS_RESETTLED] = SKIP
+        kind[(basis == BASIS_RESETTLED) | divided_rows(basis, flags)] = SKIP
         lenient = ((flags & FLAG_ASSUMED) != 0) & (basis == BASIS_KERNEL)
         # What a policy decides alone is decided from nothing that a source gave.
         given = self.table("given", n, len(AMOUNTS))

@@ -16,7 +16,7 @@ from core_ext.kernels import load
 from core_ext.layout import AMOUNTS, FACT, FACTS
 from core_ext.settling import SKIP
 from ledger.events import BASIS_SOURCE
-from ledger.replaying.deciding import Decided, Decider, Input, interrupted, limited
+from ledger.replaying.deciding import Decided, Decider, Input, asked_about, interrupted, limited
 from ledger.replaying.planning import CasePlans
 from ledger.replaying.threads import in_order
 from ledger.replaying.whatif import Marks, persons_of, sums_of
@@ -90,7 +90,7 @@ class _Worker:
         old = self._decider.wide(batch, AMOUNTS, "old")
         broken = interrupted(batch, given)
         found = self._decider.decide(batch, given, self._own.plans)
-        own = (batch.ints("carried") == 0) & (found.kind != SKIP)
+        own = asked_about(batch, found)
         differ = self._changed(batch, found, own)
         totals, token = sums_of(old, own), np.ascontiguousarray(facts[:, FACT["token"]])
         lines = []

@@ -16,12 +16,11 @@ import numpy as np
 
 from core_ext.kernels import load
 from core_ext.layout import AMOUNT, AMOUNTS, FACT, FACTS, HOW
-from core_ext.settling import SKIP
 from core_ext.text import Texts, text_at
 from ledger.events import BASIS_SOURCE
 from ledger.plans import pools_of
 from ledger.replaying.consulting import Consulted, changed_keys, never_consulted
-from ledger.replaying.deciding import Decided, Decider, Settle
+from ledger.replaying.deciding import Decided, Decider, Settle, asked_about
 from ledger.replaying.planning import CasePlans
 from ledger.replaying.threads import in_order
 from ledger.segments.reading import Batch, Segment
@@ -149,13 +148,13 @@ class _Worker:
         n = len(batch)
         facts = self._decider.wide(batch, FACTS, "facts")
         case = batch.ints("case")
-        plan, assist = self._plans.of(case, facts), batch.ints("how_assist_class")
+        plan, assist, age = self._plans.of(case, facts), batch.ints("how_assist_class"), batch.ints("how_age")
         if self._touched is not None:
-            self._touched.plan(batch, facts, plan, assist)
+            self._touched.plan(batch, facts, plan, assist, age)
         found = self._decider.decide(batch, self._decider.read(batch, facts, plan), self._plans.plans)
         marks = np.zeros(n, np.uint8)
         self._lanes.differing([batch.lane(name) for name in AMOUNTS], 0, n, found.booked, marks)
-        own = (batch.ints("carried") == 0) & (found.kind != SKIP)
+        own = asked_about(batch, found)
         changed = own & ((marks != 0) | (found.code != 0))
         old = self._decider.wide(batch, AMOUNTS, "old")
         return _Batched(
@@ -166,7 +165,7 @@ class _Worker:
             sums_of(found.booked, own),
             persons_of(facts[:, FACT["token"]], old, found.booked, changed),
             self._groups(facts, old, found.booked, own, changed),
-            self._changes(batch, found, facts, case, assist, plan, np.flatnonzero(changed)),
+            self._changes(batch, found, facts, case, (assist, age), plan, np.flatnonzero(changed)),
         )
 
     def _groups(
@@ -187,16 +186,17 @@ class _Worker:
         return found
 
     def _changes(
-        self, batch: Batch, found: Decided, facts: Ints, case: Ints, assist: Ints, plan: Ints, rows: Ints
+        self, batch: Batch, found: Decided, facts: Ints, case: Ints, told: tuple[Ints, Ints], plan: Ints, rows: Ints
     ) -> Changes:
         none = np.zeros(len(rows), np.int64)
         setl_id = Texts(*load("gather").gather((batch.text("setl_id"),), none, rows))
         head = {name: batch.ints(name)[rows] for name in ("claim", "position", "basis", "period", "year")}
         how = found.how[rows]
         # What was looked up stays, and what a disease's limit left; the pool is the other policy's.
-        for name in ("hosp_lv", "psn_type", "age", "limit"):
+        for name in ("hosp_lv", "psn_type", "limit"):
             how[:, HOW.index(name)] = batch.ints(f"how_{name}")[rows]
-        how[:, HOW.index("assist_class")] = assist[rows]
+        for name, values in zip(("assist_class", "age"), told, strict=True):
+            how[:, HOW.index(name)] = values[rows]
         how[:, HOW.index("pool")] = pools_of(self._plans.plans, plan[rows], facts[rows])
         return Changes(
             **head,
