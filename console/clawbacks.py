@@ -1,4 +1,4 @@
-"""Commands on clawbacks (追回): clawback raise, clawback collect."""
+"""Commands on clawbacks (追回): clawback raise, clawback collect, clawback offset."""
 
 from cyclopts import App
 
@@ -13,6 +13,7 @@ def register(app: App) -> None:
     clawback = App(name="clawback", help="Claw back (追回) what a fund paid on a claim.")
     clawback.command(raise_clawback, name="raise")
     clawback.command(collect)
+    clawback.command(offset)
     app.command(clawback)
 
 
@@ -37,3 +38,16 @@ def collect(case: Case, /, *, amount: AmountIn, receipt: ReceiptIn, options: Opt
     output.answer(
         options, clawback, f"collected {yuan(amount)} of {clawback.case}, outstanding {yuan(clawback.outstanding_fen)}"
     )
+
+
+def offset(case: Case, /, *, amount: Amount | None = None, options: Options = NO_OPTIONS) -> None:
+    """Set a clawback off against what the institution is paid next (抵扣); `pay --offset` does so for all.
+
+    Parameters
+    ----------
+    amount
+        What is set off, in yuan; all that is outstanding by default.
+    """
+    with ledger.open(options.store, actor=options.who) as book:
+        clawback = book.clawback_offset(case, amount, reason=options.reason)
+    output.answer(options, clawback, f"set off on {clawback.case}, outstanding {yuan(clawback.outstanding_fen)}")

@@ -163,6 +163,8 @@ OWN_UNITS = {
     ("BreakResolved", "how"): "code",
     ("BreakResolved", "period"): "yyyymm, 0 none",
     ("JobBatch", "quarantined"): "(row, Refusal, field number)",
+    ("JobBatch", "unread"): "rows",
+    ("JobStarted", "retry"): "yes or no",
     ("ClaimFlagged", "reason"): "Refusal",
     ("CaseOpened", "source"): "code",
     ("CaseDecided", "by"): "text",

@@ -1,4 +1,4 @@
-"""Commands on payments: pay, and pay confirm, receive, fail, return, resend, list, suspend, match, account."""
+"""Commands on payments: pay; its confirm, receive, fail, return, resend, list, suspend, match, give-back, account."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -27,6 +27,7 @@ def register(app: App) -> None:
     for command in (confirm, receive, fail, resend, suspend, match, account):
         pay.command(command)
     pay.command(send_back, name="return")
+    pay.command(give_back, name="give-back")
     pay.command(listing, name="list")
     app.command(pay)
 
@@ -47,7 +48,8 @@ def instruct(
     to
         Whom to pay: regions (就医地), institutions (定点医药机构), or all.
     offset
-        Withhold what clawbacks still claim of an institution (抵扣); what the terms retain is withheld anyway.
+        Set off what cases still claim of an institution (抵扣), as `clawback offset` and `recovery offset` do of one;
+        what the terms retain and what it owes back from a month below zero is withheld anyway.
     """
     with ledger.open(options.store, actor=options.who) as book:
         paid = book.pay(period, to, offset=offset, reason=options.reason)
@@ -71,8 +73,13 @@ def print_payments(paid: "Iterable[Payment]") -> None:
     total = (f"{len(rows):,} payments", None, None, sum(row[3] for row in rows), sum(row[4] for row in rows))
     output.print_table(columns, rows, total=total)
     retained, offset = sum(each.retained_fen for each in paid), sum(each.offset_fen for each in paid)
-    if retained or offset:
-        output.print_line(f"withheld beside it: retained 质量保证金 {yuan(retained)}, offset 抵扣 {yuan(offset)}")
+    withheld, returned = sum(each.withheld_fen for each in paid), sum(each.returned_fen for each in paid)
+    if retained or offset or withheld or returned:
+        output.print_line(
+            f"withheld beside it: retained 质量保证金 {yuan(retained)},"
+            f" suppliers and owed back 代付及前期应退 {yuan(offset)},"
+            f" cases 案件抵扣 {yuan(withheld)}, collected for the payer 代收退回 {yuan(returned)}"
+        )
 
 
 def confirm(
@@ -179,17 +186,19 @@ def listing(*, period: Period, options: Options = NO_OPTIONS) -> None:
     columns = (
         Column("payment", "付款"), Column("state", "状态"), Column("attempt", "次数", count),
         Column("instructed", "应付", yuan), Column("retained", "质保金", yuan), Column("offset", "抵扣", yuan),
-        Column("in transit", "在途", yuan), Column("received", "到账", yuan), Column("sent back", "退回", yuan),
+        Column("cases", "案件", yuan), Column("in transit", "在途", yuan), Column("received", "到账", yuan),
+        Column("sent back", "退回", yuan), Column("set off", "已抵", yuan),
         Column("failure", "退回位置", count),
     )  # fmt: skip
     rows: list[tuple[Any, ...]] = [
         (
             *(each.key, each.state, each.attempt, each.amount_fen, each.retained_fen, each.offset_fen),
-            *(each.transit_fen, each.received_fen, each.back_fen, each.failure or None),
+            *(each.withheld_fen, each.transit_fen, each.received_fen, each.back_fen, each.set_off_fen),
+            each.failure or None,
         )
         for each in found
     ]
-    sums = [sum(row[at] for row in rows) for at in range(3, 9)]
+    sums = [sum(row[at] for row in rows) for at in range(3, 11)]
     output.print_table(columns, rows, title=f"Payments 付款 {period}", total=("total 合计", None, None, *sums, None))
 
 
@@ -239,19 +248,56 @@ def match(
         _print_receipts([book.match(region, receipt, to, amount_fen=amount, reason=options.reason)], options)
 
 
+def give_back(
+    receipt: BankReceipt,
+    /,
+    *,
+    region: Region,
+    period: Period,
+    to: str = "",
+    amount: Amount | None = None,
+    options: Options = NO_OPTIONS,
+) -> None:
+    """Send a suspended receipt, or a part of it, back to its sender (退回原路): a payment that goes the way of all.
+
+    Parameters
+    ----------
+    region
+        The region whose bank it came to.
+    period
+        The month it is paid under, as yyyymm.
+    to
+        Who gets it; the sender by default. The account is that of `pay account`.
+    amount
+        What of it, in yuan; all that is left by default.
+    """
+    with ledger.open(options.store, actor=options.who) as book:
+        done = book.give_back(region, receipt, period=period, payee=to, amount_fen=amount, reason=options.reason)
+    output.answer(options, done, f"instructed {done.key}: {yuan(done.amount_fen)} back to {done.payee}")
+
+
 def _print_receipts(found: "Iterable[Receipt]", options: Options) -> None:
     if options.json:
         output.print_json(found)
         return
     columns = (
         Column("region", "地区"), Column("receipt", "流水号"), Column("sender", "付款人"),
-        Column("amount", "金额", yuan), Column("matched", "已核销", yuan), Column("left", "待查", yuan),
+        Column("amount", "金额", yuan), Column("matched", "已核销", yuan), Column("sent back", "已退回", yuan),
+        Column("left", "待查", yuan),
     )  # fmt: skip
     rows: list[tuple[Any, ...]] = [
-        (f"{each.region:06d}", each.receipt, each.sender, each.amount_fen, each.matched_fen, each.left_fen)
+        (
+            f"{each.region:06d}",
+            each.receipt,
+            each.sender,
+            each.amount_fen,
+            each.matched_fen,
+            each.sent_back_fen,
+            each.left_fen,
+        )
         for each in found
     ]
-    sums = [sum(row[at] for row in rows) for at in range(3, 6)]
+    sums = [sum(row[at] for row in rows) for at in range(3, 7)]
     output.print_table(columns, rows, title="Receipts in suspense 待查", total=("total 合计", None, None, *sums))
 
 

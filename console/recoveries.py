@@ -74,13 +74,15 @@ def collect(
     take(options, act_of("collect", case, on, {}, kind=kind, amount_fen=amount, receipt=receipt))
 
 
-def offset(case: Case, /, *, kind: KindOfMoney, amount: Amount, on: OnDay = 0, options: Options = NO_OPTIONS) -> None:
-    """Set an amount off against the institution's next payment.
+def offset(
+    case: Case, /, *, kind: KindOfMoney, amount: Amount = 0, on: OnDay = 0, options: Options = NO_OPTIONS
+) -> None:
+    """Set an amount off against what the institution is paid next (抵扣); `pay --offset` does so for all.
 
     Parameters
     ----------
     amount
-        What is set off, in yuan.
+        What is set off, in yuan; all that is outstanding by default.
     """
     take(options, act_of("offset", case, on, {}, kind=kind, amount_fen=amount))
 

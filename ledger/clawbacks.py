@@ -106,4 +106,15 @@ def decide_collect(state: ClawbackState, *, cause: int, amount_fen: int, receipt
     return ClawbackCollected(cause, 0, amount_fen, receipt)
 
 
+def decide_offset(state: ClawbackState, *, cause: int, amount_fen: int, payment: str = "") -> Event | Refusal:
+    """Returns an offset against the institution's next payments (or with ``payment``), or why not."""
+    if state.raised is None:
+        return Refusal.UNKNOWN_KEY
+    if amount_fen <= 0:
+        return Refusal.POSTINGS_EMPTY
+    if amount_fen > state.outstanding_fen:
+        return Refusal.OVER_COLLECTED
+    return ClawbackOffset(cause, 0, amount_fen, payment)
+
+
 assert set(DEFAULT_FUND_ORDER) == {AMOUNTS[at] for at in FUND_PARTS}

@@ -75,6 +75,7 @@ FLAG_ASSUMED, FLAG_NOT_CHECKED, FLAG_LATE = 1, 2, 4
 FLAG_DIVIDED = 8
 PAYMENT_REGION, PAYMENT_INSTITUTION = 1, 2
 PAYMENT_RETENTION, PAYMENT_ADVANCE, PAYMENT_WORKING, PAYMENT_SUPPLIER, PAYMENT_SURPLUS = 3, 4, 5, 6, 7
+PAYMENT_SENT_BACK = 8
 
 
 class CommandRecorded(Event, frozen=True):
@@ -92,7 +93,10 @@ class CommandRecorded(Event, frozen=True):
 
 
 class JobStarted(Event, frozen=True):
-    """Opens a job of many transactions over one source; a second start of the same source is a new version."""
+    """Opens a job of many transactions over one source; a second start of the same source is a new version.
+
+    ``retry`` is 1 where the source is a quarantine file that came back mended.
+    """
 
     TOPIC = "job-started/1"
     recorded_at: int
@@ -103,6 +107,7 @@ class JobStarted(Event, frozen=True):
     digest: bytes
     profile: bytes
     kernel: bytes
+    retry: int = 0
 
 
 class JobBatch(Event, frozen=True):
@@ -111,6 +116,8 @@ class JobBatch(Event, frozen=True):
     ``medfee_fen`` is the total fee of the booked ones, ``late`` how many of them book into a later period than their
     own month, ``periods`` the clearing periods they book into.
     ``duplicates`` holds (row, position of the equal ClaimFiled), ``quarantined`` (row, Refusal, field number).
+    ``quarantined_fen`` holds the total fee of each quarantined row (a fee line's amount), 0 for those whose fee cannot
+    be read: ``unread`` names these rows.
     """
 
     TOPIC = "job-batch/1"
@@ -124,6 +131,8 @@ class JobBatch(Event, frozen=True):
     periods: tuple[int, ...]
     duplicates: tuple[tuple[int, int], ...]
     quarantined: tuple[tuple[int, int, int], ...]
+    quarantined_fen: tuple[int, ...] = ()
+    unread: tuple[int, ...] = ()
 
 
 class JobCompleted(Event, frozen=True):

@@ -90,15 +90,30 @@ class Columns(Protocol):
         """Returns the file column to blame for each row's reason, -1 where no one cell is."""
         ...
 
+    def fees_of(self, rows: Int64s) -> list[int | None]:
+        """Returns the whole amount of rows in fen, None where it cannot be read."""
+        ...
+
 
 Rows = TypeVar("Rows", bound=Columns)
 
 
-def quarantined(columns: Columns, reasons: Int64s) -> tuple[tuple[int, int, int], ...]:
-    """Returns the rows that have a reason, each as (row, reason, file column to blame or -1)."""
+Quarantined = tuple[tuple[tuple[int, int, int], ...], tuple[int, ...], tuple[int, ...]]
+
+
+def quarantined(columns: Columns, reasons: Int64s) -> Quarantined:
+    """Returns what a JobBatch says of the rows that have a reason.
+
+    That is each as (row, reason, file column to blame or -1), what each amounts to in fen (0 where it cannot be read),
+    and the rows where it cannot.
+    """
     refused = np.flatnonzero(reasons)
     fields = columns.fields_of(refused, reasons[refused])
-    return tuple(zip((columns.first_row + refused).tolist(), reasons[refused].tolist(), fields.tolist(), strict=True))
+    rows = (columns.first_row + refused).tolist()
+    fees = columns.fees_of(refused)
+    unread = tuple(row for row, fee in zip(rows, fees, strict=True) if fee is None)
+    named = tuple(zip(rows, reasons[refused].tolist(), fields.tolist(), strict=True))
+    return named, tuple(fee or 0 for fee in fees), unread
 
 
 class Job(ABC, Generic[Rows]):
@@ -158,6 +173,7 @@ class Job(ABC, Generic[Rows]):
             self.source.digest,
             self.profile.digest,
             self.ledger.kernel,
+            int(self.source.is_quarantine),
         )
         self.version += 1
         tx.append(EventBlock.from_events([(self.stream, self.version, started)]))
@@ -246,7 +262,7 @@ class ClaimJob(Job[ClaimColumns]):
             booking.late_count(batch, rows),
             tuple(np.unique(batch.period[rows]).tolist()),
             tuple((columns.first_row + row, at) for row, at in sorted(batch.duplicate_of.items())),
-            quarantined(columns, reasons),
+            *quarantined(columns, reasons),
         )
         return self.note(event)
 

@@ -51,6 +51,7 @@ class LineJob(Job[LineColumns]):
             (columns.first_row + row, int(order.filed_at[run[row]]) if at == OWN_EVENT else at)
             for row, at in sorted(batch.duplicate_of.items())
         )
+        refused, refused_fen, unread = quarantined(columns, reasons)
         return JobBatch(
             cause=self.position,
             recorded_at=tx.recorded_at,
@@ -61,7 +62,9 @@ class LineJob(Job[LineColumns]):
             late=0,
             periods=(),
             duplicates=duplicates,
-            quarantined=quarantined(columns, reasons),
+            quarantined=refused,
+            quarantined_fen=refused_fen,
+            unread=unread,
         )
 
 

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from core_ext.cells import new_cells
 from core_ext.kernels import load
-from core_ext.line_cells import LINE, LINE_COLUMNS, LINE_TEXTS, OPTIONAL_CODES, PARTS
+from core_ext.layout import ABSENT
+from core_ext.line_cells import LINE, LINE_COLUMNS, LINE_TEXTS, OPTIONAL_CODES, PARTS, PRODUCT_PER_FEN
 from core_ext.text import Texts, text_at
+from ledger.money import LIMIT_FEN, round_half_up
 from ledger.normalising import empty_nulls
 from ledger.profile import Profile
 from ledger.records import Records
-from ledger.source import Source, blamed_fields, cut_texts
+from ledger.source import UNREADABLE, Source, blamed_fields, cut_texts
 
 Int64s = NDArray[np.int64]
 
@@ -48,6 +50,16 @@ class LineColumns:
     def fields_of(self, rows: Int64s, reasons: Int64s) -> Int64s:
         """Returns the file column to blame for each row's reason, as ``ClaimColumns.fields_of``."""
         return blamed_fields(self.faults[rows], self.field[rows], self.places, reasons)
+
+    def fees_of(self, rows: Int64s) -> list[int | None]:
+        """Returns the amount of lines in fen, as given, else price times count; None where it is none within range."""
+        found: list[int | None] = []
+        for line, faults in zip(self.table[rows].tolist(), self.faults[rows].tolist(), strict=True):
+            whole = line[LINE[PARTS[0]]]
+            product = round_half_up(line[LINE["pric"]] * line[LINE["cnt"]], PRODUCT_PER_FEN)
+            fee = product if whole == ABSENT else whole
+            found.append(None if abs(fee) > LIMIT_FEN or (not fee and faults & UNREADABLE) else fee)
+        return found
 
     def slice(self, start: int, stop: int) -> "LineColumns":
         """Returns rows ``start`` up to ``stop`` as views; it is runs that are cut apart, never lines of one."""

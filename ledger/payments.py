@@ -1,7 +1,8 @@
-"""Decides payments: what is owed a payee is instructed once, and every fen of it is in transit, received or sent back.
+"""Decides payments: what is owed a payee is instructed once; every fen of it is in transit, received, back or set off.
 
-At any time ``instructed = in transit + received + sent back``. Amounts carry the sign of the instruction: below zero
-the payee owes it. Only what failed or came back is sent again, by reference to the event that said so.
+At any time ``instructed = in transit + received + sent back + set off``. Amounts carry the sign of the instruction:
+below zero the payee owes it, and what an institution owes is set off against a later payment to it. Only what failed
+or came back is sent again, by reference to the event that said so.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,7 @@ from ledger.events import (
     PAYMENT_INSTITUTION,
     PAYMENT_REGION,
     PAYMENT_RETENTION,
+    PAYMENT_SENT_BACK,
     PAYMENT_SUPPLIER,
     PAYMENT_SURPLUS,
     PAYMENT_WORKING,
@@ -25,7 +27,7 @@ from ledger.events import (
 from ledger.keys import payment_stream
 from ledger.knowledge import streams_with_prefix
 from ledger.mapper import decode_event
-from ledger.paying.events import PaymentFailed, PaymentReceivedInPart, PaymentResent, PaymentReturned
+from ledger.paying.events import PaymentFailed, PaymentReceivedInPart, PaymentResent, PaymentReturned, PaymentSetOff
 from ledger.refusals import Refusal
 
 if TYPE_CHECKING:
@@ -33,12 +35,13 @@ if TYPE_CHECKING:
 
 ALL_KINDS = (
     *(PAYMENT_REGION, PAYMENT_INSTITUTION, PAYMENT_RETENTION, PAYMENT_ADVANCE),
-    *(PAYMENT_WORKING, PAYMENT_SUPPLIER, PAYMENT_SURPLUS),
+    *(PAYMENT_WORKING, PAYMENT_SUPPLIER, PAYMENT_SURPLUS, PAYMENT_SENT_BACK),
 )
 #: What each kind is called.
 KIND_NAMES = dict(
     zip(
-        ALL_KINDS, ("region", "institution", "retention", "advance", "working_capital", "supplier", "surplus"),
+        ALL_KINDS,
+        ("region", "institution", "retention", "advance", "working_capital", "supplier", "surplus", "sent_back"),
         strict=True,
     )
 )  # fmt: skip
@@ -96,6 +99,7 @@ class PaymentState:
     transit_fen: int = 0
     received_fen: int = 0
     back_fen: int = 0
+    set_off_fen: int = 0
     attempt: int = 0
     failure: int = 0
     receipts: tuple[str, ...] = field(default=())
@@ -104,13 +108,13 @@ class PaymentState:
 
     @property
     def code(self) -> str:
-        """Returns the state in a word: instructed, part, confirmed, failed, returned, resent or withheld."""
+        """Returns the state in a word: instructed, part, confirmed, failed, returned, resent, set_off or withheld."""
         if self.instructed is None:
             return "none"
         if self.back_fen:
             return "returned" if self.returns else "failed"
         if not self.transit_fen:
-            return "confirmed" if self.received_fen else "withheld"
+            return "confirmed" if self.received_fen else "set_off" if self.set_off_fen else "withheld"
         if self.received_fen:
             return "part"
         return "resent" if self.attempt > 1 else "instructed"
@@ -146,6 +150,8 @@ def evolve(state: PaymentState, event: Event, position: int = 0) -> PaymentState
                 received_fen=state.received_fen - a,
                 back_fen=state.back_fen + a,
             )
+        case PaymentSetOff(amount_fen=a):
+            return replace(state, transit_fen=state.transit_fen - a, set_off_fen=state.set_off_fen + a)
         case PaymentResent(amount_fen=a, attempt=attempt):
             return replace(state, attempt=attempt, transit_fen=state.transit_fen + a, back_fen=state.back_fen - a)
     return state

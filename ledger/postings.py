@@ -249,7 +249,7 @@ def _beside(event: Event, opened: Opened | None) -> list[Posting]:
     if isinstance(event, ClawbackOffset):
         raised = _expect(opened, ClawbackRaised)
         party = f"{raised.treatment_region:06d}:{raised.fixmedins_code}"
-        return [Posting(f"offset:{party}", event.amount_fen), Posting(f"clawback:{party}", -event.amount_fen)]
+        return [Posting(f"payable:{party}", event.amount_fen), Posting(f"clawback:{party}", -event.amount_fen)]
     if isinstance(event, ReceiptMatched):
         region = f"{_expect(opened, ReceiptSuspended).region:06d}"
         return [Posting(f"suspense:{region}", event.amount_fen), Posting(f"bank:{region}", -event.amount_fen)]

@@ -98,6 +98,7 @@ class Payment(msgspec.Struct, frozen=True):
 
     ``amount_fen`` is in transit, received or back (``failed`` or ``returned``: ``failure`` is the position that says
     so, which resending names); ``retained_fen`` and ``offset_fen`` were withheld from what was owed.
+    ``set_off_fen`` is what of a payment below zero later payments took up.
     """
 
     key: str
@@ -120,6 +121,7 @@ class Payment(msgspec.Struct, frozen=True):
     back_fen: int
     attempt: int
     failure: int
+    set_off_fen: int
 
     @classmethod
     def of(cls, key: str, state: PaymentState) -> "Payment":
@@ -148,6 +150,7 @@ class Payment(msgspec.Struct, frozen=True):
             state.back_fen,
             state.attempt,
             state.failure,
+            state.set_off_fen,
         )
 
 

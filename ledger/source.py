@@ -13,8 +13,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core_ext.cells import COLUMNS, TEXT_COLUMNS, Parsed, new_cells
+from core_ext.cells import (
+    AMOUNT_PRECISION,
+    AMOUNT_RANGE,
+    AMOUNT_TEXT,
+    COLUMNS,
+    NOT_UTF8,
+    ROW_SHAPE,
+    TEXT_COLUMNS,
+    Parsed,
+    new_cells,
+)
 from core_ext.kernels import load
+from core_ext.layout import FACT
 from core_ext.text import Texts
 from ledger.normalising import Normaliser, asks_for_normalising, empty_nulls
 from ledger.profile import Profile
@@ -42,6 +53,9 @@ REQUIRED = (
     "preselfpay_amt",
     "inscp_scp_amt",
 )
+
+#: The faults under which an amount of a row may be no number.
+UNREADABLE = sum(1 << at for at in (ROW_SHAPE, NOT_UTF8, AMOUNT_TEXT, AMOUNT_PRECISION, AMOUNT_RANGE))
 
 
 @dataclass(slots=True)
@@ -72,6 +86,12 @@ class ClaimColumns:
         A reason found in the row alone has its failing cell, one found later its column (``quarantine.COLUMN_OF``).
         """
         return blamed_fields(self.faults[rows], self.field[rows], self.places, reasons)
+
+    def fees_of(self, rows: NDArray[np.int64]) -> list[int | None]:
+        """Returns the total fee of rows in fen, None where it cannot be read; 0.00 beside unreadable text counts so."""
+        fees = self.facts[rows, FACT["medfee_sumamt"]].tolist()
+        unsound = (self.faults[rows] & UNREADABLE) != 0
+        return [None if lost and not fee else fee for fee, lost in zip(fees, unsound.tolist(), strict=True)]
 
     @classmethod
     def of(cls, found: Parsed, first_row: int, places: dict[str, int]) -> "ClaimColumns":

@@ -152,7 +152,8 @@ class Projections:
         """
         from projections.clearing.issue import issue
 
-        catch_up(self._store, [proof.MODEL, trace.MODEL, lines.MODEL], page_events=self._page_events)
+        models = [proof.MODEL, trace.MODEL, lines.MODEL, *([balances.MODEL] if kind == "advances" else [])]
+        catch_up(self._store, models, page_events=self._page_events)
         with self._tree() as (tree, reader):
             return issue(reader, tree, kind, period, region, position)
 
@@ -179,10 +180,11 @@ class Projections:
 
     def advances(self, period: int) -> "list[AdvanceUse]":
         """Returns every advance and its use, warned of by the terms of a period."""
+        from ledger.clearing.terms import terms_in_force
         from projections.funds.views import advances
 
         with self._beside_claims() as reader:
-            return advances(reader, period)
+            return advances(reader, terms_in_force(reader, period)[0], _position(reader, balances.MODEL.name))
 
     @contextmanager
     def _beside_claims(self) -> "Iterator[Reader]":

@@ -28,6 +28,7 @@ from ledger.events import (
 )
 from ledger.knowledge import streams_with_prefix
 from ledger.mapper import decode_event
+from ledger.paying.events import ClawbackOffset
 from ledger.payments import Due
 
 if TYPE_CHECKING:
@@ -67,9 +68,12 @@ def carried(reader: "Reader") -> Carried:
                 payee = (event.kind, event.payer, event.payee)
                 found.withhold(payee, -event.withheld_fen)
                 found.returned[payee] = found.returned.get(payee, 0) - event.returned_fen
-            elif isinstance(event, ClawbackCollected):
+            elif isinstance(event, ClawbackCollected | ClawbackOffset):
                 opener = raised[stream]
                 assert isinstance(opener, ClawbackRaised)
+                if isinstance(event, ClawbackOffset):
+                    debtor = (PAYMENT_INSTITUTION, opener.treatment_region, opener.fixmedins_code)
+                    found.withhold(debtor, event.amount_fen)
                 if opener.insured_region != opener.treatment_region:
                     found.give_back(opener.insured_region, opener.treatment_region, event.amount_fen)
             elif prefix == "recovery":

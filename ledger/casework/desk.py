@@ -318,7 +318,7 @@ class Desk:
         if act.act == "collect":
             decided = recoveries.decide_collect(state, cause, on, fen, act.receipt)
         elif act.act == "offset":
-            decided = recoveries.decide_offset(state, cause, on, fen)
+            decided = recoveries.decide_offset(state, cause, on, fen or sum(state.outstanding))
         elif act.act == "instal":
             decided = recoveries.decide_instal(state, cause, on, act.instalments)
         elif act.act == "write_off":

@@ -86,7 +86,7 @@ def steps(reader: "Reader", state: "Clearing", terms: "Terms", on: int) -> list[
 def _payments(reader: "Reader", period: int) -> tuple[int, int]:
     """Returns how many payments of a period are instructed, and how many of them are done at the bank."""
     found = read_payments(reader, period, (PAYMENT_REGION, PAYMENT_INSTITUTION))
-    return len(found), sum(each.code in ("confirmed", "withheld") for each in found.values())
+    return len(found), sum(each.code in ("confirmed", "withheld", "set_off") for each in found.values())
 
 
 def _day(month: int, day: int) -> datetime.date:

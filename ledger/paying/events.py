@@ -168,11 +168,39 @@ class RetentionReleased(Event, frozen=True):
 
 
 class ClawbackOffset(Event, frozen=True):
-    """Collects a part of a clawback by withholding it from a payment to the institution."""
+    """Collects a part of a clawback by what the next payments to the institution are less by (their ``withheld_fen``).
+
+    ``payment`` is the one with which it was decided, empty where it was decided on the case.
+    """
 
     TOPIC = "clawback-offset/1"
     cause: int
     row: int
+    amount_fen: int
+    payment: str
+
+
+class PaymentSetOff(Event, frozen=True):
+    """Takes what a payee owes back (a payment below zero) off a later payment to it: ``payment``.
+
+    The amount has the sign of the instruction; it is in transit no more.
+    """
+
+    TOPIC = "payment-set-off/1"
+    cause: int
+    row: int
+    amount_fen: int
+    payment: str
+
+
+class ReceiptSentBack(Event, frozen=True):
+    """Takes a part of a suspended receipt out of suspense to send it back: it is owed to ``payee``, by ``payment``."""
+
+    TOPIC = "receipt-sent-back/1"
+    cause: int
+    row: int
+    region: int
+    payee: str
     amount_fen: int
     payment: str
 
@@ -247,4 +275,6 @@ PAYING_EVENTS: tuple[type[Event], ...] = (
     SupplierPaid,
     SupplierRecovered,
     SurplusRetained,
+    PaymentSetOff,
+    ReceiptSentBack,
 )

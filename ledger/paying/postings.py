@@ -3,7 +3,8 @@
 P is the payer, Y the payee, R a region, X an institution, k a fund code. What a payment is owed from (its *debt*)
 follows from its kind: ``due:P:Y`` between regions · ``payable:P:Y`` to an institution · ``retention:P:Y`` for a
 release · ``prefund:P:Y`` for an advance between regions · ``working:P:Y`` for one to an institution ·
-``supplied:P:X`` for the supplier Y of an institution X · ``surplus:P:Y`` for a retained surplus.
+``supplied:P:X`` for the supplier Y of an institution X · ``surplus:P:Y`` for a retained surplus · ``sent_back:P:Y``
+for a suspended receipt that goes back to its sender.
 
 ====================  ====================================================================================
 instructed            debt +(a + r + o + b) · transit:P:Y −a · retention:P:Y −r (retained) · offset:P:Y −o ·
@@ -12,9 +13,11 @@ received, confirmed   transit:P:Y +a · bank:P −a; where Y is a region also ba
 failed                debt −a · transit:P:Y +a
 returned              debt −a · bank:P +a; where Y is a region also bank:Y −a · its claim on P +a
 resent                debt +a · transit:P:Y −a
+set off               transit:P:Y +a · offset:P:Y −a, which a later payment's o takes up
 receipt suspended     bank:R +a · suspense:R −a
 receipt matched       suspense:R +a · bank:R −a; what it turned out to be books the bank again
-clawback offset       offset:R:X +a · clawback:R:X −a
+receipt sent back     suspense:R +a · sent_back:R:Y −a
+clawback offset       payable:R:X +a · clawback:R:X −a
 supplier recovered    offset:R:X +a · supplied:R:X −a
 retention released    retention:R:X +kept · expense:R:k −kept; what is released stays until it is paid
 surplus retained      surplus_expense:R:k +a · surplus:R:X −a
@@ -32,6 +35,7 @@ from ledger.events import (
     PAYMENT_INSTITUTION,
     PAYMENT_REGION,
     PAYMENT_RETENTION,
+    PAYMENT_SENT_BACK,
     PAYMENT_SUPPLIER,
     PAYMENT_SURPLUS,
     PAYMENT_WORKING,
@@ -45,7 +49,9 @@ from ledger.paying.events import (
     PaymentReceivedInPart,
     PaymentResent,
     PaymentReturned,
+    PaymentSetOff,
     ReceiptMatched,
+    ReceiptSentBack,
     ReceiptSuspended,
     RetentionReleased,
     SupplierRecovered,
@@ -63,18 +69,25 @@ DEBTS = {
     PAYMENT_WORKING: "working",
     PAYMENT_SUPPLIER: "supplied",
     PAYMENT_SURPLUS: "surplus",
+    PAYMENT_SENT_BACK: "sent_back",
 }
 #: The claim of a payee that keeps a book here, by the kind of payment.
 CLAIMS = {PAYMENT_REGION: "receivable", PAYMENT_ADVANCE: "prefunded"}
 
 #: What stands in a payment's stream behind its instruction, beside PaymentConfirmed.
-PAYMENT_STEPS = (PaymentReceivedInPart, PaymentFailed, PaymentReturned, PaymentResent)
+PAYMENT_STEPS = (PaymentReceivedInPart, PaymentFailed, PaymentReturned, PaymentResent, PaymentSetOff)
 
 #: What must move money; a release may leave all of it for the payment.
-MOVING = (*PAYMENT_STEPS, ReceiptSuspended, ReceiptMatched, ClawbackOffset, SupplierRecovered, SurplusRetained)
+MOVING = (
+    *(*PAYMENT_STEPS, ReceiptSuspended, ReceiptMatched, ReceiptSentBack),
+    *(ClawbackOffset, SupplierRecovered, SurplusRetained),
+)
 
 #: The events whose postings follow from themselves.
-PLAIN = (ReceiptSuspended, RetentionReleased, SupplierRecovered, SurplusRetained, FundOpened, FundIncome)
+PLAIN = (
+    *(ReceiptSuspended, ReceiptSentBack, RetentionReleased, SupplierRecovered, SurplusRetained),
+    *(FundOpened, FundIncome),
+)
 
 
 def is_moving(event: Event) -> bool:
@@ -110,6 +123,8 @@ def payment_entries(event: Event, opened: PaymentInstructed) -> list[Entry]:
             return [(debt, -a), *_arrived(opened, payer, -a)]
         case PaymentResent(amount_fen=a):
             return [(debt, a), (transit, -a)]
+        case PaymentSetOff(amount_fen=a):
+            return [(transit, a), (f"offset:{payer}:{payee}", -a)]
     raise TypeError(f"expected an event of a payment, got {type(event).__name__}")
 
 
@@ -127,6 +142,8 @@ def plain_entries(event: Event) -> list[Entry]:
     match event:
         case ReceiptSuspended(region=region, amount_fen=a):
             return [(f"bank:{region:06d}", a), (f"suspense:{region:06d}", -a)]
+        case ReceiptSentBack(region=region, payee=payee, amount_fen=a):
+            return [(f"suspense:{region:06d}", a), (f"sent_back:{region:06d}:{payee}", -a)]
         case SupplierRecovered(region=region, payee=payee, amount_fen=a):
             return [(f"offset:{region:06d}:{payee}", a), (f"supplied:{region:06d}:{payee}", -a)]
         case RetentionReleased(region=region, payee=payee, kept_fen=kept, fund_pay_type=fund):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from ledger.event import Event
 from ledger.keys import receipt_stream
 from ledger.mapper import decode_event
-from ledger.paying.events import ReceiptMatched, ReceiptNoted, ReceiptSuspended, ReceiptUsed
+from ledger.paying.events import ReceiptMatched, ReceiptNoted, ReceiptSentBack, ReceiptSuspended, ReceiptUsed
 from ledger.refusals import Refusal
 
 if TYPE_CHECKING:
@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptState:
-    """Is one receipt as its stream tells it: its amount, what was used of it (both absolute, fen), its version."""
+    """Is one receipt as its stream tells it: its amount, what was used of it (both absolute, fen), its version.
+
+    ``sent_back_fen`` is what of the used part went back to its sender.
+    """
 
     opened: ReceiptNoted | ReceiptSuspended | None = None
     used_fen: int = 0
+    sent_back_fen: int = 0
     version: int = 0
 
     @property
@@ -39,6 +43,9 @@ def evolve(state: ReceiptState, event: Event) -> ReceiptState:
         return replace(state, opened=event, version=version)
     if isinstance(event, (ReceiptUsed, ReceiptMatched)):
         return replace(state, used_fen=state.used_fen + event.amount_fen, version=version)
+    if isinstance(event, ReceiptSentBack):
+        used, back = state.used_fen + event.amount_fen, state.sent_back_fen + event.amount_fen
+        return replace(state, used_fen=used, sent_back_fen=back, version=version)
     return state
 
 
@@ -89,10 +96,20 @@ def decide_suspend(
 
 def decide_match(state: ReceiptState, amount_fen: int, key: str, cause: int) -> Event | Refusal:
     """Returns what takes a part of a suspended receipt out of suspense, or why not."""
+    return _in_suspense(state, amount_fen) or ReceiptMatched(cause, 0, amount_fen, key)
+
+
+def decide_send_back(state: ReceiptState, amount_fen: int, payee: str, payment: str, cause: int) -> Event | Refusal:
+    """Returns what takes a part of a suspended receipt out of suspense to send it back, or why not."""
+    refusal = _in_suspense(state, amount_fen)
+    if refusal or state.opened is None:
+        return refusal
+    return ReceiptSentBack(cause, 0, state.opened.region, payee, amount_fen, payment)
+
+
+def _in_suspense(state: ReceiptState, amount_fen: int) -> Refusal:
     if not isinstance(state.opened, ReceiptSuspended):
         return Refusal.UNKNOWN_KEY
     if amount_fen <= 0:
         return Refusal.POSTINGS_EMPTY
-    if amount_fen > state.left_fen:
-        return Refusal.RECEIPT_EXHAUSTED
-    return ReceiptMatched(cause, 0, amount_fen, key)
+    return Refusal.RECEIPT_EXHAUSTED if amount_fen > state.left_fen else Refusal.NONE

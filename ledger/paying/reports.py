@@ -7,7 +7,7 @@ from ledger.paying.receipts import ReceiptState
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """Is a suspended receipt: what it brought, what of it is matched, what is left in suspense."""
+    """Is a suspended receipt: what it brought, what of it is matched or sent back, what is left in suspense."""
 
     region: int
     receipt: str
@@ -15,13 +15,16 @@ class Receipt(msgspec.Struct, frozen=True):
     amount_fen: int
     matched_fen: int
     left_fen: int
+    sent_back_fen: int
 
     @classmethod
     def of(cls, state: ReceiptState) -> "Receipt":
         """Returns the report of a suspended receipt."""
         opened = state.opened
         assert isinstance(opened, ReceiptSuspended)
-        return cls(opened.region, opened.receipt, opened.sender, opened.amount_fen, state.used_fen, state.left_fen)
+        matched, left = state.used_fen - state.sent_back_fen, state.left_fen
+        said = (opened.region, opened.receipt, opened.sender, opened.amount_fen)
+        return cls(*said, matched, left, state.sent_back_fen)
 
 
 class Batch(msgspec.Struct, frozen=True):

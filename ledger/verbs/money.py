@@ -9,18 +9,19 @@ from core_ext.layout import FUND_PARTS
 from ledger import clawbacks, explain, payments
 from ledger.casework.carrying import carried, settle_carried
 from ledger.clearing.states import decide_pay, read_clearing
-from ledger.events import PAYMENT_INSTITUTION, ClaimFiled, ClaimReversed, ClawbackRaised
+from ledger.events import PAYMENT_INSTITUTION, ClaimFiled, ClaimReversed, ClawbackRaised, Event
 from ledger.keys import clawback_stream
 from ledger.lookup import find_claim
 from ledger.mapper import decode_event
 from ledger.originals import pool_of
-from ledger.paying.withholding import offsets, withhold
+from ledger.paying.withholding import withhold
 from ledger.refusals import Refusal, Refused
 from ledger.reports import Clawback, Payment
 from ledger.verbs.base import Base
 
 if TYPE_CHECKING:
     from ledger.store import Transaction
+    from ledger.writing import Header
 
 
 class Money(Base):
@@ -30,7 +31,8 @@ class Money(Base):
         """Instructs what a signed clearing owes: region to region, and treatment region to institution.
 
         ``to`` is ``regions``, ``institutions`` or ``all``. A payee is paid once a period: asking again is refused.
-        The terms the clearing was drawn up under say what is retained; ``offset`` withholds outstanding clawbacks.
+        The terms the clearing was drawn up under say what is retained; ``offset`` sets off what cases
+        still claim of institutions, as ``clawback_offset`` does of one; what they owe back is set off in any case.
         """
         from ledger.acts import read_acts
         from ledger.clearing.figures import fold_period
@@ -51,14 +53,14 @@ class Money(Base):
             whole = {payments.due_stream(period, due): due for due in settled}
             paid = tx.stream_heads(list(whole))
             assert state.drafted is not None
-            dues, cases = withhold(tx, whole, paid, state.drafted.terms, offset=offset)
             arguments = {"period": period, "to": to} | ({"offset": True} if offset else {})
             cause, command = self.command(tx, "pay", reason, arguments)
+            dues, behind = withhold(tx, whole, paid, state.drafted.terms, cause, offset=offset)
             decided = payments.decide_instruct(period, dues, paid, cause)
             if isinstance(decided, Refusal):
                 raise Refused(decided, explain.payment(decided, period))
             opened = [(command, None), *((header, None) for header in decided)]
-            self.append_opened(tx, [*opened, *offsets(tx, cases, cause)])
+            self.append_opened(tx, [*opened, *behind.headed(tx)])
             return [Payment.of(stream, payments.evolve(payments.PaymentState(), event)) for stream, _, event in decided]
 
     def clawback_raise(self, case: str, claim: str, amount_fen: int, reason: str) -> Clawback:
@@ -102,12 +104,31 @@ class Money(Base):
             decided = clawbacks.decide_collect(state, cause=cause, amount_fen=amount_fen, receipt=receipt)
             if isinstance(decided, Refusal):
                 raise Refused(decided, explain.collection(decided, case, amount_fen, receipt, state))
-            version = tx.stream_heads([stream])[stream]
-            self.append(tx, [command, (stream, version + 1, decided)], state.raised)
-            assert state.raised is not None
-            filed = decode_event(ClaimFiled.TOPIC, tx.events_at([state.raised.claim])[state.raised.claim][3])
-            assert isinstance(filed, ClaimFiled)
-            return Clawback.of(case, filed.setl_id, clawbacks.evolve(state, decided))
+            return self._collected(tx, case, state, command, decided)
+
+    def clawback_offset(self, case: str, amount_fen: int | None = None, *, reason: str = "") -> Clawback:
+        """Sets a clawback, or a part of it, off against what the institution is paid next (None: all outstanding)."""
+        with self.transaction() as tx:
+            stream = clawback_stream(explain.key("case", case))
+            state = self._clawback(tx, stream)
+            amount = state.outstanding_fen if amount_fen is None else amount_fen
+            arguments = {"amount_fen": amount, "case": case}
+            cause, command = self.command(tx, "clawback offset", reason, arguments)
+            decided = clawbacks.decide_offset(state, cause=cause, amount_fen=amount)
+            if isinstance(decided, Refusal):
+                raise Refused(decided, explain.collection(decided, case, amount, "", state))
+            return self._collected(tx, case, state, command, decided)
+
+    def _collected(
+        self, tx: "Transaction", case: str, state: clawbacks.ClawbackState, command: "Header", decided: Event
+    ) -> Clawback:
+        """Appends what collects a part of a clawback."""
+        stream = clawback_stream(case)
+        self.append(tx, [command, (stream, tx.stream_heads([stream])[stream] + 1, decided)], state.raised)
+        assert state.raised is not None
+        filed = decode_event(ClaimFiled.TOPIC, tx.events_at([state.raised.claim])[state.raised.claim][3])
+        assert isinstance(filed, ClaimFiled)
+        return Clawback.of(case, filed.setl_id, clawbacks.evolve(state, decided))
 
     def _fund_order(self, digest: bytes) -> Sequence[str]:
         """Returns the order in which a policy's funds get money back, the default where it names none."""

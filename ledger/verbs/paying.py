@@ -1,15 +1,16 @@
-"""Are the commands on what becomes of payments and receipts: confirm, receive, fail, return, resend, suspend, match."""
+"""Are the commands on payments and receipts: confirm, receive, fail, return, resend, suspend, match, give back."""
 
 from typing import TYPE_CHECKING
 
 from ledger import clawbacks, explain, payments
-from ledger.events import PAYMENT_ADVANCE, PAYMENT_REGION, Event, PaymentConfirmed
-from ledger.keys import clawback_stream, receipt_stream
+from ledger.events import PAYMENT_ADVANCE, PAYMENT_REGION, PAYMENT_SENT_BACK, Event, PaymentConfirmed
+from ledger.keys import clawback_stream, payment_stream, receipt_stream
 from ledger.mapper import decode_event
 from ledger.paying import receipts
 from ledger.paying.events import PaymentReceivedInPart, ReceiptSuspended
 from ledger.paying.reports import Receipt
 from ledger.paying.telling import tell
+from ledger.payments import Due
 from ledger.refusals import Refusal, Refused
 from ledger.reports import Payment
 from ledger.verbs.base import Base
@@ -184,6 +185,34 @@ class Paying(Base):
         if state.raised.treatment_region != region:
             raise Refused(Refusal.WRONG_PARTY, tell(Refusal.WRONG_PARTY, payment=case, region=region))
         return (stream, len(events) + 1, decided), state.raised
+
+    def give_back(
+        self,
+        region: int,
+        receipt: str,
+        *,
+        period: int,
+        payee: str = "",
+        amount_fen: int | None = None,
+        reason: str = "",
+    ) -> Payment:
+        """Sends a suspended receipt, or a part of it, back to its sender (or ``payee``): a payment like all others."""
+        with self.transaction() as tx:
+            held = receipts.read_receipt(tx, region, receipt)
+            amount = held.left_fen if amount_fen is None else amount_fen
+            if isinstance(held.opened, ReceiptSuspended):
+                payee = explain.key("payee", payee or held.opened.sender)
+            arguments = {"amount_fen": amount, "payee": payee, "receipt": receipt, "region": region}
+            cause, command = self.command(tx, "give-back", reason, arguments)
+            key = f"{payment_stream(PAYMENT_SENT_BACK, period, region, payee)}-{receipt}-{held.version}"
+            decided = receipts.decide_send_back(held, amount, payee, key, cause)
+            if isinstance(decided, Refusal):
+                raise Refused(decided, tell(decided, receipt=receipt, held=held, got_fen=amount))
+            due = Due(PAYMENT_SENT_BACK, region, payee, 0, amount, 0)
+            instructed = payments.instruction(period, due, cause)
+            taken = (receipt_stream(region, receipt), held.version + 1, decided)
+            self.append(tx, [command, taken, (key, 1, instructed)])
+            return Payment.of(key, payments.evolve(payments.PaymentState(), instructed))
 
     def payments(self, period: int) -> list[Payment]:
         """Returns every payment of a period and how far it got."""

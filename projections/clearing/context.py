@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ledger import explain
 from ledger.clearing.states import Clearing, State, read_clearing
 from ledger.clearing.terms import Terms, terms_in_force, terms_named
-from ledger.events import ClaimFiled, ClawbackRaised, JobBatch, PeriodClosed
+from ledger.events import ClaimFiled, ClawbackRaised, PeriodClosed
 from ledger.knowledge import streams_with_prefix, unfinished_jobs
 from ledger.mapper import decode_event
 from ledger.policy import digest_of
@@ -17,6 +17,7 @@ from ledger.refusals import Refusal, Refused
 from ledger.upcasting import topics_of
 from projections.clearing import lines
 from projections.clearing.lines import Lines
+from projections.clearing.quarantine import CLAIMS, LINES, Quarantine, read_quarantine
 from projections.clearing.sheets import StatementError
 
 if TYPE_CHECKING:
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
     from ledger.store import Reader
 
 SELECT_POSITION = "SELECT position FROM projection WHERE name = ?"
-SELECT_TOPICS = (
-    "SELECT position, state FROM trace_event WHERE topic IN ({}) AND position > ? AND position <= ? ORDER BY position"
-)
-
 
 TOTALS = (
     *("fund_pay_sumamt", "acct_pay", "late_acts", "late_medfee_fen"),
@@ -123,13 +120,10 @@ class Context:
         """Returns what the period's lines sum to: what is paid, and what a reader must know beside it."""
         return dict(zip(TOTALS, self.lines().sums((), TOTALS, self.region)[0], strict=True))
 
-    def quarantined(self) -> int:
-        """Returns how many rows were quarantined between the cut-off before and this one."""
-        topics = topics_of(JobBatch)
-        sql = SELECT_TOPICS.format(", ".join("?" * len(topics)))
-        rows = self.reader.query(sql, (*topics, self.began, self.ended))
-        events = [decode_event(JobBatch.TOPIC, bytes(state)) for _, state in rows]
-        return sum(len(event.quarantined) for event in events if isinstance(event, JobBatch))
+    @cached_property
+    def quarantine(self) -> Quarantine:
+        """Returns what was quarantined between the cut-off before and this one; of no region, so none with one."""
+        return read_quarantine(self.reader, self.began, self.ended if self.region is None else self.began)
 
     @cached_property
     def carried(self) -> "list[Break]":
@@ -156,7 +150,10 @@ class Context:
             ("unchecked", totals["unchecked_claims"], totals["unchecked_medfee_fen"]),
             ("deducted", len(self.deductions), sum(each.raised.amount_fen for each in self.deductions)),
             ("carried", len(self.carried), sum(abs(each.difference_fen) for each in self.carried)),
-            ("quarantined", self.quarantined() if self.region is None else 0, 0),
+            ("quarantined", *self.quarantine.of(CLAIMS)),
+            ("quarantined_lines", *self.quarantine.of(LINES)),
+            ("unread", self.quarantine.unread, 0),
+            ("mended", self.quarantine.mended, self.quarantine.mended_fen),
         )
         return tuple(remark for remark in found if remark[1] or remark[2])
 

@@ -5,11 +5,14 @@ from typing import Any
 
 from ledger.events import BASIS_RESETTLED
 from ledger.money import round_half_up
+from ledger.paying.advances import SCOPES
+from ledger.paying.events import ADVANCE_INSTITUTION, ADVANCE_REGION
 from projections.clearing.capitals import capitals
 from projections.clearing.context import Context
 from projections.clearing.lines import FUNDS
 from projections.clearing.sheets import Sheet
 from projections.clearing.views import carried_sheet
+from projections.funds.views import advances
 
 #: What each period's institutions had, from the index of acts. A booking anew ends at its own position.
 _SUMMED = (
@@ -34,39 +37,38 @@ def notice_sheets(context: Context) -> tuple[Sheet, ...]:
 
 
 def advance_sheets(context: Context) -> tuple[Sheet, ...]:
-    """Returns the advances between provinces: quota from last year's fourth quarter, this period's use of it.
+    """Returns the advances in force: between provinces (预付金) and to institutions (周转金), what of each is in use.
 
-    The quota of an ordered pair is so many times (terms) the monthly mean of what was due in periods 10 to 12 of the
-    year before; a pair without any has no base.
+    The figures are those of ``advance list``, as of the statement's position and by its terms.
     """
-    year = context.period // 100 - 1
-    quarter: dict[tuple[int, int], int] = {}
-    for month in (10, 11, 12):
-        for pair, amount_fen in _between_provinces(context, year * 100 + month).items():
-            quarter[pair] = quarter.get(pair, 0) + amount_fen
-    now = _between_provinces(context, context.period)
-    yellow, red = context.terms.advance.warnings_bp
-    rows: list[tuple[Any, ...]] = []
-    for pair in sorted(quarter.keys() | now.keys()):
-        if context.region is not None and context.region // 10_000 * 10_000 not in pair:
-            continue
-        quota = round_half_up(quarter.get(pair, 0) * context.terms.advance.quota_months, 3)
-        used = now.get(pair, 0)
-        ratio = round_half_up(used * 10_000, quota) if quota > 0 else None
-        warning = "no_base" if ratio is None else "red" if ratio >= red else "yellow" if ratio >= yellow else "none"
-        rows.append((*pair, quota, used, ratio, warning))
-    columns = ("insured_province", "treatment_province", "quota_fen", "due_fen", "used_ratio", "warning")
-    return (Sheet("advances", "预付金通知书", "Advance notices", columns, rows),)
-
-
-def _between_provinces(context: Context, period: int) -> dict[tuple[int, int], int]:
-    by = ("insured_province", "treatment_province")
-    found = context.lines(period).sums(by, ("fund_pay_sumamt", "acct_pay"))
-    return {(home, host): fund + account for home, host, fund, account in found if home != host}
+    found = advances(context.reader, context.terms, context.position)
+    province = None if context.region is None else context.region // 10_000 * 10_000
+    between = [
+        each for each in found
+        if each.scope == SCOPES[ADVANCE_REGION] and province in (None, each.payer, int(each.payee))
+    ]  # fmt: skip
+    to = [
+        each for each in found
+        if each.scope == SCOPES[ADVANCE_INSTITUTION] and context.region in (None, each.payer)
+    ]  # fmt: skip
+    columns = ("payer", "payee", "year", "quota_fen", "capitals", "given_fen", "used_fen", "used_ratio", "warning")
+    return tuple(
+        Sheet(name, zh, en, columns, [
+            (
+                *(f"{each.payer:06d}", each.payee, each.year, each.quota_fen, capitals(each.quota_fen)),
+                *(each.paid_fen, each.used_fen, each.used_bp, each.warning),
+            )
+            for each in listed
+        ])
+        for name, zh, en, listed in (
+            ("advances", "预付金通知书", "Advance notices", between),
+            ("working", "周转金通知书", "Working capital notices", to),
+        )
+    )  # fmt: skip
 
 
 def variance_sheets(context: Context) -> tuple[Sheet, ...]:
-    """Returns what is out of line with the mean of the periods before, and the open breaks: what a checker looks at.
+    """Returns what a checker looks at: what is out of line with the periods before, open breaks, the quarantine.
 
     By counterpart, fund and institution; listed is what differs by more than both thresholds of the terms, against a
     mean of nil by more than the amount; nothing is listed where no earlier period is cut off.
@@ -85,7 +87,15 @@ def variance_sheets(context: Context) -> tuple[Sheet, ...]:
     return (
         Sheet("variance", "异常变动表", "Out of line with the periods before", columns, rows),
         carried_sheet(context),
+        quarantine_sheet(context),
     )
+
+
+def quarantine_sheet(context: Context) -> Sheet:
+    """Returns the rows quarantined while the period was open, by file and reason, with what they amount to."""
+    columns = ("content", "source", "reason", "rows", "amount_fen", "unread")
+    rows = [tuple(each) for each in context.quarantine.refused]
+    return Sheet("quarantine", "隔离表", "Quarantined", columns, rows)
 
 
 def _out_of_line(

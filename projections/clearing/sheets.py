@@ -101,6 +101,9 @@ FIELDS: dict[str, Field] = {
     "unchecked_claims": Field("未核笔数", "not checked", COUNT),
     "unchecked_medfee_fen": Field("未核总额", "their total fee", FEN),
     "quota_fen": Field("预付金额度", "advance quota", FEN),
+    "year": Field("年度", "year", CODE),
+    "given_fen": Field("已拨付", "given", FEN),
+    "used_fen": Field("已用额度", "used", FEN),
     "used_ratio": Field("使用率", "usage", RATIO),
     "warning": Field("预警", "warning", TEXT),
     "what": Field("项目", "of", TEXT),
@@ -115,6 +118,11 @@ FIELDS: dict[str, Field] = {
     "ours_fen": Field("我方金额", "ours", FEN),
     "theirs_fen": Field("对方金额", "theirs", FEN),
     "difference_ratio": Field("变动率", "change", RATIO),
+    "content": Field("内容", "content", TEXT),
+    "source": Field("来源文件", "file", TEXT),
+    "reason": Field("隔离原因", "reason", TEXT),
+    "rows": Field("行数", "rows", COUNT),
+    "unread": Field("金额无法读取", "amount unreadable", COUNT),
 }  # fmt: skip
 
 #: Words that stand in cells, by language; a code that is not here stands as it is.
@@ -134,7 +142,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "overdue": ("超期", "overdue"),
     "yellow": ("黄色预警", "yellow"),
     "red": ("红色预警", "red"),
-    "no_base": ("无基数", "no base"),
     "counterpart": ("对方地区", "counterpart"),
     "fund": ("基金", "fund"),
     "institution": ("医药机构", "institution"),
@@ -149,6 +156,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "found": ("已发现", "found"),
     "explained": ("已说明", "explained"),
     "carried": ("已结转", "carried"),
+    "intake": ("结算", "claims"),
+    "lines": ("费用明细", "fee lines"),
 }
 STATES = {
     "open": ("开放", "open"), "cut_off": ("已截止", "cut off"), "drafted": ("已制表", "drafted"),
@@ -223,9 +232,15 @@ REMARKS = {
     "deducted": ("审核扣款", "audit deductions"),
     "carried": ("未了结对账差异（差额绝对值）", "open breaks carried (differences without their sign)"),
     "quarantined": (
-        "隔离待处理行（金额不在账内）",
-        "rows quarantined while the period was open (amounts are in no book)",
+        "隔离结算行（总费用绝对值，不在账内）",
+        "rows of claims quarantined while the period was open (total fees without their sign, in no book)",
     ),
+    "quarantined_lines": (
+        "隔离费用明细行（金额绝对值，不在账内）",
+        "fee lines quarantined while the period was open (amounts without their sign, in no book)",
+    ),
+    "unread": ("其中金额无法读取的行", "of the quarantined, rows whose amount cannot be read"),
+    "mended": ("隔离后更正入账行", "rows that came back from quarantine mended and were booked"),
 }
 
 

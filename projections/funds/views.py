@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ledger.clearing.terms import terms_in_force
+from ledger.clearing.terms import Terms
 from ledger.events import PAYMENT_REGION
 from ledger.knowledge import streams_with_prefix
 from ledger.mapper import decode_event
@@ -13,8 +13,8 @@ from ledger.money import round_half_up
 from ledger.paying.advances import SCOPES
 from ledger.paying.events import ADVANCE_REGION, AdvanceSet
 from ledger.payments import PaymentState, evolve
+from projections.balance_at import balances_at
 from projections.clearing.lines import LINE
-from projections.funds.accounts import BOOKED
 
 if TYPE_CHECKING:
     from ledger.store import Reader
@@ -113,33 +113,34 @@ def receivables(reader: "Reader", on: int, region: int | None, edges: Sequence[i
     return [Receivable(*key, oldest[key], tuple(sums), sum(sums)) for key, sums in sorted(found.items())]
 
 
-def advances(reader: "Reader", period: int) -> list[AdvanceUse]:
-    """Returns every advance with its use: what its payee laid out for its payer, or is owed by it, and has not got.
+def advances(reader: "Reader", terms: Terms, stop: int) -> list[AdvanceUse]:
+    """Returns every advance set up to a position with its use there, warned of by terms.
 
-    Between regions that is what the payer's province owes the payee's; to an institution what the agency owes it.
+    Its use is what its payee laid out for its payer, or is owed by it, and has not got: between regions what the
+    payer's province owes the payee's, to an institution what the agency owes it.
     """
-    terms = terms_in_force(reader, period)[0]
     last: dict[tuple[int, int, str], AdvanceSet] = {}
-    for _, _, _, topic, state in streams_with_prefix(reader, "advance"):
+    for position, _, _, topic, state in streams_with_prefix(reader, "advance"):
         event = decode_event(topic, state)
         assert isinstance(event, AdvanceSet)
-        last[event.scope, event.payer, event.payee] = event
+        if position <= stop:
+            last[event.scope, event.payer, event.payee] = event
+    held = balances_at(reader, stop) if last else {}
     receivable: dict[tuple[int, int], int] = {}
-    for account, fen in reader.query(BOOKED, ("receivable:%",)):
-        _, treatment, insured = str(account).split(":")
-        pair = (int(insured) // 10_000, int(treatment) // 10_000)
-        receivable[pair] = receivable.get(pair, 0) + int(fen)
-    paid: dict[str, int] = dict(reader.query(BOOKED, ("prefund:%",))) | dict(reader.query(BOOKED, ("working:%",)))
-    payable: dict[str, int] = dict(reader.query(BOOKED, ("payable:%",)))
+    for account, fen in held.items():
+        if account.startswith("receivable:"):
+            _, treatment, insured = account.split(":")
+            pair = (int(insured) // 10_000, int(treatment) // 10_000)
+            receivable[pair] = receivable.get(pair, 0) + fen
     yellow, red = terms.advance.warnings_bp
     found = []
     for (scope, payer, payee), event in sorted(last.items()):
         if scope == ADVANCE_REGION:
-            given = paid.get(f"prefund:{payer:06d}:{payee}", 0)
+            given = held.get(f"prefund:{payer:06d}:{payee}", 0)
             used = receivable.get((payer // 10_000, int(payee) // 10_000), 0)
         else:
-            given = paid.get(f"working:{payer:06d}:{payee}", 0)
-            used = -payable.get(f"payable:{payer:06d}:{payee}", 0)
+            given = held.get(f"working:{payer:06d}:{payee}", 0)
+            used = -held.get(f"payable:{payer:06d}:{payee}", 0)
         ratio = round_half_up(used * 10_000, event.quota_fen) if event.quota_fen > 0 else None
         share = used * 10_000  # exact: the ratio shown is rounded
         limits = ((red, "red"), (yellow, "yellow")) if event.quota_fen > 0 else ()

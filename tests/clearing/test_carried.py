@@ -95,7 +95,7 @@ def test_the_checker_is_shown_what_is_carried_and_quarantined(
     key = f"break-{PERIOD}-{TREATMENT}-{INSURED}-S"
     assert key in said and "missing there" in said
     assert "open breaks carried (differences without their sign): 1, 600.00" in said
-    assert "rows quarantined while the period was open" in said
+    assert "while the period was open (total fees without their sign, in no book): 1, 1,000.00" in said
     with ledger.open(sqlite_url, actor="tester", clock_us=clock()) as book:
         book.withdraw(PERIOD, reason="once more")
         book.draft(PERIOD)
@@ -103,6 +103,6 @@ def test_the_checker_is_shown_what_is_carried_and_quarantined(
     told = json.loads(capsys.readouterr().out)
     assert told["state"] == "checked"
     remarks = {each["of"]: (each["count"], each["amount_fen"]) for each in told["variance"]["remarks"]}
-    assert remarks["carried"] == (1, 60_000) and remarks["quarantined"] == (1, 0)
+    assert remarks["carried"] == (1, 60_000) and remarks["quarantined"] == (1, 100_000)
     (listed,) = [sheet["rows"] for sheet in told["variance"]["sheets"] if sheet["name"] == "carried"]
     assert [(row["kind"], row["ours_fen"], row["theirs_fen"]) for row in listed] == [("missing_there", 60_000, 0)]

@@ -233,7 +233,8 @@ def test_a_checker_is_shown_what_is_out_of_line(sqlite_url: str, tmp_path: Path)
 
 
 def test_an_advance_is_used_up_by_shares_of_last_years_quarter(sqlite_url: str, tmp_path: Path) -> None:
-    """The quota is twice the fourth quarter's monthly mean; 70 % of it is yellow, 90 % red, none without a base."""
+    """The quota is twice the fourth quarter's monthly mean; its use is what is owed and unpaid, the
+    same in the notice as in `advance list`; a notice stays as it was issued."""
     with opened(sqlite_url) as book:
         for at, day in enumerate(("2023-10-05", "2023-11-05", "2023-12-05"), 1):
             paid = claim(at, mdtrtarea_admvs="470101", setl_time=f"{day} 08:00:00", **SETTLED)
@@ -243,10 +244,24 @@ def test_an_advance_is_used_up_by_shares_of_last_years_quarter(sqlite_url: str, 
         many = [claim(at, mdtrtarea_admvs="470101", **SETTLED) for at in (11, 12)]
         many.append(claim(13, insu_admdvs="470101", mdtrtarea_admvs="260101", **SETTLED))
         book.intake(write_claims(tmp_path / "now.csv", many))
-    with projections.open(sqlite_url) as read:
-        used, bare = rows(read.issue("advances", 202401).sheets[0])
-        assert (used["quota_fen"], used["due_fen"], used["used_ratio"]) == (1_200_000, 1_200_000, 10_000)
-        assert (used["warning"], bare["warning"]) == ("red", "no_base")
+        book.advance_quotas(2024, 202401)
+        book.close(202401)
+        sign(book, 202401)
+        with projections.open(sqlite_url) as read:
+            (used,), working = (rows(sheet) for sheet in read.issue("advances", 202401).sheets)
+            (listed,) = read.advances(202401)
+            assert (used["quota_fen"], used["used_fen"], used["used_ratio"]) == (1_200_000, 3_000_000, 25_000)
+            figures = (listed.quota_fen, listed.used_fen, listed.used_bp, listed.warning, listed.paid_fen)
+            names = ("quota_fen", "used_fen", "used_ratio", "warning", "given_fen")
+            assert figures == tuple(used[name] for name in names)
+            assert (used["warning"], used["capitals"], working) == ("red", "壹万贰仟元整", [])
+            issued = as_json(read.issue("advances", 202401), "zh")
+            # What is paid later lowers the use, and leaves what was stated as it was.
+            for each in book.pay(202401, "regions"):
+                book.confirm(each.key, f"R-{each.key}")
+            (later,) = read.advances(202401)
+            assert later.used_fen == 1_800_000
+            assert as_json(read.issue("advances", 202401), "zh") == issued
 
 
 def test_an_edited_clearing_line_is_found(sqlite_url: str, tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def test_retention_and_offsets_are_withheld_from_institutions(store_url: str, tm
     paid = {each.key: each for each in book.pay(PERIOD, offset=True)}
     assert (paid[AWAY].amount_fen, paid[AWAY].retained_fen) == (1_200_000, 0)
     here = paid[HERE]
-    assert (here.amount_fen, here.retained_fen, here.offset_fen) == (520_000, 60_000, 20_000)
+    assert (here.amount_fen, here.retained_fen, here.withheld_fen) == (520_000, 60_000, 20_000)
     assert paid[THERE].amount_fen == 1_080_000
     held = accounts(book)
     assert held[f"retention:{HOST}:{HOSPITAL}"] == -120_000
