@@ -26,6 +26,7 @@ from console import (
     failures,
     fee_lines,
     funds,
+    manual,
     output,
     payments,
     periods,
@@ -54,7 +55,7 @@ PARAMETERS = Parameter(negative="")
 FAMILIES = (
     demo, upkeep, proofs, enactments, registers, claims, fee_lines, explanations, statements, periods, clearing,
     rules, reviews, payments, clawbacks, casework, recoveries, reconciling, balances, traces, replays, sweeps,
-    banking, advances, funds,
+    banking, advances, funds, manual,
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ accumulators) · ``account-<token>`` · ``member-<token>`` · ``filing-<token>``
 ``described-<token>`` · ``manual-<position of the claim>`` · ``review-<yyyymm>`` ·
 ``violation-<yyyymm>-<token>-<rule>-<version>-<window>`` ·
 ``case-terms-<digest>`` · ``docket-<case>`` · ``recovery-<kind>-<case>``; and
-those of ``ledger.paying.events`` and ``ledger.funds.events``.
+those of ``ledger.paying.events``, ``ledger.funds.events`` and ``ledger.manual.events``.
 A decision (ClaimSettled, ClaimReversed) stands directly behind its ClaimFiled: position + 1.
 """
 
@@ -32,6 +32,7 @@ from ledger.clearing.events import (
 from ledger.event import Event as Event
 from ledger.funds.events import FUND_EVENTS
 from ledger.line_events import DrugCapSet, LinesDiffer, LinesFiled, PriceCapSet, TraceCodeRepeated
+from ledger.manual.events import MANUAL_EVENTS
 from ledger.paying.events import PAYING_EVENTS
 from ledger.reconciling.events import RECONCILING_EVENTS
 from ledger.register_events import (
@@ -62,6 +63,7 @@ BASIS_KERNEL, BASIS_SOURCE, BASIS_REFUND, BASIS_RESETTLED = 1, 2, 3, 4
 FLAG_ASSUMED, FLAG_NOT_CHECKED, FLAG_LATE = 1, 2, 4
 PAYMENT_REGION, PAYMENT_INSTITUTION = 1, 2
 PAYMENT_RETENTION, PAYMENT_ADVANCE, PAYMENT_WORKING, PAYMENT_SUPPLIER, PAYMENT_SURPLUS = 3, 4, 5, 6, 7
+PAYMENT_PERSON = 8
 
 
 class CommandRecorded(Event, frozen=True):
@@ -440,6 +442,7 @@ EVENTS: tuple[EventClass, ...] = (
     *CASEWORK_EVENTS,
     *PAYING_EVENTS,
     *FUND_EVENTS,
+    *MANUAL_EVENTS,
 )
 
 TOPICS: dict[str, EventClass] = {event.TOPIC: event for event in EVENTS}

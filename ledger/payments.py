@@ -13,6 +13,7 @@ import msgspec
 from ledger.events import (
     PAYMENT_ADVANCE,
     PAYMENT_INSTITUTION,
+    PAYMENT_PERSON,
     PAYMENT_REGION,
     PAYMENT_RETENTION,
     PAYMENT_SUPPLIER,
@@ -33,12 +34,13 @@ if TYPE_CHECKING:
 
 ALL_KINDS = (
     *(PAYMENT_REGION, PAYMENT_INSTITUTION, PAYMENT_RETENTION, PAYMENT_ADVANCE),
-    *(PAYMENT_WORKING, PAYMENT_SUPPLIER, PAYMENT_SURPLUS),
+    *(PAYMENT_WORKING, PAYMENT_SUPPLIER, PAYMENT_SURPLUS, PAYMENT_PERSON),
 )
 #: What each kind is called.
 KIND_NAMES = dict(
     zip(
-        ALL_KINDS, ("region", "institution", "retention", "advance", "working_capital", "supplier", "surplus"),
+        ALL_KINDS, ("region", "institution", "retention", "advance", "working_capital", "supplier", "surplus",
+        "person"),
         strict=True,
     )
 )  # fmt: skip

@@ -12,6 +12,7 @@ from ledger.verbs.casework import Casework
 from ledger.verbs.claims import Claims
 from ledger.verbs.clearing import Clearings
 from ledger.verbs.funds import Funds
+from ledger.verbs.manual import Manual
 from ledger.verbs.money import Money
 from ledger.verbs.paying import Paying
 from ledger.verbs.periods import Periods
@@ -41,6 +42,7 @@ class Ledger(
     Reconciling,
     Supervision,
     Casework,
+    Manual,
     Replays,
 ):
     """Is an open ledger. Use it as a context manager; every method refuses with ``Refused`` and then wrote nothing."""

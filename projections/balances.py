@@ -16,6 +16,7 @@ from ledger.events import (
     PaymentConfirmed,
     PaymentInstructed,
 )
+from ledger.manual.postings import POSTING
 from ledger.mapper import decode_event
 from ledger.paying.events import ClawbackOffset, ReceiptMatched, ReceiptSuspended
 from ledger.paying.postings import PAYMENT_STEPS, PLAIN
@@ -35,6 +36,7 @@ MONEY = (
     *(PaymentInstructed, PaymentConfirmed, *PAYMENT_STEPS, ClawbackRaised, ClawbackCollected, ClawbackOffset),
     *(ReceiptMatched, OpeningBalance, OpeningAccount, *PLAIN),
     *MOVING,
+    *POSTING,
 )
 #: What an event needs beside itself, where that opens its stream.
 OPENERS: dict[type[Event], type[Event]] = {

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from projections.findings import Finding
     from projections.funds.accounts import FundAccount
     from projections.funds.views import AdvanceUse, InScope, Receivable
+    from projections.manual.docket import Applications
     from projections.signing import PublicKey, Signer
     from projections.supervision.violations import RuleTotal, Violation
 
@@ -249,6 +250,13 @@ class Projections:
 
         with self._store.read() as reader:
             return cases(reader, on, due)
+
+    def applications(self, on: int, late: bool = False) -> "Applications":
+        """Returns every application for manual reimbursement and who is late on a day; ``late``: only those late."""
+        from projections.manual.docket import listed
+
+        with self._store.read() as reader:
+            return listed(reader, on, late)
 
     def recoveries(self, on: int, by: str = "kind") -> "Recoveries":
         """Returns the money of cases, kinds apart, by ``kind``, ``debtor`` or ``debtors`` (institutions, persons)."""

@@ -142,9 +142,9 @@ def _described(reader: "Reader", since: int = 0) -> Iterator[tuple[int, int, Per
 
 def _manual(reader: "Reader", since: int = 0) -> Iterator[ManualClaimAccepted]:
     for position, _, _, topic, state in streams_with_prefix(reader, "manual"):
-        event = decode_event(topic, state)
-        assert isinstance(event, ManualClaimAccepted)
-        if position > since:
+        if topic == ManualClaimAccepted.TOPIC and position > since:
+            event = decode_event(topic, state)
+            assert isinstance(event, ManualClaimAccepted)
             yield event
 
 
