@@ -109,7 +109,7 @@ def test_paid_anew_with_less_the_rest_stays_owed(store_url: str) -> None:
 
 
 def test_before_the_payment_nothing_is_owed(store_url: str) -> None:
-    """Recovered before it was instructed, the claim is refunded and the person owes nothing; in transit it is refused."""
+    """Recovered before it was instructed, the claim is refunded and nothing is owed; in transit it is refused."""
     with office(store_url) as book:
         take_to(book, "settle")
         do(book, act("recover"))
