@@ -150,7 +150,7 @@ def pay(
     on: OnDay = 0,
     options: Options = NO_OPTIONS,
 ) -> None:
-    """Instruct the payment to the person (拨付); the bank's receipt goes to `payments confirm`, as for every payment.
+    """Instruct the payment to the person (拨付); the bank's receipt goes to `pay confirm`, as for every payment.
 
     Parameters
     ----------

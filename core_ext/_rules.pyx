@@ -70,7 +70,9 @@ cdef int make_room(Work* work, int64_t length) noexcept nogil:
     return NO_MEMORY if work.slots == NULL or work.state == NULL or work.table == NULL else SORTED
 
 
-cdef inline bint sum_up(Work* work, int64_t start, int64_t stop, int64_t* most, int64_t* some, int64_t* every) noexcept nogil:
+cdef inline bint sum_up(
+    Work* work, int64_t start, int64_t stop, int64_t* most, int64_t* some, int64_t* every
+) noexcept nogil:
     """Sums a run up as if it were one window; no charge has bits beyond ``some``, none lacks one of ``every``.
 
     Says whether its sums are within 64 bits: a run whose are not is looked at window by window.
