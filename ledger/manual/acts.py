@@ -11,6 +11,7 @@ from ledger.casework.acts import digest_of_text
 from ledger.manual.events import OUTCOMES
 from ledger.money import fen_from_text
 from ledger.refusals import Refusal, Refused
+from ledger.side_columns import SIDE_COLUMNS
 
 VERBS = ("accept", "archive", "enter", "review", "settle", "confirm", "pay", "recover", "collect")
 
@@ -60,7 +61,7 @@ def read_rows(path: Path) -> tuple[list[dict[str, str]], bytes]:
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(Refusal.BAD_VALUE, f"expected a readable CSV file, got {path}: {error}") from None
     reader = csv.DictReader(io.StringIO(text, newline=""), restkey="", restval="")
-    unknown = sorted(set(reader.fieldnames or ["nothing"]) - {*_OWN, *COLUMNS, "refd_setl_flag"})
+    unknown = sorted(set(reader.fieldnames or ["nothing"]) - {*_OWN, *COLUMNS, *SIDE_COLUMNS, "refd_setl_flag"})
     if unknown:
         raise Refused(
             Refusal.BAD_VALUE,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core_ext.cells import COLUMNS
+from core_ext.cells import COLUMNS, new_cells
 from core_ext.layout import AMOUNTS, FACT, FUND_PARTS
 from ledger import booking, clawbacks, writing
 from ledger.manual.states import Application
@@ -14,14 +14,18 @@ from ledger.profile import load_profile
 from ledger.quarantine import explain
 from ledger.refusals import Refusal, Refused
 from ledger.settling import columns_of
+from ledger.side_columns import SIDE_COLUMNS, read_side, side_places
 
 if TYPE_CHECKING:
     from ledger.booking import Batch
     from ledger.knowledge import Knowledge
+    from ledger.source import ClaimColumns
     from ledger.store import Transaction
 
 Cells = tuple[tuple[str, str], ...]
 
+#: What may be entered of a claim, in order: a file's columns and those that only some policies ask for.
+NAMES = (*COLUMNS, *SIDE_COLUMNS)
 #: What the log never holds of a person.
 IDENTITY = ("psn_no", "psn_name")
 _ACCOUNT = AMOUNTS.index("acct_pay")
@@ -40,7 +44,7 @@ def cells_of(claim: dict[str, str], on: int) -> Cells:
         )
     day = f"{on // 10_000:04d}-{on // 100 % 100:02d}-{on % 100:02d}"
     cells = {"setl_time": f"{day} 12:00:00"} | claim
-    return tuple((name, cells[name]) for name in COLUMNS if cells.get(name) and name not in IDENTITY)
+    return tuple((name, cells[name]) for name in NAMES if cells.get(name) and name not in IDENTITY)
 
 
 def decided(tx: "Transaction", knowledge: "Knowledge", state: Application, cells: Cells, row: int) -> "Batch":
@@ -57,6 +61,7 @@ def decided(tx: "Transaction", knowledge: "Knowledge", state: Application, cells
     record = [said.get(name, "") for name in COLUMNS]
     columns = columns_of([record], profile, row)
     columns.facts[0, FACT["token"]] = accepted.token
+    _add_side(columns, said)
     batch = booking.decide(tx, columns, knowledge, profile)
     where = f"application {accepted.application}"
     reason = Refusal(int(batch.reasons()[0]))
@@ -64,7 +69,7 @@ def decided(tx: "Transaction", knowledge: "Knowledge", state: Application, cells
         reason = Refusal.SETL_ID_CONFLICT
     if reason:
         fields = batch.columns.fields_of(np.arange(1), np.array([int(reason)], np.int64)).tolist()
-        name = COLUMNS[fields[0]] if fields[0] >= 0 else ""
+        name = NAMES[fields[0]] if fields[0] >= 0 else ""
         field, expected, got = explain(reason, name, said, profile.insutypes)
         raise Refused(reason, f"{where}: {field}: expected {expected}, got {got!r}")
     if int(batch.facts[0, FACT["insured_region"]]) != accepted.region:
@@ -74,6 +79,19 @@ def decided(tx: "Transaction", knowledge: "Knowledge", state: Application, cells
             f" {int(batch.facts[0, FACT['insured_region']]):06d}",
         )
     return batch
+
+
+def _add_side(columns: "ClaimColumns", said: dict[str, str]) -> None:
+    """Reads the side columns that were entered, as those of a file are read."""
+    cells, data = new_cells(1, len(NAMES)), bytearray()
+    for name in SIDE_COLUMNS:
+        at = NAMES.index(name)
+        cells.starts[0, at] = len(data)
+        data += said.get(name, "").encode()
+        cells.ends[0, at] = len(data)
+    places = side_places([name if said.get(name) else "" for name in NAMES])
+    raw = np.frombuffer(bytes(data), np.uint8)
+    columns.texts.update(read_side(places, raw, cells, 1, columns.faults, columns.field))
 
 
 def settle(tx: "Transaction", knowledge: "Knowledge", batch: "Batch", cause: int) -> int:

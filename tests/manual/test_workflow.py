@@ -205,3 +205,16 @@ def test_only_the_owed_event_turns_the_debt(store_url: str) -> None:
         take_to(book, "settle")
         found = [decode_event(topic, state) for _, _, _, topic, state in events_of(book) if topic == ManualOwed.TOPIC]
         assert len(found) == 1 and isinstance(found[0], ManualOwed) and found[0].times == PASSED
+
+
+def test_a_diagnosis_entered_by_hand_reaches_the_rules(store_url: str) -> None:
+    """The disease of a claim is entered beside its facts, checked, and seen by whoever reviews it."""
+    from ledger.supervision.collecting import collect
+
+    with office(store_url) as book:
+        take_to(book, "archive")
+        assert "dise_codg" in refused(book, act("enter", claim=handed_in() | {"dise_codg": "E 11"}), Refusal.BAD_CODE)
+        do(book, act("enter", claim=handed_in() | {"dise_codg": "E11.9"}), act("review"), act("settle"))
+        take_to(book, "settle", "A2", serial=2)
+        with book.store.read() as reader:
+            assert collect(reader, 202401, 0).visits.diagnosis == ["E11.9", ""]
