@@ -191,11 +191,14 @@ class Projections:
         with self._store.read() as reader:
             yield reader
 
-    def trace(self, key: str | int, listed: int = LISTED) -> Trace:
-        """Returns everything a key leads to, at most ``listed`` claims a list; an int is a log position."""
+    def trace(self, key: str | int, listed: int = LISTED, *, events: bool = False) -> Trace:
+        """Returns everything a key leads to, at most ``listed`` claims a list; an int is a log position.
+
+        ``events`` asks for every event that touched it too, in log order.
+        """
         catch_up(self._store, [trace.MODEL, line_index.MODEL], page_events=self._page_events)
         with self._store.read() as reader:
-            return Tracer(reader, _position(reader, trace.MODEL.name), listed).trace(key)
+            return Tracer(reader, _position(reader, trace.MODEL.name), listed).trace(key, events)
 
     def findings(self, period: int | None = None) -> "list[ClaimFinding]":
         """Returns what was found about claims, by field, in log order; of one clearing period where one is given.
