@@ -233,7 +233,7 @@ class ViolationTrace(msgspec.Struct, frozen=True, tag="violation"):
 
 
 class ManualTrace(msgspec.Struct, frozen=True, tag="manual"):
-    """Is an application for manual reimbursement: its stage, its claim and its refund, its payment, what pays it anew."""
+    """Is an application for manual reimbursement: stage, claim, refund, payment, and what pays it anew."""
 
     application: str
     person: int
