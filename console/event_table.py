@@ -125,7 +125,11 @@ UNITS: tuple[tuple[str, str], ...] = (
     (r"evidence", "digests, SHA-256"),
     (r"multiple", "basis points"),
     (r"seed", "integer"),
-    (r"stage|next|effect", "code"),
+    (r"stage|next|effect|outcome", "code"),
+    (r"application|follows", "text"),
+    (r"limit", "yyyymmdd"),
+    (r"cells", "(national field name, text)"),
+    (r"refund", "log position"),
     (r"case|debtor|owner|grounds|violations|members", "text"),
     (r"rules|persons|found|lifted", "count"),
     (r"version|pack|book", "digest"),
@@ -171,6 +175,14 @@ OWN_UNITS = {
     ("CaseSubmitted", "by"): "text",
     ("CaseAppealed", "by"): "text",
     ("CaseClosed", "by"): "text",
+    **{
+        (f"Manual{step}", "by"): "text"
+        for step in ("Accepted", "Archived", "Entered", "Reviewed", "Settled", "Confirmed", "Instructed", "Recovered")
+    },
+    ("ManualSettled", "parts"): "(fund code, fen)",
+    ("ManualRecovered", "parts"): "(fund code, fen)",
+    ("ManualOwed", "times"): "1, -1 or 0",
+    ("ManualOwed", "application"): "text",
     ("ClearingDrafted", "late"): "(yyyymm, count, fen)",
     ("AllowanceGranted", "payee"): "person token",
     ("ClawbackRaised", "pool"): "code",

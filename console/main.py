@@ -28,6 +28,7 @@ from console import (
     fee_lines,
     funds,
     institutions,
+    manual,
     output,
     payments,
     periods,
@@ -56,7 +57,7 @@ PARAMETERS = Parameter(negative="")
 FAMILIES = (
     demo, upkeep, proofs, enactments, registers, claims, fee_lines, explanations, statements, periods, clearing,
     rules, reviews, payments, clawbacks, casework, recoveries, reconciling, balances, traces, replays, sweeps,
-    banking, advances, funds, institutions, allowances,
+    banking, advances, funds, institutions, allowances, manual,
 )  # fmt: skip
 
 

@@ -164,6 +164,16 @@ def manual_stream(claim: int) -> str:
     return f"manual-{claim:012d}"
 
 
+def handling_terms_stream(digest: bytes) -> str:
+    """Returns the stream of a clock of manual reimbursement."""
+    return f"handling-terms-{digest.hex()}"
+
+
+def reimbursement_stream(application: str) -> str:
+    """Returns the stream of an application for manual reimbursement."""
+    return f"reimbursement-{application}"
+
+
 def review_stream(period: int) -> str:
     """Returns the stream of the machine reviews of a period."""
     return f"review-{period:06d}"

@@ -14,6 +14,7 @@ from ledger.verbs.claims import Claims
 from ledger.verbs.clearing import Clearings
 from ledger.verbs.funds import Funds
 from ledger.verbs.institutions import Institutions
+from ledger.verbs.manual import Manual
 from ledger.verbs.money import Money
 from ledger.verbs.paying import Paying
 from ledger.verbs.periods import Periods
@@ -45,6 +46,7 @@ class Ledger(
     Reconciling,
     Supervision,
     Casework,
+    Manual,
     Replays,
 ):
     """Is an open ledger. Use it as a context manager; every method refuses with ``Refused`` and then wrote nothing."""

@@ -27,6 +27,7 @@ from ledger.events import (
     SettlementDiffers,
 )
 from ledger.keys import YEARS, finding_stream, period_stream
+from ledger.manual.owing import turned
 from ledger.refusals import Refusal
 from ledger.register_events import ClaimFlagged
 from ledger.sameness import TEXTS
@@ -89,6 +90,7 @@ def write(
     _flag(tx, batch, order, cause)
     if used := limits_used(batch, order.filed_at, cause):
         tx.append(EventBlock.from_events(used))
+    _turn_back(tx, batch, order, cause)
     _save(tx, batch, order, knowledge)
     write_parts(tx, batch, int(order.filed_at[0]), cause, knowledge)
     return order, opened
@@ -107,6 +109,21 @@ def _flag(tx: "Transaction", batch: Batch, order: Order, cause: int) -> None:
         ]
     if found:
         tx.append(EventBlock.from_events(found))
+
+
+def _turn_back(tx: "Transaction", batch: Batch, order: Order, cause: int) -> None:
+    """Appends, behind the batch, what refunds of claims reimbursed by hand change: the person, not the institution,
+    owes it."""
+    assert batch.originals is not None
+    positions = batch.originals.positions
+    acts = {}
+    for row in order.rows[batch.kind[order.rows] == REFUND].tolist() if positions else ():
+        ref = int(batch.originals.ref[row]) - batch.n
+        if ref >= 0:
+            amounts = batch.booked[row].tolist()
+            acts[positions[ref]] = (batch.columns.first_row + row, int(batch.period[row]), -1, amounts)
+    if headers := turned(tx, cause, acts):
+        tx.append(EventBlock.from_events(headers))
 
 
 def _first_row(batch: Batch, rows: Column, period: int) -> int:

@@ -19,6 +19,7 @@ from ledger.events import (
     PaymentConfirmed,
     PaymentInstructed,
 )
+from ledger.manual.postings import POSTING
 from ledger.mapper import decode_event
 from ledger.originals import pool_of
 from ledger.paying.events import ClawbackOffset, ReceiptMatched, ReceiptSuspended
@@ -41,6 +42,7 @@ MONEY = (
     *(ReceiptMatched, OpeningBalance, OpeningAccount, *PLAIN),
     *MOVING,
     *(InstitutionPaymentSet, AllowanceGranted, AllowancePaid, AllowanceRevoked),
+    *POSTING,
 )
 #: What an event needs beside itself, where that opens its stream.
 OPENERS: dict[type[Event], type[Event]] = {

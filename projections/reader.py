@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from projections.funds.accounts import FundAccount
     from projections.funds.views import AdvanceUse, InScope, Receivable
     from projections.institution_payments import InstitutionPayments
+    from projections.manual.docket import Applications
     from projections.signing import PublicKey, Signer
     from projections.supervision.violations import RuleTotal, Violation
 
@@ -192,11 +193,14 @@ class Projections:
         with self._store.read() as reader:
             yield reader
 
-    def trace(self, key: str | int, listed: int = LISTED) -> Trace:
-        """Returns everything a key leads to, at most ``listed`` claims a list; an int is a log position."""
+    def trace(self, key: str | int, listed: int = LISTED, *, events: bool = False) -> Trace:
+        """Returns everything a key leads to, at most ``listed`` claims a list; an int is a log position.
+
+        ``events`` asks for every event that touched it too, in log order.
+        """
         catch_up(self._store, [trace.MODEL, line_index.MODEL], page_events=self._page_events)
         with self._store.read() as reader:
-            return Tracer(reader, _position(reader, trace.MODEL.name), listed).trace(key)
+            return Tracer(reader, _position(reader, trace.MODEL.name), listed).trace(key, events)
 
     def findings(self, period: int | None = None) -> "list[ClaimFinding]":
         """Returns what was found about claims, by field, in log order; of one clearing period where one is given.
@@ -265,6 +269,13 @@ class Projections:
 
         with self._store.read() as reader:
             return cases(reader, on, due)
+
+    def applications(self, on: int, late: bool = False) -> "Applications":
+        """Returns every application for manual reimbursement and who is late on a day; ``late``: only those late."""
+        from projections.manual.docket import listed
+
+        with self._store.read() as reader:
+            return listed(reader, on, late)
 
     def recoveries(self, on: int, by: str = "kind") -> "Recoveries":
         """Returns the money of cases, kinds apart, by ``kind``, ``debtor`` or ``debtors`` (institutions, persons)."""
