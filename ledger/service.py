@@ -7,6 +7,7 @@ store again in the child. Nothing is read from the environment; the clock is the
 import time
 
 from ledger.verbs.advances import Advances
+from ledger.verbs.axes import Axes
 from ledger.verbs.banking import Banking
 from ledger.verbs.casework import Casework
 from ledger.verbs.claims import Claims
@@ -42,6 +43,7 @@ class Ledger(
     Supervision,
     Casework,
     Replays,
+    Axes,
 ):
     """Is an open ledger. Use it as a context manager; every method refuses with ``Refused`` and then wrote nothing."""
 
