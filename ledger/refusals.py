@@ -74,6 +74,11 @@ class Refusal(IntEnum):
     RETENTION = 60
     FILING_SUSPENDED = 70
     FILING_UNSETTLED = 71
+    # paying institutions, allowances
+    PAYMENT_INSTRUCTED = 80
+    ALLOWANCE_WITHOUT_RULE = 81
+    ALLOWANCE_NOT_ENTITLED = 82
+    ALLOWANCE_REVOKED = 83
     # reconciliation
     BREAK_UNKNOWN = 100
     BREAK_ENDED = 101
@@ -132,6 +137,9 @@ class Refusal(IntEnum):
     PERIOD_NOT_SEALED = 151
     SEGMENT_DAMAGED = 152
     SWEEP_INVALID = 155
+    # beyond one machine
+    SPARK_MISSING = 205
+    SPARK_FAILED = 206
 
     @property
     def code(self) -> str:

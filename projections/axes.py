@@ -7,8 +7,9 @@ import numpy as np
 
 from core_ext.layout import FACT
 from ledger.acts import ACT_TEXTS, Acts
-from ledger.events import BASIS_REFUND, ClaimFiled
+from ledger.events import BASIS_REFUND, BASIS_RESETTLED, ClaimFiled
 from ledger.mapper import decode_event
+from ledger.replaying.events import ClaimResettled
 from projections.grouping import Int64s
 from projections.pages import PAGE_EVENTS, Page, read_page
 from projections.tables import ReadModel, Rows, Table, apply
@@ -39,7 +40,7 @@ def folded(
     tables: dict[str, Rows] = {}
     for page in _pages(reader, stop, changes or (), page_events):
         if served_to is not None:
-            page = page_of(reader, served(reader, page.acts, served_to))
+            page = page_of(reader, served(reader, page.acts, served_to), page)
         apply(tables, model.fold(reader, page))
     return tables.get(table.name, {})
 
@@ -54,10 +55,16 @@ def _pages(reader: "Reader", stop: int, changes: Iterable[Acts], page_events: in
         yield page_of(reader, acts)
 
 
-def page_of(reader: "Reader", acts: Acts) -> Page:
-    """Returns a page that holds acts and nothing else."""
-    page = Page(reader, 0, 0, (), (), ())
-    vars(page)["acts"] = acts
+def page_of(reader: "Reader", acts: Acts, of: Page | None = None) -> Page:
+    """Returns a page that holds acts and nothing else; those of another page with the events that book claims anew."""
+    topics, states = list[str](), list[bytes]()
+    if of is not None and (acts.basis == BASIS_RESETTLED).any():
+        kept = set(acts.position.tolist())
+        rows = zip(of.positions, of.topics, of.states, strict=True)
+        states = [state for at, topic, state in rows if topic == ClaimResettled.TOPIC and at in kept]
+        topics = [ClaimResettled.TOPIC] * len(states)
+    page = Page(reader, 0, 0, (), topics, states)
+    vars(page)["acts"], vars(page)["others"] = acts, []
     return page
 
 

@@ -190,26 +190,25 @@ class _Versions:
                 first.setdefault(event.digest, position)
         return tuple(self._under(digest, position) for digest, position in first.items())
 
-    def _priced(self, digest: bytes, only: int) -> tuple[tuple[int, int], bool, Acts | None]:
+    def _priced(self, digest: bytes, only: int) -> tuple[tuple[int, int], bool, list[Acts]]:
         """Returns (fund, personal), whether there is a rule, and every act of the person that changes."""
         counts = Counts()
         pages = list(repriced(self._folder, self._book, {self._region: digest}, counts, only=only, threads=1))
-        acts = pages[0] if pages else None
         fund, part = self._booked
-        if acts is not None:
+        for acts in pages:
             for row in np.flatnonzero(acts.claim == self._claim).tolist():
                 fund, part = fund + int(acts.booked[row, _FUND]), part + int(acts.booked[row, _PART])
-        return (fund, part), not (only and counts.unpriced), acts
+        return (fund, part), not (only and counts.unpriced), pages
 
     def _under(self, digest: bytes, enacted: int) -> Versioned:
         policy = self._book.policy_named(digest)
         assert policy is not None, "what was enacted is known to the book"
         amounts, _, changed = self._priced(digest, 0)
         alone, priced, _ = self._priced(digest, self._claim)
-        through = []
-        if changed is not None and amounts != alone:
-            rows = np.flatnonzero((changed.claim < self._claim) & (changed.year == self._acts.year[self._at]))
-            through = [_earlier(changed, row, int(changed.booked[row, _FUND])) for row in rows.tolist()]
+        through: list[Earlier] = []
+        for page in changed if amounts != alone else ():
+            rows = np.flatnonzero((page.claim < self._claim) & (page.year == self._acts.year[self._at]))
+            through += [_earlier(page, row, int(page.booked[row, _FUND])) for row in rows.tolist()]
         because = self._because(policy, digest, alone) if priced and alone != self._booked else ()
         return Versioned(
             policy.header.name, digest.hex(), enacted, digest == self._own, priced, *amounts, *alone, because,
