@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 from cyclopts import App
 
 import ledger
+import projections
 from console import output
+from console.answers import print_answers
 from console.claims import readable
 from console.options import NO_OPTIONS, NOT_ASKED, Asked, Claim, Options
 from console.output import Column, count, yuan_grouped
@@ -61,13 +63,17 @@ def price(
 
 
 def explain(claim: Claim, /, *, options: Options = NO_OPTIONS) -> None:
-    """Explain a booked claim: each step from the total fee to the cash, with rule, parameters and amount."""
+    """Explain a booked claim: each step from the total fee to the cash, with rule, parameters and amount.
+
+    Then what it is on each axis - recorded time, date of service, policy version - and why the answers differ.
+    """
     from ledger.policy_views import iso
 
-    with ledger.open(options.store, actor=options.who) as book:
+    with ledger.open(options.store, actor=options.who) as book, projections.open(options.store) as read:
         found = book.explain(claim)
+        answers = book.answers(found.position, read.acts_of_person(found.position))
     if options.json:
-        output.print_json(found)
+        output.print_json({**output.plain(found), "axes": output.plain(answers)})
         return
     output.print_fields(
         [
@@ -82,6 +88,7 @@ def explain(claim: Claim, /, *, options: Options = NO_OPTIONS) -> None:
     for name, fen in found.amounts.items():
         if fen != found.booked[name]:
             print_difference(name, yuan(fen), yuan(found.booked[name]))
+    print_answers(answers)
 
 
 def in_text(step: "Step") -> dict[str, Any]:

@@ -147,6 +147,9 @@ class Refusal(IntEnum):
     MANUAL_SOURCE_SETTLED = 221
     MANUAL_TRANSIT = 222
     MANUAL_NOT_RECOVERED = 223
+    # beyond one machine
+    SPARK_MISSING = 205
+    SPARK_FAILED = 206
 
     @property
     def code(self) -> str:

@@ -8,6 +8,7 @@ import time
 
 from ledger.verbs.advances import Advances
 from ledger.verbs.allowances import Allowances
+from ledger.verbs.axes import Axes
 from ledger.verbs.banking import Banking
 from ledger.verbs.casework import Casework
 from ledger.verbs.claims import Claims
@@ -48,6 +49,7 @@ class Ledger(
     Casework,
     Manual,
     Replays,
+    Axes,
 ):
     """Is an open ledger. Use it as a context manager; every method refuses with ``Refused`` and then wrote nothing."""
 

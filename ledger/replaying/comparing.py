@@ -131,16 +131,24 @@ def replay_segment(
     settle: Settle | None = None,
     threads: int | None = None,
     progress: Callable[[int], None] | None = None,
+    some: Sequence[int] | None = None,
+    apart: list[int] | None = None,
 ) -> ReplayReport:
     """Returns every act of a segment that does not come out again, and the statement of those that do.
 
     What was booked anew is decided from its own event: ``reader`` is of the log that has it, None where none was.
+    With ``apart`` its positions are put there instead; ``some`` are the numbers of the batches to read, None all.
     """
     segment = Segment(folder)
     plans = CasePlans(policies, segment.cases, segment.policies)
-    workers = each_batch(folder, lambda own: _Worker(own, plans, policies, settle), _Worker.work, threads, progress)
+    workers = each_batch(
+        folder, lambda own: _Worker(own, plans, policies, settle), _Worker.work, threads, progress, some
+    )
     found = [each for worker in workers for each in worker.differences]
-    if anew := sorted(at for worker in workers for at in worker.anew):
+    anew = sorted(at for worker in workers for at in worker.anew)
+    if apart is not None:
+        apart += anew
+    elif anew:
         if reader is None:
             raise StoreError(f"position {anew[0]}: expected the log beside the segment, got the segment alone")
         found += anew_differences(reader, anew, policies, settle)

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,11 +43,12 @@ def make(
     *,
     scratch: Path | None = None,
     progress: Callable[[int], None] | None = None,
+    pages: Iterable[Acts] | None = None,
 ) -> Made:
     """Writes the segment of one or more periods into ``folder`` and returns what it came to; None: its digest alone.
 
     ``reach`` is the positions behind which and up to which its acts lie. Memory is bounded: rows are sorted in
-    ``scratch``, a folder for files that are gone afterwards.
+    ``scratch``, a folder for files that are gone afterwards. ``pages`` stands in for the acts the log has there.
     """
     after, stop = reach
     number: dict[bytes, int] = {}
@@ -56,7 +57,7 @@ def make(
         Spill(Path(own), reader.tokens_given, (stop - after) // 2) as spill,
     ):
         seen = 0
-        for acts in read_acts(reader, after, stop):
+        for acts in read_acts(reader, after, stop) if pages is None else pages:
             _spill(reader, policies, acts, periods, number, spill)
             seen += len(acts)
             if progress is not None:
