@@ -9,7 +9,6 @@ from core_ext.layout import FACT
 from ledger.acts import ACT_TEXTS, Acts
 from ledger.events import BASIS_REFUND, BASIS_RESETTLED, ClaimFiled
 from ledger.mapper import decode_event
-from ledger.replaying.events import ClaimResettled
 from projections.grouping import Int64s
 from projections.pages import PAGE_EVENTS, Page, read_page
 from projections.tables import ReadModel, Rows, Table, apply
@@ -57,14 +56,12 @@ def _pages(reader: "Reader", stop: int, changes: Iterable[Acts], page_events: in
 
 def page_of(reader: "Reader", acts: Acts, of: Page | None = None) -> Page:
     """Returns a page that holds acts and nothing else; those of another page with the events that book claims anew."""
-    topics, states = list[str](), list[bytes]()
+    page = Page(reader, 0, 0, (), np.zeros(0, np.int64), (), ())
+    resettled = []
     if of is not None and (acts.basis == BASIS_RESETTLED).any():
         kept = set(acts.position.tolist())
-        rows = zip(of.positions, of.topics, of.states, strict=True)
-        states = [state for at, topic, state in rows if topic == ClaimResettled.TOPIC and at in kept]
-        topics = [ClaimResettled.TOPIC] * len(states)
-    page = Page(reader, 0, 0, (), topics, states)
-    vars(page)["acts"], vars(page)["others"] = acts, []
+        resettled = [(at, event) for at, event in of.resettled if at in kept]
+    vars(page)["acts"], vars(page)["others"], vars(page)["resettled"] = acts, [], resettled
     return page
 
 

@@ -8,7 +8,6 @@ from ledger.benefit_events import AllowanceGranted, AllowancePaid, AllowanceRevo
 from ledger.casework.events import RecoveryRaised
 from ledger.casework.postings import FOLLOWING, MOVING
 from ledger.events import (
-    BASIS_RESETTLED,
     ClaimFiled,
     ClawbackCollected,
     ClawbackRaised,
@@ -26,7 +25,6 @@ from ledger.paying.events import ClawbackOffset, ReceiptMatched, ReceiptSuspende
 from ledger.paying.postings import PAYMENT_STEPS, PLAIN
 from ledger.postings import Opened, fund_codes, postings
 from ledger.refusals import StoreError
-from ledger.replaying.events import ClaimResettled
 from projections.act_postings import act_postings
 from projections.pages import Page, Placed
 from projections.tables import Change, Mode, ReadModel, Table
@@ -66,18 +64,13 @@ def fold(_: "Reader", page: Page) -> list[Change]:
 def postings_of_acts(page: Page) -> dict[str, int]:
     """Returns what a page's acts post, summed per account; what was booked anew gives back to the pool that paid."""
     sums = act_postings(page.acts)
-    if not (page.acts.basis == BASIS_RESETTLED).any():
-        return sums
     part = AMOUNT["hifp_pay"]
-    for topic, state in zip(page.topics, page.states, strict=True):
-        if topic == ClaimResettled.TOPIC:
-            event = decode_event(topic, state)
-            assert isinstance(event, ClaimResettled)
-            now, stood = (each or event.insutype for each in (pool_of(event.how), event.reversed_pool))
-            if now != stood and event.reversed[part]:
-                for pool, amount_fen in ((now, event.reversed[part]), (stood, -event.reversed[part])):
-                    account = f"expense:{event.insured_region:06d}:{fund_codes(pool)[FUND_PARTS.index(part)]}"
-                    sums[account] = sums.get(account, 0) + amount_fen
+    for _, event in page.resettled:
+        now, stood = (each or event.insutype for each in (pool_of(event.how), event.reversed_pool))
+        if now != stood and event.reversed[part]:
+            for pool, amount_fen in ((now, event.reversed[part]), (stood, -event.reversed[part])):
+                account = f"expense:{event.insured_region:06d}:{fund_codes(pool)[FUND_PARTS.index(part)]}"
+                sums[account] = sums.get(account, 0) + amount_fen
     return sums
 
 

@@ -18,6 +18,7 @@ from ledger.events import ClaimFiled, Event, SettlementDiffers
 from ledger.line_events import LinesDiffer, LinesFiled, TraceCodeRepeated
 from ledger.mapper import decode_event, present_state
 from ledger.refusals import StoreError
+from ledger.replaying.events import ClaimResettled
 
 if TYPE_CHECKING:
     from ledger.store import Reader
@@ -110,6 +111,15 @@ class Page:
             Placed(self.positions[row], *place, event, present_state(topic, self.states[row], event))
             for (row, topic), place, event in zip(rows, places, events, strict=True)
         ]
+
+    @cached_property
+    def resettled(self) -> list[tuple[int, ClaimResettled]]:
+        """Returns (position, event) of every claim booked anew."""
+        if ClaimResettled.TOPIC not in self.names:
+            return []
+        rows = np.flatnonzero(self.topics == self.names.index(ClaimResettled.TOPIC)).tolist()
+        events = ((row, decode_event(ClaimResettled.TOPIC, self.states[row])) for row in rows)
+        return [(self.positions[row], event) for row, event in events if isinstance(event, ClaimResettled)]
 
     def places(self, rows: Sequence[int]) -> list[tuple[str, int]]:
         """Returns stream and version of ``rows``: of every event that is neither part of an act nor beside one."""
