@@ -2,18 +2,19 @@
 # a book of hundreds of policies has more plans than a cache holds. A call packs each plan it meets once; switches are
 # bytes, segments, funds and tiers stand one behind the other. Amounts and ratios stay what they are.
 
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from core_ext.columns cimport *
 
 
 # BEGINS_AT_PAYMENT: where segments begin, beside YEAR_OF_KIND and YEAR_OF_ALL_KINDS. LINE: of a cache, in bytes; most plans
-# are packed in TERMS_USUAL.
+# are packed in TERMS_USUAL, all of them in TERMS_MOST.
 cdef enum:
     BEGINS_AT_PAYMENT = 3
     ACCOUNT_PARTS = 31
     LINE = 64
     TERMS_USUAL = 5 * LINE
+    TERMS_MOST = 20 * LINE
 
 
 # A half-open stretch up to an edge, from the edge before it, and the ratio paid on it.
@@ -154,3 +155,22 @@ cdef inline void pack(const int64_t* plan, Terms* terms) noexcept nogil:
         pack_pieces(said + U_EDGE_0, fund.tiers, <Piece*> tiers_of(fund))
         fund = <Fund*> next_fund(fund)
         terms.funds += 1
+
+
+# Packs, one behind the other, the plans that ``at`` marks, and leaves there where each begins, from 1, or 0 where a plan
+# is not sound; ``terms`` holds TERMS_MOST bytes for each of them. In order of the table: far quicker than as claims come.
+# Returns how many are not sound.
+cdef inline Py_ssize_t pack_plans(const int64_t* plans, Py_ssize_t count, uint32_t* at, char* terms) noexcept nogil:
+    cdef const int64_t* said = plans
+    cdef Py_ssize_t plan, lines = 0, unsound = 0
+    for plan in range(count):
+        if at[plan]:
+            if sound(said):
+                pack(said, <Terms*> (terms + lines * LINE))
+                at[plan] = <uint32_t> (lines + 1)
+                lines += packed_size(said) // LINE
+            else:
+                at[plan] = 0
+                unsound += 1
+        said += PLAN_WIDTH
+    return unsound
