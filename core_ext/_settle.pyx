@@ -227,22 +227,16 @@ cdef int64_t* flat(int64_t[::1] table) noexcept:
 cdef class Packed:
     """Is plans as this kernel reads them: see ``packed``."""
 
-    # ``at``: where in ``terms`` each plan begins, in cache lines from 1; 0: not packed.
-    cdef uint32_t[::1] at
-    cdef uint8_t[::1] memory
-    cdef char* terms
-    cdef Py_ssize_t rows, unsound
-
     def __init__(self, plans, marks):
         cdef const int64_t[::1] table = flattened(plans)
-        self.rows, self.at = len(plans), marks
+        self.rows, self.at, self.basic_at = len(plans), marks, np.zeros(len(plans) + 1, np.uint32)
         # The allocator of large arrays asks for large pages (terms are looked up all over) and gives them as they fill.
         self.memory = np.empty((np.count_nonzero(marks) + 1) * TERMS_MOST, np.uint8)
-        self.terms = <char*> ((<uintptr_t> &self.memory[0] + LINE - 1) & ~<uintptr_t> (LINE - 1))
+        self.terms = <const char*> ((<uintptr_t> &self.memory[0] + LINE - 1) & ~<uintptr_t> (LINE - 1))
         self.unsound = 0
         if self.rows:
             with nogil:
-                self.unsound = pack_plans(&table[0], self.rows, &self.at[0], self.terms)
+                self.unsound = pack_plans(&table[0], self.rows, &self.at[0], &self.basic_at[0], <char*> self.terms)
 
     def __len__(self):
         return self.rows

@@ -157,10 +157,30 @@ cdef inline void pack(const int64_t* plan, Terms* terms) noexcept nogil:
         terms.funds += 1
 
 
+# Returns whether a plan says no more than the basic formula knows (core_ext.reference.basic): no fund beside the basic
+# one, each stay by itself, ceilings and edges in payment and cost as they come, ratios that are parts.
+cdef inline bint is_basic(const int64_t* plan, const Terms* terms) noexcept nogil:
+    cdef int64_t above = 0
+    cdef Py_ssize_t at
+    if terms.funds or terms.joins or terms.on_payment or terms.ceiling_cost < NO_LIMIT:
+        return False
+    if terms.deductible_kind and (terms.deductible_factor != ONE or terms.deductible_cap < NO_LIMIT):
+        return False
+    if not (Y_PLACED_INPATIENT <= terms.placed <= Y_PLACED_PHARMACY and 0 <= terms.first_ratio <= ONE):
+        return False
+    for at in range(terms.segments):
+        if not (0 <= segments_of(terms)[at].ratio <= ONE and above <= segments_of(terms)[at].up_to):
+            return False
+        above = segments_of(terms)[at].up_to
+    return True
+
+
 # Packs, one behind the other, the plans that ``at`` marks, and leaves there where each begins, from 1, or 0 where a plan
 # is not sound; ``terms`` holds TERMS_MOST bytes for each of them. In order of the table: far quicker than as claims come.
 # Returns how many are not sound.
-cdef inline Py_ssize_t pack_plans(const int64_t* plans, Py_ssize_t count, uint32_t* at, char* terms) noexcept nogil:
+cdef inline Py_ssize_t pack_plans(
+    const int64_t* plans, Py_ssize_t count, uint32_t* at, uint32_t* basic_at, char* terms
+) noexcept nogil:
     cdef const int64_t* said = plans
     cdef Py_ssize_t plan, lines = 0, unsound = 0
     for plan in range(count):
@@ -168,6 +188,8 @@ cdef inline Py_ssize_t pack_plans(const int64_t* plans, Py_ssize_t count, uint32
             if sound(said):
                 pack(said, <Terms*> (terms + lines * LINE))
                 at[plan] = <uint32_t> (lines + 1)
+                if is_basic(said, <const Terms*> (terms + lines * LINE)):
+                    basic_at[plan] = at[plan]
                 lines += packed_size(said) // LINE
             else:
                 at[plan] = 0
