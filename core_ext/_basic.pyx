@@ -5,6 +5,7 @@ is kept before it is written.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
 from core_ext._settle cimport Packed
 from core_ext.formula cimport *
@@ -24,9 +25,10 @@ if (
 ):
     raise ImportError("core_ext._basic is built for other columns than core_ext.basic: run `make build`")
 
-# Rows are looked over and their terms and years asked for a BLOCK at a time, a block before they are settled.
+# Blocks are looked over and their terms and years asked for a block before they are settled. From STREAMED_FROM rows on
+# amounts leave past the caches, which would only read what they overwrite.
 cdef enum:
-    BLOCK = 64
+    STREAMED_FROM = 65_536
     TERMS_BASIC = 3 * LINE
     STRAY = 1
     UNSOUND = 2
@@ -57,8 +59,8 @@ cdef bint plain(const Columns* columns, Py_ssize_t start, Py_ssize_t count) noex
     return <uint64_t> held < RANGE and differs == 0 and sign >= 0
 
 
-# Looks a block over: fills where the terms of its rows are, NULL where one wants a closer look, and asks for what they
-# need.
+# Looks a block over: fills where the terms of its claims are, NULL where a row wants a closer look, and asks for what
+# they need.
 cdef void look_over(const Columns* columns, Py_ssize_t start, Py_ssize_t count, const Terms** terms) noexcept nogil:
     cdef bint known = plain(columns, start, count)
     cdef uint32_t begins
@@ -66,14 +68,16 @@ cdef void look_over(const Columns* columns, Py_ssize_t start, Py_ssize_t count, 
     for at in range(count):
         terms[at] = NULL
         begins = columns.basic_at[columns.plan[start + at]] if known else 0
-        if begins:
+        if begins and columns.kind[start + at] == COMPUTE:
             terms[at] = <const Terms*> (columns.terms + <Py_ssize_t> (begins - 1) * LINE)
             prefetch(terms[at], TERMS_BASIC)
             prefetch(columns.years + columns.slot[start + at] * BASIC_YEAR_WIDTH, LINE)
 
 
-cdef inline void nothing(const Columns* columns, Py_ssize_t row) noexcept nogil:
-    columns.dedc[row] = columns.hifp[row] = columns.part[row] = columns.acct[row] = columns.cash[row] = 0
+cdef inline void nothing(int64_t* beside) noexcept nogil:
+    cdef Py_ssize_t column
+    for column in range(BASIC_AMOUNTS_WIDTH):
+        beside[column * BLOCK] = 0
 
 
 # What keeps a row from being settled or refused at all, 0 nothing.
@@ -93,45 +97,72 @@ cdef int unfit(const Columns* columns, Py_ssize_t row) noexcept nogil:
 
 # Settles, refuses or skips one row; returns what keeps it from all of that, 0 nothing.
 cdef int closely(const Columns* columns, Py_ssize_t row) noexcept nogil:
+    cdef int64_t* beside = columns.beside + (row - columns.first)
     cdef int64_t refusal
     cdef int fault
     if columns.kind[row] == SKIP:
-        nothing(columns, row)
+        nothing(beside)
         return 0
     fault = unfit(columns, row)
     if fault:
         return fault
     if columns.kind[row] == REFUND:
-        refusal = basic_refund(columns, row)
+        refusal = basic_refund(columns, row, beside)
     elif columns.plan[row] < 0:
         refusal = NO_POLICY
     else:
-        refusal = basic_settlement(columns, row, basic_terms(columns, row))
+        refusal = basic_settlement(columns, row, basic_terms(columns, row), beside)
     if refusal:
-        nothing(columns, row)
+        nothing(beside)
         columns.code[row] = <uint8_t> refusal
     return 0
 
 
+# Lets what a block booked leave for the columns.
+cdef void leave(const Columns* columns, Py_ssize_t count) noexcept nogil:
+    cdef Py_ssize_t column
+    for column in range(BASIC_AMOUNTS_WIDTH):
+        if columns.n < STREAMED_FROM:
+            memcpy(
+                columns.booked[column] + columns.first, columns.beside + column * BLOCK,
+                <size_t> count * sizeof(int64_t),
+            )
+        else:
+            stream(columns.booked[column] + columns.first, columns.beside + column * BLOCK, count)
+
+
 # Settles rows up to the first that cannot be, and returns its number, or how many there are; leaves why in ``fault``.
-cdef Py_ssize_t settle_columns(const Columns* columns, int* fault) noexcept nogil:
+cdef Py_ssize_t settle_columns(Columns* columns, int* fault) noexcept nogil:
     cdef const Terms* terms[2][BLOCK]
+    cdef int64_t beside[BASIC_AMOUNTS_WIDTH * BLOCK]
     cdef const Terms** now
-    cdef Py_ssize_t start, stop, row, turn = 0
+    cdef const Terms* said
+    cdef Py_ssize_t start, stop, at, turn = 0
+    cdef bint done
     fault[0] = 0
+    columns.beside = beside
     look_over(columns, 0, least(BLOCK, columns.n), terms[0])
     for start in range(0, columns.n, 64):  # BLOCK, as a step must be a literal
         stop = least(start + BLOCK, columns.n)
+        columns.first = start
         now = terms[turn]
         turn = 1 - turn
         look_over(columns, stop, least(BLOCK, columns.n - stop), terms[turn])
-        for row in range(start, stop):
-            if now[row - start] == NULL or columns.kind[row] != COMPUTE or (
-                not settled_plainly(columns, row, now[row - start])
-            ):
-                fault[0] = closely(columns, row)
+        for at in range(stop - start):
+            said = now[at]
+            done = False
+            if said != NULL:
+                if said.usual:
+                    done = settled_plainly(columns, start + at, said, True, beside + at)
+                else:
+                    done = settled_plainly(columns, start + at, said, False, beside + at)
+            if not done:
+                fault[0] = closely(columns, start + at)
                 if fault[0]:
-                    return row
+                    leave(columns, at)
+                    return start + at
+        leave(columns, stop - start)
+    streamed()
     return columns.n
 
 
@@ -152,6 +183,7 @@ def settle(plans, plan, kind, ref, slot, money, years, holder, accounts, code, b
     cdef uint8_t[::1] v_code = code, v_refunded = np.zeros(len(plan), np.uint8)
     cdef Columns columns
     cdef Py_ssize_t found
+    cdef Py_ssize_t at
     cdef int fault
     columns.n, columns.plans, columns.slots = len(plan), book.rows, len(years)
     columns.terms_at, columns.basic_at, columns.terms = &book.at[0], &book.basic_at[0], book.terms
@@ -159,8 +191,8 @@ def settle(plans, plan, kind, ref, slot, money, years, holder, accounts, code, b
     columns.medfee, columns.fulamt, columns.overlmt = read(money[0]), read(money[1]), read(money[2])
     columns.preself, columns.inscp, columns.hosp = read(money[3]), read(money[4]), read(money[5])
     columns.holder, columns.years, columns.accounts = read(v_holder), written(v_years), written(v_accounts)
-    columns.dedc, columns.hifp, columns.part = written(booked[0]), written(booked[1]), written(booked[2])
-    columns.acct, columns.cash = written(booked[3]), written(booked[4])
+    for at in range(BASIC_AMOUNTS_WIDTH):
+        columns.booked[at] = written(booked[at])
     if not columns.n:
         return
     columns.code, columns.refunded = &v_code[0], &v_refunded[0]

@@ -10,7 +10,9 @@ from core_ext.terms cimport *
 
 
 # A person's year: the first seven accumulators as they are, behind them the in-scope amount, and nothing else moves.
+# Rows are settled a BLOCK at a time; what a block writes stands beside the columns until it is done.
 cdef enum:
+    BLOCK = 64
     B_INSCP = 7
     BASIC_YEAR_WIDTH = 8
     BASIC_AMOUNTS_WIDTH = 5
@@ -38,11 +40,9 @@ cdef struct Columns:
     int64_t* accounts
     uint8_t* code
     uint8_t* refunded
-    int64_t* dedc
-    int64_t* hifp
-    int64_t* part
-    int64_t* acct
-    int64_t* cash
+    int64_t* booked[BASIC_AMOUNTS_WIDTH]
+    int64_t* beside
+    Py_ssize_t first
 
 # What a claim books and what of the year it moves, but for the in-scope amount.
 cdef struct Basic:
@@ -60,7 +60,8 @@ cdef inline const Terms* basic_terms(const Columns* columns, Py_ssize_t row) noe
 
 
 # ``share`` of a ratio that is a part. ``plain``, here and below: the claim's amounts are known to be zero or above and
-# so small that their products fit, as nearly all are.
+# so small that their products fit, as nearly all are, and the year's are taken to be: what comes of that is thrown away
+# where ``moved`` finds it wrong. ``usual``: the plan is one of those that ``is_usual`` knows.
 @cython.cdivision(True)
 cdef inline int64_t portion(int64_t fen, int64_t ratio, bint plain) noexcept nogil:
     if plain:
@@ -70,13 +71,17 @@ cdef inline int64_t portion(int64_t fen, int64_t ratio, bint plain) noexcept nog
 
 @cython.cdivision(True)
 cdef inline int64_t basic_deductible(
-    const Terms* terms, const int64_t* year, int64_t base, int64_t room
+    const Terms* terms, const int64_t* year, int64_t base, int64_t room, bint plain, bint usual
 ) noexcept nogil:
     cdef int64_t due = 0, earlier, less
-    if terms.deductible_exempt or (terms.deductible_waived and room == 0):
+    if (usual or terms.deductible_waived) and room == 0:
         return 0
-    if terms.deductible_kind == BY_ORDINAL:
-        earlier, less = most(0, year[Y_STAYS]), terms.deductible_less
+    if not usual and terms.deductible_exempt:
+        return 0
+    if usual or terms.deductible_kind == BY_ORDINAL:
+        earlier, less = year[Y_STAYS], terms.deductible_less
+        if not plain:
+            earlier = most(0, earlier)
         if earlier < 1_000 or less == 0 or earlier <= terms.deductible_amount // less:
             due = terms.deductible_amount - less * earlier
         due = most(terms.deductible_floor, due)
@@ -85,8 +90,8 @@ cdef inline int64_t basic_deductible(
     return least(due, base)
 
 
-cdef inline int64_t basic_start(const Terms* terms, const int64_t* year) noexcept nogil:
-    if terms.begins == YEAR_OF_ALL_KINDS:
+cdef inline int64_t basic_start(const Terms* terms, const int64_t* year, bint usual) noexcept nogil:
+    if not usual and terms.begins == YEAR_OF_ALL_KINDS:
         return (
             year[Y_PLACED_INPATIENT] + year[Y_PLACED_OUTPATIENT] + year[Y_PLACED_CHRONIC] + year[Y_PLACED_PHARMACY]
         )
@@ -110,17 +115,21 @@ cdef inline int64_t parts_of_account(
 # Fills what the plan gives and what the claim adds to its year.
 cdef inline void basic_benefit(
     const Terms* terms, const Columns* columns, Py_ssize_t row, const int64_t* year, int64_t balance, bint plain,
-    Basic* gives,
+    bint usual, Basic* gives,
 ) noexcept nogil:
     cdef const Piece* segments = segments_of(terms)
     cdef int64_t inscp = columns.inscp[row]
     cdef int64_t room = most(0, terms.ceiling - year[Y_HIFP_PAY])
     cdef int64_t base = inscp - portion(inscp, terms.first_ratio, plain)
-    cdef int64_t dedc = basic_deductible(terms, year, base, room)
-    cdef int64_t start = basic_start(terms, year) + (dedc & -<int64_t> terms.deductible_inside)
-    cdef int64_t stop = most(0, start + base - dedc), below = 0, reached = 0, paid = 0
+    cdef int64_t dedc = basic_deductible(terms, year, base, room, plain, usual)
+    cdef int64_t start = basic_start(terms, year, usual)
+    cdef int64_t stop, below = 0, reached = 0, paid = 0
     cdef Py_ssize_t at
-    start = most(0, start)
+    if not usual and terms.deductible_inside:
+        start += dedc
+    stop = start + base - dedc
+    if not plain:
+        stop, start = most(0, stop), most(0, start)
     # Edges ascend: what lies in a segment is what lies below its edge, less what lies below the edge before it.
     for at in range(terms.segments):
         reached = least(stop, segments[at].up_to) - least(start, segments[at].up_to)
@@ -129,10 +138,13 @@ cdef inline void basic_benefit(
     gives.dedc, gives.hifp = dedc, least(paid, room)
     gives.part = columns.medfee[row] - gives.hifp - columns.hosp[row]
     gives.acct = most(0, least(least(balance, parts_of_account(terms, columns, row, gives.hifp, dedc)), gives.part))
-    add_up(terms, base, dedc, gives)
+    add_up(terms, base, dedc, usual, gives)
 
 
-cdef inline void add_up(const Terms* terms, int64_t base, int64_t dedc, Basic* gives) noexcept nogil:
+cdef inline void add_up(const Terms* terms, int64_t base, int64_t dedc, bint usual, Basic* gives) noexcept nogil:
+    if usual:
+        gives.placed, gives.stays, gives.counted = base - dedc, 1, 0
+        return
     gives.placed = base - (dedc & <int64_t> terms.deductible_inside - 1)
     gives.stays = terms.stay & (terms.stay_below_counts | (base > dedc))
     gives.counted = dedc & -<int64_t> (terms.deductible_kind == ANNUAL)
@@ -160,8 +172,9 @@ cdef inline bint moved(
     cdef int64_t counted = year[Y_DEDUCTIBLE] + sign * gives.counted, left = balance[0] - sign * gives.acct
     if plain:
         if <uint64_t> (
-            stays | hifp | placed | scope | counted | balance[0] | year[Y_PLACED_INPATIENT] | year[Y_PLACED_OUTPATIENT]
-            | year[Y_PLACED_CHRONIC] | year[Y_PLACED_PHARMACY]
+            year[Y_STAYS] | year[Y_DEDUCTIBLE] | year[Y_PLACED_INPATIENT] | year[Y_PLACED_OUTPATIENT]
+            | year[Y_PLACED_CHRONIC] | year[Y_PLACED_PHARMACY] | year[Y_HIFP_PAY] | year[B_INSCP] | balance[0]
+            | stays | counted | placed | hifp | scope
         ) >= RANGE:
             return False
     elif (
@@ -174,27 +187,39 @@ cdef inline bint moved(
     return True
 
 
-cdef inline void put(const Columns* columns, Py_ssize_t row, const Basic* gives, int64_t sign) noexcept nogil:
-    columns.dedc[row], columns.hifp[row] = sign * gives.dedc, sign * gives.hifp
-    columns.part[row], columns.acct[row] = sign * gives.part, sign * gives.acct
-    columns.cash[row] = sign * (gives.part - gives.acct)
+# Puts a row's amounts where its block gathers them, the first of them at ``beside``.
+cdef inline void put(int64_t* beside, const Basic* gives, int64_t sign) noexcept nogil:
+    beside[0], beside[BLOCK] = sign * gives.dedc, sign * gives.hifp
+    beside[2 * BLOCK], beside[3 * BLOCK] = sign * gives.part, sign * gives.acct
+    beside[4 * BLOCK] = sign * (gives.part - gives.acct)
+
+
+# Returns an amount that an earlier row booked.
+cdef inline int64_t booked_by(const Columns* columns, Py_ssize_t column, Py_ssize_t row) noexcept nogil:
+    if row >= columns.first:
+        return columns.beside[column * BLOCK + row - columns.first]
+    return columns.booked[column][row]
 
 
 # Settles a claim whose amounts are known to be plain; returns false, and does nothing, where it wants a closer look.
-cdef inline bint settled_plainly(const Columns* columns, Py_ssize_t row, const Terms* terms) noexcept nogil:
+cdef inline bint settled_plainly(
+    const Columns* columns, Py_ssize_t row, const Terms* terms, bint usual, int64_t* beside
+) noexcept nogil:
     cdef int64_t slot = columns.slot[row]
     cdef int64_t* year = columns.years + slot * BASIC_YEAR_WIDTH
     cdef int64_t* balance = columns.accounts + columns.holder[slot]
     cdef Basic gives
-    basic_benefit(terms, columns, row, year, balance[0], True, &gives)
+    basic_benefit(terms, columns, row, year, balance[0], True, usual, &gives)
     if gives.part < 0 or not moved(terms, year, balance, &gives, columns.inscp[row], 1, True):
         return False
-    put(columns, row, &gives, 1)
+    put(beside, &gives, 1)
     return True
 
 
 # Settles a claim whatever its amounts are; returns 0 or why it is refused.
-cdef inline int64_t basic_settlement(const Columns* columns, Py_ssize_t row, const Terms* terms) noexcept nogil:
+cdef inline int64_t basic_settlement(
+    const Columns* columns, Py_ssize_t row, const Terms* terms, int64_t* beside
+) noexcept nogil:
     cdef int64_t* year = columns.years + columns.slot[row] * BASIC_YEAR_WIDTH
     cdef int64_t* balance = columns.accounts + columns.holder[columns.slot[row]]
     cdef int64_t refusal = basic_fault(columns, row, year, balance[0])
@@ -205,12 +230,12 @@ cdef inline int64_t basic_settlement(const Columns* columns, Py_ssize_t row, con
         columns.fulamt[row] + columns.overlmt[row] + columns.preself[row] + columns.inscp[row]
     ):
         return IDENTITY_I1
-    basic_benefit(terms, columns, row, year, balance[0], False, &gives)
+    basic_benefit(terms, columns, row, year, balance[0], False, False, &gives)
     if gives.part < 0:
         return IDENTITY_I2
     if not moved(terms, year, balance, &gives, columns.inscp[row], 1, False):
         return ARITHMETIC_OVERFLOW
-    put(columns, row, &gives, 1)
+    put(beside, &gives, 1)
     return 0
 
 
@@ -225,7 +250,7 @@ cdef inline bint undoes(const Columns* columns, Py_ssize_t row, Py_ssize_t of) n
 
 
 # Takes off what the original, an earlier row, added: that is worked out again, from what it booked.
-cdef inline int64_t basic_refund(const Columns* columns, Py_ssize_t row) noexcept nogil:
+cdef inline int64_t basic_refund(const Columns* columns, Py_ssize_t row, int64_t* beside) noexcept nogil:
     cdef Py_ssize_t of = columns.ref[row]
     cdef int64_t* year = columns.years + columns.slot[row] * BASIC_YEAR_WIDTH
     cdef int64_t* balance = columns.accounts + columns.holder[columns.slot[row]]
@@ -240,12 +265,11 @@ cdef inline int64_t basic_refund(const Columns* columns, Py_ssize_t row) noexcep
     if (spread(year, BASIC_YEAR_WIDTH) | spread(balance, 1)) >> RANGE_BITS:
         return ARITHMETIC_OVERFLOW
     terms = basic_terms(columns, of)
-    gives.dedc, gives.hifp, gives.part, gives.acct = (
-        columns.dedc[of], columns.hifp[of], columns.part[of], columns.acct[of]
-    )
-    add_up(terms, columns.inscp[of] - share(columns.inscp[of], terms.first_ratio), gives.dedc, &gives)
+    gives.dedc, gives.hifp = booked_by(columns, 0, of), booked_by(columns, 1, of)
+    gives.part, gives.acct = booked_by(columns, 2, of), booked_by(columns, 3, of)
+    add_up(terms, columns.inscp[of] - share(columns.inscp[of], terms.first_ratio), gives.dedc, False, &gives)
     if not moved(terms, year, balance, &gives, columns.inscp[of], -1, False):
         return ARITHMETIC_OVERFLOW
-    put(columns, row, &gives, -1)
+    put(beside, &gives, -1)
     columns.refunded[of] = 1
     return 0

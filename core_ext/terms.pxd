@@ -51,13 +51,14 @@ cdef struct Terms:
     uint8_t joins
     uint8_t segments
     uint8_t funds
+    uint8_t usual
     int64_t first_ratio
     int64_t deductible_amount
     int64_t deductible_less
     int64_t deductible_floor
+    int64_t ceiling
     int64_t deductible_factor
     int64_t deductible_cap
-    int64_t ceiling
     int64_t ceiling_cost
     int64_t relation
     int64_t filing
@@ -155,6 +156,16 @@ cdef inline void pack(const int64_t* plan, Terms* terms) noexcept nogil:
         pack_pieces(said + U_EDGE_0, fund.tiers, <Piece*> tiers_of(fund))
         fund = <Fund*> next_fund(fund)
         terms.funds += 1
+    terms.usual = is_usual(terms)
+
+
+# Returns whether a deductible goes by the stay's ordinal for everyone, before the segments, is waived under a reached
+# ceiling, and every claim counts as a stay: what most stays' plans say, and a claim need not ask one by one.
+cdef inline bint is_usual(const Terms* terms) noexcept nogil:
+    return (
+        terms.deductible_kind == BY_ORDINAL and not terms.deductible_exempt and terms.deductible_waived
+        and not terms.deductible_inside and terms.begins <= YEAR_OF_KIND and terms.stay and terms.stay_below_counts
+    )
 
 
 # Returns whether a plan says no more than the basic formula knows (core_ext.reference.basic): no fund beside the basic
