@@ -2,8 +2,8 @@
 
 A plan is basic where nothing in it needs more than the columns here: a deductible, segments, a yearly ceiling on
 payment and a personal account; no further fund, no stay that continues another, no yearly cap on deductibles, no
-segment on payment, no ceiling on cost. What is left out of the columns follows from them: ``fund_pay_sumamt`` is
-``hifp_pay``, every other amount is zero.
+segment on payment, no ceiling on cost, no limit of a disease, no hospital's share. What is left out of the columns
+follows from them: ``fund_pay_sumamt`` is ``hifp_pay``, every other amount is zero.
 """
 
 from collections.abc import Sequence
@@ -45,5 +45,5 @@ def check_columns(
             raise ValueError(f"{name}: expected shape {shape}, got {table.shape}")
     if not years.flags.c_contiguous:
         raise ValueError(f"years: expected a C-contiguous table, got strides {years.strides}")
-    if len(holder) and not (0 <= int(holder.min()) and int(holder.max()) < len(accounts)):
+    if len(holder) and not (int(holder.min()) >= 0 and int(holder.max()) < len(accounts)):
         raise IndexError(f"holder: expected rows of {len(accounts)} accounts, got {holder.min()} to {holder.max()}")

@@ -24,7 +24,7 @@ def is_basic(plan: Row) -> bool:
     return (
         not any(fund["tiers"] or fund["to_date"] for fund in further_funds(plan))
         and not (plan["stay"] and (plan["readmission"] or plan["transfer"]))
-        and not plan["on_payment"]
+        and not (plan["on_payment"] or plan["limit"] or plan["hospital"])
         and plan["ceiling_cost"] >= NO_LIMIT
         and (
             plan["deductible_kind"] not in (1, 2)
@@ -42,7 +42,7 @@ def settle(
 ) -> None:  # fmt: skip
     """Settles rows in order, what no source settled: every kind is SKIP, COMPUTE or REFUND.
 
-    In: ``plans``, or what ``packed`` of the settle kernel made of them, and ``plan`` [n] · ``kind`` [n] · ``ref`` [n] the
+    In: ``plans``, or what ``packed`` of the settle kernel made of them · ``plan`` [n] · ``kind`` [n] · ``ref`` [n] the
     earlier row a refund refunds (-1: unknown) · ``slot`` [n] the person-year · ``money``, the columns BASIC_FACTS ·
     ``holder`` [S] whose account a person-year's claims use, and who its person is.
     In and out: ``years`` [S, BASIC_YEAR] · ``accounts``. Out: ``code`` [n] 0 or the refusal · ``booked``, the columns
