@@ -128,7 +128,7 @@ def test_two_threads(benchmark: BenchmarkFixture, workbench: Workbench, whole: B
     """Settles blocks of whole persons on two threads, and all of them on one, under plans that both find packed."""
     plans = _settle.packed(whole.plans)
     one, both = Settling(whole, _settle.settle, plans=plans), Settling(whole, _settle.settle)
-    blocks = person_blocks(both.tables, THREADS * 2)
+    blocks = person_blocks(both.tables, THREADS * 4)
 
     timing = measure(
         benchmark,
@@ -263,10 +263,18 @@ def test_sorted_against_numba(benchmark: BenchmarkFixture, workbench: Workbench,
     )
 
     check_columns_alike(narrowed.expected, own.results)
+    large = narrow.repeated(narrowed.columns, LARGE)
+    own, jitted = ColumnSettling(large), jit.Loop(large)
+    slow = workbench.size.slow_rounds + 1
+    pairs = [(took_ns(jitted.run, jitted.begin), took_ns(own.run, own.begin)) for _ in range(slow)]
+    check_columns_alike(jitted.results, own.results)
     workbench.note(
         {
             "settle.sorted.vs_numba": timing.times_less,
             "settle.narrow.ns_per_claim": timing.median_ns / len(narrowed.columns),
+            "settle.narrow.x5_claims": len(large),
+            "settle.narrow.x5_ns_per_claim": float(np.median([ours for _, ours in pairs])) / len(large),
+            "settle.narrow.x5_vs_numba": float(np.median([theirs / ours for theirs, ours in pairs])),
         }
     )
 
@@ -284,7 +292,7 @@ def test_sorted_against_columns(
     """Settles the narrower formula by the kernel and by a library of columns, a round for each person's k-th claim."""
     columns = narrowed.columns
     check_columns_alike(narrowed.expected, module.settle(columns))
-    own = ColumnSettling(columns, 1 if peer == "numpy" else THREADS * 2)
+    own = ColumnSettling(columns, 1 if peer == "numpy" else THREADS * 4)
 
     timing = measure(
         benchmark,

@@ -6,7 +6,7 @@ a personal account; a refund takes off what the person's claim before it added. 
 (``core_ext.basic``), so the kernel is given the same columns and fills the same ones.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +84,22 @@ def columns_of(batch: Batch) -> Columns:
         batch.kind == REFUND, batch.ref, batch.slot,
         {name: np.ascontiguousarray(batch.facts[:, FACT[name]]) for name in BASIC_FACTS}, batch.accounts,
     )  # fmt: skip
+
+
+def repeated(columns: Columns, times: int) -> Columns:
+    """Returns as many times the claims, each time of other persons; plans are the same."""
+    n, persons = len(columns), len(columns.balances)
+    turn = np.repeat(np.arange(times), n)
+    return replace(
+        columns,
+        plan=np.tile(columns.plan, times),
+        kind=np.tile(columns.kind, times),
+        refund=np.tile(columns.refund, times),
+        ref=np.where(np.tile(columns.refund, times), np.tile(columns.ref, times) + turn * n, -1),
+        person=np.tile(columns.person, times) + turn * persons,
+        facts={name: np.tile(column, times) for name, column in columns.facts.items()},
+        balances=np.tile(columns.balances, times),
+    )
 
 
 def amounts_of(booked: Table) -> dict[str, Table]:
