@@ -161,7 +161,8 @@ def decide_again(
     start = acts.balance_before
     state, accounts = acts.before.copy(), start.copy()
     code, balc = np.zeros(n, np.int64), np.zeros(n, np.int64)
-    computed, before = np.zeros((n, len(AMOUNTS)), np.int64), np.zeros((n, len(ACCUMULATORS)), np.int64)
+    # Nobody asks what the policy gives beside a source, nor for the years before: the acts have them.
+    computed, before = np.zeros((0, len(AMOUNTS)), np.int64), np.zeros((0, len(ACCUMULATORS)), np.int64)
     how = np.zeros((n, len(HOW)), np.int64)
     plans, plan = with_limits(policies.plans, plan, acts.how[:, HOW.index("limit")])
     settle(

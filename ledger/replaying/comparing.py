@@ -55,7 +55,7 @@ class _Worker:
     """Is one thread's part of a replay: its tables, its sums, the differences it found."""
 
     def __init__(self, segment: Segment, plans: CasePlans, policies: "PolicyBook", settle: Settle | None) -> None:
-        self.decider = Decider(settle)
+        self.decider = Decider(settle, unasked=("computed", "before"))
         self.differences: list[Difference] = []
         self.acts = 0
         self.anew: list[int] = []

@@ -75,7 +75,7 @@ _FIGURES = 6
 
 class _Worker:
     def __init__(self, own: CasePlans, variants: Sequence[CasePlans]) -> None:
-        self._decider = Decider()
+        self._decider = Decider(unasked=("computed", "before", "how"))
         self._own = own
         self._variants = variants
         self._lanes = load("lanes")

@@ -137,7 +137,7 @@ class _Worker:
     def __init__(
         self, segment: Segment, plans: CasePlans, settle: Settle | None, touched: "Touched | None" = None
     ) -> None:
-        self._decider = Decider(settle)
+        self._decider = Decider(settle, unasked=("computed",))
         self._touched = touched
         self._plans = plans
         self._lanes, self._fold = load("lanes"), load("fold")
