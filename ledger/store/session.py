@@ -8,11 +8,12 @@ import numpy as np
 
 from ledger.refusals import StoreError
 from ledger.store.link import Link, Row
+from ledger.store.runs import RUN_ROWS, put_run
 from ledger.store.state import StateReader, StateWriter
 
 if TYPE_CHECKING:
     from ledger.block import EventBlock
-    from ledger.store.link import Column, Keys
+    from ledger.store.link import Column, Ints, Keys
 
 #: Is called at the end of a transaction that appended, still inside it, with the first position and all its blocks.
 OnCommit: TypeAlias = "Callable[[Transaction, int, Sequence[EventBlock]], None]"
@@ -156,6 +157,7 @@ class Transaction(StateWriter, Writer):
         self._head = (self._size, self._tokens)
         self._on_commit = on_commit
         self._blocks: list[EventBlock] = []
+        self._run = self._size
 
     def append(self, block: "EventBlock") -> int:
         """Appends a block and returns the position of its first event; positions have no gaps.
@@ -169,6 +171,17 @@ class Transaction(StateWriter, Writer):
             if self._on_commit is not None:
                 self._blocks.append(block)
         return first
+
+    def save_later(self, keys: "Ints", versions: "Ints", values: "Ints") -> None:
+        """Saves person-years as ``save_state`` does, many as a run that ``merge_runs`` brings to their table later.
+
+        A run bears the position its transaction has come to, so one without an event of its own has none.
+        """
+        if len(keys) < RUN_ROWS or self._size == self._run:
+            self.save_state(keys, versions, values)
+            return
+        put_run(self._link, self._size, keys, versions, values)
+        self._run = self._size
 
     def anybody_waits(self) -> bool:
         """Returns whether somebody else waits for this transaction to end, so that it may append."""
