@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from core_ext.kernels import load
 from core_ext.layout import ACCUMULATORS, AMOUNTS, FACT, HOW
-from core_ext.text import Texts, to_list
+from core_ext.text import Texts, texts_taken, to_list
 from ledger.events import FLAG_ASSUMED, FLAG_LATE, FLAG_NOT_CHECKED
 from ledger.key_columns import claim_streams, message_keys
 from ledger.keys import YEARS
@@ -57,11 +57,9 @@ class Batch:
     stream_texts: Texts
     streams: list[str]
     messages: list[str]
-    persons: list[str]
     faults: Ints
     duplicate_of: dict[int, int] = field(default_factory=dict)
     person: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
-    person_names: list[str] = field(default_factory=list)
     person_tokens: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     assist: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     level: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -102,7 +100,6 @@ class Batch:
             stream_texts=cut_texts(self.stream_texts, 0, n),
             streams=self.streams[:n],
             messages=self.messages[:n],
-            persons=self.persons[:n],
             duplicate_of={row: at for row, at in self.duplicate_of.items() if row < n},
             **{name: getattr(self, name)[:n] for name in looked_up},
         )
@@ -152,7 +149,6 @@ def _begin(columns: "ClaimColumns", knowledge: "Knowledge") -> Batch:
         stream_texts=streams,
         streams=to_list(streams),
         messages=to_list(message_keys(columns.texts["medins_setl_id"])),
-        persons=to_list(columns.texts["psn_no"]),
         faults=faults,
         facts=facts,
     )
@@ -221,15 +217,19 @@ def _find_known(tx: "Transaction", batch: Batch) -> None:
 
 def _find_persons(tx: "Transaction", batch: Batch, knowledge: "Knowledge", profile: Profile) -> None:
     """Numbers the batch's persons and finds their tokens; an unknown one is a refusal where the profile asks for it."""
-    names = batch.person_names = list(dict.fromkeys(batch.persons))
-    number = dict(zip(names, range(len(names)), strict=True))
-    batch.person = np.fromiter(map(number.__getitem__, batch.persons), np.int64, batch.n)
-    cached = list(map(knowledge.tokens.get, names))
-    missing = [name for name, token in zip(names, cached, strict=True) if token is None and name]
-    found = tx.tokens(missing) if missing else {}
-    tokens = [found.get(name, 0) if token is None else token for name, token in zip(names, cached, strict=True)]
-    batch.person_tokens = np.array(tokens, np.int64)
-    knowledge.remember(found)
+    numbers = batch.columns.texts["psn_no"]
+    batch.person, first = load("index").number_texts(numbers)
+    names = texts_taken(numbers, first)
+    tokens = knowledge.tokens.find(names)
+    missing = np.flatnonzero((tokens == 0) & (names.offsets[1:] > names.offsets[:-1]))
+    if len(missing):
+        asked = to_list(texts_taken(names, missing))
+        found = tx.tokens(asked)
+        if found:
+            tokens[missing] = [found.get(name, 0) for name in asked]
+            known = missing[tokens[missing] > 0]
+            knowledge.remember(texts_taken(names, known), tokens[known])
+    batch.person_tokens = tokens
     # The ledger's own reversal, a batch of one, knows the token: the person's number may be erased.
     if batch.n == 1 and batch.facts[0, FACT["token"]]:
         batch.person_tokens[0] = batch.facts[0, FACT["token"]]

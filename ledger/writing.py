@@ -115,11 +115,12 @@ def _name_new_persons(tx: "Transaction", batch: Batch, rows: Column, knowledge: 
         return
     _, at = np.unique(batch.person[first], return_index=True)
     first = first[np.sort(at)]
-    numbers = list(map(batch.persons.__getitem__, first.tolist()))
+    texts = texts_taken(batch.columns.texts["psn_no"], first)
+    numbers = to_list(texts)
     names = to_list(texts_taken(batch.columns.texts["psn_name"], first))
     fresh = tx.add_persons(list(zip(numbers, names, strict=True)), unknown=True)
-    knowledge.remember(fresh)
     tokens = np.array(list(map(fresh.__getitem__, numbers)), np.int64)
+    knowledge.remember(texts, tokens)
     knowledge.accounts.begin(tokens)
     batch.person_tokens[batch.person[first]] = tokens
     batch.facts[:, FACT["token"]] = batch.person_tokens[batch.person]

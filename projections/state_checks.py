@@ -14,6 +14,7 @@ from core_ext.text import to_list
 from ledger.acts import read_acts
 from ledger.keys import YEARS, message_key
 from ledger.replay import read_openings
+from ledger.store.runs import newest, read_runs
 from ledger.store.state import unpacked
 from projections.findings import Findings
 
@@ -64,6 +65,10 @@ def check_state(reader: "Reader", found: Findings) -> None:
     rows = reader.query(SELECT_YEARS)
     values = unpacked([bytes(state) for _, _, state in rows]).tolist() if rows else []
     years = {int(row[0]): (int(row[1]), now) for row, now in zip(rows, values, strict=True)}
+    for keys, versions, states in newest(read_runs(reader)):
+        for key, version, state in zip(keys.tolist(), versions.tolist(), states.tolist(), strict=True):
+            if version > years.get(key, (0, []))[0]:
+                years[key] = (version, state)
     _compare(found, "person_year", "key", folded.years, years)
     accounts = {int(token): int(fen) for token, fen in reader.query(SELECT_ACCOUNTS)}
     _compare(found, "account", "token", {k: v for k, v in folded.accounts.items() if v}, _moved(accounts))

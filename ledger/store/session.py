@@ -8,11 +8,12 @@ import numpy as np
 
 from ledger.refusals import StoreError
 from ledger.store.link import Link, Row
+from ledger.store.runs import RUN_ROWS, put_run
 from ledger.store.state import StateReader, StateWriter
 
 if TYPE_CHECKING:
     from ledger.block import EventBlock
-    from ledger.store.link import Column, Keys
+    from ledger.store.link import Column, Ints, Keys
 
 #: position, stream, version, topic, state
 EventRow: TypeAlias = tuple[int, str, int, str, bytes]
@@ -151,6 +152,7 @@ class Transaction(StateWriter, Writer):
         super().__init__(link)
         self._recorded_at = max(int(clock_us()), self._recorded_at)
         self._head = (self._size, self._tokens)
+        self._run = self._size
 
     def append(self, block: "EventBlock") -> int:
         """Appends a block and returns the position of its first event; positions have no gaps.
@@ -162,6 +164,17 @@ class Transaction(StateWriter, Writer):
             self._link.append(block, first)
             self._size += len(block)
         return first
+
+    def save_later(self, keys: "Ints", versions: "Ints", values: "Ints") -> None:
+        """Saves person-years as ``save_state`` does, many as a run that ``merge_runs`` brings to their table later.
+
+        A run bears the position its transaction has come to, so one without an event of its own has none.
+        """
+        if len(keys) < RUN_ROWS or self._size == self._run:
+            self.save_state(keys, versions, values)
+            return
+        put_run(self._link, self._size, keys, versions, values)
+        self._run = self._size
 
     def anybody_waits(self) -> bool:
         """Returns whether somebody else waits for this transaction to end, so that it may append."""

@@ -1,0 +1,16 @@
+import numpy as np
+from numpy.typing import NDArray
+
+def find_ints(slots: NDArray[np.int64], held: NDArray[np.int64], keys: NDArray[np.int64]) -> NDArray[np.int64]: ...
+def put_ints(slots: NDArray[np.int64], held: NDArray[np.int64], first: int) -> None: ...
+def find_texts(
+    slots: NDArray[np.int64],
+    held: tuple[NDArray[np.int64], NDArray[np.uint8]],
+    texts: tuple[NDArray[np.int64], NDArray[np.uint8]],
+) -> NDArray[np.int64]: ...
+def put_texts(
+    slots: NDArray[np.int64], held: tuple[NDArray[np.int64], NDArray[np.uint8]], first: int
+) -> None: ...
+def number_texts(
+    texts: tuple[NDArray[np.int64], NDArray[np.uint8]],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
