@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from core_ext.layout import AMOUNT, FACT, FUND_PARTS
+from core_ext.layout import AMOUNT, FACT, FUND_PARTS, HOW
 from ledger.acts import Acts
 from ledger.postings import ACCOUNT_CODE, fund_codes
 from projections.grouping import group_sums, text_words
@@ -48,7 +48,8 @@ def checked_sum(a: Int64s, b: Int64s) -> Int64s:
 
 def _expenses(acts: Acts, insured: Int64s, sums: dict[str, int]) -> None:
     paid = acts.booked[:, _PAID]
-    kinds = acts.facts[:, FACT["insutype"]]
+    pool = acts.how[:, HOW.index("pool")]
+    kinds = np.where(pool > 0, pool, acts.facts[:, FACT["insutype"]])
     first, totals = group_sums(np.column_stack([insured, kinds]), np.hstack([paid, (paid != 0).astype(np.int64)]))
     for at, line in zip(first.tolist(), totals.tolist(), strict=True):
         region = f"{int(insured[at]):06d}"

@@ -100,7 +100,7 @@ def test_batches_of_two_are_one_batch(seed: int) -> None:
 
 def test_a_batch_too_long_for_the_caches_is_one_batch() -> None:
     """Seventy thousand rows, which leave past the caches, come out as the forty they repeat, refunds among them."""
-    drawn, times = batch(11), 1_750
+    drawn, times = batch(21), 1_750
     n, turn = len(drawn.plan), np.repeat(np.arange(times), len(drawn.plan))
     once = settled(TWINS["reference"], drawn)
     many = {name: np.concatenate([table] * times) for name, table in drawn._asdict().items() if name != "plans"}
@@ -109,6 +109,7 @@ def test_a_batch_too_long_for_the_caches_is_one_batch() -> None:
     many["ref"] = np.where(many["ref"] >= 0, many["ref"] + turn * n, -1)
     got = settled(TWINS["compiled"], drawn._replace(**many))
     assert (once.code[drawn.kind == REFUND] == 0).any()
+    assert once.how[drawn.kind == REFUND, HOW.index("hosp_part_amt")].any()
     for name, expected, found in zip(Outcome._fields, once, got, strict=True):
         assert (found == np.concatenate([expected] * times)).all(), name
 
