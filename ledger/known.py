@@ -1,5 +1,7 @@
 """Keeps keys in memory by the hundred thousand and finds the rows they have, a batch at a time."""
 
+from typing import TypeVar
+
 import numpy as np
 import numpy.typing as npt
 
@@ -8,10 +10,12 @@ from core_ext.text import Texts
 
 Ints = npt.NDArray[np.int64]
 
+Cell = TypeVar("Cell", bound=np.generic)
+
 SMALLEST = 1_024
 
 
-def grown(column: npt.NDArray[np.generic], size: int) -> npt.NDArray[np.generic]:
+def grown(column: npt.NDArray[Cell], size: int) -> npt.NDArray[Cell]:
     """Returns a column with room for ``size`` rows, twice as many as before where it had not; new ones are zero."""
     if size <= len(column):
         return column

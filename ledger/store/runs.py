@@ -48,7 +48,7 @@ def put_run(link: "Link", run: int, keys: "Ints", versions: "Ints", values: "Int
     order = np.argsort(keys)
     used = np.flatnonzero(values.any(axis=0))
     values = values[:, used][order]
-    width = 4 if values.size == 0 or (-(2**31) <= values.min() and values.max() < 2**31) else 8
+    width = 4 if values.size == 0 or (values.min() >= -(2**31) and values.max() < 2**31) else 8
     link.put(
         "person_year_run",
         COLUMNS,

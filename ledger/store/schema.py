@@ -250,6 +250,11 @@ POSTGRES_HEAD_DELETE = """
 CREATE TRIGGER log_head_refuse_delete BEFORE DELETE OR TRUNCATE ON log_head
 FOR EACH STATEMENT EXECUTE FUNCTION log_head_refuse()"""
 
+# What is read once and thrown away is not worth compressing.
+POSTGRES_RUN_STORAGE = "ALTER TABLE person_year_run " + ", ".join(
+    f"ALTER COLUMN {column} SET STORAGE EXTERNAL" for column in ("keys", "versions", "amounts")
+)
+
 SQLITE_HEAD_GUARD = (SQLITE_HEAD_BACK, SQLITE_HEAD_DELETE)
 POSTGRES_HEAD_GUARD = (POSTGRES_HEAD, POSTGRES_HEAD_BACK, POSTGRES_HEAD_DELETE)
 
@@ -275,7 +280,7 @@ STEPS: dict[int, dict[str, tuple[str, ...]]] = {
     # 2 wrote a batch's person-years to their table at once, wherever each of them stands in it.
     2: {
         "sqlite": (PERSON_YEAR_RUN.format(**SQLITE_TYPES),),
-        "postgres": (PERSON_YEAR_RUN.format(**POSTGRES_TYPES),),
+        "postgres": (PERSON_YEAR_RUN.format(**POSTGRES_TYPES), POSTGRES_RUN_STORAGE),
     },
 }
 
@@ -295,6 +300,7 @@ def postgres_statements() -> list[str]:
     """Returns the statements that create a store in an empty PostgreSQL schema, first on the search path."""
     return [
         *(statement.format(**POSTGRES_TYPES) for statement in TABLES),
+        POSTGRES_RUN_STORAGE,
         POSTGRES_REFUSE,
         POSTGRES_REFUSE_CHANGE,
         *POSTGRES_HEAD_GUARD,

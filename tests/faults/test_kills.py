@@ -82,5 +82,5 @@ def test_runs_taken_away_before_they_are_merged_are_noticed(store_url: str, moth
     with opened(store_url) as book:
         mother.raised(store_url, [file_of(tmp_path, 1)], "unmerged")
         mother.heard()
-        found = Projections(book.store).verify()
-        assert found and {finding.where.split(" ")[0] for finding in found} == {"person_year"}
+        found = {finding.where.split(" ")[0] for finding in Projections(book.store).verify()}
+        assert "person_year" in found

@@ -97,7 +97,7 @@ def test_numbers_are_remembered_as_a_dictionary_would(sizes: list[int], seed: in
     known, expected = KnownInts(), dict[int, int]()
     random = np.random.default_rng(seed)
     for size in sizes:
-        drawn = random.integers(1, 2**random.integers(8, 62), size).tolist()
+        drawn = random.integers(1, 2 ** random.integers(8, 62), size).tolist()
         fresh = [key for key in dict.fromkeys(drawn) if key not in expected]
         rows = known.add(np.array(fresh, np.int64))
         expected.update(zip(fresh, range(rows.start, rows.stop), strict=True))

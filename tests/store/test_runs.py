@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 import ledger.store
@@ -14,7 +15,10 @@ from ledger.store import Store, Transaction
 from ledger.store.runs import COLUMNS, RUN_ROWS, merge_runs, read_runs
 from tests.store.samples import block_of, many
 
+Ints = npt.NDArray[np.int64]
+
 WIDTH = len(ACCUMULATORS)
+HELD = "SELECT (SELECT COUNT(*) FROM person_year), (SELECT COUNT(*) FROM person_year_run)"
 N = 3 * RUN_ROWS
 KEYS = np.random.default_rng(7).permutation(np.arange(1, N + 1, dtype=np.int64)) * 16_384 + 2024
 
@@ -25,7 +29,7 @@ def store(store_url: str) -> Iterator[Store]:
         yield store
 
 
-def values_of(keys: "np.ndarray[tuple[int], np.dtype[np.int64]]", version: int) -> "np.ndarray[tuple[int, int], np.dtype[np.int64]]":
+def values_of(keys: Ints, version: int) -> Ints:
     """Returns accumulators that say which version of which person-year they are of; some are all zero."""
     values = np.zeros((len(keys), WIDTH), np.int64)
     values[:, 0], values[:, 3], values[:, WIDTH - 1] = keys // 16_384, -version, version * 2**33 * (version % 2)
@@ -42,7 +46,8 @@ def batch(store: Store, rows: slice, version: int) -> None:
 def held(store: Store) -> tuple[int, int]:
     """Returns how many rows the table has, and how many runs stand."""
     with store.read() as reader:
-        return tuple(reader.query(f"SELECT COUNT(*) FROM {table}")[0][0] for table in ("person_year", "person_year_run"))
+        ((rows, runs),) = reader.query(HELD)
+    return int(rows), int(runs)
 
 
 def check(store: Store, versions: list[tuple[slice, int]]) -> None:
