@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from cyclopts import App, Parameter
 
@@ -16,6 +16,7 @@ from ledger.money import yuan_display as yuan
 if TYPE_CHECKING:
     from ledger.intake import IntakeReport
 
+Taken = TypeVar("Taken")
 DryRun = Annotated[bool, Parameter(help="Do everything but write: the same report, no event.")]
 
 
@@ -33,6 +34,7 @@ def intake(
     dry_run: DryRun = False,
     retry: bool = False,
     quarantine: Path | None = None,
+    lines: Path | None = None,
     options: Options = NO_OPTIONS,
 ) -> None:
     """Take in claims in the national field names, book them, and put bad rows into a quarantine file.
@@ -49,7 +51,11 @@ def intake(
         The files are mended rows of a quarantine file.
     quarantine
         Where the bad rows go; beside each file by default.
+    lines
+        A file of the claims' fee lines (费用明细), filed behind them: what does not agree is a finding.
     """
+    if lines is not None and (len(files) > 1 or dry_run or retry):
+        raise UserError("usage", "--lines goes with one file of claims, expected neither --dry-run nor --retry")
     if quarantine is not None and len(files) > 1:
         raise UserError("usage", f"--quarantine names one file, expected one input file, got {len(files)}")
     reports = []
@@ -60,16 +66,20 @@ def intake(
                     book.intake, file, options, profile=profile, retry=retry, dry_run=dry_run, quarantine=quarantine
                 )
             )
+        filed = None
+        if lines is not None:
+            filed = take_in(book.lines_that_differ, lines, options, profile=profile)
     if options.json:
-        output.print_json(reports)
+        output.print_json(reports if filed is None else {"claims": reports, "lines": filed[0], "differing": filed[1]})
         return
     for report in reports:
         print_intake(report)
+    if filed is not None:
+        print_intake(filed[0], "lines' amount 明细金额")
+        output.print_line(f"claims whose lines do not agree: {count(filed[1])}{', see findings' if filed[1] else ''}")
 
 
-def take_in(
-    run: Callable[..., "IntakeReport"], file: Path, options: Options, **how: str | bool | Path | None
-) -> "IntakeReport":
+def take_in(run: Callable[..., Taken], file: Path, options: Options, **how: str | bool | Path | None) -> Taken:
     """Runs the job of one file, with a progress bar over its lines, and returns what became of every row."""
     with output.progress(file.name, _line_ends(readable(file))) as done:
         return run(file, reason=options.reason, progress=done, **how)

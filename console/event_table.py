@@ -72,6 +72,11 @@ UNITS: tuple[tuple[str, str], ...] = (
     (r".*_fen|medfee_sumamt|.*_amt|overlmt_selfpay|balc|computed", "fen"),
     (r"amounts|given|totals|reversed", "fen, in the order of AMOUNTS"),
     (r"before|delta|values|start|contribution", "fen and counts, in the order of ACCUMULATORS"),
+    (r"days", "days"),
+    (r"weight", "1/10000"),
+    (r"fund|method|clr_type", "code"),
+    (r"payee", "text"),
+    (r"group|employer|rule", "text"),
     (r"sums|claimed|split", "fen, in the order of PARTS"),
     (r"numbers", "the columns of NUMBERS, packed"),
     (r"texts|med_list_codg", "text"),
@@ -165,11 +170,16 @@ OWN_UNITS = {
     ("CaseAppealed", "by"): "text",
     ("CaseClosed", "by"): "text",
     ("ClearingDrafted", "late"): "(yyyymm, count, fen)",
+    ("AllowanceGranted", "payee"): "person token",
+    ("ClawbackRaised", "pool"): "code",
+    ("MemberEnrolled", "rule"): "code",
+    ("MemberChanged", "rule"): "code",
     ("EnrolmentRuleSet", "exempt"): "classes of persons",
     ("BankBatchIssued", "profile"): "TOML",
     ("ViolationFound", "window"): "log position, yyyymmdd, yyyymm, yyyyq or yyyy, by kind",
     ("ViolationFound", "rule"): "text",
     ("ViolationLifted", "rule"): "text",
+    ("ClaimResettled", "reversed_pool"): "code",
 }
 
 

@@ -57,6 +57,8 @@ def lines(
 def findings(*, period: Period | None = None, options: Options = NO_OPTIONS) -> None:
     """List what was found about claims: amounts unlike the policy's, lines unlike the split, trace codes settled twice.
 
+    Settlements that a refund of an earlier one leaves different are listed with what they would be; none is re-priced.
+
     Parameters
     ----------
     period

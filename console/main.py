@@ -14,6 +14,7 @@ import ledger
 import projections
 from console import (
     advances,
+    allowances,
     balances,
     banking,
     casework,
@@ -26,6 +27,7 @@ from console import (
     failures,
     fee_lines,
     funds,
+    institutions,
     output,
     payments,
     periods,
@@ -54,7 +56,7 @@ PARAMETERS = Parameter(negative="")
 FAMILIES = (
     demo, upkeep, proofs, enactments, registers, claims, fee_lines, explanations, statements, periods, clearing,
     rules, reviews, payments, clawbacks, casework, recoveries, reconciling, balances, traces, replays, sweeps,
-    banking, advances, funds,
+    banking, advances, funds, institutions, allowances,
 )  # fmt: skip
 
 

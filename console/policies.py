@@ -48,7 +48,7 @@ def show(policy: str, /, *, on: Day = 0, insutype: str = "", options: Options = 
     insutype
         Only one insurance type (险种): employee or resident.
     """
-    from ledger.policy_terms import SECTIONS
+    from ledger.policy_sections import SECTIONS
     from ledger.policy_views import in_force, iso
 
     if insutype and insutype not in SECTIONS:

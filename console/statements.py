@@ -110,6 +110,7 @@ def statement(
             found = read.statement(period, region, as_of=None if as_of is None else place(as_of))
         except ValueError as error:
             raise UserError("usage", f"--as-of: {error}") from error
+        instead = read.institution_payments(period, region) if period and as_of is None else None
     if not found.lines:
         which = f" in {period}" if period else ""
         of = f" of region {region:06d}" if region else ""
@@ -117,13 +118,20 @@ def statement(
             "unknown_key", f"expected booked claims{of}{which}, got none: run settlement periods to see what there is"
         )
     if options.json or format == "json":
-        output.print_json(statement_object(found))
+        of_institutions = {} if instead is None else {"institution_difference_fen": instead.difference_fen}
+        output.print_json(statement_object(found) | of_institutions)
     elif format == "csv":
         from projections.statement import statement_csv
 
         sys.stdout.write(statement_csv(found.lines))
     else:
         print_statement(found, top)
+        if instead is not None and instead.lines:
+            output.print_line(
+                f"institutions are paid {yuan(instead.payable_fen)} for {yuan(instead.itemised_fen)} itemised,"
+                f" difference account 差额 {yuan(instead.difference_fen)}:"
+                f" settlement institutions show --period {period}"
+            )
 
 
 def statement_object(found: "Statement") -> dict[str, Any]:

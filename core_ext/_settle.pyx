@@ -58,6 +58,7 @@ _PLAN_BUILT = {
     "segment_edge_0": P_SEGMENT_EDGE_0, "segment_ratio_0": P_SEGMENT_RATIO_0,
     "segment_edge_1": P_SEGMENT_EDGE_0 + 2, "funds": P_FUNDS, "fund_0_code": P_FUND_0,
     "fund_1_code": P_FUND_0 + FUND_WIDTH, "fund_6_code": P_FUND_0 + (FUNDS_MAX - 1) * FUND_WIDTH,
+    "limit": P_LIMIT, "hospital": P_HOSPITAL, "hospital_ratio": P_HOSPITAL_RATIO, "pool": P_POOL,
 }
 _FUND_BUILT = {
     "code": U_CODE, "personal": U_PERSONAL, "to_date": U_TO_DATE, "first": U_FIRST, "over": U_OVER, "less": U_LESS,
@@ -77,9 +78,11 @@ def _check_columns():
     ):
         if len(columns) != width or any(columns[name] != at for name, at in built.items()):
             raise ImportError(f"core_ext._settle is built for other columns, {list(built)}: run `make build`")
-    if HOW[:4] != ("relation", "filing", "first_selfpay", "over_ceiling") or len(HOW) != HOW_WIDTH:
+    if HOW[:4] != ("relation", "filing", "first_selfpay", "over_ceiling") or len(HOW) != HOW_WIDTH or (
+        HOW[HOW_HOSP_PART_AMT] != "hosp_part_amt"
+    ):
         raise ImportError(f"core_ext._settle is built for another HOW than {HOW}: run `make build`")
-    if PLAN_WIDTH != P_FUND_0 + FUNDS_MAX * FUND_WIDTH or FUND_WIDTH != U_EDGE_0 + 2 * TIERS_MAX:
+    if P_LIMIT != P_FUND_0 + FUNDS_MAX * FUND_WIDTH or FUND_WIDTH != U_EDGE_0 + 2 * TIERS_MAX:
         raise ImportError("core_ext._settle is built for other numbers of funds and tiers: run `make build`")
     for code, (fund, base) in enumerate(zip(FURTHER_FUNDS, FUND_BASES, strict=True)):
         built = (FUND_AMOUNT[code], FUND_PAID[code], FUND_BASE[code])

@@ -11,6 +11,7 @@ cdef struct Gives:
     int64_t base
     int64_t first_selfpay
     int64_t over_ceiling
+    int64_t hospital
     bint continues
 
 # A person's year while a claim is added to it: what it is, what it was, what the claim adds, and ``spread`` of its
@@ -231,17 +232,26 @@ cdef inline int64_t start_of(const Terms* terms, const int64_t* year) noexcept n
     return year[Y_PLACED_INPATIENT] + year[Y_PLACED_OUTPATIENT] + year[Y_PLACED_CHRONIC] + year[Y_PLACED_PHARMACY]
 
 
-# Which parts an account pays is a mask over each of them: a jump a part would be one in three foreseen wrongly.
-cdef inline int64_t account_pay(
-    const Terms* terms, const int64_t* facts, int64_t fund, int64_t dedc, int64_t psn_part, int64_t balance
-) noexcept nogil:
-    cdef int64_t parts = terms.account
-    cdef int64_t allowed = (
+# Returns what the parts of the personal amount (ACCOUNT_*, summed) come to. Which parts they are is a mask over each of
+# them: a jump a part would be one in three foreseen wrongly.
+cdef inline int64_t personal(int64_t parts, const int64_t* facts, int64_t fund, int64_t dedc) noexcept nogil:
+    return (
         ((facts[F_INSCP_SCP_AMT] - fund) & -(parts & 1)) - (dedc & -(parts >> 4 & 1))
         + (facts[F_PRESELFPAY_AMT] & -(parts >> 1 & 1)) + (facts[F_OVERLMT_SELFPAY] & -(parts >> 2 & 1))
         + (facts[F_FULAMT_OWNPAY_AMT] & -(parts >> 3 & 1))
     )
-    return most(0, least(least(balance, allowed), psn_part))
+
+
+cdef inline int64_t hospital_share(const Terms* terms, const int64_t* facts, int64_t fund, int64_t dedc) noexcept nogil:
+    if terms.hospital == 0 or facts[F_HOSP_PART_AMT]:
+        return 0
+    return share(most(0, personal(terms.hospital, facts, fund, dedc)), terms.hospital_ratio)
+
+
+cdef inline int64_t account_pay(
+    const Terms* terms, const int64_t* facts, int64_t fund, int64_t dedc, int64_t psn_part, int64_t balance
+) noexcept nogil:
+    return most(0, least(least(balance, personal(terms.account, facts, fund, dedc)), psn_part))
 
 
 # Fills ``amounts`` with what the plan gives; steps 2 to 12.
@@ -276,6 +286,8 @@ cdef inline void benefit(
         gives.over_ceiling = above + uncovered_cost(terms, parts, payments, hifp)
     else:
         gives.over_ceiling = above + paid - hifp
+    if terms.limit:
+        hifp = least(hifp, terms.limit - 1)
     amounts[A_ACT_PAY_DEDC] = dedc
     amounts[A_HIFP_PAY] = hifp
     left = inscp - hifp
@@ -284,7 +296,8 @@ cdef inline void benefit(
         amounts[FUND_AMOUNT[fund.code]] += pays
         left -= pays
         fund = next_fund(fund)
-    psn_part = facts[F_MEDFEE_SUMAMT] - (inscp - left) - facts[F_HOSP_PART_AMT]
+    gives.hospital = hospital_share(terms, facts, inscp - left, dedc)
+    psn_part = facts[F_MEDFEE_SUMAMT] - (inscp - left) - facts[F_HOSP_PART_AMT] - gives.hospital
     acct = account_pay(terms, facts, inscp - left, dedc, psn_part, balance)
     amounts[A_FUND_PAY_SUMAMT] = inscp - left
     amounts[A_PSN_PART_AMT] = psn_part

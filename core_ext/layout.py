@@ -79,6 +79,10 @@ HOW = (
     "assist_class",  # the person's assistance class when it was decided, 0 none
     "hosp_lv",  # the register's level or settlement grade it was decided by, 0 the claim's own level
     "psn_type",  # the register's class it was decided by, 0 the claim's own class
+    "age",  # 1 + the person's age in whole years on the policy's day, where the policy asks for it; else 0
+    "pool",  # the insurance type whose pool pays the basic fund's part, 0 the claim's own
+    "hosp_part_amt",  # the hospital's share that the policy gives beside the claim's own, fen
+    "limit",  # 1 + what the limit of the claim's disease left for the basic fund, fen; 0 no limit
 )
 
 #: An optional integer that is not there (an absent amount is not zero).

@@ -79,6 +79,10 @@ PLAN = (
     *(f"segment_{part}_{at}" for at in range(SEGMENTS_MAX) for part in ("edge", "ratio")),
     "funds",  # how many of the further funds below are used, in the policy's order
     *(f"fund_{at}_{part}" for at in range(FUNDS_MAX) for part in FUND),
+    "limit",  # 1 + what hifp_pay of this one claim may be at most (a disease's limit); 0 no limit
+    "hospital",  # ACCOUNT_*, summed: the parts of the personal amount that the hospital shares
+    "hospital_ratio",  # what it bears of them
+    "pool",  # the insurance type whose pool pays, 0 the claim's own; the kernel does not read it
 )
 
 PLAN_AT = {name: at for at, name in enumerate(PLAN)}
@@ -90,4 +94,6 @@ PLACED = {
     21: ACCUMULATOR["placed_inpatient"],
     28: ACCUMULATOR["placed_inpatient"],
     41: ACCUMULATOR["placed_pharmacy"],
+    51: ACCUMULATOR["placed_outpatient"],
+    52: ACCUMULATOR["placed_inpatient"],
 }

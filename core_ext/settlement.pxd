@@ -85,6 +85,13 @@ cdef inline int64_t settled_by_source(
     return 0
 
 
+# Returns the hospital's share beside the claim's own: what I2 leaves.
+cdef inline int64_t hospital_of(const int64_t* facts, const int64_t* amounts) noexcept nogil:
+    return (
+        facts[F_MEDFEE_SUMAMT] - facts[F_HOSP_PART_AMT] - amounts[A_FUND_PAY_SUMAMT] - amounts[A_PSN_PART_AMT]
+    )
+
+
 cdef inline int64_t relation_of(const int64_t* facts) noexcept nogil:
     if facts[F_INSURED_REGION] == facts[F_TREATMENT_REGION]:
         return 0
@@ -201,6 +208,8 @@ cdef inline int64_t settlement(const Tables* tables, Py_ssize_t row, const Writt
         return ARITHMETIC_OVERFLOW
     clear_how(how)
     how[0], how[1], how[2], how[3] = relation, filing, gives.first_selfpay, gives.over_ceiling
+    if kind == COMPUTE:
+        how[HOW_HOSP_PART_AMT] = gives.hospital
     balance[0] = balance_after
     written.balc[place] = balance_after
     return 0
@@ -292,6 +301,10 @@ cdef inline int64_t refund(const Tables* tables, Py_ssize_t row, const Written* 
     copy_year(year, after)
     clear_how(written.how + place * HOW_WIDTH)
     written.how[place * HOW_WIDTH] = relation_of(tables.facts + row * FACTS_WIDTH)
+    # What the funds and the person do not account for is the hospital's; the refund gives that back as well.
+    written.how[place * HOW_WIDTH + HOW_HOSP_PART_AMT] = hospital_of(
+        tables.facts + row * FACTS_WIDTH, written.booked + place * AMOUNTS_WIDTH
+    )
     balance[0] = balance_after
     written.balc[place] = balance_after
     tables.refunded[original] = 1

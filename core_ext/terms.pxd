@@ -1,4 +1,4 @@
-# What a plan says, in the few lines of memory that a claim needs of it: a plan is 189 columns, most of them zero, and
+# What a plan says, in the few lines of memory that a claim needs of it: a plan is 193 columns, most of them zero, and
 # a book of hundreds of policies has more plans than a cache holds. A call packs each plan it meets once; switches are
 # bytes, segments, funds and tiers stand one behind the other. Amounts and ratios stay what they are.
 
@@ -46,6 +46,7 @@ cdef struct Terms:
     uint8_t stay_below_counts
     uint8_t over_uncovered
     uint8_t account
+    uint8_t hospital
     uint8_t mulaid
     uint8_t joins
     uint8_t segments
@@ -58,6 +59,8 @@ cdef struct Terms:
     int64_t deductible_cap
     int64_t ceiling
     int64_t ceiling_cost
+    int64_t limit
+    int64_t hospital_ratio
     int64_t relation
     int64_t filing
     int64_t readmission
@@ -132,13 +135,14 @@ cdef inline void pack(const int64_t* plan, Terms* terms) noexcept nogil:
     terms.placed, terms.stay = <uint8_t> plan[P_PLACED], plan[P_STAY] != 0
     terms.stay_below_counts, terms.over_uncovered = plan[P_STAY_BELOW_COUNTS] != 0, plan[P_OVER_UNCOVERED] != 0
     terms.account, terms.mulaid = <uint8_t> (plan[P_ACCOUNT] & ACCOUNT_PARTS), plan[P_MULAID] != 0
+    terms.hospital, terms.hospital_ratio = <uint8_t> (plan[P_HOSPITAL] & ACCOUNT_PARTS), plan[P_HOSPITAL_RATIO]
     terms.readmission, terms.transfer = plan[P_READMISSION], plan[P_TRANSFER]
     terms.joins = terms.stay and (terms.readmission != 0 or terms.transfer != 0)
     terms.segments, terms.funds = <uint8_t> plan[P_SEGMENTS], 0
     terms.first_ratio, terms.deductible_amount = plan[P_FIRST_RATIO], plan[P_DEDUCTIBLE_AMOUNT]
     terms.deductible_less, terms.deductible_floor = plan[P_DEDUCTIBLE_LESS], plan[P_DEDUCTIBLE_FLOOR]
     terms.deductible_factor, terms.deductible_cap = plan[P_DEDUCTIBLE_FACTOR], plan[P_DEDUCTIBLE_CAP]
-    terms.ceiling, terms.ceiling_cost = plan[P_CEILING], plan[P_CEILING_COST]
+    terms.ceiling, terms.ceiling_cost, terms.limit = plan[P_CEILING], plan[P_CEILING_COST], plan[P_LIMIT]
     terms.relation, terms.filing = plan[P_RELATION], plan[P_FILING]
     pack_pieces(plan + P_SEGMENT_EDGE_0, terms.segments, <Piece*> segments_of(terms))
     fund = <Fund*> funds_of(terms)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core_ext.kernels import load
-from core_ext.layout import ABSENT, AMOUNT, AMOUNTS, FACTS
+from core_ext.layout import ABSENT, AMOUNT, AMOUNTS, FACTS, HOW
 from core_ext.text import Texts, texts_from_list
 from ledger.columnar import decode_columns
 from ledger.events import TOPICS, ClaimFiled, ClaimReversed, ClaimSettled
@@ -205,18 +205,21 @@ def build_acts(claim: Int64s, filed: Sequence[bytes], decided: Sequence[bytes], 
     )
 
 
+_HOSPITAL = HOW.index("hosp_part_amt")
 _MONEY = slice(FACTS.index("medfee_sumamt"), len(FACTS))
 
 
 def resettled_acts(positions: Int64s, states: Sequence[bytes]) -> Acts:
     """Returns acts out of ClaimResettled: each stands alone, its ``claim`` and ``position`` are its own.
 
-    It books what changes: amounts are those that stand now less those it reverses, and of its money facts nothing
-    changes. ``original`` is the position of the ClaimFiled it books anew.
+    It books what changes: amounts and the hospital's share are those that stand now less those it reverses, and of its
+    money facts nothing changes. ``original`` is the position of the ClaimFiled it books anew.
     """
     event: dict[str, Any] = decode_columns(ClaimResettled, states, {"facts": FACTS})
     facts = event["facts"].copy()
     facts[:, _MONEY] = 0
+    how = event["how"].copy()
+    how[:, _HOSPITAL] -= event["reversed_hospital_fen"]
     n = len(positions)
     texts = {name: event[name] for name in ACT_TEXTS} | {"medins_setl_id": texts_from_list([""] * n)}
     return Acts(
@@ -228,12 +231,13 @@ def resettled_acts(positions: Int64s, states: Sequence[bytes]) -> Acts:
         given=np.full((n, len(AMOUNTS)), ABSENT, np.int64),
         present=np.zeros(n, np.int64),
         booked=event["amounts"] - event["reversed"],
+        how=how,
         texts=texts,
         **{name: event[name] for name in _AS_THEY_ARE},
     )
 
 
-_AS_THEY_ARE = ("cause", "row", "basis", "period", "flags", "year", "balc", "before", "delta", "how", "policy")
+_AS_THEY_ARE = ("cause", "row", "basis", "period", "flags", "year", "balc", "before", "delta", "policy")
 _ARRAYS = (
     *("claim", "position", "reversed", "cause", "row", "original", "basis", "period", "flags", "year", "balc"),
     *("facts", "given", "present", "booked", "before", "delta", "how"),

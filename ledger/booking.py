@@ -14,16 +14,18 @@ import numpy.typing as npt
 from core_ext.kernels import load
 from core_ext.layout import ACCUMULATORS, AMOUNTS, FACT, HOW
 from core_ext.text import Texts, to_list
+from ledger.disease_limits import Limited, cut_at_disease, find_limits
 from ledger.events import FLAG_ASSUMED, FLAG_LATE, FLAG_NOT_CHECKED
 from ledger.key_columns import claim_streams, message_keys
 from ledger.keys import YEARS
 from ledger.looking_up import look_up
 from ledger.originals import Originals, load_originals
-from ledger.plans import resolved
+from ledger.plans import pools_of, resolved, with_limits
 from ledger.profile import Profile
 from ledger.refusals import Refusal
 from ledger.registers import filing_masks
 from ledger.sameness import same_content
+from ledger.side_columns import births
 from ledger.source import cut_texts
 
 if TYPE_CHECKING:
@@ -66,6 +68,9 @@ class Batch:
     assist: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     level: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     psn_type: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    age: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    limit: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    limited: "list[Limited]" = field(default_factory=list)
     flagged: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     kind: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     facts: Ints = field(default_factory=lambda: np.zeros((0, 0), np.int64))
@@ -189,11 +194,15 @@ def decide(tx: "Transaction", columns: "ClaimColumns", knowledge: "Knowledge", p
     _find_persons(tx, batch, knowledge, profile)
     _find_known(tx, batch)
     cut = cut_at_collision(batch)
+    if knowledge.policies.limits_diseases:
+        cut = cut_at_disease(batch, cut)
     if cut < batch.n:
         batch = batch.first(cut)
     batch.originals = load_originals(tx, batch, knowledge)
     _find_plans(tx, batch, knowledge, profile)
     _load_state(tx, batch, knowledge)
+    if knowledge.policies.limits_diseases:
+        find_limits(tx, batch, knowledge)
     _settle(batch, knowledge)
     _find_periods(batch, knowledge)
     return batch
@@ -243,7 +252,8 @@ def _find_plans(tx: "Transaction", batch: Batch, knowledge: "Knowledge", profile
     refund = batch.columns.refund.astype(bool)
     masks = filing_masks(tx, batch.facts, knowledge.policies.region_of)
     facts = resolved(batch.facts, batch.level, batch.psn_type)
-    batch.plan, batch.policy = knowledge.policies.resolve(facts, masks, batch.assist)
+    batch.age = knowledge.policies.ages(batch.facts, *births(batch.columns))
+    batch.plan, batch.policy = knowledge.policies.resolve(facts, masks, batch.assist, batch.age)
     unplanned = batch.plan < 0
     assert batch.originals is not None
     unchecked = unplanned & settled & ~refund & (profile.no_policy == "book_unchecked")
@@ -312,13 +322,25 @@ def _settle(batch: Batch, knowledge: "Knowledge") -> None:
     batch.before = np.zeros((n, len(ACCUMULATORS)), np.int64)
     batch.balc = np.zeros(n, np.int64)
     batch.how = np.zeros((n, len(HOW)), np.int64)
+    batch.limit = np.zeros(n, np.int64)
+    for each in batch.limited:
+        batch.limit[each.row] = each.left + 1 if each.left is not None else 0
+    plans, plan = with_limits(knowledge.policies.plans, batch.plan, batch.limit)
     load("settle").settle(
-        knowledge.policies.plans, batch.plan, facts, given, batch.kind, originals.ref, refunded, lenient,
+        plans, plan, facts, given, batch.kind, originals.ref, refunded, lenient,
         batch.slot, batch.state, batch.person, batch.accounts,
         batch.code, batch.booked, batch.computed, batch.before, batch.delta, batch.balc, batch.how,
     )  # fmt: skip
-    for name, values in (("assist_class", batch.assist), ("hosp_lv", batch.level), ("psn_type", batch.psn_type)):
+    for name, values in (
+        ("assist_class", batch.assist), ("hosp_lv", batch.level), ("psn_type", batch.psn_type), ("age", batch.age),
+        ("limit", batch.limit), ("pool", pools_of(plans, batch.plan, batch.facts)),
+    ):  # fmt: skip
         batch.how[:, HOW.index(name)] = np.where(batch.kind == REFUND, 0, values)
+    # A refund gives back to the pool that paid.
+    for row in np.flatnonzero((batch.kind == REFUND) & (originals.ref >= 0)).tolist():
+        ref = int(originals.ref[row])
+        paid_by = batch.how[ref, HOW.index("pool")] if ref < n else originals.pools[ref - n]
+        batch.how[row, HOW.index("pool")] = paid_by
 
 
 def _find_periods(batch: Batch, knowledge: "Knowledge") -> None:

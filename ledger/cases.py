@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from ledger.service import Ledger
 
 #: What a claim may be expected to be, beside its amounts.
-WORDS = ("outcome", "reason", "relation", "filing", "period")
-YUAN = (*AMOUNTS, "medfee_sumamt", "balc", *(name for name in HOW if name in ("first_selfpay", "over_ceiling")))
+WORDS = ("outcome", "reason", "relation", "filing", "period", "lines")
+YUAN = (*AMOUNTS, "medfee_sumamt", "balc", "hosp_part_amt", "first_selfpay", "over_ceiling")
 
 #: The class of person (psn_type) by what a case calls the person.
 PERSONS = {"active": 11, "retired": 12, "child": 14, "adult": 15, "elderly": 16}
@@ -70,11 +70,22 @@ class Filing(Written, frozen=True):
     to: datetime.date | None = None
 
 
+class Line(Written, frozen=True):
+    """Is a fee line of a claim: its price, count, ratio paid first, price cap, and class 01 甲, 02 乙, 03 丙."""
+
+    price: str
+    count: str = "1"
+    selfpay: str = "0"
+    cap: str = "999999"
+    level: str = "02"
+
+
 class Claim(Written, frozen=True):
     """Is one claim, in the order of the log.
 
     ``settled`` is its settlement day; ``source`` the amounts it arrives with, if its source settled it; ``refunds``
-    names the claim it refunds; ``closes`` the periods closed before it.
+    names the claim it refunds; ``closes`` the periods closed before it; ``age`` the person's age and ``disease`` the
+    chronic disease it states; ``lines`` its fee lines, which ``agree`` with its split or ``differ``.
     """
 
     name: str
@@ -90,6 +101,9 @@ class Claim(Written, frozen=True):
     source: dict[str, str] = {}
     refunds: str = ""
     closes: tuple[int, ...] = ()
+    age: int | None = None
+    disease: str = ""
+    lines: tuple[Line, ...] = ()
 
 
 class Case(Written, frozen=True):
@@ -218,6 +232,8 @@ def _run(case: Case, path: Path, document: str, regions: tuple[int, ...]) -> Cas
                     book.close(period)
                 rows[claim.name] = row = _row(case, claim, number, rows)
                 got = _book(book, folder, row)
+                if claim.lines:
+                    got["lines"] = _lines(book, folder, row, claim)
                 for field, expected in claim.expect.items():
                     wanted = _yuan(str(expected)) if field in YUAN else str(expected)
                     if got.get(field, "") != wanted:
@@ -284,7 +300,25 @@ def _row(case: Case, claim: Claim, number: int, earlier: Mapping[str, dict[str, 
         **money,
         **claim.source,
         **own,
+        "age": "" if claim.age is None else str(claim.age),
+        "dise_codg": claim.disease,
     }
+
+
+def _lines(book: "Ledger", folder: Path, row: Mapping[str, str], claim: Claim) -> str:
+    """Files a claim's fee lines; returns whether they agree with its split."""
+    header = ("setl_id", "insu_admdvs", "feedetl_sn", "med_list_codg", "chrgitm_lv", "fee_ocur_time", "pric", "cnt",
+              "selfpay_prop", "pric_uplmt_amt")  # fmt: skip
+    rows = [
+        (row["setl_id"], row["insu_admdvs"], f"F{at}", "ITEM", line.level, f"{row['begndate']} {_AFTERNOON}",
+         line.price, line.count, line.selfpay, line.cap)
+        for at, line in enumerate(claim.lines, 1)
+    ]  # fmt: skip
+    path = _write(folder / f"{row['setl_id']}.lines.csv", header, rows)
+    report, differing = book.lines_that_differ(path, quarantine=folder / f"{row['setl_id']}.lines.quarantine.csv")
+    if report.booked < len(rows):
+        return "refused: " + ", ".join(report.reasons)
+    return "differ" if differing else "agree"
 
 
 def _book(book: "Ledger", folder: Path, row: dict[str, str]) -> dict[str, str]:
@@ -313,4 +347,6 @@ def _became(acts: Any) -> Iterator[tuple[str, str]]:
     yield from ((name, yuan_text(fen)) for name, fen in zip(AMOUNTS, acts.booked[0].tolist(), strict=True))
     yield "medfee_sumamt", yuan_text(int(acts.facts[0, FACTS.index("medfee_sumamt")]))
     yield "balc", yuan_text(int(acts.balc[0]))
-    yield from ((name, yuan_text(how[name])) for name in YUAN if name in how)
+    yield from ((name, yuan_text(how[name])) for name in ("first_selfpay", "over_ceiling"))
+    hospital = int(acts.facts[0, FACTS.index("hosp_part_amt")]) + how["hosp_part_amt"]
+    yield "hosp_part_amt", yuan_text(hospital)

@@ -26,6 +26,9 @@ from core_ext.plan import (
 from ledger.further import BASIS_POINT, further_funds
 from ledger.policy import Policy
 from ledger.policy_terms import (
+    INSUTYPES,
+    MATERNITY,
+    MATERNITY_INSUTYPE,
     MED_TYPES,
     AnnualDeductible,
     ByFiling,
@@ -59,7 +62,8 @@ _POSITIONS = {
 class Case(NamedTuple):
     """Is one combination a plan is compiled for; ``day`` is the day its policy version starts.
 
-    ``psn_class`` is the national class of two digits that psn_type begins with, 0 for none.
+    ``psn_class`` is the national class of two digits that psn_type begins with, 0 for none; ``age`` is whole years,
+    None where it is not known or nothing asks for it.
     """
 
     day: int
@@ -70,6 +74,12 @@ class Case(NamedTuple):
     relation: int
     filing: int
     assist_class: int
+    age: int | None = None
+
+    @property
+    def person(self) -> tuple[int, int, int | None]:
+        """Returns whom exceptions ask about: national class, assistance class, age."""
+        return self.psn_class, self.assist_class, self.age
 
 
 def filing_class(off_site: OffSite, related: int, mask: int) -> int:
@@ -114,6 +124,9 @@ def compile_plan(policy: Policy, case: Case) -> list[int] | None:
     complete = _deductible(plan, policy, rules, treatment, case, value if variant == "V4" else 10_000)
     complete = _segments(plan, policy, treatment, case, variant, value) and complete
     further_funds(plan, rules, case)
+    _hospital(plan, rules, case)
+    if case.insutype == "employee" and case.treatment in MATERNITY:
+        plan["pool"] = MATERNITY_INSUTYPE if rules.maternity_paid_from == "maternity_fund" else INSUTYPES["employee"]
     return [int(plan[name]) for name in PLAN] if complete else None
 
 
@@ -133,7 +146,7 @@ def _deductible(
     due = treatment.deductible
     plan["deductible_cap"] = NO_LIMIT
     if isinstance(due, DeductibleByOrdinal):
-        own = next((entry for entry in due.exceptions if entry.holds_for(case.psn_class, case.assist_class)), None)
+        own = next((entry for entry in due.exceptions if entry.holds_for(*case.person)), None)
         less, floor = due.less_per_later_stay, due.floor
         if own is not None:
             less, floor = own.less_per_later_stay or less, own.floor or floor
@@ -146,7 +159,7 @@ def _deductible(
         plan["readmission"] = 0 if due.readmission_days is None else 1 + due.readmission_days
         plan["transfer"] = 0 if due.transfer_days is None else 1 + due.transfer_days
     elif isinstance(due, AnnualDeductible):
-        own_amount = (entry.amount for entry in due.exceptions if entry.holds_for(case.psn_class, case.assist_class))
+        own_amount = (entry.amount for entry in due.exceptions if entry.holds_for(*case.person))
         plan["deductible_kind"], plan["deductible_amount"] = DEDUCTIBLE_ANNUAL, next(own_amount, due.amount)
     plan["deductible_factor"] = factor * BASIS_POINT
     plan["deductible_exempt"] = int(
@@ -162,7 +175,7 @@ def _segments(plan: dict[str, int], policy: Policy, treatment: Treatment, case: 
     """Fills step 4 with ratios after step 2; returns False where a segment has none for the hospital's level."""
     status = "resident" if case.insutype == "resident" else ("retired" if case.psn_class == RETIRED else "active")
     for at, segment in enumerate(treatment.segments):
-        own = (entry.ratio for entry in segment.exceptions if entry.holds_for(case.psn_class, case.assist_class))
+        own = (entry.ratio for entry in segment.exceptions if entry.holds_for(*case.person))
         table: ByLevel = next(own, getattr(segment.ratio, status))
         ratio = policy.level(table, case.hosp_lv)
         if ratio is None:
@@ -177,6 +190,14 @@ def _segments(plan: dict[str, int], policy: Policy, treatment: Treatment, case: 
         plan[f"segment_ratio_{at}"] = adjusted
     plan["segments"] = len(treatment.segments)
     return True
+
+
+def _hospital(plan: dict[str, int], rules: Rules, case: Case) -> None:
+    """Fills step 10: what the hospital bears of the parts that the policy names."""
+    shared = rules.hospital_share
+    if case.treatment in (shared.med_types or MED_TYPES):
+        plan["hospital"] = sum(_ACCOUNT_PARTS[part] for part in shared.of)
+        plan["hospital_ratio"] = shared.ratio * BASIS_POINT
 
 
 def _account(rules: Rules, case: Case) -> int:

@@ -14,13 +14,23 @@ accumulators) · ``account-<token>`` · ``member-<token>`` · ``filing-<token>``
 ``break-<yyyymm>-<counterpart>-<region>-<setl_id>`` · ``clearing-terms`` · ``rule-pack-<digest>`` ·
 ``described-<token>`` · ``manual-<position of the claim>`` · ``review-<yyyymm>`` ·
 ``violation-<yyyymm>-<token>-<rule>-<version>-<window>`` ·
-``case-terms-<digest>`` · ``docket-<case>`` · ``recovery-<kind>-<case>``; and
+``case-terms-<digest>`` · ``docket-<case>`` · ``recovery-<kind>-<case>`` · ``disease-<token>`` ·
+``grouping-<position of the claim>`` · ``agency-payment-<yyyymm>-<region>-<code>`` ·
+``allowance-<region>-<token>-<kind>-<day>``; and
 those of ``ledger.paying.events`` and ``ledger.funds.events``.
 A decision (ClaimSettled, ClaimReversed) stands directly behind its ClaimFiled: position + 1.
 """
 
 from typing import TypeAlias
 
+from ledger.benefit_events import (
+    AllowanceGranted,
+    AllowancePaid,
+    AllowanceRevoked,
+    ClaimGrouped,
+    DiseaseLimitUsed,
+    InstitutionPaymentSet,
+)
 from ledger.casework.events import CASEWORK_EVENTS
 from ledger.clearing.events import (
     ClearingChecked,
@@ -361,7 +371,10 @@ class PaymentConfirmed(Event, frozen=True):
 
 
 class ClawbackRaised(Event, frozen=True):
-    """Raises a clawback (追回) on a settled claim, split over the funds that paid it (AMOUNTS[1:9] order)."""
+    """Raises a clawback (追回) on a settled claim, split over the funds that paid it (AMOUNTS[1:9] order).
+
+    ``pool`` is the insurance type whose pool paid, 0 the claim's own.
+    """
 
     TOPIC = "clawback-raised/1"
     cause: int
@@ -372,6 +385,7 @@ class ClawbackRaised(Event, frozen=True):
     fixmedins_code: str
     amount_fen: int
     funds: tuple[int, ...]
+    pool: int = 0
 
 
 class ClawbackCollected(Event, frozen=True):
@@ -440,6 +454,12 @@ EVENTS: tuple[EventClass, ...] = (
     *CASEWORK_EVENTS,
     *PAYING_EVENTS,
     *FUND_EVENTS,
+    DiseaseLimitUsed,
+    ClaimGrouped,
+    InstitutionPaymentSet,
+    AllowanceGranted,
+    AllowancePaid,
+    AllowanceRevoked,
 )
 
 TOPICS: dict[str, EventClass] = {event.TOPIC: event for event in EVENTS}

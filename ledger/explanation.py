@@ -148,7 +148,7 @@ class Explainer:
         if policy is not None and not original and not acts.flags[at] & FLAG_NOT_CHECKED:
             (row,) = self._policies.resolve_pinned(acts.facts[one], (index[one], digests), acts.how[one]).tolist()
             year = dict(zip(ACCUMULATORS, acts.before[at].tolist(), strict=True))
-            plan = dict(zip(PLAN, self._policies.plans[row].tolist(), strict=True))
+            plan = dict(zip(PLAN, self._policies.plans[row].tolist(), strict=True)) | {"limit": how["limit"]}
             file = self._files.get(digest, policy.header.name)
             if (digest, row) not in self._sources:
                 self._sources[digest, row] = sources_of(policy, file, day, acts.facts[at], acts.how[at])
@@ -174,14 +174,17 @@ Found = tuple[str, int, tuple[Working, ...]]
 def _steps(facts: Mapping[str, int], found: list[Found], sources: Sources) -> Iterator[Step]:
     """Yields the steps in order: the total fee, every amount the specification writes, the hospital's share."""
     yield Step(1, "medfee_sumamt", facts["medfee_sumamt"], (), {name: facts[name] for name in SPLIT})
-    hospital = facts["hosp_part_amt"]
+    shares = [working for _, _, workings in found for working in workings if working.name == "hospital_share"]
+    hospital = facts["hosp_part_amt"] + sum(working.amount for working in shares)
     so_far: dict[str, int] = {"medfee_sumamt": facts["medfee_sumamt"], "hosp_part_amt": hospital}
     for field, amount, workings in found:
         if field == "psn_part_amt" and hospital:
-            yield Step(STEP_OF["hosp_part_amt"], "hosp_part_amt", hospital, ())
+            own = tuple(_rule(each, sources) for each in shares if each.amount)
+            yield Step(STEP_OF["hosp_part_amt"], "hosp_part_amt", hospital, own)
         inputs = {name: so_far[name] for name in SUMMED.get(field, ()) if so_far.get(name)}
         so_far[field] = so_far.get(field, 0) + amount
-        yield Step(STEP_OF[field], field, amount, tuple(_rule(each, sources) for each in workings), inputs)
+        own = tuple(_rule(each, sources) for each in workings if each.name != "hospital_share")
+        yield Step(STEP_OF[field], field, amount, own, inputs)
 
 
 def _rule(working: Working, sources: Sources) -> Rule:

@@ -88,7 +88,7 @@ def _general(name: str, fund: FurtherFund, rules: Rules, case: "Case") -> Terms 
     """Returns what a fund of the general form does: for the first class that holds for the person."""
     if case.treatment not in fund.med_types:
         return None
-    own = next((entry for entry in fund.classes if entry.holds_for(case.psn_class, case.assist_class)), None)
+    own = next((entry for entry in fund.classes if entry.holds_for(*case.person)), None)
     if own is None:
         return None
     others = [AMOUNTS[at].removesuffix("_pay") for at in FUND_PARTS if AMOUNTS[at] not in ("hifp_pay", f"{name}_pay")]

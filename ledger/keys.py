@@ -39,6 +39,26 @@ def entitlement_stream(token: int) -> str:
     return f"entitlement-{token:09d}"
 
 
+def disease_stream(token: int) -> str:
+    """Returns the stream of what a person's claims used of the limits of chronic diseases."""
+    return f"disease-{token:09d}"
+
+
+def grouping_stream(claim: int) -> str:
+    """Returns the stream of the groupings of the claim filed at a position."""
+    return f"grouping-{claim:012d}"
+
+
+def institution_payment_stream(period: int, region: int, code: str) -> str:
+    """Returns the stream of what a region's agency pays an institution for a period instead of itemised amounts."""
+    return f"agency-payment-{period:06d}-{region:06d}-{code}"
+
+
+def allowance_stream(region: int, token: int, kind: int, begin: int) -> str:
+    """Returns the stream of an allowance: a region pays a person one of a kind for one day of beginning."""
+    return f"allowance-{region:06d}-{token:09d}-{kind}-{begin:08d}"
+
+
 def visit_stream(token: int) -> str:
     """Returns the stream of a person's noted visits."""
     return f"visit-{token:09d}"

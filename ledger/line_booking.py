@@ -4,14 +4,14 @@ Lines belong to a booked claim. The claim was paid as it stands, so nothing here
 say otherwise, and a trace code settled before, are findings.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core_ext.kernels import load
-from core_ext.layout import FACT, FACTS
+from core_ext.layout import ABSENT, FACT, FACTS
 from core_ext.line_cells import LINE, PARTS
 from core_ext.text import Texts, text_at, to_list
 from ledger.caps import DrugCaps, any_cap, price_caps
@@ -109,6 +109,8 @@ def decide(tx: "Transaction", columns: "LineColumns", knowledge: "Knowledge", pr
     if capped and (at := _first_refund_of(claims)):
         # What its original counts is known once that is written.
         return decide(tx, columns.slice(0, int(heads[at])), knowledge, profile)
+    if profile.refund_amounts == "positive":
+        columns = _refunds_negated(columns, run, claims)
     faults = columns.faults.copy()
     known = (run >= 0) & (claims.position[run] > 0) if len(streams) else run >= 0
     faults[(run >= 0) & ~known] |= 1 << Refusal.LINE_CLAIM_UNKNOWN
@@ -117,6 +119,24 @@ def decide(tx: "Transaction", columns: "LineColumns", knowledge: "Knowledge", pr
     sound[list(duplicate_of)] = False
     rows = np.flatnonzero(sound)
     return _split(tx, profile, columns, streams, run, claims, faults, duplicate_of, rows, capped)
+
+
+def _refunds_negated(columns: "LineColumns", run: Int64s, claims: Claims) -> "LineColumns":
+    """Returns the columns with the lines of refunds negated where they come with positive amounts, as their claim did.
+
+    A run is positive where its prices times counts are: a line taken back inside it is the other way round.
+    """
+    refunds = np.flatnonzero(claims.original > 0)
+    table = columns.table
+    for at in refunds.tolist():
+        rows = np.flatnonzero((run == at) & (columns.faults == 0))
+        pairs = table[rows][:, [LINE["pric"], LINE["cnt"]]].tolist()
+        if sum(price * count for price, count in pairs) > 0:
+            table = table.copy() if table is columns.table else table
+            table[rows, LINE["cnt"]] *= -1
+            given = table[rows, _GIVEN]
+            table[rows, _GIVEN] = np.where(given == ABSENT, ABSENT, -given)
+    return columns if table is columns.table else replace(columns, table=table)
 
 
 def _first_refund_of(claims: Claims) -> int:

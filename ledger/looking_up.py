@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core_ext.layout import FACT
-from core_ext.text import to_list
+from core_ext.text import text_at, to_list
 from ledger.policy_terms import MED_TYPES
 from ledger.refusals import Refusal
 from ledger.registers import UNRATED, Ints, entitled, load_institutions, load_members
+from ledger.side_columns import DISEASE
 
 if TYPE_CHECKING:
     from ledger.booking import Batch
@@ -40,7 +41,10 @@ def look_up(tx: "Transaction", batch: "Batch", knowledge: "Knowledge", profile: 
     batch.level = _institutions(tx, batch, knowledge, profile, days)
     if profile.chronic == "entitled":
         rows = np.flatnonzero(batch.facts[:, FACT["med_type"]] == MED_TYPES["chronic"])
-        missing = rows[~entitled(tx, batch.facts[rows, FACT["token"]], days[rows])] if len(rows) else rows
+        named = batch.columns.texts.get(DISEASE)
+        diseases = [text_at(named, row) for row in rows.tolist()] if named is not None else None
+        held = entitled(tx, batch.facts[rows, FACT["token"]], days[rows], diseases) if len(rows) else rows > 0
+        missing = rows[~held]
         reason = none.copy()
         reason[missing] = Refusal.ENTITLEMENT_MISSING
         _note(batch, reason)

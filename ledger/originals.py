@@ -1,12 +1,13 @@
 """Finds what refunds refund: the original settlement, in the same batch or in the log."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from core_ext.layout import ACCUMULATORS, AMOUNTS, FACT, FACTS
+from core_ext.layout import ACCUMULATORS, AMOUNTS, FACT, FACTS, HOW
 from core_ext.text import text_at
 from ledger.events import BASIS_KERNEL, FLAG_ASSUMED, ClaimFiled, ClaimSettled
 from ledger.keys import YEARS, claim_stream
@@ -29,7 +30,8 @@ class Originals:
     (person of the batch, year) an original from the log was counted in, -1 where there is none. ``other`` marks a
     refund that names another person, place, institution or insurance than its original, ``clawed_back`` one whose
     original's funds have money back already. ``assumed`` marks an original whose amounts a refund need
-    not know: the kernel decided it under an assumed policy, or it was booked anew.
+    not know: the kernel decided it under an assumed policy, or it was booked anew. ``pools`` is the insurance type
+    whose pool paid it, 0 its own.
     """
 
     ref: Ints
@@ -44,6 +46,7 @@ class Originals:
     assumed: Ints
     refunded: Ints
     policies: list[bytes]
+    pools: list[int]
 
 
 #: The facts that say whose money a settlement moved, besides the person: a refund moves the same.
@@ -138,7 +141,20 @@ def _from_log(
         np.array([now[position][1] or assumed_by_kernel(decision) for position, _, decision in settled], np.int64),
         np.array([position in reversed_by for position in positions], np.int64),
         [decision.policy for _, _, decision in settled],
+        [pool_of(decision.how) for _, _, decision in settled],
     )
+
+
+def pool_of(how: Sequence[int]) -> int:
+    """Returns the insurance type whose pool paid, 0 the claim's own; ``how`` of an older event may end before it."""
+    at = HOW.index("pool")
+    return how[at] if at < len(how) else 0
+
+
+def hospital_of(how: Sequence[int]) -> int:
+    """Returns the hospital's share beside the claim's own, fen; 0 for an older event, which ends before it."""
+    at = HOW.index("hosp_part_amt")
+    return how[at] if at < len(how) else 0
 
 
 def assumed_by_kernel(decision: ClaimSettled) -> bool:

@@ -15,7 +15,8 @@ from core_ext.plan import PLAN
 from ledger.plans import PolicyBook
 from ledger.policy import Dated, Policy
 from ledger.policy_leaves import leaves, variations
-from ledger.policy_terms import INSUTYPES, MED_TYPES, SECTIONS, TREATMENT_TYPES
+from ledger.policy_sections import SECTIONS
+from ledger.policy_terms import INSUTYPES, MED_TYPES, TREATMENT_TYPES
 
 Ints = NDArray[np.int64]
 

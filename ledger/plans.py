@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core_ext.layout import FACT, HOW
-from core_ext.plan import PLAN
+from core_ext.plan import PLAN, PLAN_AT
 from ledger.compilation import Case, compile_plan, filing_class
 from ledger.events import PolicyEnacted
 from ledger.policy import Policy, PolicyInvalidError, read_policy
-from ledger.policy_terms import INSUTYPES, MED_TYPES
+from ledger.policy_terms import INSUTYPES, MATERNITY, MATERNITY_INSUTYPE, MED_TYPES, age_edges
 from ledger.refusals import Refusal, Refused
 from ledger.regions import RELATIONS, Regions, relation
 from ledger.registers import FILING_CLASSES
@@ -24,9 +24,14 @@ _NO_LEVEL = 100
 _PINNED = 16
 _PSN_CLASSES = 100
 _FILINGS = _PINNED + len(FILING_CLASSES)
+# 1 + an age in whole years, 0 where none is known; a case has the youngest age of its band.
+_AGES = 152
 _TREATMENT = np.full(100, len(MED_TYPES), np.int64)
 for _at, _med_type in enumerate(MED_TYPES.values()):
     _TREATMENT[_med_type] = _at
+
+
+_MATERNITY = [tuple(MED_TYPES).index(name) for name in MATERNITY]
 
 
 class PolicyBook:
@@ -44,6 +49,8 @@ class PolicyBook:
         self._in_force: dict[int, int] = {}
         self._document_of: Ints = np.zeros(0, np.int64)
         self._dates: list[tuple[int, int, int]] = []
+        self._age_edges: list[Ints] = []
+        self.limits_diseases = False
         self._region_keys: Ints = np.zeros(0, np.int64)
         self._region_enactment: Ints = np.zeros(0, np.int64)
         self._version_keys: Ints = np.zeros(0, np.int64)
@@ -84,6 +91,10 @@ class PolicyBook:
             header = policy.header
             starts = int(header.benefit_year_starts.replace("-", ""))
             self._dates.append((FACT[header.policy_date], FACT[header.benefit_year_date], starts))
+            self._age_edges.append(
+                np.array(age_edges(value for dated in policy.parameters.values() for value in dated.values), np.int64)
+            )
+            self.limits_diseases |= any(path.endswith(".disease_limits") for path in policy.parameters)
         self._index_versions()
 
     def check(self, event: PolicyEnacted) -> None:
@@ -120,6 +131,12 @@ class PolicyBook:
         prefixes = read_policy(event.document, event.name).header.prefixes
         return self.regions.owners(prefixes, besides=event.regions) if prefixes else []
 
+    def policies_in_force(self) -> dict[int, Policy]:
+        """Returns the document in force for each region that has one."""
+        return {
+            region: self._policies[self._document_of[enactment]] for region, enactment in sorted(self._in_force.items())
+        }
+
     def has_real(self, region: int) -> bool:
         """Returns whether a policy that is not assumed is in force for a region."""
         enactment = self._in_force.get(region)
@@ -139,14 +156,36 @@ class PolicyBook:
         """Returns the pooling area that owns each ``admdvs`` code; 0 where there is no such code."""
         return self.regions.region_of(codes)
 
-    def resolve(self, facts: Ints, filing_mask: Ints, assist: Ints) -> tuple[Ints, Ints]:
+    def _documents_of(self, facts: Ints) -> tuple[Ints, Ints]:
+        """Returns (document, enactment row) in force for each claim, -1 where none is."""
+        found, enactment = _find(self._region_keys, self._region_enactment, facts[:, FACT["insured_region"]])
+        document = np.where(found, self._document_of[enactment], -1) if len(self._document_of) else enactment
+        return document, enactment
+
+    def ages(self, facts: Ints, born: Ints, stated: Ints) -> Ints:
+        """Returns 1 + the age in whole years of each claim's person on its policy's day, 0 where no policy asks.
+
+        ``born`` [n] is the day of birth (0 unknown); ``stated`` [n] is 1 + an age that a file states itself.
+        """
+        document, _ = self._documents_of(facts)
+        asked = np.zeros(len(facts), np.bool_)
+        for at, edges in enumerate(self._age_edges):
+            asked |= (document == at) & bool(len(edges))
+        if not asked.any():
+            return np.zeros(len(facts), np.int64)
+        day = self._policy_days(facts, document)
+        years = day // 10_000 - born // 10_000 - (day % 10_000 < born % 10_000)
+        age = np.where((born > 0) & (years >= 0), 1 + years, stated)
+        return np.where(asked, np.clip(age, 0, _AGES - 1), 0)
+
+    def resolve(self, facts: Ints, filing_mask: Ints, assist: Ints, ages: Ints | None = None) -> tuple[Ints, Ints]:
         """Returns (plan row, enactment row) per claim; -1 and -1 where no policy or no rule of it is in force.
 
         ``facts`` [n, FACTS] with regions filled, ``filing_mask`` [n] the filing types that count (bit 0 long_term,
-        1 referral, 2 emergency, 3 temporary), ``assist`` [n] the assistance class, 0 none.
+        1 referral, 2 emergency, 3 temporary), ``assist`` [n] the assistance class, 0 none, ``ages`` [n] as ``ages``
+        gives them.
         """
-        found, enactment = _find(self._region_keys, self._region_enactment, facts[:, FACT["insured_region"]])
-        document = np.where(found, self._document_of[enactment], -1) if len(self._document_of) else enactment
+        document, enactment = self._documents_of(facts)
         related = relation(
             facts[:, FACT["insu_admdvs"]],
             facts[:, FACT["mdtrtarea_admvs"]],
@@ -154,7 +193,7 @@ class PolicyBook:
             facts[:, FACT["treatment_region"]],
         )
         mask = np.where(related == 0, 0, filing_mask & 15)
-        plan = self._plan_of(document, facts, related, mask, assist)
+        plan = self._plan_of(document, facts, related, mask, assist, np.zeros_like(mask) if ages is None else ages)
         return plan, np.where(plan >= 0, enactment, -1)
 
     def benefit_years(self, facts: Ints, policy: Ints) -> Ints:
@@ -204,7 +243,8 @@ class PolicyBook:
         pinned = how[:, HOW.index("filing")] + _PINNED
         related = how[:, HOW.index("relation")]
         known = resolved(facts, how[:, HOW.index("hosp_lv")], how[:, HOW.index("psn_type")])
-        return self._plan_of(self._pinned(policies), known, related, pinned, how[:, HOW.index("assist_class")])
+        assist, ages = how[:, HOW.index("assist_class")], how[:, HOW.index("age")]
+        return self._plan_of(self._pinned(policies), known, related, pinned, assist, ages)
 
     def resolve_filed(self, facts: Ints, policies: tuple[Ints, Sequence[bytes]], how: Ints, mask: Ints) -> Ints:
         """Returns the plan row of claims under other policies than they record, by the filing types that counted.
@@ -213,7 +253,8 @@ class PolicyBook:
         """
         related = how[:, HOW.index("relation")]
         known = resolved(facts, how[:, HOW.index("hosp_lv")], how[:, HOW.index("psn_type")])
-        return self._plan_of(self._pinned(policies), known, related, mask, how[:, HOW.index("assist_class")])
+        assist, ages = how[:, HOW.index("assist_class")], how[:, HOW.index("age")]
+        return self._plan_of(self._pinned(policies), known, related, mask, assist, ages)
 
     def day_column(self, digest: bytes) -> int:
         """Returns the column of FACTS whose day picks the version of a document; setl_time's for an unknown one."""
@@ -231,9 +272,9 @@ class PolicyBook:
         counts = [len(policy.days) for policy in self._policies]
         self._version_first = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
 
-    def _plan_of(self, document: Ints, facts: Ints, related: Ints, filing: Ints, assist: Ints) -> Ints:
+    def _plan_of(self, document: Ints, facts: Ints, related: Ints, filing: Ints, assist: Ints, ages: Ints) -> Ints:
         """Returns the plan row for each claim's document (-1: none), compiling cases not met before."""
-        key = self._case_key(document, facts, related, filing, assist)
+        key = self._case_key(document, facts, related, filing, assist, ages)
         plan = np.full(len(key), -1, np.int64)
         asked = np.flatnonzero(key >= 0)
         found, plan[asked] = _find(self._case_keys, self._case_plans, key[asked])
@@ -246,7 +287,17 @@ class PolicyBook:
             _, plan[asked] = _find(self._case_keys, self._case_plans, key[asked])
         return plan
 
-    def _case_key(self, document: Ints, facts: Ints, related: Ints, filing: Ints, assist: Ints) -> Ints:
+    def _bands(self, document: Ints, ages: Ints) -> Ints:
+        """Returns 1 + the youngest age of each claim's band, 0 where its document asks for no age or none is known."""
+        band = np.zeros(len(document), np.int64)
+        for at, edges in enumerate(self._age_edges):
+            if len(edges):
+                rows = np.flatnonzero((document == at) & (ages > 0))
+                place = np.searchsorted(edges, ages[rows] - 1, "right")
+                band[rows] = 1 + np.concatenate([[0], edges])[place]
+        return band
+
+    def _case_key(self, document: Ints, facts: Ints, related: Ints, filing: Ints, assist: Ints, ages: Ints) -> Ints:
         """Returns each claim's case packed into one integer, -1 where no policy version can have a rule for it."""
         known = np.maximum(document, 0)
         day = self._policy_days(facts, document)
@@ -265,9 +316,12 @@ class PolicyBook:
             (related, len(RELATIONS)),
             (filing, _FILINGS),
             (_bounded(assist, 9), 10),
+            (self._bands(known, ages), _AGES),
         ):
             key = key * size + value
         insured = (insutype == INSUTYPES["employee"]) | (insutype == INSUTYPES["resident"])
+        # A birth insured by the maternity fund of its time is an employee's.
+        insured |= (insutype == MATERNITY_INSUTYPE) & np.isin(treatment, _MATERNITY)
         usable = (document >= 0) & known_day & (version > 0) & (version < _VERSIONS) & insured
         usable &= (related >= 0) & (related < len(RELATIONS)) & (filing >= 0) & (filing < _FILINGS)
         return np.where(usable & (treatment < len(MED_TYPES)), key, -1)
@@ -275,10 +329,20 @@ class PolicyBook:
     def _compiled(self, key: int) -> int:
         """Compiles the case of a key; returns its plan's row, or -1 where the policy has no rule for it."""
         values = []
-        for size in (10, _FILINGS, len(RELATIONS), _PSN_CLASSES, _NO_LEVEL + 1, len(MED_TYPES) + 1, 2, _VERSIONS):
+        for size in (
+            _AGES,
+            10,
+            _FILINGS,
+            len(RELATIONS),
+            _PSN_CLASSES,
+            _NO_LEVEL + 1,
+            len(MED_TYPES) + 1,
+            2,
+            _VERSIONS,
+        ):
             key, value = divmod(key, size)
             values.append(value)
-        assist, filing, related, psn_class, level, treatment, resident, version = values
+        age, assist, filing, related, psn_class, level, treatment, resident, version = values
         policy = self._policies[key]
         day = policy.days[version - 1]
         insutype = "resident" if resident else "employee"
@@ -289,7 +353,17 @@ class PolicyBook:
             filing = filing_class(rules.off_site, related, filing)
         else:
             filing -= _PINNED
-        case = Case(day, insutype, tuple(MED_TYPES)[treatment], level, psn_class, related, filing, assist)
+        case = Case(
+            day,
+            insutype,
+            tuple(MED_TYPES)[treatment],
+            level,
+            psn_class,
+            related,
+            filing,
+            assist,
+            age - 1 if age else None,
+        )
         row = compile_plan(policy, case)
         if row is None:
             return -1
@@ -301,6 +375,28 @@ class PolicyBook:
         self._plans[self._count] = row
         self._count += 1
         return self._count - 1
+
+
+def with_limits(plans: Ints, plan: Ints, limits: Ints) -> tuple[Ints, Ints]:
+    """Returns (plans, plan row per claim) in which claims under a disease's limit have a plan of their own.
+
+    ``limits`` [n] is 1 + what the limit leaves, fen, 0 where there is none.
+    """
+    rows = np.flatnonzero((limits > 0) & (plan >= 0))
+    if not len(rows):
+        return plans, plan
+    own, plan = plans[plan[rows]].copy(), plan.copy()
+    own[:, PLAN_AT["limit"]] = limits[rows]
+    plan[rows] = len(plans) + np.arange(len(rows))
+    return np.concatenate([plans, own]), plan
+
+
+def pools_of(plans: Ints, plan: Ints, facts: Ints) -> Ints:
+    """Returns the insurance type whose pool pays each claim by its plan, 0 its own or where it has no plan."""
+    if not len(plans):
+        return np.zeros(len(plan), np.int64)
+    pool = np.where(plan >= 0, plans[plan, PLAN_AT["pool"]], 0)
+    return np.where(pool == facts[:, FACT["insutype"]], 0, pool)
 
 
 def resolved(facts: Ints, hosp_lv: Ints, psn_type: Ints) -> Ints:

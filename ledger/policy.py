@@ -22,11 +22,13 @@ from typing import Any, NamedTuple
 
 from core_ext.layout import AMOUNTS, FUND_PARTS
 from core_ext.plan import NO_LIMIT
+from ledger.payment_terms import PointValue, Weight
 from ledger.policy_checks import check_bases, check_treatment, check_value, check_year_start
 from ledger.policy_errors import UNREADABLE, following, resting
 from ledger.policy_errors import PolicyInvalidError as PolicyInvalidError
 from ledger.policy_errors import convert as _convert_with
 from ledger.policy_errors import expect as _expect
+from ledger.policy_sections import SECTIONS
 from ledger.policy_terms import (
     DEFAULT_LEVEL,
     DEFAULTS,
@@ -35,7 +37,6 @@ from ledger.policy_terms import (
     INSUTYPES,
     MED_TYPES,
     OTHER_LEVEL,
-    SECTIONS,
     STATUSES,
     TREATMENT_TYPES,
     ByFiling,
@@ -56,6 +57,7 @@ from ledger.registers import FILING_CLASSES
 
 _YUAN = re.compile(r"[0-9]{1,13}(\.[0-9]{1,2})?")
 _RATIO = re.compile(r"[0-9](\.[0-9]{1,4})?")
+_WEIGHT = re.compile(r"[0-9]{1,8}(\.[0-9]{1,4})?")
 _LEVEL = re.compile(r"[0-9]{1,2}")
 
 
@@ -221,6 +223,8 @@ def _decode(kind: Any, value: Any) -> Any:
         return Ratio(_basis_points(value, 10_000))
     if kind is Factor:
         return Factor(_basis_points(value, 99_999))
+    if kind is Weight or kind is PointValue:
+        return kind(_ten_thousandths(value))
     if kind is FenByLevel or kind is RatioByLevel:
         return kind(_by_name(value, Fen if kind is FenByLevel else Ratio, "a hospital level or 'default'", _is_level))
     if kind is FenAtLevel:
@@ -259,6 +263,13 @@ def _fen(value: Any, unlimited: bool) -> int:
         raise ValueError(f'expected yuan as text like "1200.00"{also}, got {value!r}')
     yuan, _, cents = value.partition(".")
     return int(yuan) * 100 + int(cents.ljust(2, "0"))
+
+
+def _ten_thousandths(value: Any) -> int:
+    if not isinstance(value, str) or _WEIGHT.fullmatch(value) is None:
+        raise ValueError(f'expected a number as text like "1.2345", got {value!r}')
+    whole, _, rest = value.partition(".")
+    return int(whole) * 10_000 + int(rest.ljust(4, "0"))
 
 
 def _basis_points(value: Any, largest: int) -> int:

@@ -7,14 +7,18 @@ from typing import Any
 
 from core_ext.plan import SEGMENTS_MAX, TIERS_MAX
 from ledger.money import yuan_text
+from ledger.payment_terms import DipPayment, DrgPayment, PackagePayment, PaymentRule
 from ledger.policy_errors import expect
 from ledger.policy_terms import (
     FUNDS,
     AnnualDeductible,
     DeductibleByOrdinal,
+    DiseaseLimit,
     FundTier,
     FurtherFund,
     Hifmi,
+    HospitalShare,
+    MaternityAllowance,
     OffSite,
     RatioByStatus,
     Rules,
@@ -54,12 +58,49 @@ def check_value(value: Any, where: str, path: str) -> None:
         check_contiguous(value, SEGMENTS_MAX, where, path)
         for at, segment in enumerate(value):
             check_exceptions(segment.exceptions, where, f"{path}[{at}].exceptions")
+    elif isinstance(value, HospitalShare):
+        check_parts(value.of, where, f"{path}.of")
+        whole = "some of in_scope, preself, overlmt, fulamt where there is a ratio"
+        expect(bool(value.of) or not value.ratio, where, f"{path}.of", whole, [])
+    elif isinstance(value, MaternityAllowance):
+        named = [each.leave for each in value.leaves]
+        expect(len(set(named)) == len(named), where, f"{path}.leaves", "each leave once", named)
+    elif isinstance(value, tuple) and value and isinstance(value[0], DiseaseLimit):
+        names = [each.disease for each in value]
+        expect(len(set(names)) == len(names), where, path, "each disease once", names)
+        for at, name in enumerate(names):
+            expect(bool(name) and name.isalnum(), where, f"{path}[{at}].disease", "a code of letters and digits", name)
+    elif isinstance(value, tuple) and value and isinstance(value[0], PaymentRule):
+        check_payment_rules(value, where, path)
     elif isinstance(value, tuple):
         expect(len(set(value)) == len(value), where, path, "each name once", list(value))
         if path.split(".")[-2] == "deductible_exempt_psn_types":
             check_psn_types(value, where, path)
-        both = {"in_scope", "in_scope_after_deductible"} <= set(value)
-        expect(not both, where, path, "in_scope or in_scope_after_deductible", list(value))
+        check_parts(value, where, path)
+
+
+def check_parts(parts: Sequence[str], where: str, path: str) -> None:
+    """Raises PolicyInvalidError where parts of the personal amount hold the in-scope part twice."""
+    both = {"in_scope", "in_scope_after_deductible"} <= set(parts)
+    expect(not both, where, path, "in_scope or in_scope_after_deductible", list(parts))
+
+
+def check_payment_rules(rules: Sequence[PaymentRule], where: str, path: str) -> None:
+    """Raises PolicyInvalidError where rules of institution payment share a name, or one leaves its amounts open."""
+    names = [rule.name for rule in rules]
+    expect(len(set(names)) == len(names), where, path, "each name once", names)
+    for at, rule in enumerate(rules):
+        key = f"{path}[{at}]"
+        named = bool(rule.name) and len(rule.name) <= 32 and rule.name.isprintable()
+        expect(named, where, f"{key}.name", "1 to 32 printable characters", rule.name)
+        expect(bool(rule.med_types), where, f"{key}.med_types", "at least one kind of treatment", [])
+        if isinstance(rule, PackagePayment):
+            codes = [each.institution for each in rule.heads]
+            expect(bool(codes), where, f"{key}.heads", "at least one institution", [])
+            expect(len(set(codes)) == len(codes), where, f"{key}.heads", "each institution once", codes)
+        elif isinstance(rule, DrgPayment | DipPayment):
+            groups = [each.group for each in rule.groups]
+            expect(len(set(groups)) == len(groups), where, f"{key}.groups", "each group once", groups)
 
 
 def check_psn_types(psn_types: Sequence[str], where: str, path: str) -> None:
@@ -72,7 +113,14 @@ def check_exceptions(exceptions: Sequence[Whose], where: str, path: str) -> None
     """Raises PolicyInvalidError for an exception that names nobody, and so would hold for all."""
     for at, exception in enumerate(exceptions):
         check_psn_types(exception.psn_types, where, f"{path}[{at}].psn_types")
-        expect(not exception.everybody, where, f"{path}[{at}]", "psn_types or assist_classes", "neither")
+        expect(not exception.everybody, where, f"{path}[{at}]", "psn_types, assist_classes or an age", "none of them")
+        check_ages(exception, where, f"{path}[{at}]")
+
+
+def check_ages(whose: Whose, where: str, path: str) -> None:
+    """Raises PolicyInvalidError where no age lies between the two that are named."""
+    below, start = whose.age_below, whose.age_from or 0
+    expect(below is None or below > start, where, f"{path}.age_below", f"more than {start}", below)
 
 
 def check_further_fund(fund: FurtherFund, where: str, path: str) -> None:
@@ -82,7 +130,9 @@ def check_further_fund(fund: FurtherFund, where: str, path: str) -> None:
         key = f"{path}.classes[{at}]"
         check_psn_types(entry.psn_types, where, f"{key}.psn_types")
         last = at == len(fund.classes) - 1
-        expect(last or not entry.everybody, where, key, "psn_types or assist_classes before the last class", "neither")
+        expected = "psn_types, assist_classes or an age before the last class"
+        expect(last or not entry.everybody, where, key, expected, "none of them")
+        check_ages(entry, where, key)
         expect(bool(entry.tiers), where, f"{key}.tiers", "at least one tier", [])
         check_contiguous(entry.tiers, TIERS_MAX, where, f"{key}.tiers")
     if fund.base == "over_ceiling":

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ledger.policy import Policy, read_policy
 from ledger.policy_errors import Fault, collecting, resting
-from ledger.policy_terms import WorkingDays
+from ledger.policy_sections import WorkingDays
 from ledger.policy_views import iso
 from ledger.toml_lines import key_lines, line_of
 from ledger.working_days import published_years, unpublished

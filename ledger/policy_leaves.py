@@ -12,6 +12,7 @@ import msgspec
 
 from core_ext.plan import NO_LIMIT
 from ledger.money import yuan_display
+from ledger.payment_terms import PointValue, Weight
 from ledger.policy_terms import (
     EVERY_LEVEL,
     ByFiling,
@@ -75,6 +76,9 @@ def written(value: Any) -> str:
             return f"{yuan_display(value)} yuan"
         case Ratio() | Factor():
             return per_cent(value, 10_000)
+        case Weight() | PointValue():
+            whole, rest = divmod(value, 10_000)
+            return f"{whole:,}.{rest:04d}"
         case str() | int():
             return str(value)
         case tuple():

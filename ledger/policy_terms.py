@@ -3,6 +3,7 @@
 Section and step numbers are DOMAIN's; ``core_ext.reference.benefit`` computes what the parameters mean.
 """
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
@@ -11,7 +12,12 @@ from core_ext.plan import NO_LIMIT
 
 INSUTYPES = {"employee": 310, "resident": 390}
 STATUSES = {"employee": ("active", "retired"), "resident": ("resident",)}
-MED_TYPES = {"inpatient": 21, "outpatient": 11, "chronic": 14, "pharmacy": 41, "day_surgery": 28}
+MED_TYPES = {
+    "inpatient": 21, "outpatient": 11, "chronic": 14, "pharmacy": 41, "day_surgery": 28, "maternity_outpatient": 51,
+    "maternity": 52,
+}  # fmt: skip
+#: The kinds of treatment that the maternity fund paid before it was merged, and the insurance type of its claims.
+MATERNITY, MATERNITY_INSUTYPE = ("maternity_outpatient", "maternity"), 510
 
 #: Stands in ``[policy.levels]`` for every hospital level not named, and in a table by level for its common value.
 OTHER_LEVEL, DEFAULT_LEVEL = "other", "default"
@@ -19,10 +25,12 @@ OTHER_LEVEL, DEFAULT_LEVEL = "other", "default"
 #: The key of an amount that holds at every hospital level; no document can write it.
 EVERY_LEVEL = "*"
 
-MedType = Literal["inpatient", "outpatient", "chronic", "pharmacy", "day_surgery"]
+MedType = Literal["inpatient", "outpatient", "chronic", "pharmacy", "day_surgery", "maternity_outpatient", "maternity"]
 AssistClass = Literal["1", "2", "3", "4"]
 Fund = Literal["hifob", "hifes", "hifmi", "cvlserv", "maf", "hifdm", "oth"]
 Days = Annotated[int, msgspec.Meta(ge=0, le=366)]
+#: A person's age in whole years on the policy's day.
+Age = Annotated[int, msgspec.Meta(ge=0, le=150)]
 AccountPart = Literal["in_scope", "in_scope_after_deductible", "preself", "overlmt", "fulamt"]
 ClaimDate = Literal["begndate", "enddate", "setl_time"]
 
@@ -74,21 +82,30 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Whose(Part, frozen=True, kw_only=True):
-    """Is the base of what holds for some persons only: those of these classes, all where none are named.
+    """Is the base of what holds for some persons only: those of these classes and ages, all where none are named.
 
-    ``psn_types`` are national codes of two digits; a longer local code belongs to the one it begins with.
+    ``psn_types`` are national codes of two digits; a longer local code belongs to the one it begins with. Ages are
+    whole years, from ``age_from`` on and below ``age_below``; a person whose age nobody stated has none of them.
     """
 
     psn_types: tuple[str, ...] = ()
     assist_classes: tuple[AssistClass, ...] = ()
+    age_from: Age | None = None
+    age_below: Age | None = None
 
     @property
     def everybody(self) -> bool:
-        """Returns whether it names no class."""
-        return not self.psn_types and not self.assist_classes
+        """Returns whether it names no class and no age."""
+        return not self.psn_types and not self.assist_classes and self.age_from is None and self.age_below is None
 
-    def holds_for(self, psn_class: int, assist_class: int) -> bool:
-        """Returns whether it holds for a person of this national class (two digits) and assistance class."""
+    def holds_for(self, psn_class: int, assist_class: int, age: int | None) -> bool:
+        """Returns whether it holds for a person of this national class (two digits), assistance class and age."""
+        if (self.age_from, self.age_below) != (None, None) and (
+            age is None
+            or (self.age_from is not None and age < self.age_from)
+            or (self.age_below is not None and age >= self.age_below)
+        ):
+            return False
         return (not self.psn_types or f"{psn_class:02}" in self.psn_types) and (
             not self.assist_classes or str(assist_class) in self.assist_classes
         )
@@ -250,6 +267,38 @@ class FurtherFund(Part, frozen=True):
     first_selfpay_counts: bool = False
 
 
+class HospitalShare(Part, frozen=True):
+    """Is step 10's hospital share: a ratio of parts of the personal amount, where the claim itself states none."""
+
+    ratio: Ratio = Ratio(0)
+    of: tuple[AccountPart, ...] = ()
+    med_types: tuple[MedType, ...] = ()
+
+
+class DiseaseLimit(Part, frozen=True):
+    """Is what the basic fund pays a person for one chronic disease (``dise_codg``) in a year and in a month at most."""
+
+    disease: str
+    yearly_cap: Limit = Limit(NO_LIMIT)
+    monthly_cap: Limit = Limit(NO_LIMIT)
+
+
+class Leave(Part, frozen=True):
+    """Is a kind of maternity leave and its days."""
+
+    leave: str
+    days: Annotated[int, msgspec.Meta(ge=1, le=400)]
+
+
+class MaternityAllowance(Part, frozen=True):
+    """Is 生育津贴: the days of each leave, more for each further child, and whom it is paid to; without leaves none."""
+
+    leaves: tuple[Leave, ...] = ()
+    further_child_days: Days = 0
+    month_days: Annotated[int, msgspec.Meta(ge=28, le=31)] = 30
+    paid_to: Literal["person", "employer"] = "person"
+
+
 class Header(Part, frozen=True):
     """Is ``[policy]``: the document's name and source, the area's further prefixes, and its assumptions in words.
 
@@ -293,6 +342,10 @@ class Rules(NamedTuple):
     ceiling_yearly_cost: Limit
     account_med_types: tuple[MedType, ...]
     family_sharing: Literal["allowed", "forbidden"]
+    hospital_share: HospitalShare
+    maternity_paid_from: Literal["employee_pool", "maternity_fund"]
+    disease_limits: tuple[DiseaseLimit, ...]
+    maternity_allowance: MaternityAllowance
 
 
 class Treatment(NamedTuple):
@@ -312,6 +365,10 @@ DEFAULTS: dict[str, Any] = {
     "account_med_types": tuple(MED_TYPES),
     "family_sharing": "allowed",
     "segment_edges": "cost",
+    "hospital_share": HospitalShare(),
+    "maternity_paid_from": "employee_pool",
+    "disease_limits": (),
+    "maternity_allowance": MaternityAllowance(),
 }
 
 #: The further funds and the form each may take beside the general one; only those that ``further_funds_in_order``
@@ -331,20 +388,16 @@ def form_of(kind: Any, value: Any) -> Any:
     return FurtherFund if kind in FUNDS.values() and isinstance(value, dict) and "base" in value else kind
 
 
-#: A number of working days.
-Workdays = Annotated[int, msgspec.Meta(ge=1, le=250)]
-
-
-class WorkingDays(Part, frozen=True):
-    """Is how many working days clearing takes once the notices are out (DOMAIN section 2)."""
-
-    submit: Workdays
-    transfer: Workdays
-    record: Workdays
-
-
-#: The types of the parameters of clearing, which are the same for every insurance type.
-CLEARING_TYPES: dict[str, Any] = {"working_days": WorkingDays}
-
-#: The sections of a document beside ``[policy]``, and the types of the parameters each has of its own.
-SECTIONS: dict[str, dict[str, Any]] = {**dict.fromkeys(INSUTYPES, RULE_TYPES), "clearing": CLEARING_TYPES}
+def age_edges(parameters: Iterable[Any]) -> list[int]:
+    """Returns the ages, ascending, at which any of these values begins or ceases to hold for a person."""
+    edges: set[int] = set()
+    waiting = list(parameters)
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Whose):
+            edges |= {age for age in (value.age_from, value.age_below) if age is not None}
+        if isinstance(value, msgspec.Struct):
+            waiting += msgspec.structs.astuple(value)
+        elif isinstance(value, tuple):
+            waiting += value
+    return sorted(edges)

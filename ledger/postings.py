@@ -17,6 +17,10 @@ clawback raised, own city       clawback:T:X +a · expense:I:k −split_k
 clawback raised, off site       clawback:T:X +a · owed:T:I −a, and recoverable:I:T +a · expense:I:k −split_k
 clawback collected              bank:T +a · clawback:T:X −a
 returned in a region payment    due:I:T +r · recoverable:I:T −r, and owed:T:I +r · receivable:T:I −r
+institution payment set         difference:T:X +(set − itemised) · payable:T:X −(set − itemised)
+allowance granted               expense:I:k +a · allowance:I:P −a
+allowance paid                  allowance:I:P +a · bank:I −a
+allowance revoked               allowance:I:P +a · expense:I:k −a
 opening balance                 the postings it states
 opening account                 account_balance:members:310200 −b · account_opening:members:310200 +b
 ==============================  =====================================================================
@@ -29,7 +33,8 @@ What cases bring posts as ``ledger.casework.postings`` says.
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias, TypeVar
 
-from core_ext.layout import AMOUNT, AMOUNTS, FUND_PARTS
+from core_ext.layout import AMOUNT, AMOUNTS, FUND_PARTS, HOW
+from ledger.benefit_events import AllowanceGranted, AllowancePaid, AllowanceRevoked, InstitutionPaymentSet
 from ledger.casework.events import RecoveryRaised
 from ledger.casework.postings import FOLLOWING, MOVING, entries_of
 from ledger.events import (
@@ -62,12 +67,22 @@ FUND_CODES = {
 ACCOUNT_CODE = 310200
 
 #: What an event needs beside itself: the facts of its claim, or the event that opened its payment or clawback.
-Opened: TypeAlias = ClaimFiled | PaymentInstructed | ClawbackRaised | RecoveryRaised | ReceiptSuspended
+Opened: TypeAlias = (
+    ClaimFiled | PaymentInstructed | ClawbackRaised | RecoveryRaised | ReceiptSuspended | AllowanceGranted
+)
 
 T = TypeVar("T")
 
 _FUND = AMOUNT["fund_pay_sumamt"]
 _ACCT = AMOUNT["acct_pay"]
+_POOL = HOW.index("pool")
+
+
+#: The events that are about one amount, and nothing without it.
+ONE_AMOUNT = (
+    PaymentInstructed, PaymentConfirmed, ClawbackRaised, ClawbackCollected, AllowanceGranted, AllowancePaid,
+    AllowanceRevoked,
+)  # fmt: skip
 
 
 class Posting(NamedTuple):
@@ -96,9 +111,10 @@ def postings(event: Event, opened: Opened | None = None) -> list[Posting]:
     """
     match event:
         case ClaimSettled() | ClaimReversed():
-            entries = _claim(event.amounts, _expect(opened, ClaimFiled))
+            entries = _claim(event.amounts, event.how, _expect(opened, ClaimFiled))
         case ClaimResettled():
-            entries = _claim([-fen for fen in event.reversed], event) + _claim(event.amounts, event)
+            stood = [-fen for fen in event.reversed]
+            entries = _claim(stood, _of_pool(event.reversed_pool), event) + _claim(event.amounts, event.how, event)
         case PaymentInstructed():
             entries = _entries(event, event)
         case PaymentConfirmed():
@@ -112,6 +128,14 @@ def postings(event: Event, opened: Opened | None = None) -> list[Posting]:
                 Posting(f"bank:{treatment}", event.amount_fen),
                 Posting(f"clawback:{treatment}:{raised.fixmedins_code}", -event.amount_fen),
             ]
+        case InstitutionPaymentSet():
+            region, code = f"{event.region:06d}", event.fixmedins_code
+            entries = [
+                Posting(f"difference:{region}:{code}", event.change_fen),
+                Posting(f"payable:{region}:{code}", -event.change_fen),
+            ]
+        case AllowanceGranted() | AllowancePaid() | AllowanceRevoked():
+            entries = _allowance(event, opened)
         case OpeningBalance():
             entries = [Posting(account, amount_fen) for account, amount_fen in event.postings]
         case OpeningAccount():
@@ -138,10 +162,15 @@ def moved_fen(event: Event) -> int:
         case PaymentInstructed():
             amounts = (event.amount_fen, event.returned_fen, event.retained_fen, event.offset_fen)
             return sum(map(abs, amounts))
-        case PaymentConfirmed() | ClawbackRaised() | ClawbackCollected():
+        case (
+            PaymentConfirmed() | ClawbackRaised() | ClawbackCollected()
+            | AllowanceGranted() | AllowancePaid() | AllowanceRevoked()
+        ):  # fmt: skip
             return abs(event.amount_fen)
         case _ if isinstance(event, MOVING):
             return abs(event.amount_fen)
+        case InstitutionPaymentSet():
+            return abs(event.change_fen)
         case OpeningBalance():
             return sum(abs(amount_fen) for _, amount_fen in event.postings)
         case OpeningAccount():
@@ -175,8 +204,7 @@ def checked_postings(event: Event, opened: Opened | None = None) -> list[Posting
     """
     moved = moved_fen(event)
     withheld = isinstance(event, PaymentInstructed) and event.withheld_fen
-    money = (PaymentInstructed, PaymentConfirmed, ClawbackRaised, ClawbackCollected, *MOVING)
-    if (isinstance(event, money) or is_moving(event)) and not moved and not withheld:
+    if (isinstance(event, (*ONE_AMOUNT, *MOVING)) or is_moving(event)) and not moved and not withheld:
         raise Refused(Refusal.POSTINGS_EMPTY, f"{event.TOPIC}: expected an amount other than 0 fen, got 0")
     entries = postings(event, opened)
     check(entries, moved, per_book=not isinstance(event, OpeningBalance))
@@ -189,12 +217,18 @@ def _expect(opened: Opened | None, kind: type[T]) -> T:
     return opened
 
 
-def _claim(amounts: Sequence[int], filed: ClaimFiled | ClaimResettled) -> list[Posting]:
+def _of_pool(pool: int) -> tuple[int, ...]:
+    """Returns HOW as far as the pool, which alone posts."""
+    return (*(0,) * _POOL, pool)
+
+
+def _claim(amounts: Sequence[int], how: Sequence[int], filed: ClaimFiled | ClaimResettled) -> list[Posting]:
+    pool = how[_POOL] if len(how) > _POOL else 0
     insured, treatment = f"{filed.insured_region:06d}", f"{filed.treatment_region:06d}"
     due = amounts[_FUND] + amounts[_ACCT]
     entries = [
         Posting(f"expense:{insured}:{code}", amounts[at])
-        for at, code in zip(FUND_PARTS, fund_codes(filed.insutype), strict=True)
+        for at, code in zip(FUND_PARTS, fund_codes(pool or filed.insutype), strict=True)
     ]
     entries.append(Posting(f"account:{insured}:{ACCOUNT_CODE}", amounts[_ACCT]))
     if insured != treatment:
@@ -222,6 +256,17 @@ def _beside(event: Event, opened: Opened | None) -> list[Posting]:
     return [Posting(*entry) for entry in plain_entries(event)]
 
 
+def _allowance(event: AllowanceGranted | AllowancePaid | AllowanceRevoked, opened: Opened | None) -> list[Posting]:
+    granted = event if isinstance(event, AllowanceGranted) else _expect(opened, AllowanceGranted)
+    a, region = event.amount_fen, f"{granted.region:06d}"
+    payee = f"allowance:{region}:{granted.employer or f'{granted.payee:09d}'}"
+    expense = f"expense:{region}:{granted.fund}"
+    if isinstance(event, AllowancePaid):
+        return [Posting(payee, a), Posting(f"bank:{region}", -a)]
+    sign = 1 if isinstance(event, AllowanceGranted) else -1
+    return [Posting(expense, sign * a), Posting(payee, -sign * a)]
+
+
 def _raised(event: ClawbackRaised, filed: ClaimFiled) -> list[Posting]:
     insured, treatment = f"{event.insured_region:06d}", f"{event.treatment_region:06d}"
     entries = [Posting(f"clawback:{treatment}:{event.fixmedins_code}", event.amount_fen)]
@@ -230,6 +275,6 @@ def _raised(event: ClawbackRaised, filed: ClaimFiled) -> list[Posting]:
         entries.append(Posting(f"recoverable:{insured}:{treatment}", event.amount_fen))
     entries += [
         Posting(f"expense:{insured}:{code}", -part)
-        for code, part in zip(fund_codes(filed.insutype), event.funds, strict=True)
+        for code, part in zip(fund_codes(event.pool or filed.insutype), event.funds, strict=True)
     ]
     return entries

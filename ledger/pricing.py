@@ -95,6 +95,7 @@ def _priced(acts: Any, at: int, row: int) -> dict[str, Any]:
         "setl_id": text_at(acts.texts["setl_id"], at),
         "medfee_sumamt": yuan_text(int(acts.facts[at, FACT["medfee_sumamt"]])),
         **{name: yuan_text(fen) for name, fen in zip(AMOUNTS, acts.booked[at].tolist(), strict=True)},
+        "hosp_part_amt": yuan_text(int(acts.facts[at, FACT["hosp_part_amt"]]) + how["hosp_part_amt"]),
         "balc": yuan_text(int(acts.balc[at])),
         "how": {
             "relation": ("same_city", "same_province", "cross_province")[how["relation"]],

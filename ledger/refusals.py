@@ -74,6 +74,11 @@ class Refusal(IntEnum):
     RETENTION = 60
     FILING_SUSPENDED = 70
     FILING_UNSETTLED = 71
+    # paying institutions, allowances
+    PAYMENT_INSTRUCTED = 80
+    ALLOWANCE_WITHOUT_RULE = 81
+    ALLOWANCE_NOT_ENTITLED = 82
+    ALLOWANCE_REVOKED = 83
     # reconciliation
     BREAK_UNKNOWN = 100
     BREAK_ENDED = 101

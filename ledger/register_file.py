@@ -46,6 +46,7 @@ COLUMNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "balances": (("account", "amount"), ()),
     "drug caps": (("med_list_codg", "window", "maximum", "from", "to"), ()),
+    "groupings": (("insured_region", "setl_id", "group"), ("weight",)),
     "price caps": (("med_list_codg", "pric_uplmt_amt", "from", "to"), ()),
     "persons": (("psn_no", "gend", "brdy"), ("die_date",)),
     "manual claims": (("setl_id", "insu_admdvs", "applied"), ()),

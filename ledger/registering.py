@@ -1,4 +1,5 @@
-"""Takes registers in from CSV: members, enrolment rules, entitlements, visits, filings, institutions, balances, caps.
+"""Takes registers in from CSV: members, enrolment rules, entitlements, visits, filings, institutions, balances, caps,
+groupings.
 
 What rules of supervision need to know of persons and of manual claims is registered the same way.
 
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger.cap_registers import register_drug_caps, register_price_caps
+from ledger.institution_pay.groupings import register_groupings
 from ledger.openings import register_balances
 from ledger.register_file import RegisterError, RegisterFile
 from ledger.registering_filings import register_entitlements, register_filings, register_visits
@@ -51,4 +53,5 @@ _REGISTERS = {
     "price caps": register_price_caps,
     "persons": register_persons,
     "manual claims": register_manual_claims,
+    "groupings": register_groupings,
 }

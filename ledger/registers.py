@@ -110,12 +110,20 @@ def load_institutions(tx: "Reader", codes: Sequence[str], med_types: Ints, days:
     return InstitutionsFound(reason, np.where(row >= 0, level, 0))
 
 
-def entitled(tx: "Reader", tokens: Ints, days: Ints) -> npt.NDArray[np.bool_]:
-    """Returns whether each claim's person has a chronic entitlement, to any disease, in force on its day."""
+def entitled(tx: "Reader", tokens: Ints, days: Ints, diseases: Sequence[str] | None = None) -> npt.NDArray[np.bool_]:
+    """Returns whether each claim's person has a chronic entitlement in force on its day.
+
+    One to any disease counts, or to the claim's own where it names one in ``diseases``.
+    """
     persons, person_of = np.unique(tokens, return_inverse=True)
-    spans = np.array(tx.lookup("entitlement", "token", "begin, to_", persons), np.int64).reshape(-1, 3)
+    rows = tx.lookup("entitlement", "token", "begin, to_, disease", persons)
+    spans = np.array([row[:3] for row in rows], np.int64).reshape(-1, 3)
     claim, span = pairs(spans[:, 0], person_of)
     counts = (spans[span, 1] <= days[claim]) & ((spans[span, 2] == 0) | (spans[span, 2] >= days[claim]))
+    if diseases is not None:
+        to = [str(row[3]) for row in rows]
+        own = [diseases[at] in ("", to[row]) for at, row in zip(claim.tolist(), span.tolist(), strict=True)]
+        counts &= np.array(own, np.bool_)
     found = np.zeros(len(tokens), np.bool_)
     found[claim[counts]] = True
     return found

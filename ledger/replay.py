@@ -27,7 +27,8 @@ from ledger.events import (
 )
 from ledger.keys import YEARS
 from ledger.mapper import decode_event
-from ledger.originals import assumed_by_kernel
+from ledger.originals import assumed_by_kernel, pool_of
+from ledger.plans import pools_of, with_limits
 from ledger.refusals import Refusal
 from ledger.resettled import standing_of
 from ledger.upcasting import topics_of
@@ -41,7 +42,8 @@ Ints = npt.NDArray[np.int64]
 Settle = Callable[..., None]
 
 #: What a decision took from registers, as it recorded it: replay decides by the same.
-_LOOKED_UP = [HOW.index(name) for name in ("assist_class", "hosp_lv", "psn_type")]
+_LOOKED_UP = [HOW.index(name) for name in ("assist_class", "hosp_lv", "psn_type", "age", "limit")]
+_POOL = HOW.index("pool")
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -154,11 +156,15 @@ def decide_again(
     code, balc = np.zeros(n, np.int64), np.zeros(n, np.int64)
     computed, before = np.zeros((n, len(AMOUNTS)), np.int64), np.zeros((n, len(ACCUMULATORS)), np.int64)
     how = np.zeros((n, len(HOW)), np.int64)
+    plans, plan = with_limits(policies.plans, plan, acts.how[:, HOW.index("limit")])
     settle(
-        policies.plans, plan, facts, given, kind.astype(np.int64), ref, np.zeros(n + m, np.int64), lenient,
+        plans, plan, facts, given, kind.astype(np.int64), ref, np.zeros(n + m, np.int64), lenient,
         own, state, own, accounts, code, booked, computed, before, delta, balc, how,
     )  # fmt: skip
     how[:, _LOOKED_UP] = acts.how[:, _LOOKED_UP]
+    refunded_pool = np.array([*(tail[4] for tail in tails), 0], np.int64)[np.where(ref >= n, ref - n, m)]
+    # A refund gives back to the pool that paid.
+    how[:, _POOL] = np.where(refund, refunded_pool, pools_of(plans, plan, acts.facts))
     # A refund moves the year its original moved, which nothing but the log knows.
     year = np.where(refund, acts.year, policies.pinned_years(acts.facts, acts.policies()))
     again = Again(code, booked[:n], delta[:n], how, balc, start, year)
@@ -171,7 +177,8 @@ def decide_again(
     return again
 
 
-Tail = tuple[list[int], list[int], list[int], bool]
+#: What a refund refunds: its facts, amounts and contribution, whether they are assumed, the pool that paid.
+Tail = tuple[list[int], list[int], list[int], bool, int]
 
 
 def _originals(reader: "Reader", acts: "Acts", refunds: Ints, ref: Ints) -> list[Tail]:
@@ -193,7 +200,8 @@ def _originals(reader: "Reader", acts: "Acts", refunds: Ints, ref: Ints) -> list
             ref[row] = len(acts.position) + len(tails)
             facts = [getattr(found[position][0], name) for name in FACTS]
             stands, anew = now[position]
-            tails.append((facts, list(stands.amounts), list(stands.delta), anew or assumed_by_kernel(stands)))
+            assumed = anew or assumed_by_kernel(stands)
+            tails.append((facts, list(stands.amounts), list(stands.delta), assumed, pool_of(stands.how)))
     return tails
 
 

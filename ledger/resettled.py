@@ -27,12 +27,12 @@ def resettlements(reader: "Reader", streams: Sequence[str]) -> dict[int, list[tu
 
 
 def standing(decision: ClaimSettled, later: Sequence[tuple[int, ClaimResettled]]) -> ClaimSettled:
-    """Returns the decision with the amounts, contribution and policy that stand now."""
+    """Returns the decision with the amounts, contribution, policy and circumstances that stand now."""
     if not later:
         return decision
     delta = tuple(map(sum, zip(decision.delta, *(_padded(e.delta, decision.delta) for _, e in later), strict=True)))
     last = later[-1][1]
-    return msgspec.structs.replace(decision, amounts=last.amounts, delta=delta, policy=last.policy)
+    return msgspec.structs.replace(decision, amounts=last.amounts, delta=delta, policy=last.policy, how=last.how)
 
 
 def _padded(values: tuple[int, ...], like: tuple[int, ...]) -> tuple[int, ...]:

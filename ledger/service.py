@@ -7,11 +7,13 @@ store again in the child. Nothing is read from the environment; the clock is the
 import time
 
 from ledger.verbs.advances import Advances
+from ledger.verbs.allowances import Allowances
 from ledger.verbs.banking import Banking
 from ledger.verbs.casework import Casework
 from ledger.verbs.claims import Claims
 from ledger.verbs.clearing import Clearings
 from ledger.verbs.funds import Funds
+from ledger.verbs.institutions import Institutions
 from ledger.verbs.money import Money
 from ledger.verbs.paying import Paying
 from ledger.verbs.periods import Periods
@@ -38,6 +40,8 @@ class Ledger(
     Banking,
     Advances,
     Funds,
+    Institutions,
+    Allowances,
     Reconciling,
     Supervision,
     Casework,

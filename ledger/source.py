@@ -20,6 +20,7 @@ from ledger.normalising import Normaliser, asks_for_normalising, empty_nulls
 from ledger.profile import Profile
 from ledger.quarantine import COLUMN_OF
 from ledger.records import Records, SourceError, each_record
+from ledger.side_columns import read_side, side_places
 
 __all__ = ["REQUIRED", "ClaimColumns", "Source", "SourceError", "open_source"]
 
@@ -143,6 +144,7 @@ class Source:
         self._places = _places(self.columns, self.national, path, self.known, self.required)
         self._insutypes = np.array(profile.insutypes, np.int64)
         self._normaliser = self._meaning()
+        self._side = side_places(self.national)
 
     def _meaning(self) -> Normaliser | None:
         """Returns what the profile makes of the file's amounts, None where it takes them as they are."""
@@ -175,7 +177,10 @@ class Source:
                 found = parse(records.data, cells, count, self._places, self._insutypes)
                 if self._normaliser is not None:
                     found = self._normaliser.finish(found, records.data, cells, parse, self._insutypes)
-                yield ClaimColumns.of(found, records.row, places)
+                sides = read_side(self._side, records.data, cells, count, found.faults, found.field)
+                columns = ClaimColumns.of(found, records.row, places)
+                columns.texts |= sides
+                yield columns
         self._check_unchanged()
 
     def each_record(self, rows: Iterable[int]) -> Iterator[tuple[int, list[str]]]:

@@ -14,6 +14,7 @@ from core_ext.text import texts_taken, to_list
 from ledger.block import EventBlock
 from ledger.booking import COMPUTE, REFUND, UNCHECKED, Batch, differing_rows
 from ledger.columnar import encode_columns
+from ledger.disease_limits import limits_used
 from ledger.events import (
     BASIS_KERNEL,
     BASIS_REFUND,
@@ -85,6 +86,8 @@ def write(
     order = arrange(batch, first + len(small))
     tx.append(_block(batch, order, cause, knowledge, small))
     _flag(tx, batch, order, cause)
+    if used := limits_used(batch, order.filed_at, cause):
+        tx.append(EventBlock.from_events(used))
     _save(tx, batch, order, knowledge)
     return order, opened
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core_ext.layout import AMOUNT, AMOUNTS, FACT, FACTS, FUND_PARTS
+from core_ext.layout import AMOUNT, AMOUNTS, FACT, FACTS, FUND_PARTS, HOW
 from ledger.acts import Acts, build_acts
 from ledger.events import FLAG_NOT_CHECKED, ClaimFiled, ClaimSettled
 from ledger.mapper import decode_event
@@ -48,11 +48,12 @@ def identities(acts: Acts) -> list[tuple[str, NDArray[Any], NDArray[Any]]]:
 
     Sums are exact: an amount may be altered to any 64-bit number, and then they are taken beyond 64 bits.
     """
-    money = np.hstack([acts.facts[:, _MONEY], acts.booked])
+    money = np.hstack([acts.facts[:, _MONEY], acts.booked, acts.how[:, [HOW.index("hosp_part_amt")]]])
     kind: Any = object if bool(((money > _SAFE) | (money < -_SAFE)).any()) else np.int64
     fact = {name: acts.facts[:, at].astype(kind) for name, at in FACT.items() if at >= _MONEY.start}
     amount = {name: acts.booked[:, at].astype(kind) for name, at in AMOUNT.items()}
     splits = ("fulamt_ownpay_amt", "overlmt_selfpay", "preselfpay_amt", "inscp_scp_amt")
+    hospital = acts.how[:, HOW.index("hosp_part_amt")].astype(kind)
     aid, acct = amount["acct_mulaid_pay"], amount["acct_pay"]
     # Between 0 and acct, with acct's sign.
     bounded = np.where(acct >= 0, np.clip(aid, 0, np.maximum(acct, 0)), np.clip(aid, np.minimum(acct, 0), 0))
@@ -61,7 +62,7 @@ def identities(acts: Acts) -> list[tuple[str, NDArray[Any], NDArray[Any]]]:
         (
             "identity_I2",
             fact["medfee_sumamt"],
-            amount["fund_pay_sumamt"] + amount["psn_part_amt"] + fact["hosp_part_amt"],
+            amount["fund_pay_sumamt"] + amount["psn_part_amt"] + fact["hosp_part_amt"] + hospital,
         ),
         ("identity_I3", amount["psn_part_amt"], acct + amount["psn_cash_pay"]),
         ("identity_I3", aid, bounded),

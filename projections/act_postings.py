@@ -6,7 +6,7 @@ from operator import neg
 import numpy as np
 from numpy.typing import NDArray
 
-from core_ext.layout import AMOUNT, FACT, FUND_PARTS
+from core_ext.layout import AMOUNT, FACT, FUND_PARTS, HOW
 from core_ext.text import texts_taken, to_list
 from ledger.acts import Acts
 from ledger.postings import ACCOUNT_CODE, fund_codes
@@ -51,7 +51,8 @@ def checked_sum(a: Int64s, b: Int64s) -> Int64s:
 
 
 def _expenses(acts: Acts, insured: Int64s, sums: dict[str, int]) -> None:
-    kinds = acts.facts[:, FACT["insutype"]]
+    pool = acts.how[:, HOW.index("pool")]
+    kinds = np.where(pool > 0, pool, acts.facts[:, FACT["insutype"]])
     first, totals, touched = _sums_touched(np.column_stack([insured, kinds]), acts.booked)
     amounts, posted = totals[:, _PAID].tolist(), touched[:, _PAID].tolist()
     regions = zip(insured[first].tolist(), kinds[first].tolist(), strict=True)

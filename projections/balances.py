@@ -3,9 +3,12 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from core_ext.layout import AMOUNT, FUND_PARTS
+from ledger.benefit_events import AllowanceGranted, AllowancePaid, AllowanceRevoked, InstitutionPaymentSet
 from ledger.casework.events import RecoveryRaised
 from ledger.casework.postings import FOLLOWING, MOVING
 from ledger.events import (
+    BASIS_RESETTLED,
     ClaimFiled,
     ClawbackCollected,
     ClawbackRaised,
@@ -17,10 +20,12 @@ from ledger.events import (
     PaymentInstructed,
 )
 from ledger.mapper import decode_event
+from ledger.originals import pool_of
 from ledger.paying.events import ClawbackOffset, ReceiptMatched, ReceiptSuspended
 from ledger.paying.postings import PAYMENT_STEPS, PLAIN
-from ledger.postings import Opened, postings
+from ledger.postings import Opened, fund_codes, postings
 from ledger.refusals import StoreError
+from ledger.replaying.events import ClaimResettled
 from projections.act_postings import act_postings
 from projections.pages import Page, Placed
 from projections.tables import Change, Mode, ReadModel, Table
@@ -35,23 +40,43 @@ MONEY = (
     *(PaymentInstructed, PaymentConfirmed, *PAYMENT_STEPS, ClawbackRaised, ClawbackCollected, ClawbackOffset),
     *(ReceiptMatched, OpeningBalance, OpeningAccount, *PLAIN),
     *MOVING,
+    *(InstitutionPaymentSet, AllowanceGranted, AllowancePaid, AllowanceRevoked),
 )
 #: What an event needs beside itself, where that opens its stream.
 OPENERS: dict[type[Event], type[Event]] = {
     **dict.fromkeys((PaymentConfirmed, *PAYMENT_STEPS), PaymentInstructed),
     **dict.fromkeys((ClawbackCollected, ClawbackOffset), ClawbackRaised),
     **dict.fromkeys(FOLLOWING, RecoveryRaised),
+    **dict.fromkeys((AllowancePaid, AllowanceRevoked), AllowanceGranted),
     ReceiptMatched: ReceiptSuspended,
 }
 
 
 def fold(_: "Reader", page: Page) -> list[Change]:
     """Returns what a page's events post, summed per account."""
-    sums = act_postings(page.acts)
+    sums = postings_of_acts(page)
     for placed, opened in with_opened(page.reader, page.others):
         for account, amount_fen in postings(placed.event, opened):
             sums[account] = sums.get(account, 0) + amount_fen
     return [Change(BALANCE, [list(sums), list(sums.values())])]
+
+
+def postings_of_acts(page: Page) -> dict[str, int]:
+    """Returns what a page's acts post, summed per account; what was booked anew gives back to the pool that paid."""
+    sums = act_postings(page.acts)
+    if not (page.acts.basis == BASIS_RESETTLED).any():
+        return sums
+    part = AMOUNT["hifp_pay"]
+    for number, state in zip(page.topics.tolist(), page.states, strict=True):
+        if page.names[number] == ClaimResettled.TOPIC:
+            event = decode_event(ClaimResettled.TOPIC, state)
+            assert isinstance(event, ClaimResettled)
+            now, stood = (each or event.insutype for each in (pool_of(event.how), event.reversed_pool))
+            if now != stood and event.reversed[part]:
+                for pool, amount_fen in ((now, event.reversed[part]), (stood, -event.reversed[part])):
+                    account = f"expense:{event.insured_region:06d}:{fund_codes(pool)[FUND_PARTS.index(part)]}"
+                    sums[account] = sums.get(account, 0) + amount_fen
+    return sums
 
 
 MODEL = ReadModel("balances", 2, (BALANCE,), fold, wide=False)
@@ -70,6 +95,7 @@ def with_opened(reader: "Reader", events: Iterable[Placed]) -> list[tuple[Placed
         "clawback": ClawbackRaised,
         "receipt": ReceiptSuspended,
         "recovery": RecoveryRaised,
+        "allowance": AllowanceGranted,
     }
     openers: dict[str | int, Event] = {}
     if streams:
@@ -96,5 +122,7 @@ def _opener(placed: Placed, openers: dict[str | int, Event]) -> Opened | None:
         raise StoreError(
             f"position {placed.position}: expected a {expected.TOPIC} behind {event.TOPIC}, at {key!r}, got {got}"
         )
-    assert isinstance(opener, ClaimFiled | PaymentInstructed | ClawbackRaised | RecoveryRaised | ReceiptSuspended)
+    assert isinstance(
+        opener, ClaimFiled | PaymentInstructed | ClawbackRaised | RecoveryRaised | ReceiptSuspended | AllowanceGranted
+    )
     return opener

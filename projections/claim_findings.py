@@ -1,16 +1,20 @@
 """Lists what was found about claims: amounts unlike the policy's, lines unlike the split, codes settled twice."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
-from core_ext.layout import AMOUNTS
+from core_ext.layout import AMOUNT, AMOUNTS
 from core_ext.line_cells import PARTS
-from ledger.events import ClaimReversed, ClaimSettled, Event, SettlementDiffers
+from ledger.acts import build_acts
+from ledger.after_refunds import outdated
+from ledger.events import BASIS_RESETTLED, ClaimReversed, ClaimSettled, Event, SettlementDiffers
+from ledger.knowledge import Knowledge
 from ledger.line_events import LinesDiffer, TraceCodeRepeated
-from ledger.mapper import decode_event
+from ledger.mapper import decode_event, encode_event
+from ledger.resettled import resettlements, standing
 from projections.trace import ACT
 
 if TYPE_CHECKING:
@@ -32,6 +36,12 @@ FROM finding AS f JOIN trace_act AS a ON a.claim = f.claim
 WHERE (? = 0 OR a.period = ?) AND NOT (f.topic = ? AND EXISTS (
     SELECT 1 FROM filed_lines AS l WHERE l.claim = f.claim AND l.position > f.position))
 ORDER BY f.position"""
+
+#: Persons with a settlement behind a refunded one, and all of their acts in log order.
+SELECT_REFUNDED = f"""
+SELECT a.claim FROM trace_act AS a WHERE a.basis <> {BASIS_RESETTLED} AND a.token IN (
+    SELECT r.token FROM trace_act AS r JOIN trace_act AS l ON l.token = r.token AND l.claim > r.original
+    WHERE r.original > 0 AND r.basis <> {BASIS_RESETTLED} AND l.original = 0) ORDER BY a.claim"""
 
 CHUNK = 1_000
 
@@ -75,6 +85,47 @@ def find(reader: "Reader", period: int = 0) -> Iterator[ClaimFinding]:
                 continue
             for field, stated, other, lines in _fields(event, events.get(claim + 1)):
                 yield ClaimFinding(*named, field, stated, other, other - stated, lines)
+
+
+def find_outdated(reader: "Reader", period: int = 0) -> Iterator[ClaimFinding]:
+    """Yields what standing settlements would be had the refunded ones before them never been; nobody is re-priced."""
+    claims = [int(row[0]) for row in reader.query(SELECT_REFUNDED, ())]
+    if not claims:
+        return
+    events = reader.events_at([at for claim in claims for at in (claim, claim + 1)])
+    acts = build_acts(
+        np.array(claims, np.int64),
+        [events[claim][3] for claim in claims],
+        _standing(reader, claims, events),
+        np.array([events[claim + 1][2] == ClaimReversed.TOPIC for claim in claims], np.bool_),
+    )
+    known = Knowledge()
+    known.refresh(reader)
+    names = _names(reader, claims)
+    for each in outdated(acts, known.policies):
+        booked_in = int(acts.period[each.row])
+        if period in (0, booked_in):
+            difference = each.would_be_fen - each.booked_fen
+            yield ClaimFinding(
+                "settled_before_refund", each.claim, names[each.claim], booked_in, each.field, each.booked_fen,
+                each.would_be_fen, difference,
+            )  # fmt: skip
+
+
+def _standing(reader: "Reader", claims: list[int], events: Mapping[int, tuple[str, int, str, bytes]]) -> list[bytes]:
+    """Returns the decision of each claim as a state; of one that was booked anew with what stands now."""
+    later = resettlements(reader, sorted({events[claim][0] for claim in claims}))
+    states = []
+    for claim in claims:
+        _, _, topic, state = events[claim + 1]
+        if claim in later:
+            decision = decode_event(topic, state)
+            assert isinstance(decision, ClaimSettled)
+            stands = standing(decision, later[claim])
+            paid = decision.amounts[AMOUNT["acct_pay"]] - stands.amounts[AMOUNT["acct_pay"]]
+            state = encode_event(msgspec.structs.replace(stands, balc=decision.balc + paid))
+        states.append(state)
+    return states
 
 
 def _names(reader: "Reader", claims: Collection[int]) -> dict[int, str]:

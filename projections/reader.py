@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from projections.findings import Finding
     from projections.funds.accounts import FundAccount
     from projections.funds.views import AdvanceUse, InScope, Receivable
+    from projections.institution_payments import InstitutionPayments
     from projections.signing import PublicKey, Signer
     from projections.supervision.violations import RuleTotal, Violation
 
@@ -196,10 +197,23 @@ class Projections:
             return Tracer(reader, _position(reader, trace.MODEL.name), listed).trace(key)
 
     def findings(self, period: int | None = None) -> "list[ClaimFinding]":
-        """Returns what was found about claims, by field, in log order; of one clearing period where one is given."""
+        """Returns what was found about claims, by field, in log order; of one clearing period where one is given.
+
+        Behind them stands what a refund leaves different (``settled_before_refund``): asked anew each time.
+        """
         catch_up(self._store, [trace.MODEL, line_index.MODEL], page_events=self._page_events)
         with self._store.read() as reader:
-            return list(claim_findings.find(reader, period or 0))
+            of_claims = list(claim_findings.find(reader, period or 0))
+            return of_claims + list(claim_findings.find_outdated(reader, period or 0))
+
+    def institution_payments(
+        self, period: int, region: int | None = None, *, claims: bool = False
+    ) -> "InstitutionPayments":
+        """Returns what institutions are paid for a period instead of itemised amounts; see the command of that name."""
+        from projections.institution_payments import institution_payments
+
+        with self._store.read() as reader:
+            return institution_payments(reader, period, region, claims)
 
     def breaks(
         self, period: int | None = None, counterpart: str = "", owner: str = "", status: str = OPEN

@@ -12,7 +12,6 @@ from ledger.mapper import decode_event
 from ledger.postings import Opened, Posting, checked_postings
 from ledger.refusals import Refused, StoreError
 from projections import balances, line_index, statement, trace
-from projections.act_postings import act_postings
 from projections.balances import BALANCE, with_opened
 from projections.clearing import lines
 from projections.clearing.lines import LINE as CLEARING_LINE
@@ -51,7 +50,7 @@ class RowChecks:
         if page.stop <= self._at[lines.MODEL.name]:
             apply(self._tables, lines.fold(self._reader, page))
         if page.stop <= self._at[balances.MODEL.name]:
-            sums = act_postings(page.acts)
+            sums = balances.postings_of_acts(page)
             for account, amount_fen in posted:
                 sums[account] = sums.get(account, 0) + amount_fen
             apply(self._tables, [change_of(BALANCE, sums.items())])

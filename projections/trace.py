@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from core_ext.layout import AMOUNT, FACT, FUND_PARTS
 from core_ext.text import to_list
+from ledger.benefit_events import DiseaseLimitUsed
 from ledger.events import ClawbackRaised, FilingRegistered, MemberEnrolled, OpeningAccumulator
 from ledger.line_events import DrugCapSet, PriceCapSet
 from ledger.register_events import EntitlementRegistered, FilingEnded, MemberChanged, VisitOpened
@@ -52,7 +53,7 @@ EVENT = Table(
 #: Registers are as many as persons and items, and touch no claim and no balance: the log has them.
 _LEFT_OUT = (
     *(MemberEnrolled, MemberChanged, FilingRegistered, FilingEnded, EntitlementRegistered, VisitOpened),
-    *(OpeningAccumulator, PriceCapSet, DrugCapSet),
+    *(OpeningAccumulator, PriceCapSet, DrugCapSet, DiseaseLimitUsed),
 )
 
 _FACTS = ("token", "insured_region", "treatment_region", "insutype")

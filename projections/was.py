@@ -7,6 +7,7 @@ import msgspec
 
 from core_ext.layout import AMOUNTS, FACTS, FUND_PARTS
 from ledger.acts import ACT_TEXTS
+from ledger.benefit_events import AllowanceGranted
 from ledger.events import (
     BASIS_REFUND,
     BASIS_RESETTLED,
@@ -97,7 +98,7 @@ def postings_of_events(events: Sequence[Placed], filed: Callable[[int], ClaimFil
             opened = filed(event.claim)
             if opened is None:
                 continue
-        elif isinstance(events[0].event, PaymentInstructed | ClawbackRaised | ReceiptSuspended):
+        elif isinstance(events[0].event, PaymentInstructed | ClawbackRaised | ReceiptSuspended | AllowanceGranted):
             opened = events[0].event
         posted += postings(event, opened)
     return posted

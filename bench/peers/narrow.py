@@ -48,7 +48,7 @@ def check_narrow(batch: Batch) -> None:
         "deductible_kind": 1, "deductible_factor": RATIO_ONE, "deductible_cap": NO_LIMIT, "deductible_exempt": 0,
         "deductible_waived": 1, "deductible_inside": 0, "readmission": 0, "transfer": 0, "on_payment": 0, "stay": 1,
         "placed": ACCUMULATOR["placed_inpatient"], "stay_below_counts": 1, "ceiling_cost": NO_LIMIT,
-        "over_uncovered": 0, "segments": SEGMENTS,
+        "over_uncovered": 0, "segments": SEGMENTS, "limit": 0, "hospital": 0, "pool": 0,
     }  # fmt: skip
     wrong = [name for name, value in same.items() if (plans[:, PLAN_AT[name]] != value).any()]
     tiers = [at for name, at in PLAN_AT.items() if name.startswith("fund_") and name.endswith("_tiers")]

@@ -8,7 +8,7 @@
 
 typedef int64_t i64;
 
-enum { FACTS = 18, AMOUNTS = 14, YEAR = 22, HOW = 7, PLAN = 189, SEGMENTS = 8, FUND = 21 };
+enum { FACTS = 18, AMOUNTS = 14, YEAR = 22, HOW = 11, HOW_HOSP = 9, PLAN = 193, SEGMENTS = 8, FUND = 21 };
 enum { TOKEN = 0, INSU = 1, TREAT = 2, INSURED = 3, TREATED = 4, LEVEL = 5, MED_TYPE = 8, BEGIN = 9, END = 10,
        MEDFEE = 12, FULAMT = 13, OVERLMT = 14, PRESELF = 15, INSCP = 16, HOSP = 17 };
 enum { DEDC = 0, HIFP = 1, FUND_SUM = 9, PART = 10, ACCT = 11, MULAID = 12, CASH = 13 };
@@ -16,7 +16,8 @@ enum { Y_STAYS = 0, Y_DEDUCTIBLE = 1, Y_HIFP = 6, Y_INSCP = 12, Y_FUND_SUM = 13,
        Y_LAST = 20, Y_STAY_DEDUCTIBLE = 21 };
 enum { P_RELATION, P_FILING, P_FIRST, P_KIND, P_AMOUNT, P_LESS, P_FLOOR, P_FACTOR, P_CAP, P_EXEMPT, P_WAIVED, P_INSIDE,
        P_READMISSION, P_TRANSFER, P_TO_DATE, P_ON_PAYMENT, P_PLACED, P_STAY, P_BELOW, P_CEILING, P_CEILING_COST,
-       P_UNCOVERED, P_ACCOUNT, P_MULAID, P_SEGMENTS, P_EDGES, P_FUNDS = P_EDGES + 2 * SEGMENTS, P_FUND };
+       P_UNCOVERED, P_ACCOUNT, P_MULAID, P_SEGMENTS, P_EDGES, P_FUNDS = P_EDGES + 2 * SEGMENTS, P_FUND,
+       P_LIMIT = P_FUND + 7 * FUND, P_HOSPITAL, P_HOSPITAL_RATIO };
 enum { U_CODE, U_PERSONAL, U_TO_DATE, U_FIRST, U_OVER, U_LESS, U_THRESHOLD, U_CAP, U_TIERS, U_EDGES };
 enum { SKIP, COMPUTE, SOURCE, REFUND, UNCHECKED };
 enum { NO_POLICY = 13, NEGATIVE = 17, UNKNOWN = 18, TWICE = 19, MISMATCH = 20, I1 = 21, I2 = 22, I3 = 23, I5 = 24,
@@ -36,7 +37,7 @@ struct tables {
     i64 n;
 };
 
-struct gives { i64 base, first, over; int continues; };
+struct gives { i64 base, first, over, hospital; int continues; };
 
 static i64 least(i64 a, i64 b) { return a < b ? a : b; }
 static i64 most(i64 a, i64 b) { return a > b ? a : b; }
@@ -165,9 +166,24 @@ static i64 begins(const i64 *plan, const i64 *year) {
     return plan[P_TO_DATE] == 1 ? year[plan[P_PLACED]] : plan[P_TO_DATE] == 2 ? year[2] + year[3] + year[4] + year[5] : 0;
 }
 
+static i64 personal(i64 parts, const i64 *facts, const i64 *amounts) {
+    i64 sum = 0;
+    if (parts & 1)
+        sum += facts[INSCP] - amounts[FUND_SUM];
+    if (parts & 16)
+        sum -= amounts[DEDC];
+    if (parts & 2)
+        sum += facts[PRESELF];
+    if (parts & 4)
+        sum += facts[OVERLMT];
+    if (parts & 8)
+        sum += facts[FULAMT];
+    return sum;
+}
+
 static void benefit(const i64 *plan, const i64 *facts, const i64 *year, i64 balance, i64 *amounts, struct gives *gives) {
     i64 parts[SEGMENTS], payments[SEGMENTS], room = most(0, plan[P_CEILING] - year[Y_HIFP]), above, dedc, start, paid;
-    i64 left, allowed = 0;
+    i64 left;
     memset(amounts, 0, AMOUNTS * sizeof *amounts);
     gives->first = plan[P_FIRST] ? share(facts[INSCP], plan[P_FIRST]) : 0;
     gives->base = facts[INSCP] - gives->first;
@@ -180,6 +196,8 @@ static void benefit(const i64 *plan, const i64 *facts, const i64 *year, i64 bala
     amounts[DEDC] = dedc;
     amounts[HIFP] = least(paid, room);
     gives->over = above + (plan[P_UNCOVERED] ? uncovered(plan, parts, payments, amounts[HIFP]) : paid - amounts[HIFP]);
+    if (plan[P_LIMIT])
+        amounts[HIFP] = least(amounts[HIFP], plan[P_LIMIT] - 1);
     left = facts[INSCP] - amounts[HIFP];
     for (int at = 0; at < plan[P_FUNDS]; at++) {
         const i64 *fund = plan + P_FUND + at * FUND;
@@ -188,18 +206,10 @@ static void benefit(const i64 *plan, const i64 *facts, const i64 *year, i64 bala
         left -= pays;
     }
     amounts[FUND_SUM] = facts[INSCP] - left;
-    amounts[PART] = facts[MEDFEE] - amounts[FUND_SUM] - facts[HOSP];
-    if (plan[P_ACCOUNT] & 1)
-        allowed += facts[INSCP] - amounts[FUND_SUM];
-    if (plan[P_ACCOUNT] & 16)
-        allowed -= dedc;
-    if (plan[P_ACCOUNT] & 2)
-        allowed += facts[PRESELF];
-    if (plan[P_ACCOUNT] & 4)
-        allowed += facts[OVERLMT];
-    if (plan[P_ACCOUNT] & 8)
-        allowed += facts[FULAMT];
-    amounts[ACCT] = most(0, least(least(balance, allowed), amounts[PART]));
+    gives->hospital = plan[P_HOSPITAL] && !facts[HOSP]
+        ? share(most(0, personal(plan[P_HOSPITAL], facts, amounts)), plan[P_HOSPITAL_RATIO]) : 0;
+    amounts[PART] = facts[MEDFEE] - amounts[FUND_SUM] - facts[HOSP] - gives->hospital;
+    amounts[ACCT] = most(0, least(least(balance, personal(plan[P_ACCOUNT], facts, amounts)), amounts[PART]));
     amounts[CASH] = amounts[PART] - amounts[ACCT];
 }
 
@@ -294,7 +304,7 @@ static i64 settlement(const struct tables *t, i64 row) {
     i64 *year = t->state + t->slot[row] * YEAR, *balance = t->accounts + t->account[row], refusal, after[YEAR];
     i64 *booked = t->booked + row * AMOUNTS, *computed = t->computed + row * AMOUNTS, *added = t->delta + row * YEAR;
     i64 *how = t->how + row * HOW, balance_after;
-    struct gives gives = {0, 0, 0, 0};
+    struct gives gives = {0, 0, 0, 0, 0};
     int far;
     if (kind != UNCHECKED && t->plan[row] < 0)
         return NO_POLICY;
@@ -333,7 +343,9 @@ static i64 settlement(const struct tables *t, i64 row) {
     how[1] = kind == UNCHECKED ? 0 : plan[P_FILING];
     how[2] = gives.first;
     how[3] = gives.over;
-    how[4] = how[5] = how[6] = 0;
+    memset(how + 4, 0, (HOW - 4) * sizeof(i64));
+    if (kind == COMPUTE)
+        how[HOW_HOSP] = gives.hospital;
     *balance = t->balc[row] = balance_after;
     return 0;
 }
@@ -355,6 +367,7 @@ static int mirrors(const struct tables *t, i64 row, i64 original) {
 static i64 refund(const struct tables *t, i64 row) {
     i64 found = t->code[row], of = t->ref[row], after[YEAR], balance_after;
     i64 *year = t->state + t->slot[row] * YEAR, *balance = t->accounts + t->account[row];
+    const i64 *facts = t->facts + row * FACTS, *booked = t->booked + row * AMOUNTS;
     const i64 *amounts = t->booked + of * AMOUNTS, *added = t->delta + of * YEAR;
     int far;
     if (found > 0 && found < UNKNOWN)
@@ -384,7 +397,8 @@ static i64 refund(const struct tables *t, i64 row) {
     memcpy(t->before + row * YEAR, year, sizeof after);
     memcpy(year, after, sizeof after);
     memset(t->how + row * HOW, 0, HOW * sizeof(i64));
-    t->how[row * HOW] = relation(t->facts + row * FACTS);
+    t->how[row * HOW] = relation(facts);
+    t->how[row * HOW + HOW_HOSP] = facts[MEDFEE] - facts[HOSP] - booked[FUND_SUM] - booked[PART];
     *balance = t->balc[row] = balance_after;
     t->refunded[of] = 1;
     return 0;

@@ -48,6 +48,7 @@ class Benefit(NamedTuple):
     first_selfpay: int
     over_ceiling: int
     continues: bool
+    hospital: int
 
 
 def share(fen: int, ratio: int) -> int:
@@ -228,21 +229,38 @@ def fund_pay(fund: Row, year: Row, amount: int, left: int) -> int:
     return min(paid, max(0, fund["cap"] - year[FURTHER_FUNDS[fund["code"]]]), max(0, left))
 
 
-def account_pay(plan: Row, facts: Row, amounts: Row, balance: int) -> int:
-    """Returns acct_pay (step 12): what the account may pay and holds, never more than the person's own part."""
+def within_limit(plan: Row, hifp_pay: int) -> int:
+    """Returns what the basic fund pays within the limit of the claim's disease (step 5)."""
+    return min(hifp_pay, plan["limit"] - 1)
+
+
+def personal(parts: int, facts: Row, amounts: Row) -> int:
+    """Returns what the parts of the personal amount (ACCOUNT_*, summed) come to."""
     allowed = 0
-    if plan["account"] & ACCOUNT_IN_SCOPE:
+    if parts & ACCOUNT_IN_SCOPE:
         allowed += facts["inscp_scp_amt"] - amounts["fund_pay_sumamt"]
-    if plan["account"] & ACCOUNT_NOT_DEDUCTIBLE:
+    if parts & ACCOUNT_NOT_DEDUCTIBLE:
         allowed -= amounts["act_pay_dedc"]
     for part, name in (
         (ACCOUNT_PRESELF, "preselfpay_amt"),
         (ACCOUNT_OVER_LIMIT, "overlmt_selfpay"),
         (ACCOUNT_FULL_SELFPAY, "fulamt_ownpay_amt"),
     ):
-        if plan["account"] & part:
+        if parts & part:
             allowed += facts[name]
-    return max(0, min(balance, allowed, amounts["psn_part_amt"]))
+    return allowed
+
+
+def hospital_share(plan: Row, facts: Row, amounts: Row) -> int:
+    """Returns the hospital's share that the policy gives (step 10); a claim that states its own has no other."""
+    if not plan["hospital"] or facts["hosp_part_amt"]:
+        return 0
+    return share(max(0, personal(plan["hospital"], facts, amounts)), plan["hospital_ratio"])
+
+
+def account_pay(plan: Row, facts: Row, amounts: Row, balance: int) -> int:
+    """Returns acct_pay (step 12): what the account may pay and holds, never more than the person's own part."""
+    return max(0, min(balance, personal(plan["account"], facts, amounts), amounts["psn_part_amt"]))
 
 
 def benefit(plan: Row, facts: Row, year: Row, balance: int) -> Benefit:
@@ -257,16 +275,19 @@ def benefit(plan: Row, facts: Row, year: Row, balance: int) -> Benefit:
     amounts["hifp_pay"] = min(step_4, room_under_ceiling(plan, year))
     over = uncovered_cost(paid, amounts["hifp_pay"]) if plan["over_uncovered"] else step_4 - amounts["hifp_pay"]
     over += above
+    if plan["limit"]:
+        amounts["hifp_pay"] = within_limit(plan, amounts["hifp_pay"])
     left = facts["inscp_scp_amt"] - amounts["hifp_pay"]
     for fund in further_funds(plan):
         pays = fund_pay(fund, year, fund_base(fund, facts, amounts, first, over), left)
         amounts[FURTHER_FUNDS[fund["code"]]] += pays
         left -= pays
     amounts["fund_pay_sumamt"] = sum(amounts[part] for part in FUND_PART_NAMES)
-    amounts["psn_part_amt"] = facts["medfee_sumamt"] - amounts["fund_pay_sumamt"] - facts["hosp_part_amt"]
+    hospital = hospital_share(plan, facts, amounts)
+    amounts["psn_part_amt"] = facts["medfee_sumamt"] - amounts["fund_pay_sumamt"] - facts["hosp_part_amt"] - hospital
     amounts["acct_pay"] = account_pay(plan, facts, amounts, balance)
     amounts["psn_cash_pay"] = amounts["psn_part_amt"] - amounts["acct_pay"]
-    return Benefit(amounts, base, first, over, continues_a_stay(plan, facts, year))
+    return Benefit(amounts, base, first, over, continues_a_stay(plan, facts, year), hospital)
 
 
 def contribution(plan: Row, facts: Row, year: Row, booked: Row, given: Benefit) -> dict[str, int]:

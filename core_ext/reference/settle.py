@@ -7,7 +7,7 @@ satisfies (section 5), refunds (sections 1b and 7), and the order in which a per
 
 from collections.abc import Iterable
 
-from core_ext.layout import ABSENT, ACCUMULATORS, AMOUNTS, FACT, FACTS
+from core_ext.layout import ABSENT, ACCUMULATORS, AMOUNTS, FACT, FACTS, HOW
 from core_ext.plan import FUNDS_MAX, FURTHER_FUNDS, PLAN, RANGE, SEGMENTS_MAX, STAY_MED_TYPE, TIERS_MAX
 from core_ext.reference.benefit import (
     FUND_PART_NAMES,
@@ -72,7 +72,7 @@ def settle(
     In and out: ``refunded`` [n+m] · ``state`` [S, ACCUMULATORS] · ``accounts`` · ``code`` [n], in: a fault found
     before, out: 0 or the refusal · ``booked`` [n+m, AMOUNTS] and ``delta`` [n+m, ACCUMULATORS], rows n… filled.
     Out: ``computed`` [n, AMOUNTS] what the policy gives (equal to ``booked`` unless a source settled) · ``before``
-    [n, ACCUMULATORS] · ``balc`` [n] · ``how`` [n, HOW], its first four columns.
+    [n, ACCUMULATORS] · ``balc`` [n] · ``how`` [n, HOW], its first four columns and the hospital's share.
 
     A row refused or skipped has no effect and its outputs are zero. Raises ValueError for a table of the wrong shape,
     IndexError where a row points outside its tables.
@@ -135,12 +135,14 @@ def _settlement(batch: Batch, row: int) -> int:
         amounts, refusal = settled_by_source(fact, source, 0)
         policy_amounts, added = amounts, unchecked_contribution(fact, amounts)
         how = (relation_of(fact), 0, 0, 0)
+        hospital = 0
     else:
         terms = _named(PLAN, batch.plans[batch.plan[row]])
         gives = benefit(terms, fact, year, balance)
         amounts, refusal = _decided(terms, fact, source, gives) if kind == SOURCE else _computed(gives)
         policy_amounts, added = gives.amounts, contribution(terms, fact, year, amounts, gives)
         how = (terms["relation"], terms["filing"], gives.first_selfpay, gives.over_ceiling)
+        hospital = gives.hospital if kind == COMPUTE else 0
     if refusal:
         return refusal
     after = [year[name] + added[name] for name in ACCUMULATORS]
@@ -153,6 +155,7 @@ def _settlement(batch: Batch, row: int) -> int:
     batch.before[row] = [year[name] for name in ACCUMULATORS]
     batch.delta[row] = [added[name] for name in ACCUMULATORS]
     batch.how[row, : len(how)] = how
+    batch.how[row, HOW.index("hosp_part_amt")] = hospital
     batch.state[batch.slot[row]] = after
     batch.accounts[batch.account[row]] = batch.balc[row] = balance_after
     return 0
@@ -232,6 +235,11 @@ def unchecked_contribution(fact: Row, amounts: Row) -> dict[str, int]:
     return added
 
 
+def hospital_of(fact: Row, amounts: Row) -> int:
+    """Returns the hospital's share beside the claim's own: what I2 leaves."""
+    return fact["medfee_sumamt"] - fact["hosp_part_amt"] - amounts["fund_pay_sumamt"] - amounts["psn_part_amt"]
+
+
 def relation_of(fact: Row) -> int:
     """Returns 0 same city, 1 same province (the codes' first two digits), 2 cross province."""
     if fact["insured_region"] == fact["treatment_region"]:
@@ -268,7 +276,10 @@ def _refund(batch: Batch, row: int) -> int:
     batch.booked[row] = batch.computed[row] = [-fen for fen in amounts]
     batch.before[row] = year
     batch.delta[row] = [-part for part in added]
-    batch.how[row, 0] = relation_of(_named(FACTS, batch.facts[row]))
+    fact = _named(FACTS, batch.facts[row])
+    batch.how[row, 0] = relation_of(fact)
+    # What the funds and the person do not account for is the hospital's; the refund gives that back as well.
+    batch.how[row, HOW.index("hosp_part_amt")] = hospital_of(fact, _named(AMOUNTS, batch.booked[row]))
     batch.state[batch.slot[row]] = after
     batch.accounts[batch.account[row]] = batch.balc[row] = balance_after
     batch.refunded[original] = 1

@@ -13,7 +13,7 @@ import numpy as np
 
 from core_ext.cells import FACT_COLUMNS
 from core_ext.kernels import load
-from core_ext.layout import ABSENT, AMOUNTS, FACT
+from core_ext.layout import ABSENT, AMOUNTS, FACT, HOW
 from core_ext.text import Texts, texts_from_list
 from ledger.acts import Acts
 from ledger.money import fen_from_text
@@ -197,9 +197,10 @@ def read_acts_as(pages: Iterable[Acts], scope: Scope) -> Side:
 
 
 def side_of(acts: Acts, rows: Int64s) -> Side:
-    """Returns the given acts as a side: facts as filed, amounts as booked."""
+    """Returns the given acts as a side: facts as filed, amounts as booked, the hospital's share with the policy's."""
     numbers = np.empty((len(rows), _WIDTH), np.int64)
     numbers[:, :_FACTS_WIDTH] = acts.facts[rows][:, _FACT_AT]
+    numbers[:, NUMBER["hosp_part_amt"]] += acts.how[rows, HOW.index("hosp_part_amt")]
     numbers[:, _FACTS_WIDTH:-1] = acts.booked[rows]
     numbers[:, -1] = acts.facts[rows, FACT["token"]]
     none = np.zeros(len(rows), np.int64)

@@ -11,6 +11,8 @@ from core_ext.settling import COMPUTE
 from ledger.events import ClaimFiled, ClaimSettled
 from ledger.keys import claim_stream
 from ledger.mapper import decode_event
+from ledger.originals import hospital_of, pool_of
+from ledger.plans import pools_of, with_limits
 from ledger.refusals import Refusal
 from ledger.replay import Difference, Settle
 from ledger.replaying.events import ClaimResettled
@@ -40,7 +42,7 @@ def _differences(
     reader: "Reader", position: int, event: ClaimResettled, policies: "PolicyBook", settle: Settle
 ) -> list[Difference]:
     stood, _ = stands_before(reader, event, position)
-    code, amounts, added = decided(event, policies, settle)
+    code, amounts, added, how = decided(event, policies, settle)
     if code:
         return [Difference(position, event.claim, event.setl_id, f"refused.{Refusal(code).code}", code, 0)]
     delta = [a - b for a, b in zip(event.contribution, _padded(stood.delta), strict=True)]
@@ -49,6 +51,9 @@ def _differences(
         ("reversed.", AMOUNTS, stood.amounts, event.reversed),
         ("contribution.", ACCUMULATORS, added, event.contribution),
         ("delta.", ACCUMULATORS, delta, event.delta),
+        ("how.", HOW, how, _padded_how(event.how)),
+        ("reversed.", ("pool",), (pool_of(stood.how),), (event.reversed_pool,)),
+        ("reversed.", ("hosp_part_amt",), (hospital_of(stood.how),), (event.reversed_hospital_fen,)),
     ):
         for name, one, other in zip(names, expected, got, strict=True):
             if one != other:
@@ -70,21 +75,28 @@ def stands_before(reader: "Reader", event: ClaimResettled, position: int) -> tup
     return standing(decision, [each for each in later if each[0] < position]), filed
 
 
-def decided(event: ClaimResettled, policies: "PolicyBook", settle: Settle) -> tuple[int, list[int], list[int]]:
-    """Returns (refusal or 0, amounts, contribution) of a claim by what its ClaimResettled was decided from."""
+def decided(
+    event: ClaimResettled, policies: "PolicyBook", settle: Settle
+) -> tuple[int, list[int], list[int], list[int]]:
+    """Returns (refusal or 0, amounts, contribution, HOW) of a claim by what its ClaimResettled was decided from."""
     facts = np.array([[getattr(event, name) for name in FACTS]], np.int64)
     how = np.array([_padded_how(event.how)], np.int64)
     plan = policies.resolve_pinned(facts, (np.zeros(1, np.int64), [event.policy]), how)
+    plans, plan = with_limits(policies.plans, plan, how[:, HOW.index("limit")])
+    out = np.zeros((1, len(HOW)), np.int64)
     zero, one = np.zeros(1, np.int64), np.ones(1, np.int64)
     booked, computed = np.zeros((1, len(AMOUNTS)), np.int64), np.zeros((1, len(AMOUNTS)), np.int64)
     before, delta = np.zeros((1, len(ACCUMULATORS)), np.int64), np.zeros((1, len(ACCUMULATORS)), np.int64)
     code, balc = zero.copy(), zero.copy()
     state, accounts = np.array([_padded(event.start)], np.int64), np.array([event.balance_fen], np.int64)
     settle(
-        policies.plans, plan, facts, booked.copy(), one * COMPUTE, -one, zero.copy(), zero.copy(), zero.copy(), state,
-        zero.copy(), accounts, code, booked, computed, before, delta, balc, np.zeros((1, len(HOW)), np.int64),
+        plans, plan, facts, booked.copy(), one * COMPUTE, -one, zero.copy(), zero.copy(), zero.copy(), state,
+        zero.copy(), accounts, code, booked, computed, before, delta, balc, out,
     )  # fmt: skip
-    return int(code[0]), booked[0].tolist(), delta[0].tolist()
+    for name in ("assist_class", "hosp_lv", "psn_type", "age", "limit"):
+        out[:, HOW.index(name)] = how[:, HOW.index(name)]
+    out[:, HOW.index("pool")] = pools_of(plans, plan, facts)
+    return int(code[0]), booked[0].tolist(), delta[0].tolist(), out[0].tolist()
 
 
 def _padded_how(how: tuple[int, ...]) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from ledger.acts import ACT_TEXTS
 from ledger.events import BASIS_KERNEL, BASIS_RESETTLED, ClaimFiled, ClaimSettled, Event, PeriodOpened
 from ledger.keys import YEARS, claim_stream, period_stream
 from ledger.mapper import decode_event
+from ledger.originals import hospital_of, pool_of
 from ledger.refusals import Refusal, Refused
 from ledger.replaying.asking import Asked, ask
 from ledger.replaying.events import ClaimResettled
@@ -223,6 +224,7 @@ class _Years:
             delta=tuple(delta), how=change.how, year=change.year, **facts, reversed=stands.amounts,
             start=change.start, contribution=change.contribution, balance_fen=change.balance_fen,
             replay=bytes.fromhex(found.digest), replaced=stands.policy,
+            reversed_pool=pool_of(stands.how), reversed_hospital_fen=hospital_of(stands.how),
         )  # fmt: skip
 
     def save(self) -> None:

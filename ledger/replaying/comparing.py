@@ -15,8 +15,9 @@ from core_ext.layout import ACCUMULATORS, AMOUNT, AMOUNTS, FACT, FACTS, HOW
 from core_ext.settling import SKIP
 from core_ext.text import Texts, texts_from_list
 from ledger.acts import ACT_TEXTS, Acts
-from ledger.events import BASIS_KERNEL, BASIS_RESETTLED, FLAG_ASSUMED
+from ledger.events import BASIS_KERNEL, BASIS_REFUND, BASIS_RESETTLED, FLAG_ASSUMED
 from ledger.keys import YEARS
+from ledger.plans import pools_of
 from ledger.refusals import StoreError
 from ledger.replay import (
     Chain,
@@ -42,6 +43,11 @@ if TYPE_CHECKING:
 
 #: What a statement line counts and sums, in front of every amount.
 COUNTED = ("settlements", "refunds", "medfee_sumamt")
+
+#: What of HOW comes out of deciding again; the rest was looked up, and is taken as it was recorded.
+_DECIDED = ("relation", "filing", "first_selfpay", "over_ceiling", "hosp_part_amt")
+_OUT = [HOW.index(name) for name in _DECIDED]
+_OUT_OF_THE_PLAN = tuple(f"how_{name}" for name in (*_DECIDED, "pool"))
 
 
 class _Worker:
@@ -71,10 +77,12 @@ class _Worker:
         self.acts += int(own.sum())
         marks = (own & (found.kind != SKIP) & (found.code != 0)).astype(np.uint8)
         balc = found.balc.reshape(n, 1)
-        for names, table in ((AMOUNTS, found.booked), (DELTAS, found.delta), (HOWS[:4], None), (("balc",), balc)):
-            if table is None:
-                table = self.decider.table("how4", n, 4)
-                table[:] = found.how[:, :4]
+        how = self.decider.table("how_out", n, len(_OUT_OF_THE_PLAN))
+        how[:, :-1] = found.how[:, _OUT]
+        how[:, -1] = self._pools(batch, found, plan)
+        for names, table in (
+            (AMOUNTS, found.booked), (DELTAS, found.delta), (_OUT_OF_THE_PLAN, how), (("balc",), balc)
+        ):  # fmt: skip
             self._lanes.differing([batch.lane(name) for name in names], 0, n, table, marks)
         wrong = own & (found.kind != SKIP) & (marks != 0)
         suspects = set(batch.ints("token")[wrong].tolist())
@@ -84,6 +92,15 @@ class _Worker:
         if suspects:
             self.differences += by_act(batch, suspects, self._policies, self._digests, self._kernel)
         self._state(batch, found, own)
+
+    def _pools(self, batch: Batch, found: Decided, plan: Ints) -> Ints:
+        """Returns the pool that pays each act: by its plan, of a refund the one that paid what it refunds."""
+        pool = pools_of(self._plans.plans, plan, found.facts)
+        ref = batch.ints("ref")
+        refunds = np.flatnonzero(batch.ints("basis") == BASIS_REFUND)
+        stood = batch.ints("how_pool")
+        pool[refunds] = np.where(ref[refunds] > 0, stood[refunds - ref[refunds]], 0)
+        return pool
 
     def _state(self, batch: Batch, found: Decided, own: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> None:
         """Adds a batch to the statement: what came out again, and for what is not decided again what is booked."""
@@ -163,7 +180,10 @@ def by_act(
                 of = place[row - int(ref[row])]
                 into[at] = len(some) + len(tails)
                 assumed = acts.basis[of] == BASIS_KERNEL and bool(acts.flags[of] & FLAG_ASSUMED)
-                tails.append((acts.facts[of].tolist(), acts.booked[of].tolist(), acts.delta[of].tolist(), assumed))
+                pool = int(acts.how[of, HOW.index("pool")])
+                tails.append(
+                    (acts.facts[of].tolist(), acts.booked[of].tolist(), acts.delta[of].tolist(), assumed, pool)
+                )
         return tails
 
     some = _picked(acts, own)

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 
 from ledger.policy import Policy
-from ledger.policy_terms import INSUTYPES, MED_TYPES
+from ledger.policy_terms import INSUTYPES, MATERNITY_INSUTYPE, MED_TYPES
 from ledger.policy_views import differences, values_of
 from ledger.replaying.planning import CasePlans
 from ledger.segments.shape import CASE_INTS, Ints
@@ -73,6 +73,8 @@ def _matters(
 def never_consulted(cases: Ints, new: Policy) -> list[str]:
     """Returns the parameters about insurance types and kinds of treatment that no act of the cases has."""
     insutype, med_type = (cases[:, CASE_INTS.index(name)] for name in ("insutype", "med_type"))
+    # A birth insured by the maternity fund of its time is an employee's.
+    insutype = np.where(insutype == MATERNITY_INSUTYPE, INSUTYPES["employee"], insutype)
     met = set(zip(insutype.tolist(), med_type.tolist(), strict=True))
     insured: Mapping[str, int] = INSUTYPES
     found = []

@@ -9,6 +9,7 @@ from core_ext.kernels import load
 from core_ext.layout import ACCUMULATORS, AMOUNT, AMOUNTS, HOW
 from core_ext.settling import COMPUTE, REFUND, SKIP, SOURCE, SOURCE_UNCHECKED
 from ledger.events import BASIS_KERNEL, BASIS_REFUND, BASIS_RESETTLED, FLAG_ASSUMED, FLAG_NOT_CHECKED
+from ledger.plans import with_limits
 from ledger.segments.reading import Batch
 from ledger.segments.shape import DELTAS, Ints
 
@@ -51,6 +52,13 @@ class Input:
     holder: Ints
     state: Ints
     accounts: Ints
+
+
+def limited(batch: Batch, given: Input, plans: Ints) -> Ints:
+    """Returns plans in which an act under a disease's limit has one of its own: what it left is recorded with it."""
+    if np.asarray(batch.lane("how_limit")).any():
+        plans, given.plan = with_limits(plans, given.plan, batch.ints("how_limit"))
+    return plans
 
 
 def interrupted(batch: Batch, given: Input) -> bool:
@@ -108,6 +116,7 @@ class Decider:
 
         Where acts of other periods lie between two acts of a person, what they moved is taken over as it was booked.
         """
+        plans = limited(batch, given, plans)
         if interrupted(batch, given):
             out = self._out(len(batch), given)
             tables = {name: getattr(out, name) for name, _ in _OUT}

@@ -11,7 +11,8 @@ class ClaimResettled(Event, frozen=True):
     are the amounts that stood. ``before`` and ``delta`` are the accumulators now and what changes in them; ``start``
     and ``contribution`` those the new amounts were decided from and what they add, ``balance_fen`` the account then.
     The facts and keys are those of the ClaimFiled. ``policy`` decides now, ``replaced`` did; ``replay`` names the
-    replay that found the difference.
+    replay that found the difference. ``reversed_pool`` is the insurance type whose pool paid what stood, 0 the claim's
+    own, ``reversed_hospital_fen`` the hospital's share beside the claim's own; those that stand now are in ``how``.
     """
 
     TOPIC = "claim-resettled/1"
@@ -58,3 +59,5 @@ class ClaimResettled(Event, frozen=True):
     balance_fen: int
     replay: bytes
     replaced: bytes
+    reversed_pool: int = 0
+    reversed_hospital_fen: int = 0

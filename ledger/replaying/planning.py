@@ -104,7 +104,7 @@ class CasePlans:
         facts[:, FACT["begndate"]] = facts[:, FACT["enddate"]] = day
         facts[:, FACT["setl_time"]] = day * 1_000_000
         how = np.zeros((len(cases), len(HOW)), np.int64)
-        for name in ("relation", "assist_class"):
+        for name in ("relation", "assist_class", "age"):
             how[:, HOW.index(name)] = cases[:, _CASE[name]]
         filing = cases[:, _CASE["filing"]]
         how[:, HOW.index("filing")] = filing // _MASKS

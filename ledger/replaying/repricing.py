@@ -15,6 +15,7 @@ from core_ext.kernels import load
 from core_ext.layout import ACCUMULATORS, AMOUNT, AMOUNTS, FACT, FACTS, HOW
 from core_ext.settling import COMPUTE
 from core_ext.text import text_at
+from ledger.plans import with_limits
 from ledger.replaying.deciding import Decider, Input, Settle
 from ledger.replaying.planning import CasePlans
 from ledger.segments.reading import Batch, Segment
@@ -73,7 +74,8 @@ def reprice(
              facts[rows, FACT["token"]])
         )  # fmt: skip
         rows = rows[order]
-        booked, stored = _priced(kernel, plans, given, rows), decider.wide(batch, AMOUNTS, "stored")[rows]
+        limits = batch.ints("how_limit")[rows]
+        booked, stored = _priced(kernel, plans, given, rows, limits), decider.wide(batch, AMOUNTS, "stored")[rows]
         acts += len(rows)
         fund, fund_new = fund + sum(stored[:, _FUND].tolist()), fund_new + sum(booked[:, _FUND].tolist())
         differs = np.flatnonzero((booked != stored).any(axis=1))
@@ -85,7 +87,7 @@ def reprice(
     return Repriced(segment.period, acts, len(claims), fund, fund_new, tuple(claims))
 
 
-def _priced(kernel: Settle, plans: CasePlans, given: Input, rows: Ints) -> Ints:
+def _priced(kernel: Settle, plans: CasePlans, given: Input, rows: Ints, limits: Ints) -> Ints:
     """Returns the amounts of settlements in the order given, each person-year from where the period found it."""
     n = len(rows)
 
@@ -93,8 +95,9 @@ def _priced(kernel: Settle, plans: CasePlans, given: Input, rows: Ints) -> Ints:
         return np.zeros((n, width), np.int64)
 
     booked, code = table(len(AMOUNTS)), np.zeros(n, np.int64)
+    own, plan = with_limits(plans.plans, given.plan[rows], limits)
     kernel(
-        plans.plans, given.plan[rows], given.facts[rows], table(len(AMOUNTS)), given.kind[rows],
+        own, plan, given.facts[rows], table(len(AMOUNTS)), given.kind[rows],
         np.full(n, -1, np.int64), code.copy(), code.copy(), given.slot[rows], given.state, given.holder[rows],
         given.accounts, code, booked, table(len(AMOUNTS)), table(len(ACCUMULATORS)), table(len(ACCUMULATORS)),
         code.copy(), table(len(HOW)),

@@ -16,7 +16,7 @@ from core_ext.kernels import load
 from core_ext.layout import AMOUNTS, FACT, FACTS
 from core_ext.settling import SKIP
 from ledger.events import BASIS_SOURCE
-from ledger.replaying.deciding import Decided, Decider, Input, interrupted
+from ledger.replaying.deciding import Decided, Decider, Input, interrupted, limited
 from ledger.replaying.planning import CasePlans
 from ledger.replaying.threads import in_order
 from ledger.replaying.whatif import Marks, persons_of, sums_of
@@ -116,7 +116,7 @@ class _Worker:
         if rows is None:
             return self._decider.decide(batch, given, plans)
         given.kind[~rows] = SKIP
-        return self._decider.decide_at_once(given, plans)
+        return self._decider.decide_at_once(given, limited(batch, given, plans))
 
     def _changed(self, batch: Batch, found: Decided, own: Marks) -> Marks:
         marks = np.zeros(len(batch), np.uint8)

@@ -15,10 +15,11 @@ import msgspec
 import numpy as np
 
 from core_ext.kernels import load
-from core_ext.layout import AMOUNT, AMOUNTS, FACT, FACTS
+from core_ext.layout import AMOUNT, AMOUNTS, FACT, FACTS, HOW
 from core_ext.settling import SKIP
 from core_ext.text import Texts, text_at
 from ledger.events import BASIS_SOURCE
+from ledger.plans import pools_of
 from ledger.replaying.consulting import Consulted, changed_keys, never_consulted
 from ledger.replaying.deciding import Decided, Decider, Settle
 from ledger.replaying.planning import CasePlans
@@ -165,7 +166,7 @@ class _Worker:
             sums_of(found.booked, own),
             persons_of(facts[:, FACT["token"]], old, found.booked, changed),
             self._groups(facts, old, found.booked, own, changed),
-            self._changes(batch, found, facts, case, assist, np.flatnonzero(changed)),
+            self._changes(batch, found, facts, case, assist, plan, np.flatnonzero(changed)),
         )
 
     def _groups(
@@ -185,14 +186,18 @@ class _Worker:
                 found[by, code] = line
         return found
 
-    def _changes(self, batch: Batch, found: Decided, facts: Ints, case: Ints, assist: Ints, rows: Ints) -> Changes:
+    def _changes(
+        self, batch: Batch, found: Decided, facts: Ints, case: Ints, assist: Ints, plan: Ints, rows: Ints
+    ) -> Changes:
         none = np.zeros(len(rows), np.int64)
         setl_id = Texts(*load("gather").gather((batch.text("setl_id"),), none, rows))
         head = {name: batch.ints(name)[rows] for name in ("claim", "position", "basis", "period", "year")}
         how = found.how[rows]
-        how[:, 4] = assist[rows]
-        for at, name in ((5, "how_hosp_lv"), (6, "how_psn_type")):
-            how[:, at] = batch.ints(name)[rows]
+        # What was looked up stays, and what a disease's limit left; the pool is the other policy's.
+        for name in ("hosp_lv", "psn_type", "age", "limit"):
+            how[:, HOW.index(name)] = batch.ints(f"how_{name}")[rows]
+        how[:, HOW.index("assist_class")] = assist[rows]
+        how[:, HOW.index("pool")] = pools_of(self._plans.plans, plan[rows], facts[rows])
         return Changes(
             **head,
             facts=facts[rows],

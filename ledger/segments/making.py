@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from core_ext.kernels import load
+from core_ext.layout import HOW
 from core_ext.text import Texts
 from ledger.acts import Acts, act_codes, acts_of, read_acts
 from ledger.events import BASIS_REFUND, ClaimFiled, ClaimSettled
@@ -109,6 +110,7 @@ def _originals(reader: "Reader", claims: list[int]) -> Acts | None:
         stands, anew = standing_of(reader, {claim: found[claim]})[claim]
         if anew:
             acts.booked[row], acts.delta[row] = stands.amounts, stands.delta
+            acts.how[row] = (*stands.how, *(0,) * (len(HOW) - len(stands.how)))
     return acts
 
 

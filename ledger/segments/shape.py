@@ -20,7 +20,7 @@ from ledger.acts import ACT_TEXTS
 Ints = npt.NDArray[np.int64]
 
 #: The version of the columns below; a reader refuses another.
-LAYOUT = 1
+LAYOUT = 2
 
 DELTAS = tuple(f"delta_{name}" for name in ACCUMULATORS)
 HOWS = tuple(f"how_{name}" for name in HOW)
@@ -39,7 +39,9 @@ WORKED_OUT = ("carried", "present", "filed", "policy", "ref", "slot", "holder", 
 
 ACT_INTS = (*HEAD, *FACTS, *AMOUNTS, *DELTAS, *HOWS, *WORKED_OUT)
 YEAR_INTS = ("token", "benefit_year", "account", *ACCUMULATORS)
-CASE_INTS = ("policy", "insutype", "psn_type", "med_type", "hosp_lv", "relation", "filing", "assist_class", "region")
+CASE_INTS = (
+    "policy", "insutype", "psn_type", "med_type", "hosp_lv", "relation", "filing", "assist_class", "age", "region"
+)  # fmt: skip
 LINE_INTS = ("month", "insured_region", "treatment_region", "insutype")
 
 #: What has no column of its own because it is nearly always what other columns say (msgpack; empty where it is):

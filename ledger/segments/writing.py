@@ -137,10 +137,11 @@ class SegmentWriter:
             self._starts.write(year, {})
 
     def _case(self, columns: Columns) -> Ints:
-        how = {name: columns[f"how_{name}"] for name in ("hosp_lv", "psn_type", "relation", "filing", "assist_class")}
+        taken = ("relation", "filing", "assist_class", "age")
+        how = {name: columns[f"how_{name}"] for name in ("hosp_lv", "psn_type", *taken)}
         resolved = {name: np.where(how[name] > 0, how[name], columns[name]) for name in ("hosp_lv", "psn_type")}
         found = columns | resolved | {"region": columns["insured_region"]}
-        found |= {name: how[name] for name in ("relation", "filing", "assist_class")}
+        found |= {name: how[name] for name in taken}
         # A what-if asks what was filed, not only what the policy of the day made of it.
         found["filing"] = how["filing"] * 16 + columns["filed"]
         return _numbered(self._cases, found, CASE_INTS)

@@ -4,17 +4,17 @@ import msgspec
 import numpy as np
 
 from core_ext.rule_tables import WINDOWS, Int64s
-from ledger.policy_terms import INSUTYPES, MED_TYPES
+from ledger.policy_terms import INSUTYPES
 from ledger.supervision.book import Book
-from ledger.supervision.charges import MATERNITY, VISIT_COLUMNS, WHOLE, Bill, Hits, Visits, find_hits
+from ledger.supervision.charges import VISIT_COLUMNS, WHOLE, Bill, Hits, Visits, find_hits
 from ledger.supervision.packs import Pack, case_line, day_number
-from ledger.supervision.terms import Case, CaseVisit, Rule
+from ledger.supervision.terms import SETTINGS, Case, CaseVisit, Rule
 
 _DEFINITE = {"definite": True, "suspect": False}
 _SEX = {"": 0, "male": 1, "female": 2}
 _PLACES = {"local": (440100, 440100), "province": (440100, 440200), "cross_province": (440100, 110000)}
 _INSUTYPE = {**INSUTYPES, "other": 999}
-_MED_TYPE = {**MED_TYPES, "maternity": MATERNITY[0], "other": 99}
+_MED_TYPE = {**SETTINGS, "other": 99}
 
 
 class BilledLine(msgspec.Struct, frozen=True):

@@ -13,13 +13,12 @@ from core_ext.rule_tables import CHARGE, CHARGES, RULE, Int64s
 from ledger.policy_terms import INSUTYPES, MED_TYPES
 from ledger.supervision.book import Book
 from ledger.supervision.days import ages, apart, month_number, ordinal
-from ledger.supervision.terms import BITS, GROUPS
+from ledger.supervision.terms import BITS, GROUPS, MATERNITY, SETTINGS
 
 #: A count of one, and 1e-6 yuan in a fen.
 ONE, PRICE_PER_FEN = 10_000, 10_000
-MATERNITY = (51, 52)
 #: Codes of treatment that take a bed: inpatient, and births in hospital.
-BEDDED = (MED_TYPES["inpatient"], 52)
+BEDDED = (MED_TYPES["inpatient"], MED_TYPES["maternity"])
 
 #: As many charges are worth a thread each.
 THREADED = 100_000
@@ -111,9 +110,8 @@ def scope_of(visits: Visits) -> Int64s:
     scope = _bits("insurance", visits.insutype, INSUTYPES)
     level = np.where((visits.hosp_lv >= 1) & (visits.hosp_lv <= 3), visits.hosp_lv, 4)
     scope |= BITS["level", "1"] << (level - 1)
-    settings = {**MED_TYPES, "maternity": MATERNITY[0]}
     med_type = np.where(np.isin(visits.med_type, MATERNITY), MATERNITY[0], visits.med_type)
-    scope |= _bits("setting", med_type, settings)
+    scope |= _bits("setting", med_type, SETTINGS)
     province = visits.insured_region // 10_000 == visits.treatment_region // 10_000
     local = visits.insured_region == visits.treatment_region
     away = np.where(province, BITS["place", "province"], BITS["place", "cross_province"])

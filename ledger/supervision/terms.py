@@ -4,6 +4,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from ledger.policy_terms import MATERNITY as BIRTHS
 from ledger.policy_terms import MED_TYPES
 
 Kind = Literal[
@@ -16,11 +17,15 @@ Result = Literal["definite", "suspect"]
 #: Stand for a visit as a whole, and for one with a bed, where a rule names items.
 VISITS, STAYS = "#visit", "#stay"
 
+#: The kinds of treatment (med_type) of births, which rules know as one setting; every setting's own kind.
+MATERNITY = tuple(MED_TYPES[name] for name in BIRTHS)
+SETTINGS = {name: code for name, code in MED_TYPES.items() if name not in BIRTHS} | {"maternity": MATERNITY[0]}
+
 #: A charge has one bit of each group, or none where nothing is known; every other value of a group is its last name.
 GROUPS: dict[str, tuple[str, ...]] = {
     "insurance": ("employee", "resident", "other"),
     "level": ("1", "2", "3", "unrated"),
-    "setting": (*MED_TYPES, "maternity", "other"),
+    "setting": (*SETTINGS, "other"),
     "place": ("local", "province", "cross_province"),
     "sex": ("male", "female"),
     "channel": ("direct", "manual"),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from ledger.events import JobAbandoned
 from ledger.knowledge import Knowledge, unfinished_jobs
+from ledger.line_events import LinesDiffer
 from ledger.lookup import find_claim
 from ledger.refusals import Refusal, Refused
 from ledger.reports import JobReport, Reversed
@@ -13,6 +14,9 @@ from ledger.verbs.base import Base
 if TYPE_CHECKING:
     from ledger.explanation import Explanation
     from ledger.intake import IntakeReport, Progress
+
+
+STREAMS_WITH = "SELECT COUNT(DISTINCT originator_id) FROM stored_events WHERE topic = ? AND notification_id > ?"
 
 
 class Claims(Base):
@@ -90,6 +94,23 @@ class Claims(Base):
             progress=progress,
             quarantine=Path(quarantine) if quarantine is not None else None,
         )
+
+    def lines_that_differ(
+        self,
+        path: str | Path,
+        profile: str | Path = "national",
+        *,
+        reason: str = "",
+        progress: "Progress | None" = None,
+        quarantine: str | Path | None = None,
+    ) -> "tuple[IntakeReport, int]":
+        """Files fee lines as ``lines`` does; returns its report and how many claims then do not agree with theirs."""
+        with self.store.read() as reader:
+            head = reader.size
+        report = self.lines(path, profile, reason=reason, progress=progress, quarantine=quarantine)
+        with self.store.read() as reader:
+            ((differing,),) = reader.query(STREAMS_WITH, (LinesDiffer.TOPIC, head))
+        return report, int(differing)
 
     def reverse(self, claim: str, reason: str, *, setl_id: str | None = None) -> Reversed:
         """Cancels a settlement in full by filing its exact negative (I7); nobody is priced again.

@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from core_ext.layout import FUND_PARTS
 from ledger import clawbacks, explain, payments
 from ledger.casework.carrying import carried, settle_carried
 from ledger.clearing.states import decide_pay, read_clearing
-from ledger.events import ClaimFiled, ClaimReversed
+from ledger.events import PAYMENT_INSTITUTION, ClaimFiled, ClaimReversed, ClawbackRaised
 from ledger.keys import clawback_stream
 from ledger.lookup import find_claim
 from ledger.mapper import decode_event
+from ledger.originals import pool_of
 from ledger.paying.withholding import offsets, withhold
 from ledger.refusals import Refusal, Refused
 from ledger.reports import Clawback, Payment
@@ -31,6 +34,7 @@ class Money(Base):
         """
         from ledger.acts import read_acts
         from ledger.clearing.figures import fold_period
+        from ledger.institution_pay.setting import with_differences
 
         kinds = payments.KINDS.get(to)
         if kinds is None:
@@ -40,7 +44,10 @@ class Money(Base):
             if refusal := decide_pay(state):
                 raise Refused(refusal, explain.clearing(refusal, state, 0))
             figures = fold_period(read_acts(tx, after=state.opened, stop=state.closed), period)
-            settled = settle_carried(figures.dues(kinds), carried(tx), kinds)
+            owed = figures.dues(kinds)
+            if PAYMENT_INSTITUTION in kinds:
+                owed = with_differences(tx, period, owed)
+            settled = settle_carried(owed, carried(tx), kinds)
             whole = {payments.due_stream(period, due): due for due in settled}
             paid = tx.stream_heads(list(whole))
             assert state.drafted is not None
@@ -78,6 +85,8 @@ class Money(Base):
             )
             if isinstance(decided, Refusal):
                 raise Refused(decided, explain.clawback(decided, case, claim, amount_fen, decision.amounts, recovered))
+            assert isinstance(decided, ClawbackRaised)
+            decided = msgspec.structs.replace(decided, pool=pool_of(decision.how))
             self.append(tx, [command, (stream, 1, decided)], filed)
             return Clawback.of(case, filed.setl_id, clawbacks.evolve(state, decided))
 

@@ -12,7 +12,8 @@ import pytest
 
 from console.main import main
 from ledger.policy_faults import policy_faults
-from ledger.policy_terms import SECTIONS, TREATMENT_TYPES, Header
+from ledger.policy_sections import SECTIONS
+from ledger.policy_terms import TREATMENT_TYPES, Header
 from tests.console.documents import ROOT, blocks, differences, examples
 
 DOCUMENT = "docs/policy.md"

@@ -138,7 +138,7 @@ WRONG += [
         'floor = "0" }',
         'floor = "0", exceptions = [{ first_stay = { 1 = "1" } }] }',
         "employee.inpatient.deductible.2023-01-01.exceptions[0]",
-        "psn_types or assist_classes",
+        "psn_types, assist_classes or an age",
     ),
     (
         'floor = "0" }',

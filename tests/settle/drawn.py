@@ -80,6 +80,8 @@ def plan_row(rng: Random) -> list[int]:
     plan["deductible_kind"], plan["to_date"] = rng.randrange(3), rng.randrange(3)
     plan["account"] = rng.choice((0, 1, 3, rng.randrange(32)))
     plan["placed"] = rng.randrange(ACCUMULATOR["placed_inpatient"], ACCUMULATOR["placed_pharmacy"] + 1)
+    plan["limit"] = rng.choice((0, 0, 0, 1, 1 + amount(rng)))
+    plan["hospital"], plan["hospital_ratio"] = rng.choice((0, 0, 1, rng.randrange(32))), ratio(rng)
     plan["segments"] = pieces(rng, "segment_{}_{}", SEGMENTS_MAX, plan)
     funds = rng.sample(range(1, FUNDS_MAX + 1), rng.choice((0, 1, 2, 3, FUNDS_MAX)))
     plan["funds"] = len(funds)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from core_ext.layout import AMOUNTS, FACT, FUND_PARTS
+from core_ext.layout import AMOUNTS, FACT, FUND_PARTS, HOW
 from core_ext.settling import SKIP
 from tests.settle.claims import Outcome
 from tests.settle.drawn import Batch, amount_of
@@ -14,9 +14,10 @@ def check_identities(drawn: Batch, out: Outcome) -> None:
     booked, facts = out.booked[rows], drawn.facts[rows]
     fund, part = amount_of(booked, "fund_pay_sumamt"), amount_of(booked, "psn_part_amt")
     account, cash = amount_of(booked, "acct_pay"), amount_of(booked, "psn_cash_pay")
+    hospital = out.how[rows, HOW.index("hosp_part_amt")]
     splits = [FACT[name] for name in ("fulamt_ownpay_amt", "overlmt_selfpay", "preselfpay_amt", "inscp_scp_amt")]
     assert (facts[:, FACT["medfee_sumamt"]] == facts[:, splits].sum(axis=1)).all()
-    assert (facts[:, FACT["medfee_sumamt"]] == fund + part + facts[:, FACT["hosp_part_amt"]]).all()
+    assert (facts[:, FACT["medfee_sumamt"]] == fund + part + facts[:, FACT["hosp_part_amt"]] + hospital).all()
     assert (part == account + cash).all()
     assert (fund == booked[:, list(FUND_PARTS)].sum(axis=1)).all()
     aid = amount_of(booked, "acct_mulaid_pay")

@@ -8,6 +8,7 @@ import numpy as np
 
 from core_ext.layout import ABSENT, ACCUMULATORS, AMOUNTS, FACT, FACTS
 from core_ext.settling import COMPUTE, REFUND, SOURCE
+from ledger.plans import with_limits
 from ledger.policy_terms import MED_TYPES
 from ledger.registers import FILING_CLASSES
 from tests.settle.claims import book_of
@@ -67,6 +68,10 @@ def whose(rng: Random) -> dict[str, Any]:
     entry: dict[str, Any] = {}
     if rng.random() < 0.6:
         entry["psn_types"] = rng.sample(PSN_TYPES, rng.randrange(1, 4))
+    if rng.random() < 0.3:
+        entry["age_from"] = rng.choice((0, 18, 60, 70))
+    if rng.random() < 0.2:
+        entry["age_below"] = rng.choice((71, 80, 150))
     if rng.random() < 0.4 or not entry:
         entry["assist_classes"] = rng.sample(("1", "2", "3", "4"), rng.randrange(1, 3))
     return entry
@@ -154,6 +159,13 @@ def rules(rng: Random, readmissions: bool, year_of: str) -> dict[str, Any]:
         "deductible_exempt_psn_types": some(rng, PSN_TYPES[2:]),
         "account_med_types": some(rng, MED_TYPES),
         "family_sharing": rng.choice(("allowed", "forbidden")),
+        "hospital_share": {
+            "ratio": ratio(rng),
+            "med_types": some(rng, MED_TYPES),
+            "of": rng.choice((["in_scope"], ["overlmt", "preself"], ["in_scope_after_deductible", "fulamt"])),
+        },
+        "maternity_paid_from": rng.choice(("employee_pool", "maternity_fund")),
+        "disease_limits": [{"disease": "M01600", "yearly_cap": limit(rng), "monthly_cap": limit(rng)}],
     }
     stated = [fund for fund in FUNDS if rng.random() < 0.1 or fund in order]
     for fund in stated:
@@ -258,7 +270,10 @@ def world(seed: int, rows: int = 14) -> Batch:
         facts[:, FACT[column]] = book.region_of(np.ascontiguousarray(facts[:, FACT[of]]))
     masks = np.array([rng.randrange(16) for _ in range(rows)], np.int64)
     assist = np.array([rng.choice((0, 0, 1, 2, 3, 4)) for _ in range(rows)], np.int64)
-    plan, policy = book.resolve(facts, masks, assist)
+    aged = np.array([rng.choice((0, 1, 18, 61, 70, 71, 90)) for _ in range(rows)], np.int64)
+    plan, policy = book.resolve(facts, masks, assist, book.ages(facts, np.zeros(rows, np.int64), aged))
+    limits = np.array([rng.choice((0, 0, 1, 1 + rng.randrange(10**6))) for _ in range(rows)], np.int64)
+    plans, plan = with_limits(book.plans, plan, limits)
     years = book.benefit_years(facts, policy)
     token = facts[:, FACT["token"]]
     slots, slot = np.unique(token * 10_000 + years, return_inverse=True)
@@ -266,5 +281,5 @@ def world(seed: int, rows: int = 14) -> Batch:
         slot[row] = slot[ref[row]]
     zeros = np.zeros(rows, np.int64)
     accounts = np.array([rng.choice((0, 1, rng.randrange(10**6))) for _ in range(3)], np.int64)
-    return Batch(book.plans, plan, facts, given, kind, ref, zeros, slot.astype(np.int64),
+    return Batch(plans, plan, facts, given, kind, ref, zeros, slot.astype(np.int64),
                  np.zeros((len(slots), len(ACCUMULATORS)), np.int64), token.copy(), accounts, zeros.copy())  # fmt: skip
