@@ -22,6 +22,7 @@ cdef enum:
 cdef extern from "Python.h":
     bint PyUnicode_IS_ASCII(object text)
     void* PyUnicode_1BYTE_DATA(object text)
+    const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL
 
 
 def cut(encoded):
@@ -219,3 +220,20 @@ def pack_arrays(streams, versions, topics, names, states, int64_t first_id):
         text_array(<const uint8_t*>address(name_data), name_at, topic, n, TEXT),
         text_array(<const uint8_t*>address(states.data), at, NULL, n, BYTEA),
     )
+
+
+def pack_texts(values):
+    """Returns texts as a PostgreSQL binary text[]; see the reference."""
+    cdef list held = list(values)
+    cdef int64_t n = len(held), i, total = 20 if n else 12
+    cdef Py_ssize_t size = 0
+    for i in range(n):
+        PyUnicode_AsUTF8AndSize(held[i], &size)
+        total += 4 + size
+    cdef bytes packed = PyBytes_FromStringAndSize(NULL, total + SLACK)
+    cdef uint8_t* p = put_head(<uint8_t*>PyBytes_AS_STRING(packed), n, TEXT)
+    cdef const char* text
+    for i in range(n):
+        text = PyUnicode_AsUTF8AndSize(held[i], &size)
+        p = put_copy(p, <const uint8_t*>text, size)
+    return packed[:total]

@@ -135,3 +135,8 @@ def pack_arrays(
         _array(TEXT, [names[topic].encode() for topic in topics.tolist()]),
         _array(BYTEA, cut(states)),
     )
+
+
+def pack_texts(values: Sequence[str]) -> bytes:
+    """Returns texts as a PostgreSQL binary text[]; raises UnicodeEncodeError for one that is no Unicode text."""
+    return _array(TEXT, [value.encode() for value in values])

@@ -275,6 +275,8 @@ def test_rows_for_stores_are_the_same_in_both_twins(rows: list[tuple[str, int, i
     assert compiled.rows(*arguments) == reference.rows(*arguments) == expected
     assert compiled.pack_copy(*arguments) == reference.pack_copy(*arguments)
     assert compiled_records.pack_arrays(*arguments) == specified_records.pack_arrays(*arguments)
+    streams = [row[0] for row in rows]
+    assert compiled_records.pack_texts(streams) == specified_records.pack_texts(streams)
     for per in (1, 2, 3):
         cells = [cell for row in expected for cell in row]
         groups = [tuple(cells[at : at + 5 * per]) for at in range(0, len(cells), 5 * per)]
@@ -324,6 +326,15 @@ def test_rows_of_unequal_columns_are_refused(function: Callable[..., object]) ->
         function(streams, ints([1]), ints([0, 0]), ("t",), states, 1)
     with pytest.raises(ValueError, match="topics: expected 0 to 0, got 0 to 1"):
         function(streams, ints([1, 1]), ints([0, 1]), ("t",), states, 1)
+
+
+@pytest.mark.parametrize("kernel", [compiled_records, specified_records])
+def test_a_text_that_is_no_unicode_is_not_packed(kernel: ModuleType) -> None:
+    """Half a surrogate pair has no bytes in UTF-8, and what is no text has none either."""
+    with pytest.raises(UnicodeEncodeError, match="surrogates not allowed"):
+        kernel.pack_texts(["a", "\ud800"])
+    with pytest.raises((TypeError, AttributeError)):
+        kernel.pack_texts(["a", 1])
 
 
 def test_a_copy_tuple_is_five_fields_of_length_and_value() -> None:
