@@ -167,7 +167,7 @@ def _other_age(acts: Acts, row: int, born: int, policies: "PolicyBook") -> bool:
     """Returns whether the policy in force asks for ages and a day of birth gives another than decided the act."""
     one = np.ascontiguousarray(acts.facts[row : row + 1])
     (age,) = policies.ages(one, np.array([born], np.int64), np.zeros(1, np.int64)).tolist()
-    return age > 0 and age != int(acts.how[row, HOW.index("age")])
+    return bool(0 < age != int(acts.how[row, HOW.index("age")]))
 
 
 def _matching(acts: Acts, reaches: Sequence[Reach], policies: "PolicyBook") -> Iterator[TouchedClaim]:
