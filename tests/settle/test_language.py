@@ -27,7 +27,7 @@ def test_twins_are_equal_over_the_language() -> None:
     counts = {"policies": 0, "claims": 0, "booked": 0, "refunds": 0}
 
     @seed(SEED)
-    @settings(max_examples=EXAMPLES, deadline=None)
+    @settings(max_examples=EXAMPLES)
     @given(st.integers(min_value=0, max_value=2**48))
     def settles_alike(number: int) -> None:
         drawn = world(number)
