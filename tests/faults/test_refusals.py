@@ -36,6 +36,13 @@ OF_THE_BANK = {
     *(Refusal.OVER_PAYABLE, Refusal.WRONG_PARTY),
 }
 
+#: Refusals of allowances and of what institutions are paid otherwise: tests/ledger meets each of them, in
+#: test_allowance and test_institution_pay.
+OF_ALLOWANCES = {
+    *(Refusal.PAYMENT_INSTRUCTED, Refusal.ALLOWANCE_WITHOUT_RULE, Refusal.ALLOWANCE_NOT_ENTITLED),
+    Refusal.ALLOWANCE_REVOKED,
+}
+
 #: Refusals that need a case under way, at one of its stages: tests/casework meets each of them.
 OF_CASES = {
     *(
@@ -288,9 +295,8 @@ def test_every_refused_command_leaves_the_store_as_it_was(store_url: str, tmp_pa
         # The canary: a command that is not refused does change the store.
         assert met(lambda: book.clawback_collect("case-1", 1, "R10")) is None
         assert content(book.store) != before
-    missed = (
-        {refusal for refusal in Refusal if refusal >= FIRST_OF_COMMANDS} - ONLY_A_BUG - OF_THE_BANK - OF_CASES - seen
-    )
+    elsewhere = ONLY_A_BUG | OF_THE_BANK | OF_CASES | OF_ALLOWANCES
+    missed = {refusal for refusal in Refusal if refusal >= FIRST_OF_COMMANDS} - elsewhere - seen
     assert missed == set()
     report("refused commands", refusals=len(seen), stores_changed=0)
 

@@ -163,6 +163,20 @@ def test_the_days_of_a_stay(begin: str, end: str, days: list[int]) -> None:
         assert sum(share(fen, part) for part in found) == fen
 
 
+def test_a_night_over_new_year_is_the_old_years(sqlite_url: str, tmp_path: Path) -> None:
+    """A stay of one day, the old year's last, counts in the old year alone, and so does its refund."""
+    night = stay(1, "2023-12-31", "2024-01-01")
+    with enacted(sqlite_url, tmp_path, DIVIDES) as book:
+        book.intake(write(tmp_path / "claims.csv", [night, claim(2, psn_no="P1"), refund(night, 3)]))
+        found = booked(book)
+        assert [(act["year"], act["act_pay_dedc"]) for act in found.values()] == [
+            (2023, 60_000), (2024, 60_000), (2023, -60_000),
+        ]  # fmt: skip
+        assert parts(book) == []
+        assert {step.part for step in book.explain("S000001").steps} == {"2023: 1 of 1 days"}
+    sound(sqlite_url)
+
+
 def test_only_stays_over_the_turn_are_divided(sqlite_url: str, tmp_path: Path) -> None:
     """A stay that begins and ends in one year divides nothing, nor does a policy that does not say so."""
     rows = [claim(1), turning(2, med_type="21") | {"begndate": "2024-01-01"}]

@@ -71,7 +71,7 @@ def check(question: Question, found: Settled) -> None:
     assert found.balance == question.balance - booked["acct_pay"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(min_value=0, max_value=2**48))
 def test_parts_are_what_the_kernel_settles(seed: int) -> None:
     """A part the policy decides is to the fen what the kernel books for it; a source's parts are the source's whole."""
