@@ -126,7 +126,7 @@ def _of_applications(reader: "Reader", token: int) -> list[Event]:
             continue
         paid = state.instructed is None or payments.read_payment(reader, state.instructed.payment)[0].transit_fen == 0
         ended = state.stage in (DECLINED, RECOVERED) or (state.stage == CONFIRMED and not state.due)
-        if not (ended or (state.stage == INSTRUCTED and paid)) or sum(state.outstanding):
+        if not (ended or (state.stage == INSTRUCTED and paid)) or any(state.outstanding):
             raise Refused(
                 Refusal.RETENTION,
                 f"expected applications that have come to their end, got {application}: pay or collect it first",
