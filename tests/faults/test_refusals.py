@@ -57,6 +57,13 @@ OF_CASES = {
     Refusal.REVERSED_TOO_MUCH,
 }
 
+#: Refusals that need an application for manual reimbursement: tests/manual meets each of them.
+OF_APPLICATIONS = {
+    *(Refusal.MANUAL_STAGE, Refusal.MANUAL_SAME_PERSON, Refusal.MANUAL_EVIDENCE, Refusal.MANUAL_PERSON),
+    *(Refusal.MANUAL_DAY, Refusal.MANUAL_TERMS, Refusal.MANUAL_SOURCE_SETTLED, Refusal.MANUAL_TRANSIT),
+    Refusal.MANUAL_NOT_RECOVERED,
+}
+
 #: From this number on a refusal is a command's; the smaller ones are a row's, which a job quarantines.
 FIRST_OF_COMMANDS = Refusal.STREAM_EXISTS
 
@@ -295,7 +302,7 @@ def test_every_refused_command_leaves_the_store_as_it_was(store_url: str, tmp_pa
         # The canary: a command that is not refused does change the store.
         assert met(lambda: book.clawback_collect("case-1", 1, "R10")) is None
         assert content(book.store) != before
-    elsewhere = ONLY_A_BUG | OF_THE_BANK | OF_CASES | OF_ALLOWANCES
+    elsewhere = ONLY_A_BUG | OF_THE_BANK | OF_CASES | OF_ALLOWANCES | OF_APPLICATIONS
     missed = {refusal for refusal in Refusal if refusal >= FIRST_OF_COMMANDS} - elsewhere - seen
     assert missed == set()
     report("refused commands", refusals=len(seen), stores_changed=0)

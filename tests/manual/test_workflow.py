@@ -8,7 +8,7 @@ import projections
 from ledger.manual.docket import read_application
 from ledger.manual.events import PASSED, ManualEntered, ManualOwed
 from ledger.mapper import decode_event
-from ledger.refusals import Refusal
+from ledger.refusals import Refusal, Refused
 from tests.ledger.worlds import claim, events_of, sign, write
 from tests.manual.worlds import (
     DOCUMENTS,
@@ -218,3 +218,25 @@ def test_a_diagnosis_entered_by_hand_reaches_the_rules(store_url: str) -> None:
         take_to(book, "settle", "A2", serial=2)
         with book.store.read() as reader:
             assert collect(reader, 202401, 0).visits.diagnosis == ["E11.9", ""]
+
+
+def test_a_person_is_not_erased_while_an_application_runs(store_url: str) -> None:
+    """Until the bank has paid, and while the person owes, identity is kept; an erased person's refund still books."""
+    with office(store_url) as book:
+        take_to(book, "settle")
+        with pytest.raises(Refused, match="A1"):
+            book.erase("P000001", retention_years=0, reason="asked")
+        do(book, act("confirm"), act("pay"))
+        with pytest.raises(Refused, match="A1"):
+            book.erase("P000001", retention_years=0, reason="asked")
+        book.confirm(payment_of(book), "BANK-1")
+        do(book, act("recover"))
+        with pytest.raises(Refused, match="A1"):
+            book.erase("P000001", retention_years=0, reason="asked")
+        take_to(book, "settle", "A2", serial=2)
+        do(book, act("confirm", "A2"), act("pay", "A2"))
+        book.confirm(payment_of(book, "A2"), "BANK-2")
+        book.erase("P000002", retention_years=0, reason="asked")
+        do(book, act("recover", "A2"))
+    with projections.open(store_url) as read:
+        assert read.verify() == []
