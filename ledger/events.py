@@ -58,7 +58,7 @@ from ledger.register_events import (
     VisitOpened,
 )
 from ledger.replaying.events import ClaimResettled
-from ledger.segments.events import PeriodSealed
+from ledger.segments.events import PeriodAttached, PeriodDetached, PeriodSealed
 from ledger.supervision.events import (
     ManualClaimAccepted,
     PeriodReviewed,
@@ -460,6 +460,8 @@ EVENTS: tuple[EventClass, ...] = (
     AllowanceGranted,
     AllowancePaid,
     AllowanceRevoked,
+    PeriodDetached,
+    PeriodAttached,
 )
 
 TOPICS: dict[str, EventClass] = {event.TOPIC: event for event in EVENTS}
