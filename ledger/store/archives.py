@@ -51,7 +51,7 @@ class Archive:
         numbers = np.frombuffer(raw[index : len(raw) - tail].tobytes(), "<i8")
         self.positions, self._ends = numbers[: self.count], numbers[self.count :]
         # A plain view: slices of a mapped array cost ten times as much as the bytes.
-        self._raw = memoryview(np.asarray(raw))
+        self._raw = np.asarray(raw).data
 
     def state(self, position: int) -> bytes:
         """Returns the state of the event at a position; raises StoreError where the archive has none."""
