@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from console import output
 from console.output import Column, count
 from ledger.money import yuan_display as yuan
-from ledger.policy_views import iso
 
 if TYPE_CHECKING:
     from ledger.axes.answering import Answers, Versioned
@@ -38,6 +37,8 @@ def print_answers(found: "Answers") -> None:
 
 
 def _print_served(found: "Answers") -> None:
+    from ledger.policy_views import iso
+
     served = found.served
     assert served is not None
     output.print_line("")

@@ -108,6 +108,9 @@ UNITS: tuple[tuple[str, str], ...] = (
     (r"newborn_days", "days"),
     (r"late_months", "months"),
     (r"kept", "(yyyymmdd, yyyymmdd)"),
+    (r"first|last", "log position"),
+    (r"events", "count"),
+    (r"state_bytes", "bytes"),
     (
         r"rows|booked|duplicate|quarantined|late|acts|person_times|late_acts|carried|settlements|refunds|tree_size",
         "count",

@@ -22,6 +22,7 @@ from console import (
     clawbacks,
     clearing,
     demo,
+    detaching,
     enactments,
     explanations,
     failures,
@@ -57,7 +58,7 @@ PARAMETERS = Parameter(negative="")
 FAMILIES = (
     demo, upkeep, proofs, enactments, registers, claims, fee_lines, explanations, statements, periods, clearing,
     rules, reviews, payments, clawbacks, casework, recoveries, reconciling, balances, traces, replays, sweeps,
-    banking, advances, funds, institutions, allowances, manual,
+    detaching, banking, advances, funds, institutions, allowances, manual,
 )  # fmt: skip
 
 

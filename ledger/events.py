@@ -59,7 +59,7 @@ from ledger.register_events import (
     VisitOpened,
 )
 from ledger.replaying.events import ClaimResettled
-from ledger.segments.events import PeriodSealed
+from ledger.segments.events import PeriodAttached, PeriodDetached, PeriodSealed
 from ledger.stays.events import StayPartCounted
 from ledger.supervision.events import (
     ManualClaimAccepted,
@@ -475,6 +475,8 @@ EVENTS: tuple[EventClass, ...] = (
     AllowanceRevoked,
     StayPartCounted,
     *MANUAL_EVENTS,
+    PeriodDetached,
+    PeriodAttached,
 )
 
 TOPICS: dict[str, EventClass] = {event.TOPIC: event for event in EVENTS}

@@ -89,6 +89,11 @@ def period_stream(period: int) -> str:
     return f"period-{period:06d}"
 
 
+def detached_stream(period: int) -> str:
+    """Returns the stream that says whether a sealed period's events are in the log or in an archive."""
+    return f"detached-{period:06d}"
+
+
 def payment_stream(kind: int, period: int, payer: int, payee: str) -> str:
     """Returns the stream of one payment: a kind, period, payer and payee are paid once."""
     return f"payment-{kind}-{period:06d}-{payer:06d}-{payee}"

@@ -150,6 +150,10 @@ class Refusal(IntEnum):
     # beyond one machine
     SPARK_MISSING = 205
     SPARK_FAILED = 206
+    # detached months
+    DETACH_PLACE = 207
+    NOT_DETACHED = 208
+    ARCHIVE_DAMAGED = 209
 
     @property
     def code(self) -> str:

@@ -13,6 +13,7 @@ from ledger.verbs.banking import Banking
 from ledger.verbs.casework import Casework
 from ledger.verbs.claims import Claims
 from ledger.verbs.clearing import Clearings
+from ledger.verbs.detaching import Detaching
 from ledger.verbs.funds import Funds
 from ledger.verbs.institutions import Institutions
 from ledger.verbs.manual import Manual
@@ -50,6 +51,7 @@ class Ledger(
     Manual,
     Replays,
     Axes,
+    Detaching,
 ):
     """Is an open ledger. Use it as a context manager; every method refuses with ``Refused`` and then wrote nothing."""
 

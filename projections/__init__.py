@@ -20,10 +20,13 @@ def open(url: str, *, segments: str | Path | None = None) -> "Projections":
     ``segments`` is the folder of the sealed segments, as ``ledger.open`` takes it: ``verify`` looks at their files.
     """
     from ledger.store import connect
+    from ledger.store.url import segments_folder
     from projections.reader import Projections
 
-    read = Projections(connect(url))
-    read.segments = Path(segments) if segments is not None else None
+    store, folder = connect(url), Path(segments) if segments is not None else None
+    store.archives.folder = segments_folder(url, folder)
+    read = Projections(store)
+    read.segments = folder
     return read
 
 

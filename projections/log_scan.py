@@ -63,7 +63,7 @@ def scan(
     while after < last:
         high = min((stop for stop in (*stops, last) if after < stop <= last), default=last)
         high = min(after + max(2, page_events), high)
-        rows = reader.query(SELECT_ROWS, (after, high))
+        rows = reader.whole(reader.query(SELECT_ROWS, (after, high)), 2, (after, high))
         if rows and rows[-1][1] == ClaimFiled.TOPIC and rows[-1][0] == high < last:
             # An act is not cut in two, even where a stop says so.
             if high > after + 1:
@@ -71,7 +71,7 @@ def scan(
                 high -= 1
             else:
                 high += 1
-                rows = reader.query(SELECT_ROWS, (after, high))
+                rows = reader.whole(reader.query(SELECT_ROWS, (after, high)), 2, (after, high))
         if len(rows) != high - after:
             _missing(range(after + 1, high + 1), {row[0] for row in rows}, found)
         for row in rows if high > size else ():

@@ -158,7 +158,8 @@ def read_page(
     leaves: list[bytes] = []
     count, last = 0, ""
     for low in range(after, high, CHUNK_ROWS):
-        rows = reader.query(WIDE if wide else NARROW, (low, min(low + CHUNK_ROWS, high)))
+        within = (low, min(low + CHUNK_ROWS, high))
+        rows = reader.whole(reader.query(WIDE if wide else NARROW, within), 1, within)
         count += len(rows)
         last = rows[-1][0] if rows else last
         if wide:

@@ -369,7 +369,7 @@ class Projections:
         that every event so far is anchored in the tree for the next time. Then the log is held against
         ``checkpoints`` that others kept: each must be its beginning. Without one it is internally consistent only.
         """
-        from ledger.segments.sealing import segments_folder
+        from ledger.store.url import segments_folder
         from projections.verify import verify, verify_checkpoints
 
         folder = segments_folder(self._store.url, self.segments)

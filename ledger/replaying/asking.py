@@ -21,8 +21,9 @@ from ledger.replaying.variants import read_variants
 from ledger.replaying.whatif import Changes, WhatIf, what_if
 from ledger.segments.making import make
 from ledger.segments.reading import Segment
-from ledger.segments.sealing import open_segment, sealed_periods, segments_folder
+from ledger.segments.sealing import open_segment, sealed_periods
 from ledger.segments.shape import CASE_INTS
+from ledger.store.url import segments_folder
 from ledger.verbs.policies import read_document
 
 if TYPE_CHECKING:

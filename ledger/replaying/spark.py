@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,7 +49,7 @@ def replay_on_spark(folder: Path, reader: "Reader") -> ReplayReport:
     with session() as context:
         found = shared_out(context, folder, segment.batches, enacted)
     report = report_of(segment, found)
-    anew = anew_differences(reader, sorted(at for part in found for at in part[3]), book_of(enacted))
+    anew = anew_differences(reader, sorted(at for part in found for at in part[3]), book_of(tuple(enacted)))
     differences = sorted((*report.differences, *anew), key=lambda each: each.position)
     return msgspec.structs.replace(report, differences=tuple(differences))
 
@@ -56,7 +57,7 @@ def replay_on_spark(folder: Path, reader: "Reader") -> ReplayReport:
 def shared_out(context: Any, folder: Path, batches: int, enacted: Sequence[bytes]) -> list[Found]:
     """Returns what the tasks of a Spark context find in a segment; ``enacted`` are the states of PolicyEnacted."""
     parts = shares(batches, context.defaultParallelism * TASKS_A_CORE)
-    held = context.broadcast(list(enacted))
+    held = context.broadcast(tuple(enacted))
     place = str(folder.resolve())
 
     def work(part: tuple[int, int]) -> Found:
@@ -71,8 +72,12 @@ def shared_out(context: Any, folder: Path, batches: int, enacted: Sequence[bytes
     return found
 
 
-def book_of(enacted: Sequence[bytes]) -> PolicyBook:
-    """Returns the policies in force, from the states of their PolicyEnacted in log order."""
+@lru_cache(maxsize=1)
+def book_of(enacted: tuple[bytes, ...]) -> PolicyBook:
+    """Returns the policies in force, from the states of their PolicyEnacted in log order.
+
+    A worker of an executor keeps them from task to task: reading and compiling those of every province takes seconds.
+    """
     book = PolicyBook()
     for state in enacted:
         event = decode_event(PolicyEnacted.TOPIC, state)
@@ -81,7 +86,7 @@ def book_of(enacted: Sequence[bytes]) -> PolicyBook:
     return book
 
 
-def decide(place: str, enacted: Sequence[bytes], batches: Sequence[int]) -> Found:
+def decide(place: str, enacted: tuple[bytes, ...], batches: Sequence[int]) -> Found:
     """Returns what some batches of a segment come to, as a task of an executor."""
     anew: list[int] = []
     found = replay_segment(Path(place), book_of(enacted), threads=1, some=batches, apart=anew)

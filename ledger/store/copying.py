@@ -100,6 +100,11 @@ def copy_store(source: "Store", target: Backend, progress: Progress | None = Non
 
 def _copy_events(reader: Reader, link: Link, progress: Progress | None) -> bytes:
     """Writes every event at its own position and returns the digest of their leaves."""
+    if reader.detached:
+        raise StoreError(
+            f"expected a source whose events are all in its log, got {', '.join(map(str, reader.detached))} detached:"
+            " run settlement attach first"
+        )
     digest = sha256()
     for rows in _events(reader.query, reader.size):
         link.append(_block(rows), rows[0][0])

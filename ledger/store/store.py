@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ledger.refusals import StoreError
+from ledger.store.archives import Archives
 from ledger.store.link import Backend, Link, Mode
 from ledger.store.schema import SCHEMA_VERSION, STEPS
 from ledger.store.session import OnCommit, Reader, Transaction, Writer
@@ -38,6 +39,8 @@ class Store:
         self.on_commit: OnCommit | None = None
         self.url = backend.url
         self.dialect = backend.dialect
+        #: Where the states of detached events are: in the folder of the sealed segments.
+        self.archives = Archives()
 
     def __repr__(self) -> str:
         return f"<Store {self._backend.place}>"
@@ -64,6 +67,7 @@ class Store:
         """
         with self._link(Mode.APPEND) as link:
             transaction = Transaction(link, clock_us, self.on_commit)
+            transaction.archives = self.archives
             yield transaction
             transaction.finish()
 
@@ -71,13 +75,17 @@ class Store:
     def write(self) -> Iterator[Writer]:
         """Gives a transaction over tables beside the log; on PostgreSQL it does not wait for those that append."""
         with self._link(Mode.WRITE) as link:
-            yield Writer(link)
+            writer = Writer(link)
+            writer.archives = self.archives
+            yield writer
 
     @contextmanager
     def read(self) -> Iterator[Reader]:
         """Gives one snapshot of the store; it waits for nobody and nobody waits for it."""
         with self._link(Mode.READ) as link:
-            yield Reader(link)
+            reader = Reader(link)
+            reader.archives = self.archives
+            yield reader
 
     def close(self) -> None:
         """Closes every connection of the store."""
