@@ -84,7 +84,7 @@ class _Worker:
         """Returns acts, acts by their source, booked totals, and what each variant came to, of one batch."""
         facts = self._decider.wide(batch, FACTS, "facts")
         case = batch.ints("case")
-        before = self._own.of(case, facts)
+        before = self._own.of(batch)
         given = self._decider.read(batch, facts, before)
         start = (given.kind.copy(), given.state.copy(), given.accounts.copy())
         old = self._decider.wide(batch, AMOUNTS, "old")
@@ -95,7 +95,7 @@ class _Worker:
         totals, token = sums_of(old, own), np.ascontiguousarray(facts[:, FACT["token"]])
         lines = []
         for plans in self._variants:
-            plan = plans.of(case, facts)
+            plan = plans.of(batch)
             moved = differ | (plan != before)
             if not moved.any():
                 lines.append([0] * _FIGURES + totals)

@@ -149,7 +149,7 @@ class _Worker:
         n = len(batch)
         facts = self._decider.wide(batch, FACTS, "facts")
         case = batch.ints("case")
-        plan, assist = self._plans.of(case, facts), batch.ints("how_assist_class")
+        plan, assist = self._plans.of(batch), batch.ints("how_assist_class")
         if self._touched is not None:
             self._touched.plan(batch, facts, plan, assist)
         found = self._decider.decide(batch, self._decider.read(batch, facts, plan), self._plans.plans)
