@@ -135,7 +135,12 @@ cdef inline Py_ssize_t load_block(
     for row in range(n):
         block.kind[row], block.lenient[row] = acts.kind[start + row], acts.lenient[start + row]
         kinds |= <int64_t> 1 << (block.kind[row] & 7)
-        block.ref[row] = row - block.ref[row] if block.ref[row] > 0 else -1
+        if block.ref[row] <= 0:
+            block.ref[row] = -1
+        elif block.ref[row] > row:
+            return start + row
+        else:
+            block.ref[row] = row - block.ref[row]
         block.low = least(block.low, least(block.slot[row], block.account[row]))
         high = most(high, most(block.slot[row], block.account[row]))
     block.years = high - block.low + 1
@@ -145,7 +150,11 @@ cdef inline Py_ssize_t load_block(
     for row in range(n):
         block.slot[row] -= block.low + acts.first_year
         block.account[row] -= block.low + acts.first_year
-        if block.ref[row] < -1 or not 0 <= block.kind[row] <= SOURCE_UNCHECKED:
+        if not 0 <= block.kind[row] <= SOURCE_UNCHECKED:
+            return start + row
+        if block.ref[row] >= 0 and (
+            block.facts[row * FACTS_WIDTH + F_TOKEN] != block.facts[block.ref[row] * FACTS_WIDTH + F_TOKEN]
+        ):
             return start + row
     widen_lane(&acts.years, ACCOUNT, block.low, block.years, block.held, 1)
     for at in range(YEAR_WIDTH):

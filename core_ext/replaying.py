@@ -91,7 +91,11 @@ def check_acts(acts: Acts) -> int:
         check_rows(name, lanes, len(names), n)
     years = [len(lane) for lane in acts.years if not isinstance(lane, int)]
     check_rows("years", acts.years, 1 + len(ACCUMULATORS), min(years, default=0))
-    for name, table, kind in (("plan", acts.plan, np.int64), ("kind", acts.kind, np.int8), ("lenient", acts.lenient, np.int8)):
+    for name, table, kind in (
+        ("plan", acts.plan, np.int64),
+        ("kind", acts.kind, np.int8),
+        ("lenient", acts.lenient, np.int8),
+    ):
         if table.dtype != kind or table.shape != (n,) or not table.flags.c_contiguous:
             raise ValueError(f"{name}: expected {n} contiguous {np.dtype(kind)}, got {table.dtype}{list(table.shape)}")
     return n

@@ -80,9 +80,7 @@ class _Worker:
             kind[apart] = SKIP
         plan = self._plans.of(batch)
         marks = np.zeros(len(batch), np.uint8)
-        self._again(
-            self._plans.packed, acts_of(batch, plan, kind, lenient), recorded_of(batch), marks, self.sums
-        )
+        self._again(self._plans.packed, acts_of(batch, plan, kind, lenient), recorded_of(batch), marks, self.sums)
         live = kind != SKIP
         self.acts += int(live.sum())
         self._other_pools(batch, plan, live, marks)

@@ -16,10 +16,11 @@ from core_ext.kernels import load
 from core_ext.layout import AMOUNTS, FACT, FACTS
 from core_ext.settling import SKIP
 from ledger.events import BASIS_SOURCE
+from ledger.replaying.changing import persons_of, sums_of
+from ledger.replaying.columns import Marks, persons_with
 from ledger.replaying.deciding import Decided, Decider, Input, interrupted, limited
 from ledger.replaying.planning import CasePlans
 from ledger.replaying.threads import in_order
-from ledger.replaying.whatif import Marks, persons_of, sums_of
 from ledger.segments.reading import Batch, Segment
 from ledger.segments.shape import Ints
 
@@ -83,7 +84,6 @@ class _Worker:
     def work(self, batch: Batch) -> tuple[int, int, list[int], list[list[int]]]:
         """Returns acts, acts by their source, booked totals, and what each variant came to, of one batch."""
         facts = self._decider.wide(batch, FACTS, "facts")
-        case = batch.ints("case")
         before = self._own.of(batch)
         given = self._decider.read(batch, facts, before)
         start = (given.kind.copy(), given.state.copy(), given.accounts.copy())
@@ -100,7 +100,7 @@ class _Worker:
             if not moved.any():
                 lines.append([0] * _FIGURES + totals)
                 continue
-            rows = None if broken else _persons_with(token, moved)
+            rows = None if broken else persons_with(token, moved)
             found = self._again(batch, given, start, plan, rows, plans.plans)
             lines.append(self._line(batch, found, own if rows is None else own & rows, old, token, totals))
         by_source = int((own & (batch.ints("basis") == BASIS_SOURCE)).sum())
@@ -132,13 +132,6 @@ class _Worker:
         less, more = sums_of(old[rows], everyone), sums_of(found.booked[rows], everyone)
         moved = [total + new - was for total, new, was in zip(totals, more, less, strict=True)]
         return [len(rows), refused, *persons_of(token, old, found.booked, changed), *moved]
-
-
-def _persons_with(token: Ints, marks: Marks) -> Marks:
-    """Returns the rows of persons who have a marked row; rows lie in order of persons."""
-    first = np.flatnonzero(np.concatenate([[True], token[1:] != token[:-1]]))
-    holds: Marks = np.repeat(np.logical_or.reduceat(marks, first), np.diff(np.concatenate([first, [len(token)]])))
-    return holds
 
 
 def sweep(
