@@ -87,8 +87,9 @@ def test_a_person_with_hundreds_of_acts_is_one_block() -> None:
 
 @pytest.mark.parametrize("kernel", [_replay, reference])
 @pytest.mark.parametrize(
-    ("field", "at", "value"), [("placed", 1, 127), ("placed", 2, 2), ("placed", 3, 30_000), ("plan", None, 99), ("kind", None, 5)]
-)  # fmt: skip
+    ("field", "at", "value"),
+    [("placed", 1, 127), ("placed", 2, 2), ("placed", 3, 30_000), ("plan", None, 99), ("kind", None, 5)],
+)
 def test_a_row_that_points_elsewhere_is_refused(kernel: Any, field: str, at: int | None, value: int) -> None:
     """An original above the person, a year or account that is not there, an unknown plan or kind: an error, no read."""
     plans, acts, recorded = segment(5, 1)

@@ -14,7 +14,7 @@ from ledger.service import Ledger
 from tests.ledger.test_benefit_faults import alter, unguarded
 from tests.ledger.test_benefit_year import enacted
 from tests.ledger.test_persons_and_limits import BIRTHS, CHRONIC, RATIO, RULES_OF_EMPLOYEES, SHARES, chronic, taken
-from tests.ledger.worlds import claim, events_of, refund
+from tests.ledger.worlds import claim, events_of, refund, sign
 
 AGED = RATIO + ', exceptions = [{ age_from = 70, ratio = { 2 = "0.90" } }]'
 SHARED = '[resident.hospital_share]\n2023-01-01 = { ratio = "0.05", of = ["in_scope"] }\n'
@@ -44,6 +44,7 @@ def test_a_sealed_month_replays_with_ages_pools_shares_and_limits(store_url: str
     """Every act comes out again from the segment alone, and a policy that is equal changes no claim."""
     with sealed(store_url, tmp_path) as book:
         book.close(202401)
+        sign(book, 202401)
         book.seal(202401)
         report = book.replay(202401)
         assert (report.read, report.acts, report.differences) == ("segment", 9, ())
@@ -70,6 +71,7 @@ def test_an_altered_circumstance_is_listed_alike_from_segment_and_log(tmp_path: 
     with ledger.open(url, actor="auditor") as book:
         book.segments = tmp_path / "segments"
         book.close(202401)
+        sign(book, 202401)
         book.seal(202401)
         report, from_log = book.replay(202401), book.replay(202401, from_log=True)
         assert report.read == "segment" and report.differences == from_log.differences
@@ -80,6 +82,7 @@ def test_a_correction_moves_shares_and_pools(store_url: str, tmp_path: Path) -> 
     """Booked anew, a birth leaves one pool for another and the hospital bears another share; all checks agree."""
     with sealed(store_url, tmp_path) as book:
         book.close(202401)
+        sign(book, 202401)
         book.seal(202401)
         text = (tmp_path / "policy.toml").read_text(encoding="utf-8")
         for old, new in (
