@@ -4,6 +4,7 @@ cimport cython
 from libc.stdint cimport int8_t, int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 
 from core_ext.blocks cimport *
+from core_ext.changes cimport *
 from core_ext.columns cimport *
 from core_ext.lanes cimport *
 from core_ext.settlement cimport *
@@ -20,7 +21,6 @@ cdef extern from *:
     #define add_overflows(a, b, sum) __builtin_add_overflow((int64_t)(a), (int64_t)(b), (int64_t *)(sum))
     """
     bint add_overflows(int64_t a, int64_t b, int64_t* sum) noexcept nogil
-    ctypedef long long wide_t "__int128"
 
 cdef enum:
     LINE_WIDTH = 3 + AMOUNTS_WIDTH
@@ -105,6 +105,8 @@ cdef void mark_block(const Acts* acts, const Line* line, Block* block, uint8_t* 
     cdef int64_t years[YEAR_WIDTH]
     cdef Py_ssize_t at, row, n = block.n, first = block.first
     memset(block.marks, 0, n)
+    if first + n < acts.n:
+        ask_for_lanes(&line.deltas, first + n, least(BLOCK_ROWS, acts.n - first - n))
     bits_of_rows(block.written.booked, n, amounts)
     bits_of_years(block.written.delta, n, years)
     mark_differing(&acts.amounts, first, n, block.written.booked, AMOUNTS_WIDTH, amounts, block.marks)
@@ -207,66 +209,6 @@ def again(Packed packed, acts, recorded, marks, sums):
 
 # ---- change: what acts come to under other plans ----
 
-cdef struct Sums:
-    wide_t old[AMOUNTS_WIDTH]
-    wide_t moved[AMOUNTS_WIDTH]
-    wide_t gained
-    wide_t lost
-    int64_t gaining
-    int64_t losing
-    int64_t acts
-    int64_t changed
-    int64_t refused
-
-
-cdef void add_old(const Block* block, Sums* sums) noexcept nogil:
-    cdef Py_ssize_t row, at
-    for row in range(block.n):
-        if block.kind[row] != SKIP:
-            sums.acts += 1
-            for at in range(AMOUNTS_WIDTH):
-                sums.old[at] += block.old[row * AMOUNTS_WIDTH + at]
-
-
-# Marks what a block's rows change, adds it up and counts the persons who gain and lose; returns how many rows change.
-cdef Py_ssize_t add_changes(const Acts* acts, Block* block, Sums* sums) noexcept nogil:
-    cdef int64_t bits[AMOUNTS_WIDTH]
-    cdef Py_ssize_t row, at, changed = 0
-    cdef wide_t gain = 0
-    cdef const int64_t* old
-    cdef const int64_t* new
-    memset(block.marks, 0, block.n)
-    bits_of_rows(block.written.booked, block.n, bits)
-    mark_differing(
-        &acts.amounts, block.first, block.n, block.written.booked, AMOUNTS_WIDTH, bits, block.marks
-    )
-    for row in range(block.n):
-        if row and block.facts[row * FACTS_WIDTH + F_TOKEN] != block.facts[(row - 1) * FACTS_WIDTH + F_TOKEN]:
-            add_person(gain, sums)
-            gain = 0
-        block.marks[row] = block.kind[row] != SKIP and (block.marks[row] != 0 or block.tables.code[row] != 0)
-        if not block.marks[row]:
-            continue
-        changed += 1
-        sums.refused += block.tables.code[row] != 0
-        old, new = block.old + row * AMOUNTS_WIDTH, block.written.booked + row * AMOUNTS_WIDTH
-        for at in range(AMOUNTS_WIDTH):
-            sums.moved[at] += <wide_t> new[at] - <wide_t> old[at]
-        gain += <wide_t> old[A_PSN_PART_AMT] - <wide_t> new[A_PSN_PART_AMT]
-    add_person(gain, sums)
-    sums.changed += changed
-    return changed
-
-
-cdef inline void add_person(wide_t gain, Sums* sums) noexcept nogil:
-    if gain > 0:
-        sums.gaining += 1
-        sums.gained += gain
-    elif gain < 0:
-        sums.losing += 1
-        sums.lost -= gain
-
-
 cdef struct Out:
     int64_t* rows
     int64_t* code
@@ -330,6 +272,11 @@ cdef Py_ssize_t change_blocks(
     return -1
 
 
+# Sums are wider than what an array is aligned to.
+cdef inline void* aligned(void* memory) noexcept nogil:
+    return <void*> ((<uintptr_t> memory + 15) & ~<uintptr_t> 15)
+
+
 cdef object number_of(wide_t value):
     return (<object> <int64_t> (value >> 64) << 64) + <uint64_t> value
 
@@ -379,3 +326,66 @@ def change(Packed packed, acts, out):
     for at in range(AMOUNTS_WIDTH):
         old.append(number_of(sums.old[at]))
     return sums.acts, old, figures(&sums)
+
+
+# ---- sweep: what acts come to under each of many sets of plans ----
+
+
+cdef Py_ssize_t sweep_blocks(
+    const Acts* acts, Block* block, Py_ssize_t plans, const int64_t* asked, Py_ssize_t variants, Sums* own,
+    Sums* sums, uint8_t* anew
+) noexcept nogil:
+    cdef Py_ssize_t start = 0, stop, found, variant
+    while start < acts.n:
+        stop = block_end(acts, start)
+        found = stray_plan(acts.plan + start, stop - start, plans)
+        if found >= 0:
+            return start + found
+        found = load_block(acts, block, start, stop, True)
+        if found >= 0:
+            return found
+        decide_block(block, acts.plan + start)
+        add_old(block, own)
+        add_changes(acts, block, own)
+        memcpy(anew, block.marks, block.n)
+        for variant in range(variants):
+            found = stray_plan(asked + variant * acts.n + start, block.n, plans)
+            if found >= 0:
+                return start + found
+            if leave_out(acts, block, asked + variant * acts.n + start, anew):
+                decide_block(block, asked + variant * acts.n + start)
+                add_changes(acts, block, sums + variant)
+        start = stop
+    return -1
+
+
+def sweep(Packed packed, acts, plans):
+    """Settles acts under each row of plans and adds up what changes; see the reference."""
+    cdef Acts held
+    cdef Block block
+    cdef Sums own
+    cdef Py_ssize_t found = -1, at, variants = len(plans), rows
+    cdef object totals, lines
+    memset(&own, 0, sizeof(Sums))
+    take_acts(acts, &held)
+    check_table("plans", plans, variants, held.n)
+    rows = largest_block(&held)
+    cdef const int64_t[::1] asked = plans.reshape(-1)
+    cdef uint8_t[::1] sums = np.zeros((variants + 1) * sizeof(Sums), np.uint8)
+    cdef uint8_t[::1] anew = np.zeros(rows + 1, np.uint8)
+    if held.n and variants:
+        if not open_block(&block, rows, packed.terms_at, packed.terms):
+            raise MemoryError
+        with nogil:
+            found = sweep_blocks(
+                &held, &block, packed.plans, &asked[0], variants, &own, <Sums*> aligned(&sums[0]), &anew[0]
+            )
+            free_block(&block)
+    if found >= 0:
+        raise stray_row(found)
+    totals, lines = [], []
+    for at in range(AMOUNTS_WIDTH):
+        totals.append(number_of(own.old[at]))
+    for at in range(variants):
+        lines.append(figures(<Sums*> aligned(&sums[0]) + at))
+    return own.acts, totals, lines

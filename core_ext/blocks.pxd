@@ -127,6 +127,11 @@ cdef inline Py_ssize_t load_block(
     cdef Py_ssize_t n = stop - start, row, at, high
     cdef int64_t present, kinds = 0
     block.first, block.n, block.tables.n, block.tables.tail = start, n, n, n
+    if stop < acts.n:
+        high = least(BLOCK_ROWS, acts.n - stop)
+        ask_for_lanes(&acts.facts, stop, high)
+        ask_for_lanes(&acts.amounts, stop, high)
+        ask_for_lanes(&acts.placed, stop, high)
     widen_lanes(&acts.facts, start, n, block.facts)
     widen_lane(&acts.placed, REF, start, n, block.ref, 1)
     widen_lane(&acts.placed, SLOT, start, n, block.slot, 1)

@@ -151,6 +151,20 @@ def change(packed: Packed, acts: Acts, out: Changed) -> tuple[int, list[int], Fi
     return figures(found, old)
 
 
+def sweep(packed: Packed, acts: Acts, plans: Table) -> tuple[int, list[int], list[Figures]]:
+    """Settles acts under each row of ``plans`` [variants, n] in turn and adds up what changes.
+
+    Returns how many acts there are, what each of AMOUNTS sums to as booked, and of each variant what ``change`` says of
+    it; ``acts.plan`` are the acts' own plans: a person with no other, who comes out as booked, need not be settled
+    again. Raises ValueError and IndexError as ``again`` does.
+    """
+    n = check_acts(acts)
+    check_table("plans", plans, len(plans), n)
+    old = _rows(acts.amounts, n)
+    own = figures(_decided(packed, acts, n), old)
+    return own[0], own[1], [figures(_decided(packed, acts._replace(plan=plan), n), old)[2] for plan in plans]
+
+
 def figures(found: Batch, old: Table) -> tuple[int, list[int], Figures]:
     """Returns what ``change`` returns of acts settled as ``found`` that are booked as ``old``."""
     acts = refused = changed = 0

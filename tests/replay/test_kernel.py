@@ -62,6 +62,21 @@ def test_twins_change_alike(seed: int, batches: int, change: bool) -> None:
         assert np.array_equal(one, another), name
 
 
+@settings(max_examples=40, deadline=None)
+@given(SEEDS, st.integers(1, 4), st.booleans())
+def test_twins_sweep_alike(seed: int, batches: int, change: bool) -> None:
+    """Of many sets of plans, one the acts' own, both twins say the same, and of each what is said of it alone."""
+    plans, acts, recorded = segment(seed, batches)
+    if change:
+        acts, _ = altered(seed, acts, recorded)
+    few = np.where(acts.kind * (np.arange(len(acts.plan)) % 50 == 7) > 0, np.maximum(acts.plan - 1, -1), acts.plan)
+    asked = np.array([np.roll(acts.plan, 1), acts.plan, few])
+    found, expected = (kernel.sweep(kernel.Packed(plans), acts, asked) for kernel in (_replay, reference))
+    assert found == expected
+    for plan, said in zip(asked, found[2], strict=True):
+        assert changed(_replay, plans, acts._replace(plan=plan))[0] == (*found[:2], said)
+
+
 def test_draws_can_fail() -> None:
     """Of acts drawn, most come out again; a delta one fen off marks its act, and only its act."""
     plans, acts, recorded = segment(7, 6)

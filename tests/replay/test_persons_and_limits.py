@@ -117,6 +117,7 @@ def test_a_correction_moves_shares_and_pools(store_url: str, tmp_path: Path) -> 
         book.reverse("S000006", "another person's")
         assert book.replay(done.period, from_log=True).differences == ()
         book.close(done.period)
+        sign(book, done.period)
         book.seal(done.period)
         assert book.replay(done.period).differences == ()
     with projections.open(store_url, segments=tmp_path / "segments") as views:
