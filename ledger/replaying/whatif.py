@@ -152,15 +152,18 @@ def what_if(
     total = _Sum()
     asked = f"{sorted(periods)} {sorted((region, digest.hex()) for region, digest in instead.items())} {kernel.hex()}"
     asked += f" register {touched.position}" if touched is not None else ""
-    digest = hashlib.sha256(asked.encode())
+    # A hash a table, so that it is of no account how a segment is cut into batches.
+    hashes = [hashlib.sha256() for _ in range(3)]
     workers: list[Worker] = []
     parts = in_order(folder, lambda own: Worker(own, plans, settle, touched), Worker.work, workers, threads, progress)
     for part in parts:
         total.add(part)
-        for table in (part.changes.claim, part.changes.code, part.changes.new):
-            digest.update(np.ascontiguousarray(table, "<i8").data)
+        tables = (part.changes.claim, part.changes.code, part.changes.new)
+        for taken, table in zip(hashes, tables, strict=True):
+            taken.update(np.ascontiguousarray(table, "<i8").data)
         for sink in sinks:
             sink(part.changes)
+    digest = hashlib.sha256(" ".join([asked, *(each.hexdigest() for each in hashes)]).encode()).hexdigest()
     groups = tuple(Group(by, code, *line) for (by, code), line in sorted(groups_of(workers, segment.cases).items()))
     gaining, losing, gained, lost = total.persons
     changed, never = [], []
@@ -173,5 +176,5 @@ def what_if(
         tuple(sorted(periods)), next(iter(instead.values()), b"").hex(), tuple(sorted(instead)), total.acts,
         total.changed,
         total.refused, total.by_source, tuple(total.totals), tuple(total.totals_new), gaining, losing, gained, lost,
-        groups, tuple(total.largest), digest.hexdigest(), tuple(changed), tuple(never),
+        groups, tuple(total.largest), digest, tuple(changed), tuple(never),
     )  # fmt: skip
