@@ -12,6 +12,11 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
+from hypothesis import settings
+
+# No test passes or fails by the clock: how long an example takes is the machine's matter.
+settings.register_profile("ledger", deadline=None)
+settings.load_profile("ledger")
 
 SETTING = "LEDGER_TEST_POSTGRES"
 _created = 0

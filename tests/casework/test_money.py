@@ -222,7 +222,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(kind=st.sampled_from(sorted(KINDS)), person=st.booleans(), steps=STEPS)
 def test_any_sequence_conserves_money_per_fund(kind: str, person: bool, steps: list[tuple[str, int]]) -> None:
     """Raised = came in + written off + cancelled + outstanding for every part; never below zero; all books balance."""

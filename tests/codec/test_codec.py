@@ -85,7 +85,7 @@ def same(left: list[Column], right: list[Column]) -> bool:
 
 
 @BOTH
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=st.lists(ROW, min_size=1, max_size=5), data=st.data())
 def test_states_are_the_bytes_msgspec_writes(codec: ModuleType, rows: list[tuple], data: st.DataObject) -> None:
     """Whatever rows are selected, in whatever order, each state is what msgspec writes, and reads back the same."""
@@ -104,7 +104,7 @@ USUAL = st.one_of(st.sampled_from([0, 0, 0, 0, 1, 127, 128, 255, 256, 65535, 655
 
 
 @BOTH
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(data=st.data(), width=st.integers(1, 27), columns=st.lists(st.integers(0, 11), max_size=14))
 def test_integers_are_written_alike_however_they_lie_in_memory(
     codec: ModuleType, data: st.DataObject, width: int, columns: list[int]
@@ -175,7 +175,7 @@ def outcome(codec: ModuleType, layout: tuple[str, ...], states: list[bytes] | En
     return columns
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(rows=st.lists(ROW, min_size=1, max_size=3), data=st.data())
 def test_damaged_states_are_refused_alike_and_never_read_out_of_bounds(rows: list[tuple], data: st.DataObject) -> None:
     """Truncated, flipped or spliced bytes either decode or name row, field, expected and got, in both twins alike."""
@@ -200,7 +200,7 @@ def test_damaged_states_are_refused_alike_and_never_read_out_of_bounds(rows: lis
         assert got == expected if isinstance(expected, str) else not isinstance(got, str) and same(got, expected)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(raw=st.binary(max_size=40))
 def test_any_bytes_at_all_are_read_alike(raw: bytes) -> None:
     """Bytes that nobody wrote as a state are refused in the same words by both twins."""
@@ -256,7 +256,7 @@ def test_unknown_kinds_and_other_objects_are_refused(codec: ModuleType) -> None:
         codec.decode(("int",), Encoded(ints([0, 99]), np.frombuffer(b"\x91\x01", np.uint8)))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(rows=st.lists(st.tuples(st.text(max_size=50), INT64, st.integers(0, 1), st.binary(max_size=9)), max_size=5))
 def test_rows_for_stores_are_the_same_in_both_twins(rows: list[tuple[str, int, int, bytes]]) -> None:
     """What SQLite and PostgreSQL take in holds every column unchanged, ids rising without a gap."""

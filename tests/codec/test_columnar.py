@@ -150,7 +150,7 @@ def strategy(event_class: EventClass) -> st.SearchStrategy[list]:
 
 
 @pytest.mark.parametrize("event_class", [ClaimFiled, ClaimSettled, ClaimReversed, SettlementDiffers])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_claims_are_written_as_msgspec_writes_them(event_class: EventClass, data: st.DataObject) -> None:
     """Any claim, at the edges of 64 bits and with any text, has one set of bytes and reads back unchanged."""

@@ -16,7 +16,7 @@ from ledger.keys import claim_stream, message_key
 TEXT = st.one_of(st.text("0123456789ABC", max_size=31), st.text(max_size=31), st.text("省A", min_size=30, max_size=30))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(rows=st.lists(st.tuples(st.integers(0, 10**12), TEXT), max_size=8))
 def test_a_column_of_keys_is_the_key_of_each_claim(rows: list[tuple[int, str]]) -> None:
     """Streams and message keys formed at once are those formed one by one, by both kernels."""

@@ -27,7 +27,7 @@ def folded(kernel: ModuleType, groups: np.ndarray, values: np.ndarray, count: in
     return "", out.tolist()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 3).flatmap(lambda k: st.lists(st.lists(st.integers(-2, 2), min_size=k, max_size=k), max_size=60)))
 def test_groups_are_numbered_in_order_of_first_appearance(rows: list[list[int]]) -> None:
     """Rows share a number exactly when their keys are equal, and numbers rise as new keys come."""
@@ -48,7 +48,7 @@ def test_many_groups_outgrow_the_first_table() -> None:
             assert np.array_equal(got, expected)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_sums_are_exact_or_refused_alike(data: st.DataObject) -> None:
     """A sum beyond 64 bits is named by row and column; what was added before it stands, in both twins alike."""

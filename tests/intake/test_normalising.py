@@ -152,7 +152,7 @@ def test_a_profile_without_another_meaning_reads_the_platform_alike() -> None:
 AMOUNT_TEXT = st.sampled_from(["", "", "0.00", "12.34", "-5.00", "7.005", "x", "99999999999999.00"])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cells=st.lists(st.tuples(AMOUNT_TEXT, AMOUNT_TEXT), min_size=1, max_size=6))
 def test_a_fund_column_reads_like_the_amount_it_means(tmp_path: Path, cells: list[tuple[str, str]]) -> None:
     """One file column for each amount says exactly what the national column would, every fault included."""

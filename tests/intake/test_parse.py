@@ -218,7 +218,7 @@ WIDE = [b"\xe5\x8f\x82", b"\xff", b"\xc2\x80", b"\xe3\x80\x80", b"\xef\xbc\x9d",
 PIECES = MARKS + WORDS + DAYS + WIDE
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     content=st.one_of(st.binary(max_size=120), st.lists(st.sampled_from(PIECES), max_size=60).map(b"".join)),
     columns=st.lists(st.integers(-1, 3), min_size=len(COLUMNS), max_size=len(COLUMNS)),
@@ -236,7 +236,7 @@ def test_the_compiled_kernel_is_its_specification(content: bytes, columns: list[
 CELL = st.one_of(st.sampled_from([p for p in PIECES if p not in (b",", b"\n", b"\r", b"\r\n")]), st.binary(max_size=20))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(changes=st.lists(st.dictionaries(st.sampled_from(list(SOUND)), CELL, max_size=6), max_size=4))
 def test_damaged_claims_read_the_same_in_both_twins(changes: list[dict[str, bytes]]) -> None:
     """A sound claim with some cells replaced by anything at all reads the same in both twins, and never raises."""

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.filings import NEVER, Filing, holdings
@@ -21,7 +21,6 @@ def shares(begin: int, to: int, start: int, stop: int) -> bool:
     return begin <= stop and (to == 0 or to >= start)
 
 
-@settings(deadline=None)
 @given(drawn=filings, stay=st.tuples(day, day).map(sorted))
 def test_shared_out_days_decide_every_stay_alike(drawn: Drawn, stay: list[int]) -> None:
     """For any stay the best filing among shared-out days is the best among all filings; no day is held twice."""

@@ -199,7 +199,7 @@ def conserved(book: Ledger) -> None:
                 years[key] = (acts.before[at] + acts.delta[at]).tolist()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(specs=st.lists(CLAIM, min_size=1, max_size=30))
 def test_any_month_conserves_money_and_replays(
     tmp_path_factory: pytest.TempPathFactory, specs: list[dict[str, object]]

@@ -245,7 +245,7 @@ def test_mended_lines_are_taken_with_retry(store_url: str, tmp_path: Path) -> No
         assert [lines.serials for lines in filed(book)] == [["F1-1", "F1-3"], ["F1-2"]]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     drawn=st.lists(
         st.lists(

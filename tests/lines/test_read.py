@@ -111,7 +111,7 @@ CELLS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     rows=st.lists(st.dictionaries(st.sampled_from(LINE_COLUMNS), CELLS, max_size=4), min_size=1, max_size=5),
     missing=st.sets(st.sampled_from(LINE_COLUMNS), max_size=4),

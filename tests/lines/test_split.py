@@ -119,7 +119,7 @@ LINE_DRAWS = st.tuples(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(lines=st.lists(LINE_DRAWS, max_size=12), maxima=st.lists(st.integers(0, 10**6), min_size=6, max_size=6))
 def test_both_twins_split_alike_and_conserve(lines: list, maxima: list[int]) -> None:
     """Whatever the lines: both kernels agree, the parts sum to the amount, and mirrored lines mirror."""
@@ -134,7 +134,7 @@ def test_both_twins_split_alike_and_conserve(lines: list, maxima: list[int]) -> 
     assert all(0 <= got <= most for got, most in zip(taken, rooms[1], strict=True))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     rows=st.lists(st.lists(st.sampled_from([0, 1, -1, 63, 64, ABSENT, 2**63 - 1, ABSENT + 1]), min_size=3, max_size=3)),
     cuts=st.lists(st.integers(0, 10), max_size=4),
@@ -150,7 +150,7 @@ def test_packed_lines_come_back(rows: list[list[int]], cuts: list[int]) -> None:
         assert twin.unpack(data.tobytes(), 3).tolist() == table.tolist()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.binary(max_size=24))
 def test_damaged_bytes_are_refused_by_both_alike(data: bytes) -> None:
     """Bytes that no line packs to raise, or mean the same to both twins."""

@@ -125,7 +125,6 @@ def pair_on(postgres_server: str) -> Iterator[Pair]:
 
 @settings(
     max_examples=int(os.environ.get("LEDGER_SEQUENCES", "4")),
-    deadline=None,
     derandomize=True,
     phases=(Phase.generate,),
     suppress_health_check=list(HealthCheck),

@@ -212,7 +212,7 @@ DRAWN_RULE = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     charges=st.lists(DRAWN_CHARGE, max_size=24),
     rules=st.lists(DRAWN_RULE, max_size=8),

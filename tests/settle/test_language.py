@@ -21,7 +21,7 @@ from tests.settle.test_twins import settled
 EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "2000"))
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(st.integers(min_value=0, max_value=2**48))
 def test_twins_are_equal_over_the_language(seed: int) -> None:
     """A drawn policy's claims come out of both twins to the fen, and satisfy I1, I2, I3, I5 and I7."""

@@ -21,7 +21,7 @@ def settled(settle: Settle, drawn: Batch) -> Outcome:
                drawn.slot, drawn.state, drawn.account, drawn.accounts, drawn.code)  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(SEEDS)
 def test_twins_are_equal(seed: int) -> None:
     """The compiled kernel writes what its specification writes, in every table."""
@@ -84,7 +84,7 @@ def in_batches_of_two(settle: Settle, drawn: Batch) -> tuple[Ints, Ints, Ints, I
     return code, booked, delta, state, accounts
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SEEDS)
 def test_batches_of_two_are_one_batch(seed: int) -> None:
     """Where a batch is cut changes nothing: not what is booked, not the years, not the accounts."""
@@ -114,7 +114,7 @@ def test_a_batch_too_long_for_the_caches_is_one_batch() -> None:
         assert (found == np.concatenate([expected] * times)).all(), name
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SEEDS)
 def test_identities_hold_on_every_booked_row(seed: int) -> None:
     """Whatever is booked satisfies I2, I3 and I5 exactly, and the years are the sum of what their claims added."""
@@ -122,7 +122,7 @@ def test_identities_hold_on_every_booked_row(seed: int) -> None:
     check_identities(drawn, settled(TWINS["compiled"], drawn))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SEEDS)
 def test_refunds_negate_their_originals(seed: int) -> None:
     """A booked refund is the exact negative of its original, in amounts and in what it adds to the year (I7)."""

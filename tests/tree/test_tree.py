@@ -24,7 +24,7 @@ def rounds(request: pytest.FixtureRequest) -> Iterator[None]:
     _tree.use_portable(False)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(EVENTS)
 def test_leaves_are_those_of_the_specification(events: list[tuple[int, str, bytes, str, int]]) -> None:
     """Whatever an event holds, the kernel's leaf is the specification's."""
@@ -35,7 +35,7 @@ def test_leaves_are_those_of_the_specification(events: list[tuple[int, str, byte
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**62), st.lists(st.tuples(NAMES, st.binary(max_size=400), NAMES, INTS), max_size=6))
 def test_leaves_of_rows_are_those_of_their_columns(first: int, rows: list[tuple[str, bytes, str, int]]) -> None:
     """Events that follow each other, given as a database gives them, have the leaves their columns have."""
