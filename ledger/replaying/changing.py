@@ -167,10 +167,10 @@ class Worker:
         how, facts = found.how[at].copy(), picked(batch, FACTS, rows)
         # What was looked up stays, and what a disease's limit left; the pool is the other policy's.
         for name in ("hosp_lv", "psn_type", "age", "limit"):
-            how[:, HOW.index(name)] = batch.lane(f"how_{name}")[rows]
+            how[:, HOW.index(name)] = np.asarray(batch.lane(f"how_{name}"))[rows]
         how[:, HOW.index("assist_class")] = assist[rows]
         how[:, HOW.index("pool")] = pools_of(self._plans.plans, plan[rows], facts)
-        head = {name: np.asarray(batch.lane(name)[rows], np.int64) for name in _HEAD}
+        head = {name: np.asarray(np.asarray(batch.lane(name))[rows], np.int64) for name in _HEAD}
         return Changes(
             **head,
             facts=facts,
@@ -181,7 +181,7 @@ class Worker:
             delta=found.delta[at].copy(),
             balc=found.balc[at].copy(),
             how=how,
-            policy=[self._plans.digest_of(each) for each in batch.lane("case")[rows].tolist()],
+            policy=[self._plans.digest_of(each) for each in np.asarray(batch.lane("case"))[rows].tolist()],
             setl_id=texts_taken(batch.text("setl_id"), rows),
         )
 
@@ -193,7 +193,7 @@ def picked(batch: Batch, names: tuple[str, ...], rows: Ints) -> Ints:
     """Returns some rows of columns of acts as a table."""
     out = np.empty((len(rows), len(names)), np.int64)
     for at, name in enumerate(names):
-        out[:, at] = batch.lane(name)[rows]
+        out[:, at] = np.asarray(batch.lane(name))[rows]
     return out
 
 
