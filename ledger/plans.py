@@ -394,15 +394,10 @@ def with_limits(plans: Ints, plan: Ints, limits: Ints) -> tuple[Ints, Ints]:
 
 def pools_of(plans: Ints, plan: Ints, facts: Ints) -> Ints:
     """Returns the insurance type whose pool pays each claim by its plan, 0 its own or where it has no plan."""
-    return pools_beside(plans, plan, facts[: len(plan), FACT["insutype"]])
-
-
-def pools_beside(plans: Ints, plan: Ints, insutype: Ints) -> Ints:
-    """Returns the insurance type whose pool pays each claim by its plan, 0 where it is the claim's own ``insutype``."""
     if not len(plans):
         return np.zeros(len(plan), np.int64)
     pool = np.where(plan >= 0, plans[plan, PLAN_AT["pool"]], 0)
-    return np.where(pool == insutype, 0, pool)
+    return np.where(pool == facts[:, FACT["insutype"]], 0, pool)
 
 
 def resolved(facts: Ints, hosp_lv: Ints, psn_type: Ints) -> Ints:

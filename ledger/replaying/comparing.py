@@ -13,14 +13,12 @@ import numpy.typing as npt
 
 from core_ext.kernels import load
 from core_ext.layout import ACCUMULATORS, AMOUNT, AMOUNTS, FACT, FACTS, HOW
-from core_ext.plan import PLAN_AT
 from core_ext.replaying import COUNTED
 from core_ext.settling import SKIP
 from core_ext.text import Texts, texts_from_list
 from ledger.acts import ACT_TEXTS, Acts
 from ledger.events import BASIS_KERNEL, BASIS_REFUND, BASIS_RESETTLED, FLAG_ASSUMED
 from ledger.keys import YEARS
-from ledger.plans import pools_beside
 from ledger.refusals import StoreError
 from ledger.replay import (
     Chain,
@@ -91,8 +89,8 @@ class _Worker:
 
     def _other_pools(self, batch: Batch, plan: Ints, live: Marks, marks: "npt.NDArray[np.uint8]") -> None:
         """Marks acts that another pool pays than their plan says."""
-        stood = np.asarray(batch.lane("how_pool"))
-        if stood.any() or self._plans.plans[:, PLAN_AT["pool"]].any():
+        stood, pool = np.asarray(batch.lane("how_pool")), self._plans.pools[plan]
+        if stood.any() or ((pool != 0) & (pool != np.asarray(batch.lane("insutype")))).any():
             marks[live & (self._pools(batch, plan) != stood)] = 1
 
     def _list(self, batch: Batch, suspects: set[int]) -> None:
@@ -126,7 +124,8 @@ class _Worker:
 
     def _pools(self, batch: Batch, plan: Ints) -> Ints:
         """Returns the pool that pays each act: by its plan, of a refund the one that paid what it refunds."""
-        pool = pools_beside(self._plans.plans, plan, batch.ints("insutype"))
+        pool = self._plans.pools[plan]
+        pool[pool == batch.ints("insutype")] = 0
         ref = batch.ints("ref")
         refunds = np.flatnonzero(batch.ints("basis") == BASIS_REFUND)
         stood = batch.ints("how_pool")

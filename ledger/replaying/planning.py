@@ -8,6 +8,7 @@ import numpy as np
 
 from core_ext.kernels import load
 from core_ext.layout import FACT, FACTS, HOW
+from core_ext.plan import PLAN_AT
 from ledger.segments.shape import CASE_INTS, Ints
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class CasePlans:
         self._starts = np.array(sorted({day for digest in self._digests for day in book.days_of(digest)}), np.int64)
         self._resolved: dict[int, Ints] = {}
         self._packed: Any = None
+        self._pools = np.zeros(0, np.int64)
 
     @property
     def plans(self) -> Ints:
@@ -60,6 +62,15 @@ class CasePlans:
             if self._packed is None or self._packed.plans < len(plans):
                 self._packed = load("replay").Packed(plans)
             return self._packed
+
+    @property
+    def pools(self) -> Ints:
+        """Returns the insurance type whose pool pays under each plan, 0 the claim's own; the last is of no plan, -1."""
+        with _ALONE:
+            plans = self._book.plans
+            if len(self._pools) <= len(plans):
+                self._pools = np.append(plans[:, PLAN_AT["pool"]], 0)
+            return self._pools
 
     def digest_of(self, case: int) -> bytes:
         """Returns the policy a case stands under."""
