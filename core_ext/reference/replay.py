@@ -15,8 +15,6 @@ from core_ext.reference.lanes import Lane
 from core_ext.reference.settle import settle
 from core_ext.replaying import (
     COUNTED,
-    PLACED,
-    VALUES,
     Acts,
     Changed,
     Recorded,
@@ -25,7 +23,7 @@ from core_ext.replaying import (
     check_table,
     year_rows,
 )
-from core_ext.settling import COMPUTE, REFUND, SKIP, SOURCE_UNCHECKED, Batch, Table
+from core_ext.settling import COMPUTE, SKIP, SOURCE_UNCHECKED, Batch, Table
 
 Persons = tuple[int, int, int, int]
 Figures = tuple[int, int, Persons, list[int]]
@@ -183,6 +181,3 @@ def figures(found: Batch, old: Table) -> tuple[int, list[int], Figures]:
             gains[token] = gains.get(token, 0) + was[_PART] - now[_PART]
     less, more = [g for g in gains.values() if g > 0], [-g for g in gains.values() if g < 0]
     return acts, sums, (changed, refused, (len(less), len(more), sum(less), sum(more)), moved)
-
-
-assert len(PLACED) == 4 and len(VALUES) == 6 and REFUND

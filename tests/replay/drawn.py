@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from core_ext.layout import ABSENT, ACCUMULATORS, AMOUNTS, FACT, HOW
+from core_ext.layout import ABSENT, AMOUNTS, FACT, HOW
 from core_ext.reference.replay import Packed, _decided
 from core_ext.replaying import Acts, Recorded
 from core_ext.settling import COMPUTE
@@ -75,6 +75,3 @@ def altered(seed: int, acts: Acts, recorded: Recorded) -> tuple[Acts, Recorded]:
     for _ in range(rng.randrange(4)):
         rng.choice((*amounts, *deltas, *how, balc))[rng.randrange(len(acts.plan))] ^= 1
     return acts._replace(amounts=amounts), recorded._replace(deltas=deltas, how=how, balc=balc)
-
-
-assert len(ACCUMULATORS) == 22
