@@ -1,5 +1,6 @@
 """Chooses the plan of every claim of a batch: the policies in force, in log order, and the plans compiled so far."""
 
+from array import array
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -386,7 +387,7 @@ class PolicyBook:
         row = compile_plan(policy, case)
         if row is None:
             return -1
-        known = self._row_of.setdefault(np.array(row, np.int64).tobytes(), self._count)
+        known = self._row_of.setdefault(array("q", row).tobytes(), self._count)
         if known < self._count:
             return known
         if self._count == len(self._plans):

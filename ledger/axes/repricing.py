@@ -20,12 +20,14 @@ from ledger.acts import Acts
 from ledger.events import BASIS_KERNEL, BASIS_RESETTLED
 from ledger.plans import pools_of
 from ledger.refusals import StoreError
+from ledger.replaying.columns import persons_with
 from ledger.replaying.comparing import acts_of_rows
 from ledger.replaying.deciding import Decided, Decider, Input, Settle, limited
 from ledger.replaying.planning import CasePlans
 from ledger.replaying.threads import in_order
 from ledger.segments.reading import Batch, Segment
 from ledger.segments.shape import Ints
+from ledger.stays.replaying import divided_rows
 
 if TYPE_CHECKING:
     from ledger.plans import PolicyBook
@@ -56,10 +58,10 @@ class _Worker:
         facts = self._decider.wide(batch, FACTS, "facts")
         case, claim = batch.ints("case"), batch.ints("claim")
         asked = self._other.other[case]
-        plan = self._other.of(case, facts)
+        plan = self._other.of(batch)
         if self._only:
             asked = asked & (claim == self._only)
-            plan = np.where(asked, plan, self._own.of(case, facts))
+            plan = np.where(asked, plan, self._own.of(batch))
         given = self._decider.read(batch, facts, plan)
         ref = own_originals(batch, given.ref)
         given.ref = ref
@@ -85,6 +87,9 @@ class _Worker:
         pool = np.where(ref >= 0, pool[ref], pool)
         moved = own & ~anew & (pool != stood) & ((found.booked != 0).any(axis=1) | (stored != 0).any(axis=1))
         change[moved] = found.booked[moved]
+        # Of who has a stay that was divided between years nothing is priced anew: a year before has a part of it.
+        divided = persons_with(batch.ints("token"), divided_rows(batch.ints("basis"), batch.ints("flags")))
+        change[divided], moved[divided], asked = 0, False, asked & ~divided
         rows = np.flatnonzero((change != 0).any(axis=1) | moved)
         settled = own & asked & ~anew
         counts = Counts(

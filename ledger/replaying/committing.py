@@ -17,8 +17,9 @@ from ledger.mapper import decode_event
 from ledger.originals import hospital_of, pool_of
 from ledger.refusals import Refusal, Refused
 from ledger.replaying.asking import Asked, ask
+from ledger.replaying.changing import Changes
 from ledger.replaying.events import ClaimResettled
-from ledger.replaying.whatif import Changes, WhatIf
+from ledger.replaying.whatif import WhatIf
 from ledger.resettled import resettlements, standing
 
 if TYPE_CHECKING:

@@ -62,10 +62,10 @@ def limited(batch: Batch, given: Input, plans: Ints) -> Ints:
     return plans
 
 
-def asked_about(batch: Batch, found: "Decided") -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def asked_about(batch: Batch, kind: Ints) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
     """Returns the acts of the period that stand in its sums: decided again, or divided stays as they are booked."""
     divided = divided_rows(batch.ints("basis"), batch.ints("flags"))
-    return np.asarray((batch.ints("carried") == 0) & ((found.kind != SKIP) | divided))
+    return np.asarray((batch.ints("carried") == 0) & ((kind != SKIP) | divided))
 
 
 def interrupted(batch: Batch, given: Input) -> bool:

@@ -63,7 +63,7 @@ def reprice(
     claims: list[RepricedClaim] = []
     for batch in segment.all():
         facts = decider.wide(batch, FACTS, "facts")
-        plan = plans.of(batch.ints("case"), facts)
+        plan = plans.of(batch)
         given = decider.read(batch, facts, plan)
         gone = set(batch.ints("original")[batch.ints("reversed") == 1].tolist())
         standing = ~np.isin(batch.ints("claim"), list(gone))

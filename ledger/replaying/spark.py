@@ -17,14 +17,14 @@ import msgspec
 import numpy as np
 
 from core_ext.layout import AMOUNTS
+from core_ext.replaying import COUNTED
 from ledger.events import PolicyEnacted
 from ledger.knowledge import streams_with_prefix
 from ledger.mapper import decode_event
 from ledger.plans import PolicyBook
 from ledger.refusals import Refusal, Refused
 from ledger.replay import Difference, ReplayReport
-from ledger.replaying.anew import anew_differences
-from ledger.replaying.comparing import COUNTED, checked_sums, replay_segment
+from ledger.replaying.comparing import Apart, apart_differences, checked_sums, replay_segment
 from ledger.segments.reading import Segment
 from ledger.segments.shape import LINE_INTS, Ints
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 #: Tasks a core: enough that a slow one is not waited for long, few enough that a task is long beside its start.
 TASKS_A_CORE = 4
 
-#: What one task found: acts, differences, lines of the statement, positions of what was booked anew.
-Found = tuple[int, tuple[Difference, ...], tuple[tuple[int, ...], ...], list[int]]
+#: What one task found: acts, differences, lines of the statement, positions of what only the log decides.
+Found = tuple[int, tuple[Difference, ...], tuple[tuple[int, ...], ...], Apart]
 
 
 def replay_on_spark(folder: Path, reader: "Reader") -> ReplayReport:
@@ -49,8 +49,9 @@ def replay_on_spark(folder: Path, reader: "Reader") -> ReplayReport:
     with session() as context:
         found = shared_out(context, folder, segment.batches, enacted)
     report = report_of(segment, found)
-    anew = anew_differences(reader, sorted(at for part in found for at in part[3]), book_of(tuple(enacted)))
-    differences = sorted((*report.differences, *anew), key=lambda each: each.position)
+    apart = Apart([at for part in found for at in part[3].anew], [at for part in found for at in part[3].divided])
+    more = apart_differences(reader, apart, book_of(tuple(enacted)))
+    differences = sorted((*report.differences, *more), key=lambda each: each.position)
     return msgspec.structs.replace(report, differences=tuple(differences))
 
 
@@ -88,9 +89,9 @@ def book_of(enacted: tuple[bytes, ...]) -> PolicyBook:
 
 def decide(place: str, enacted: tuple[bytes, ...], batches: Sequence[int]) -> Found:
     """Returns what some batches of a segment come to, as a task of an executor."""
-    anew: list[int] = []
-    found = replay_segment(Path(place), book_of(enacted), threads=1, some=batches, apart=anew)
-    return found.acts, found.differences, found.lines, anew
+    apart = Apart([], [])
+    found = replay_segment(Path(place), book_of(enacted), threads=1, some=batches, apart=apart)
+    return found.acts, found.differences, found.lines, apart
 
 
 def report_of(segment: Segment, found: Sequence[Found]) -> ReplayReport:

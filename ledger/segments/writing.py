@@ -34,8 +34,9 @@ from ledger.segments.shape import (
 from ledger.segments.spilling import AT, BETWEEN, ORIGINAL, OWN, SPILLED, Sorted, span
 from ledger.stays.replaying import divided_rows
 
-#: Acts a record batch: a few megabytes of working tables, and a person is never cut in two.
-BATCH_ACTS = 16_384
+#: Acts a record batch: what a thread takes at a time, and a person is never cut in two. A replay pays some fixed
+#: microseconds for each of a batch's hundred columns.
+BATCH_ACTS = 65_536
 
 Columns = dict[str, Ints]
 Marks = npt.NDArray[np.bool_]
