@@ -38,8 +38,7 @@ test: $(MADE)/build $(MADE)/test $(MADE)/bench
 
 faults: $(MADE)/build $(MADE)/test
 	@echo 'EXAMPLES=$(EXAMPLES) SEED=$(SEED)'
-	LEDGER_FAULTS=full LEDGER_FAULT_SEED=$(SEED) $(BIN)/python -m pytest tests/faults -s $(ARGS)
-	LEDGER_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/settle/test_language.py --hypothesis-seed=$(SEED) $(ARGS)
+	LEDGER_FAULTS=full LEDGER_FAULT_SEED=$(SEED) LEDGER_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/faults tests/settle/test_language.py -s $(ARGS)
 
 check: $(MADE)/build $(MADE)/test $(MADE)/check
 	$(BIN)/ruff check .

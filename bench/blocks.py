@@ -1,12 +1,12 @@
 """Cuts a call of the settle kernel into blocks of whole persons and settles them on threads."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
 import numpy as np
 
 from core_ext import _settle
-from core_ext.settling import Batch
+from core_ext.settling import Batch, Plans
 
 _WHOLE = ("plans", "state", "accounts")
 
@@ -34,7 +34,13 @@ def person_blocks(batch: Batch, count: int) -> list[Batch]:
     return blocks
 
 
-def settle_blocks(blocks: Sequence[Batch], threads: Executor) -> None:
-    """Settles blocks on the threads of an executor and waits for all of them."""
-    for done in [threads.submit(_settle.settle, *block) for block in blocks]:
+def settle_blocks(blocks: Sequence[Batch], plans: Plans, threads: Executor) -> None:
+    """Settles blocks under plans packed for all of them on the threads of an executor and waits for all."""
+    for done in [threads.submit(_settle.settle, plans, *block[1:]) for block in blocks]:
+        done.result()
+
+
+def run_blocks(calls: Sequence[Callable[[], None]], threads: Executor) -> None:
+    """Makes calls on the threads of an executor and waits for all of them."""
+    for done in [threads.submit(call) for call in calls]:
         done.result()

@@ -30,14 +30,20 @@ SPARE = 20
 def policy_book() -> tuple[PolicyBook, int]:
     """Returns a book of the shipped policies and of one made up for every province, and how many documents it has."""
     book = PolicyBook()
+    for event in enactments():
+        book.enact(event)
+    return book, len(book.digests)
+
+
+def enactments() -> Iterator[PolicyEnacted]:
+    """Yields what puts the book's policies in force, in order."""
     for name, region in OWN_POLICIES.items():
-        book.enact(_enacted(name, shipped(name), [region]))
+        yield _enacted(name, shipped(name), [region])
     provinces = sorted({place.province for place in regions()})
     for number, province in enumerate(provinces):
         areas = [p.code for p in regions() if p.province == province and p.code not in OWN_POLICIES.values()]
         if areas:
-            book.enact(_enacted(f"province-{province}", provincial(number), areas))
-    return book, len(book.digests)
+            yield _enacted(f"province-{province}", provincial(number), areas)
 
 
 def provincial(number: int) -> str:

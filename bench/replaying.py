@@ -17,9 +17,10 @@ from bench.claims import policy_book, provincial
 from console.places import regions
 from ledger.plans import PolicyBook
 from ledger.policy import digest_of, read_policy
+from ledger.replay import ReplayReport
 from ledger.replaying.comparing import replay_segment
 from ledger.replaying.listing import Listing
-from ledger.replaying.whatif import what_if
+from ledger.replaying.whatif import WhatIf, what_if
 
 ROOT = Path(__file__).resolve().parents[1]
 #: The province whose policy changes in a what-if: Guangdong, one in eleven claims.
@@ -53,17 +54,28 @@ def policies() -> tuple[PolicyBook, dict[int, bytes]]:
     return book, changed_policy(book)
 
 
-def run(segment: Path, diff: Path | None, threads: int | None = None) -> tuple[int, int, str]:
-    """Returns (acts, changed acts, digest of the outcome) of one replay; raises RuntimeError where an act differs."""
+def replayed(segment: Path, diff: Path | None, threads: int | None = None) -> ReplayReport | WhatIf:
+    """Returns what one replay finds; raises RuntimeError where an act differs from what is recorded."""
     book, instead = policies()
     if diff is not None:
         with Listing(diff) as listing:
-            found = what_if(segment, book, instead, periods=[202403], kernel=b"", sinks=[listing.add], threads=threads)
-        return found.acts, found.changed, found.digest
+            return what_if(segment, book, instead, periods=[202403], kernel=b"", sinks=[listing.add], threads=threads)
     report = replay_segment(segment, book, threads=threads)
     if report.differences:
         raise RuntimeError(f"expected a replay without differences, got {report.differences[0]}")
-    return report.acts, 0, hashlib.sha256(repr(report.lines).encode()).hexdigest()
+    return report
+
+
+def summed(found: ReplayReport | WhatIf) -> tuple[int, int, str]:
+    """Returns (acts, changed acts, digest of the outcome)."""
+    if isinstance(found, WhatIf):
+        return found.acts, found.changed, found.digest
+    return found.acts, 0, hashlib.sha256(repr(found.lines).encode()).hexdigest()
+
+
+def run(segment: Path, diff: Path | None) -> tuple[int, int, str]:
+    """Returns (acts, changed acts, digest of the outcome) of one replay; raises RuntimeError where an act differs."""
+    return summed(replayed(segment, diff))
 
 
 def anonymous_kib() -> int:
@@ -99,11 +111,11 @@ def main() -> None:
     watcher.start()
     policies()
     began, cpu = time.perf_counter_ns(), time.process_time_ns()
-    acts, changed, digest = run(segment, diff)
+    found = replayed(segment, diff)
     took, used = time.perf_counter_ns() - began, time.process_time_ns() - cpu
     ended.set()
     watcher.join()
-    print(json.dumps([took, used, max(peak[0], anonymous_kib()), acts, changed, digest]))
+    print(json.dumps([took, used, max(peak[0], anonymous_kib()), *summed(found)]))
 
 
 if __name__ == "__main__":

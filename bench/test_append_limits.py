@@ -1,8 +1,9 @@
 """Times appends against what their database can take at most, in small blocks, and behind two million events."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, median
 from time import perf_counter_ns
@@ -13,7 +14,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.columns import ColumnBlock
-from bench.month import digest_rows, log_rows
+from bench.month import LogRow, digest_rows, log_rows
 from bench.stores import SQLiteStores, Stores
 from bench.test_append import Appends, FreshStore, event_block
 from bench.timing import measure, took_ns
@@ -35,12 +36,11 @@ class FromColumns(FreshStore):
     """Appends a month's events out of columns, states encoded on the way; its rival writes ready rows to the table."""
 
     def __init__(self, stores: Stores, workbench: Workbench) -> None:
-        rows, size = workbench.events, workbench.size.append_events
+        rows = workbench.events
         super().__init__(stores)
-        self._columns = [ColumnBlock(rows[at : at + size]) for at in range(0, len(rows), size)]
-        self._ready = [
-            ready(event_block(rows[at : at + size]), at + 1, stores.dialect) for at in range(0, len(rows), size)
-        ]
+        parts = [(at, rows[at:stop]) for at, stop in pairwise(whole_acts(rows, workbench.size.append_events))]
+        self._columns = [ColumnBlock(part) for _, part in parts]
+        self._ready = [ready(event_block(part), at + 1, stores.dialect) for at, part in parts]
 
     def run(self) -> None:
         """Encodes and appends every block, each one durable; ``begin`` goes before."""
@@ -58,6 +58,15 @@ class FromColumns(FreshStore):
     def raw_ns(self) -> int:
         """Returns what the rival took."""
         return took_ns(self.run_raw, self.begin)
+
+
+def whole_acts(rows: Sequence[LogRow], size: int) -> list[int]:
+    """Returns where rows are cut: at every ``size`` of them, but never between a claim and its decision."""
+    cuts = [0]
+    while cuts[-1] < len(rows):
+        stop = min(cuts[-1] + size, len(rows))
+        cuts.append(stop + (stop < len(rows) and rows[stop - 1][3] == ClaimFiled.TOPIC))
+    return cuts
 
 
 def ready(block: EventBlock, first: int, dialect: str) -> object:

@@ -1,10 +1,11 @@
 """Times the settle kernel against other means to the same tables, on the pinned workload sorted by person.
 
 Results are equal before anything is timed. One thread of ours meets one of C, Python, Numba and NumPy;
-Polars and DuckDB take every core, so two threads of ours meet them.
+Polars and DuckDB take every core, so two threads of ours meet them. The full formula is settled from tables to tables;
+the narrower one, by every side, from the same columns into the same ones (``bench.peers.narrow``).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import ModuleType
@@ -13,17 +14,27 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.blocks import person_blocks, settle_blocks
+from bench.blocks import person_blocks, run_blocks, settle_blocks
 from bench.peers import frames, jit, narrow, plain_c, rounds, sql
 from bench.peers.workload import INPATIENT, arrival, repeated, workload
-from bench.settling import CHANGED, RESULTS, Settling, check_alike, digest, first_claims
+from bench.settling import (
+    CHANGED,
+    RESULTS,
+    ColumnSettling,
+    Settling,
+    check_alike,
+    check_columns_alike,
+    digest,
+    first_claims,
+)
 from bench.timing import measure, took_ns
 from bench.workbench import Workbench
 from core_ext import _settle
-from core_ext.layout import FACT, HOW
+from core_ext.basic import BASIC_YEAR
+from core_ext.layout import ACCUMULATOR, FACT, HOW
 from core_ext.plan import PLAN_AT
 from core_ext.reference import settle as reference
-from core_ext.settling import COMPUTE, REFUND, Batch
+from core_ext.settling import COMPUTE, REFUND, Batch, Table
 
 THREADS = 2
 GROWN, LARGE = 4, 5
@@ -114,13 +125,14 @@ def test_sorted_against_python(benchmark: BenchmarkFixture, workbench: Workbench
 
 @pytest.mark.benchmark(group="settle.sorted")
 def test_two_threads(benchmark: BenchmarkFixture, workbench: Workbench, whole: Batch, threads: Executor) -> None:
-    """Settles blocks of whole persons on two threads, and all of them on one."""
-    one, both = Settling(whole, _settle.settle), Settling(whole, _settle.settle)
-    blocks = person_blocks(both.tables, THREADS * 2)
+    """Settles blocks of whole persons on two threads, and all of them on one, under plans that both find packed."""
+    plans = _settle.packed(whole.plans)
+    one, both = Settling(whole, _settle.settle, plans=plans), Settling(whole, _settle.settle)
+    blocks = person_blocks(both.tables, THREADS * 4)
 
     timing = measure(
         benchmark,
-        lambda: settle_blocks(blocks, threads),
+        lambda: settle_blocks(blocks, plans, threads),
         prepare=both.begin,
         rival=lambda: took_ns(one.run, one.begin),
         rounds=workbench.size.rounds,
@@ -201,38 +213,46 @@ def test_growth(benchmark: BenchmarkFixture, workbench: Workbench, whole: Batch)
 
 @dataclass(frozen=True)
 class Narrow:
-    """Is the workload of the narrower formula and what every peer must come to."""
+    """Is the workload of the narrower formula in columns and what every side must come to."""
 
-    batch: Batch
-    expected: tuple[np.ndarray, ...]
+    columns: narrow.Columns
+    expected: dict[str, Table]
 
 
 @pytest.fixture(scope="module")
 def narrowed(workbench: Workbench) -> Narrow:
-    """Returns the workload of the narrower formula, settled once by the kernel."""
+    """Returns the workload of the narrower formula, settled once by the kernel of the full formula."""
     size = workbench.size
     batch = workload(size.peer_claims, narrow=True, cities=size.peer_cities).batch
-    narrow.check_narrow(batch)
-    own = Settling(batch, _settle.settle)
+    whole = Settling(batch, _settle.settle)
+    whole.begin()
+    whole.run()
+    assert not whole.tables.code.any()
+    columns, expected = narrow.columns_of(batch), narrow.amounts_of(whole.tables.booked)
+    own = ColumnSettling(columns)
     own.begin()
     own.run()
-    assert not own.tables.code.any()
+    assert not own.code.any()
+    check_columns_alike(expected, own.results)
+    assert np.array_equal(own.accounts, whole.tables.accounts)
+    assert np.array_equal(own.years, whole.tables.state[:, [ACCUMULATOR[name] for name in BASIC_YEAR]])
     workbench.note(
         {
-            "settle.narrow.claims": len(batch.plan),
+            "settle.narrow.claims": len(columns),
             "settle.narrow.workload_sha256": digest(batch),
-            "settle.narrow.result_sha256": own.results(),
+            "settle.narrow.result_sha256": digest(expected.values()),
         }
     )
-    done = own.tables
-    return Narrow(batch, (done.booked, done.computed, done.before, done.delta, done.balc, done.how))
+    return Narrow(columns, expected)
 
 
 @pytest.mark.benchmark(group="settle.narrow")
 def test_sorted_against_numba(benchmark: BenchmarkFixture, workbench: Workbench, narrowed: Narrow) -> None:
-    """Settles the narrower formula by the kernel and by a loop that Numba compiled, into the same tables."""
-    own, jitted = Settling(narrowed.batch, _settle.settle), Settling(narrowed.batch, jit.settle)
-    check_alike(own, jitted)
+    """Settles the narrower formula by the kernel and by a loop that Numba compiled, from the same columns."""
+    own, jitted = ColumnSettling(narrowed.columns), jit.Loop(narrowed.columns)
+    jitted.begin()
+    jitted.run()
+    check_columns_alike(narrowed.expected, jitted.results)
 
     timing = measure(
         benchmark,
@@ -242,10 +262,19 @@ def test_sorted_against_numba(benchmark: BenchmarkFixture, workbench: Workbench,
         rounds=workbench.size.rounds,
     )
 
+    check_columns_alike(narrowed.expected, own.results)
+    large = narrow.repeated(narrowed.columns, LARGE)
+    own, jitted = ColumnSettling(large), jit.Loop(large)
+    slow = workbench.size.slow_rounds + 1
+    pairs = [(took_ns(jitted.run, jitted.begin), took_ns(own.run, own.begin)) for _ in range(slow)]
+    check_columns_alike(jitted.results, own.results)
     workbench.note(
         {
             "settle.sorted.vs_numba": timing.times_less,
-            "settle.narrow.ns_per_claim": timing.median_ns / len(narrowed.batch.plan),
+            "settle.narrow.ns_per_claim": timing.median_ns / len(narrowed.columns),
+            "settle.narrow.x5_claims": len(large),
+            "settle.narrow.x5_ns_per_claim": float(np.median([ours for _, ours in pairs])) / len(large),
+            "settle.narrow.x5_vs_numba": float(np.median([theirs / ours for theirs, ours in pairs])),
         }
     )
 
@@ -261,22 +290,18 @@ def test_sorted_against_columns(
     module: ModuleType,
 ) -> None:
     """Settles the narrower formula by the kernel and by a library of columns, a round for each person's k-th claim."""
-    batch = narrowed.batch
-    own = Settling(batch, _settle.settle)
-    blocks = person_blocks(own.tables, THREADS * 2)
-    runs: dict[str, Callable[[], object]] = {"numpy": own.run}
-    run = runs.get(peer, lambda: settle_blocks(blocks, threads))
-    got = narrow.tables_of(batch, module.settle(batch))
-    for expected, table in zip(narrowed.expected, got, strict=True):
-        assert np.array_equal(expected, table)
+    columns = narrowed.columns
+    check_columns_alike(narrowed.expected, module.settle(columns))
+    own = ColumnSettling(columns, 1 if peer == "numpy" else THREADS * 4)
 
     timing = measure(
         benchmark,
-        run,
+        own.run if peer == "numpy" else lambda: run_blocks(own.blocks, threads),
         prepare=own.begin,
-        rival=lambda: took_ns(lambda: module.settle(batch)),
+        rival=lambda: took_ns(lambda: module.settle(columns)),
         rounds=workbench.size.rounds,
         rival_rounds=workbench.size.slow_rounds,
     )
 
+    check_columns_alike(narrowed.expected, own.results)
     workbench.note({f"settle.sorted.vs_{peer}": timing.growth})

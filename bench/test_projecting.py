@@ -6,12 +6,15 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from bench.month import digest_rows, log_rows
 from bench.stores import Stores
 from bench.test_append import Appends
+from bench.test_append_limits import FromColumns
 from bench.test_single import opened
 from bench.timing import measure, took_ns
 from bench.workbench import Workbench
+from ledger.events import ClaimReversed, ClaimSettled
 from ledger.store import Reader, Store, connect
 from projections import balances, proof
-from projections.catch_up import catch_up, ensure
+from projections.catch_up import catch_up, ensure, positions
+from projections.posting import post_within
 
 
 def forget(store: Store) -> None:
@@ -53,6 +56,47 @@ def test_project(benchmark: BenchmarkFixture, workbench: Workbench, stores: Stor
         {
             f"project.{stores.dialect}.events_per_s": len(workbench.events) / timing.median_ns * 1e9,
             "project.accounts": len(found),
+        }
+    )
+
+
+class Posting(FromColumns):
+    """Appends a month's events out of columns, balances posted in the same transactions; its rival posts none."""
+
+    def begin_posting(self) -> None:
+        """Opens a fresh store that posts."""
+        self.begin()
+        assert self._store is not None
+        post_within(self._store)
+
+
+@pytest.mark.benchmark(group="project")
+def test_post(benchmark: BenchmarkFixture, workbench: Workbench, stores: Stores) -> None:
+    """Appends a month's events from columns with balances in the same transaction, in turn with appending alone."""
+    posting = Posting(stores, workbench)
+    timing = measure(
+        benchmark,
+        posting.run,
+        prepare=posting.begin_posting,
+        rival=lambda: took_ns(posting.run, posting.begin),
+        rounds=workbench.size.month_rounds,
+    )
+    assert digest_rows(log_rows(posting.url)) == digest_rows(workbench.events)
+    with connect(posting.url) as store:
+        with store.read() as reader:
+            assert positions(reader, store.dialect)[balances.MODEL.name][0] == reader.size == len(workbench.events)
+            found = book_of(reader)
+        ensure(store, [proof.MODEL])
+        forget(store)
+        catch_up(store, [balances.MODEL])
+        with store.read() as reader:
+            assert book_of(reader) == found and sum(found.values()) == 0
+    posting.close()
+    claims = sum(row[3] in (ClaimSettled.TOPIC, ClaimReversed.TOPIC) for row in workbench.events)
+    workbench.note(
+        {
+            f"post.{stores.dialect}.claims_per_s": claims / timing.median_ns * 1e9,
+            f"post.{stores.dialect}.of_append_alone": timing.times_less,
         }
     )
 

@@ -9,7 +9,7 @@ from eventsourcing.persistence import DatetimeAsISO, JSONTranscoder, UUIDAsHex
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.claims import Workload
-from bench.replaying import run, run_apart
+from bench.replaying import replayed, run, run_apart
 from bench.segments import claims_segment, repeat
 from bench.settling import Settling, first_claims
 from bench.timing import measure, took_ns
@@ -77,7 +77,7 @@ def test_replay(benchmark: BenchmarkFixture, workbench: Workbench, sealed: Seale
     one, grown = run_apart(sealed.folder), run_apart(four)
     settling = Settling(sealed.workload.batch, _settle.settle)
     alone = took_ns(settling.run, settling.begin)
-    single = took_ns(lambda: run(sealed.folder, None, threads=1))
+    single = took_ns(lambda: replay_segment(sealed.folder, sealed.book, threads=1))
     workbench.note(
         {
             "replay.claims": claims,
@@ -103,7 +103,7 @@ def test_what_if(benchmark: BenchmarkFixture, workbench: Workbench, sealed: Seal
     diff = workbench.folder / "diff.parquet"
     expected = run_apart(sealed.folder, diff)
 
-    timing = measure(benchmark, lambda: run(sealed.folder, diff), rounds=workbench.size.rounds)
+    timing = measure(benchmark, lambda: replayed(sealed.folder, diff), rounds=workbench.size.rounds)
 
     assert run(sealed.folder, diff)[2] == expected.digest and expected.changed
     workbench.note(
@@ -135,5 +135,5 @@ def test_stock(benchmark: BenchmarkFixture, workbench: Workbench, sealed: Sealed
     timing = measure(benchmark, stock, prepare=settling.begin, rounds=1)
     stock_ns = timing.median_ns / len(states)
     assert not settling.tables.code.any()
-    own_ns = took_ns(lambda: run(sealed.folder, None)) / workbench.size.settle_claims
+    own_ns = took_ns(lambda: replayed(sealed.folder, None)) / workbench.size.settle_claims
     workbench.note({"replay.vs_stock_eventsourcing": stock_ns / own_ns, "replay.stock_claims": len(states)})

@@ -2,12 +2,14 @@
 
 import csv
 from pathlib import Path
+from time import perf_counter_ns
 
 import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import ledger
+from bench.billed import billed_claims, violations_at_once
 from bench.rivals import Duck, PlainC, Polars
 from bench.rules import ITEMS, RULES, SEED, Workload, book_of, windowed, workload
 from bench.settling import digest
@@ -29,6 +31,8 @@ from ledger.supervision.volume import generated_pack, item_code
 #: By size: lines of the kernel, lines for DuckDB and polars, lines for the reference, claims of the review, rounds.
 SIZES = {"smoke": (100_000, 100_000, 3_000, 500, 3), "real": (5_000_000, 1_000_000, 20_000, 40_000, 5)}
 LINES_A_CLAIM = 5
+#: Claims reviewed one by one.
+SINGLE_CLAIMS = 1_000
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +181,37 @@ def write_lines(claims: Path, lines: Path, most: int, book: Book) -> int:
                 out.write(",".join((*cells, "20.00", "1", "0.1", "999999")) + "\n")
                 written += 1
     return written
+
+
+@pytest.mark.benchmark(group="review")
+def test_review_of_one_claim(benchmark: BenchmarkFixture, workbench: Workbench, sqlite_stores: SQLiteStores) -> None:
+    """Reviews claims one by one before they are settled, against the whole pack in force on a store."""
+    made, claims = workload(SIZES["smoke"][0]), billed_claims(workload(SIZES["smoke"][0]), SINGLE_CLAIMS)
+    pack = workbench.folder / "review-pack.toml"
+    pack.write_text(generated_pack(RULES, ITEMS), encoding="utf-8")
+    took: list[int] = []
+    with ledger.create(sqlite_stores.fresh(), actor="bench") as book:
+        book.enact_rules(pack)
+        found = {(at, each.rule, each.line, each.fen) for at, claim in enumerate(claims) for each in book.review(claim)}
+        assert found == violations_at_once(made, len(claims))
+
+        def run() -> None:
+            for claim in claims:
+                begun = perf_counter_ns()
+                book.review(claim)
+                took.append(perf_counter_ns() - begun)
+
+        measure(benchmark, run, rounds=1)
+    last = took[-len(claims) :]
+    lines = sum(len(claim.lines) for claim in claims)
+    workbench.note(
+        {
+            "review.claim_lines": lines / len(claims),
+            "review.claim_violations": len(found),
+            "review.claim_ms": float(np.percentile(last, 50)) / 1e6,
+            "review.claim_p99_ms": float(np.percentile(last, 99)) / 1e6,
+        }
+    )
 
 
 @pytest.mark.benchmark(group="review")

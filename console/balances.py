@@ -1,13 +1,13 @@
 """The command balances: every account's balance, now or as of a position or a moment."""
 
 from collections import defaultdict
-from datetime import datetime
 from typing import Any
 
 from cyclopts import App
 
 import projections
 from console import output
+from console.axes import EnactedTo, ServedTo, UnderPolicy, asked
 from console.failures import UserError
 from console.options import NO_OPTIONS, Options
 from console.output import Column, count
@@ -52,7 +52,14 @@ def register(app: App) -> None:
 
 
 def balances(
-    *, as_of: str | None = None, account: str = "", totals: bool = False, options: Options = NO_OPTIONS
+    *,
+    as_of: str | None = None,
+    served_to: ServedTo = None,
+    under_policy: UnderPolicy = None,
+    enacted_to: EnactedTo = None,
+    account: str = "",
+    totals: bool = False,
+    options: Options = NO_OPTIONS,
 ) -> None:
     """Print the balance of every account; debits are positive, and each book sums to zero.
 
@@ -65,15 +72,19 @@ def balances(
     totals
         One line for each kind of account.
     """
-    with projections.open(options.store) as read:
+    with (
+        projections.open(options.store) as read,
+        asked(read, options, as_of, served_to, under_policy, enacted_to) as axes,
+    ):
         try:
-            found = read.balances(None if as_of is None else place(as_of))
+            found = read.balances(**axes.arguments)
         except ValueError as error:
             raise UserError("usage", f"--as-of: {error}") from error
     accounts = {name: amount for name, amount in found.accounts.items() if name.startswith(account)}
     if options.json:
         chosen: Any = kinds_of(accounts) if totals else accounts
-        output.print_json({"position": found.position, "totals" if totals else "accounts": chosen})
+        key = "totals" if totals else "accounts"
+        output.print_json({"position": found.position, **axes.said(), key: chosen})
         return
     if totals:
         print_kinds(accounts)
@@ -81,16 +92,7 @@ def balances(
         columns = (Column("account", "科目"), Column("balance", "余额", yuan))
         output.print_table(columns, sorted(accounts.items()), total=("total 合计", sum(accounts.values())))
     output.print_line(f"as of position {found.position:,}")
-
-
-def place(text: str) -> int | datetime:
-    """Returns a log position or a moment; raises ValueError with what was expected."""
-    if text.isascii() and text.isdecimal():
-        return int(text)
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"expected a position or a moment such as 2024-02-05T18:00:00+08:00, got {text!r}") from None
+    axes.remark()
 
 
 def kinds_of(accounts: dict[str, int]) -> dict[str, dict[str, int]]:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 from cyclopts import App
 
 import ledger
+import projections
 from console import output
+from console.answers import print_answers
 from console.claims import readable
 from console.options import NO_OPTIONS, NOT_ASKED, Asked, Claim, Options
 from console.output import Column, count, yuan_grouped
@@ -61,13 +63,17 @@ def price(
 
 
 def explain(claim: Claim, /, *, options: Options = NO_OPTIONS) -> None:
-    """Explain a booked claim: each step from the total fee to the cash, with rule, parameters and amount."""
+    """Explain a booked claim: each step from the total fee to the cash, with rule, parameters and amount.
+
+    Then what it is on each axis - recorded time, date of service, policy version - and why the answers differ.
+    """
     from ledger.policy_views import iso
 
-    with ledger.open(options.store, actor=options.who) as book:
+    with ledger.open(options.store, actor=options.who) as book, projections.open(options.store) as read:
         found = book.explain(claim)
+        answers = book.answers(found.position, read.acts_of_person(found.position))
     if options.json:
-        output.print_json(found)
+        output.print_json({**output.plain(found), "axes": output.plain(answers)})
         return
     output.print_fields(
         [
@@ -82,6 +88,7 @@ def explain(claim: Claim, /, *, options: Options = NO_OPTIONS) -> None:
     for name, fen in found.amounts.items():
         if fen != found.booked[name]:
             print_difference(name, yuan(fen), yuan(found.booked[name]))
+    print_answers(answers)
 
 
 def in_text(step: "Step") -> dict[str, Any]:
@@ -130,9 +137,15 @@ def print_difference(name: str, gives: str, booked: str) -> None:
 
 
 def print_steps(steps: list[dict[str, Any]]) -> None:
-    """Prints steps as a table; the last line says that they close."""
-    if not steps:
-        return
+    """Prints steps as a table, those of a divided stay part by part; the last line says that they close."""
+    named = dict.fromkeys(step.get("part", "") for step in steps)
+    for part in named:
+        if part:
+            output.print_line(f"the part of the stay in 分段 {part}")
+        _print_part([step for step in steps if step.get("part", "") == part])
+
+
+def _print_part(steps: list[dict[str, Any]]) -> None:
     output.print_table(COLUMNS, [line for step in steps for line in lines_of(step)])
     parts = {step["field"]: step["amount"] for step in steps}
     names = ("fund_pay_sumamt", "hosp_part_amt", "acct_pay", "psn_cash_pay")

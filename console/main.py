@@ -22,12 +22,14 @@ from console import (
     clawbacks,
     clearing,
     demo,
+    detaching,
     enactments,
     explanations,
     failures,
     fee_lines,
     funds,
     institutions,
+    manual,
     output,
     payments,
     periods,
@@ -56,7 +58,7 @@ PARAMETERS = Parameter(negative="")
 FAMILIES = (
     demo, upkeep, proofs, enactments, registers, claims, fee_lines, explanations, statements, periods, clearing,
     rules, reviews, payments, clawbacks, casework, recoveries, reconciling, balances, traces, replays, sweeps,
-    banking, advances, funds, institutions, allowances,
+    detaching, banking, advances, funds, institutions, allowances, manual,
 )  # fmt: skip
 
 

@@ -49,7 +49,7 @@ def show(policy: str, /, *, on: Day = 0, insutype: str = "", options: Options = 
         Only one insurance type (险种): employee or resident.
     """
     from ledger.policy_sections import SECTIONS
-    from ledger.policy_views import in_force, iso
+    from ledger.policy_views import header_of, in_force, iso
 
     if insutype and insutype not in SECTIONS:
         raise UserError("usage", f"--insutype: expected one of {', '.join(SECTIONS)}, got {insutype!r}")
@@ -60,7 +60,8 @@ def show(policy: str, /, *, on: Day = 0, insutype: str = "", options: Options = 
         raise UserError("unknown_key", f"expected a day on which {policy} has a value, got {iso(day)}")
     if options.json:
         listed = [{"key": each.key, "since": iso(each.since), "value": each.text} for each in values]
-        output.print_json({"policy": found.header.name, "on": iso(day), "values": listed})
+        header = header_of(found)
+        output.print_json({"policy": found.header.name, "on": iso(day), "header": header, "values": listed})
         return
     output.print_fields(
         [
@@ -78,6 +79,9 @@ def show(policy: str, /, *, on: Day = 0, insutype: str = "", options: Options = 
         Column("key", "键"),
     )
     groups: dict[str, list[tuple[str, ...]]] = {}
+    for key, text in header_of(found).items():
+        term = words_of(key.removeprefix("policy."))
+        groups.setdefault("policy", []).append((term.english, term.chinese, text, "—", key))
     for each in values:
         group, rest = _group(each.key)
         term = words_of(rest)
@@ -102,7 +106,7 @@ def diff(a: str, b: str, /, *, on: Day = 0, options: Options = NO_OPTIONS) -> in
     on
         The day for both; without a day every value of every day is compared.
     """
-    from ledger.policy_views import differences, values_of
+    from ledger.policy_views import differences, header_of, values_of
 
     readings = []
     for text in (a, b):
@@ -114,7 +118,7 @@ def diff(a: str, b: str, /, *, on: Day = 0, options: Options = NO_OPTIONS) -> in
         readings.append((_policy(name, options), start))
     if bool(readings[0][1]) != bool(readings[1][1]):
         raise UserError("usage", f"expected a day behind both policies or behind none, got {a} and {b}")
-    found = differences(*(values_of(policy, day) for policy, day in readings))
+    found = differences(*(header_of(policy) | values_of(policy, day) for policy, day in readings))
     if options.json:
         output.print_json(found)
     elif found:

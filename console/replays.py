@@ -1,7 +1,7 @@
 """Commands on sealed periods: seal, export, replay, also under another policy."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from cyclopts import App
 
@@ -79,6 +79,7 @@ def replay(
     register: int = 0,
     commit: bool = False,
     reprice: bool = False,
+    engine: Literal["local", "spark"] = "local",
     options: Options = NO_OPTIONS,
 ) -> int:
     """Settle every act of a period again, in commit order, and compare; exit status 1 if any differs.
@@ -104,16 +105,22 @@ def replay(
         With --policy or --register: book each changed claim anew into the open period; needs --reason.
     reprice
         What if claims had come in the order of their service, without those refunded since; books nothing.
+    engine
+        spark: the acts of a sealed period are decided on a Spark cluster (optional extra spark, docs/scale.md).
     """
     asked = policy is not None or register
     if not asked and (to is not None or regions or diff is not None or commit):
         raise UserError("usage", "--to, --regions, --diff and --commit belong to --policy FILE or --register POSITION")
     if (policy is not None and register) or (reprice and (asked or from_log)):
         raise UserError("usage", "--policy, --register and --reprice each are a question of its own: give one of them")
+    if engine == "spark" and (asked or reprice or from_log):
+        raise UserError("usage", "--engine spark replays a sealed period: expected --period alone beside it")
     with (
         ledger.open(options.store, actor=options.who, segments=options.segments) as book,
         output.progress(f"replay {period}", None) as done,
     ):
+        if engine == "spark":
+            return _replayed(book.replay_on_spark(period), options)
         if reprice:
             return _repriced(book.reprice(period), options)
         if not asked:

@@ -12,7 +12,7 @@ from cyclopts import App
 
 import projections
 from console import clearing_statements, output
-from console.balances import place
+from console.axes import EnactedTo, ServedTo, UnderPolicy, asked
 from console.failures import UserError
 from console.options import NO_OPTIONS, Options, Period, Region
 from console.output import Column, count
@@ -67,6 +67,9 @@ def statement(
     out: Path | None = None,
     top: int | None = None,
     as_of: str | None = None,
+    served_to: ServedTo = None,
+    under_policy: UnderPolicy = None,
+    enacted_to: EnactedTo = None,
     options: Options = NO_OPTIONS,
 ) -> None:
     """Print the clearing statement (清算表): per pair of regions and insurance type, what is due.
@@ -96,18 +99,27 @@ def statement(
         As it was recorded: a log position, or a moment with its time zone such as 2024-02-05T18:00:00+08:00. An issued
         statement has its own position.
     """
-    if as_of is not None and (kind is not None or format == "xlsx" or out is not None):
-        raise UserError("usage", "--as-of: expected no --kind, --out or xlsx: an issued statement has its own position")
     if kind is not None or format == "xlsx" or out is not None:
+        for option, given in (
+            ("--as-of", as_of), ("--served-to", served_to), ("--under-policy", under_policy),
+            ("--enacted-to", enacted_to),
+        ):  # fmt: skip
+            if given is not None:
+                raise UserError(
+                    "usage", f"{option}: expected no --kind, --out or xlsx: an issued statement has its own position"
+                )
         if period is None:
             raise UserError("usage", "expected --period PERIOD: a statement is issued for one clearing period")
         with projections.open(options.store) as read:
             issued = read.issue(kind or "pairs", period, region)
         clearing_statements.give(issued, format, lang, out, options)
         return
-    with projections.open(options.store) as read:
+    with (
+        projections.open(options.store) as read,
+        asked(read, options, as_of, served_to, under_policy, enacted_to) as axes,
+    ):
         try:
-            found = read.statement(period, region, as_of=None if as_of is None else place(as_of))
+            found = read.statement(period, region, **axes.arguments)
         except ValueError as error:
             raise UserError("usage", f"--as-of: {error}") from error
         instead = read.institution_payments(period, region) if period and as_of is None else None
@@ -119,13 +131,14 @@ def statement(
         )
     if options.json or format == "json":
         of_institutions = {} if instead is None else {"institution_difference_fen": instead.difference_fen}
-        output.print_json(statement_object(found) | of_institutions)
+        output.print_json(statement_object(found) | axes.said() | of_institutions)
     elif format == "csv":
         from projections.statement import statement_csv
 
         sys.stdout.write(statement_csv(found.lines))
     else:
         print_statement(found, top)
+        axes.remark()
         if instead is not None and instead.lines:
             output.print_line(
                 f"institutions are paid {yuan(instead.payable_fen)} for {yuan(instead.itemised_fen)} itemised,"

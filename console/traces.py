@@ -1,12 +1,14 @@
 """The command trace: from a payment to its claims and file rows, and from a file row to its payment."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import TypeAlias
 
 from cyclopts import App
 
 import projections
 from console import output
+from console.casework import CHINA
 from console.failures import UserError
 from console.options import NO_OPTIONS, Options
 from console.output import Column, count
@@ -23,9 +25,12 @@ from projections.trace_tree import (
     FileRow,
     Found,
     JobTrace,
+    ManualTrace,
     Payment,
     PaymentTrace,
     RowTrace,
+    Step,
+    ViolationTrace,
 )
 
 #: How deep a line stands, what it is about, and its text.
@@ -37,19 +42,21 @@ def register(app: App) -> None:
     app.command(trace)
 
 
-def trace(key: str, /, *, listed: int = 20, options: Options = NO_OPTIONS) -> None:
+def trace(key: str, /, *, listed: int = 20, events: bool = False, options: Options = NO_OPTIONS) -> None:
     """Follow a key through the log, both ways: payment to claims to file rows, file row to claim to payment.
 
     Parameters
     ----------
     key
         A claim (REGION/SETL_ID, SETL_ID or message id), a trace code (追溯码), a payment, a clawback, a case,
-        a file, FILE#ROW, an institution, a person or a log position.
+        a violation, an application (手工报销), a file, FILE#ROW, an institution, a person or a log position.
     listed
         How many claims to list where a key has many; all of them are counted and summed.
+    events
+        List every event that touched it too, in order: amount, who, when, why, file and row.
     """
     with projections.open(options.store) as read:
-        found = read.trace(key, listed)
+        found = read.trace(key, listed, events=events)
     if not found.found:
         raise UserError("unknown_key", f"expected a key of the log, got {key!r}: nothing there has it")
     if options.json:
@@ -57,7 +64,37 @@ def trace(key: str, /, *, listed: int = 20, options: Options = NO_OPTIONS) -> No
         return
     for each in found.found:
         print_found(each)
+    if events:
+        print_steps(found.steps)
     output.print_line(f"as of position {found.position:,}")
+
+
+def print_steps(steps: tuple[Step, ...]) -> None:
+    """Prints events as a table, the earliest first."""
+    columns = (
+        *(
+            Column("position", "位置", count),
+            Column("when", "时间"),
+            Column("what", "事件"),
+            Column("amount", "金额", yuan),
+        ),
+        *(Column("who", "经办"), Column("why", "事由"), Column("from", "来源"), Column("said", "说明")),
+    )
+    rows = [
+        (
+            *(each.position, _moment(each.recorded_at), each.what, each.amount_fen, each.actor, each.reason),
+            *(f"{each.source}#{each.row}" if each.source and each.row else each.source, each.text),
+        )
+        for each in steps
+    ]
+    output.print_line("")
+    output.print_table(columns, rows)
+
+
+def _moment(recorded_at: int) -> str:
+    if not recorded_at:
+        return ""
+    return datetime.fromtimestamp(recorded_at // 1_000_000, CHINA).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def print_found(found: Found) -> None:
@@ -104,12 +141,17 @@ def lines_of(found: Found) -> Iterator[Line]:
             yield from _payment(0, found.payment)
             verdict = "is their sum" if found.agrees else f"DIFFERS from their sum {yuan(found.claims_fen)}"
             yield 1, "claims", f"{found.claims_count:,}; the amount {verdict}"
+            yield from _leads((), (), (found.application,) if found.application else ())
         case ClawbackTrace():
             yield from _clawback(0, found.clawback)
             if found.claim is not None:
                 yield from _act(1, "claim 结算", found.claim)
         case CaseTrace():
             yield from _case(found)
+        case ViolationTrace():
+            yield from _violation(found)
+        case ManualTrace():
+            yield from _application(found)
         case RowTrace():
             reason = f" ({found.reason})" if found.reason else ""
             yield 0, "row 行", f"{_place(found.file)}: {found.outcome}{reason}"
@@ -133,8 +175,7 @@ def lines_of(found: Found) -> Iterator[Line]:
             )
         case ClaimsTrace():
             yield 0, found.of, f"{found.key}: {found.claims_count:,} claims"
-            if found.cases:
-                yield 1, "cases 案件", ", ".join(found.cases)
+            yield from _leads(found.cases, found.violations, found.applications)
         case EventTrace():
             yield 0, "event", f"{found.position:,} {found.topic} in {found.stream}, version {found.version}"
 
@@ -149,8 +190,7 @@ def _claim(found: ClaimTrace) -> Iterator[Line]:
         yield from _payment(1, payment)
     for clawback in found.clawbacks:
         yield from _clawback(1, clawback)
-    for case in found.cases:
-        yield 1, "case 案件", f"{case}: trace it"
+    yield from _leads(found.cases, found.violations, (found.application,) if found.application else ())
     for flag in found.flags:
         yield 1, "flag 标记", f"{flag}: a register would have refused it unpaid"
 
@@ -212,6 +252,42 @@ def _case(found: CaseTrace) -> Iterator[Line]:
         row = f", {step.source} row {step.row:,}" if step.source and step.row else ""
         text = f" ({step.text})" if step.text else ""
         yield 1, str(step.on or "—"), f"{step.position:,} {what} {yuan(step.amount_fen)} by {step.actor}{row}{text}"
+
+    for violation in found.violations:
+        yield 1, "violation 违规", violation
+    if found.codes:
+        yield 1, "trace codes 追溯码", ", ".join(found.codes)
+
+
+def _violation(found: ViolationTrace) -> Iterator[Line]:
+    certain, stands = "definite" if found.definite else "suspect", "stands" if found.stands else "lifted"
+    yield 0, "violation 违规", f"{found.stream}: rule {found.rule}, {certain}, {stands}, {yuan(found.amount_fen)}"
+    yield 1, "when", f"period {found.period}, {found.window_kind} {found.window}"
+    for claim in found.claims:
+        yield from _act(1, "claim 结算", claim)
+    yield from _leads(found.cases, (), ())
+
+
+def _application(found: ManualTrace) -> Iterator[Line]:
+    owed = f", owed back {yuan(found.owed_fen)}" if found.owed_fen else ""
+    yield 0, "application 手工报销", f"{found.application}: {found.stage}, {yuan(found.amount_fen)}{owed}"
+    yield 1, "when", f"accepted {found.accepted}, until {found.limit}{f', with {found.owner}' if found.owner else ''}"
+    if found.claim is not None:
+        yield from _act(1, "claim 结算", found.claim)
+    if found.refund is not None:
+        yield from _act(1, "refund 退费", found.refund)
+    if found.payment is not None:
+        yield from _payment(1, found.payment)
+    for name in (found.follows, *found.followed_by):
+        if name:
+            yield 1, "paid anew 重新支付" if name != found.follows else "follows 承接", name
+
+
+def _leads(cases: tuple[str, ...], violations: tuple[str, ...], applications: tuple[str, ...]) -> Iterator[Line]:
+    """Yields what else to trace from here."""
+    yield from ((1, "case 案件", f"{case}: trace it") for case in cases)
+    yield from ((1, "violation 违规", f"{violation}: trace it") for violation in violations)
+    yield from ((1, "application 手工报销", f"{application}: trace it") for application in applications)
 
 
 def _place(file: FileRow) -> str:

@@ -1,4 +1,5 @@
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from core_ext.codec_fields import Encoded, Int64s
 from core_ext.text import Texts
@@ -13,3 +14,8 @@ def grouped(
 def pack_copy(
     streams: Texts, versions: Int64s, topics: Int64s, names: Sequence[str], states: Encoded, first_id: int
 ) -> bytes: ...
+def numbered(rows: Sequence[tuple[Any, ...]], names: list[Any], states: list[Any]) -> Int64s: ...
+def pack_arrays(
+    streams: Texts, versions: Int64s, topics: Int64s, names: Sequence[str], states: Encoded, first_id: int
+) -> tuple[bytes, bytes, bytes, bytes, bytes]: ...
+def pack_texts(values: Sequence[str]) -> bytes: ...

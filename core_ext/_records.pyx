@@ -3,15 +3,26 @@
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.bytearray cimport PyByteArray_FromStringAndSize
 from cpython.ref cimport Py_INCREF
-from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
-from cpython.unicode cimport PyUnicode_DecodeUTF8
+from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE, PyTuple_New, PyTuple_SET_ITEM
+from cpython.unicode cimport PyUnicode_CheckExact, PyUnicode_DecodeUTF8, PyUnicode_GET_LENGTH
 from libc.stdint cimport int64_t, uint8_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 
 from core_ext.msgpack cimport address, store_be64
 
+import numpy as np
+
 from core_ext.codec_fields import joined, texts_checked
 from core_ext.reference.records import check_rows
+
+cdef enum:
+    INT8 = 20, TEXT = 25, BYTEA = 17  # as PostgreSQL numbers types
+    SLACK = 16  # bytes that storing words may write behind the last one
+
+cdef extern from "Python.h":
+    bint PyUnicode_IS_ASCII(object text)
+    void* PyUnicode_1BYTE_DATA(object text)
+    const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL
 
 
 def cut(encoded):
@@ -80,6 +91,49 @@ cdef inline void put_cell(tuple cells, int64_t at, object cell):
     PyTuple_SET_ITEM(cells, at, cell)
 
 
+def numbered(rows, list names, list states):
+    """Returns the number of each row's topic and appends its state; see the reference."""
+    cdef list held = rows if type(rows) is list else list(rows)
+    cdef int64_t n = len(held), i, number = 0
+    cdef dict known = {name: at for at, name in enumerate(names)}
+    # What followed a topic the last time mostly follows it again: a claim's events come in turn.
+    cdef list after = [0] * len(names)
+    cdef tuple row
+    cdef object topic
+    numbers = np.empty(n, dtype=np.int64)
+    cdef int64_t[::1] found = numbers
+    for i in range(n):
+        row = held[i]
+        if PyTuple_GET_SIZE(row) < 2:
+            raise ValueError(f"row {i}: expected a topic and a state, got {len(row)} cells")
+        topic = <object>PyTuple_GET_ITEM(row, 0)
+        if after:
+            number, before = after[number], number
+            if not same_text(topic, names[number]):
+                number = known.get(topic, -1)
+                if number < 0:
+                    number = len(names)
+                    known[topic] = number
+                    names.append(topic)
+                    after.append(0)
+                after[before] = number
+        else:
+            known[topic] = 0
+            names.append(topic)
+            after.append(0)
+        found[i] = number
+        states.append(<object>PyTuple_GET_ITEM(row, 1))
+    return numbers
+
+
+cdef inline bint same_text(object a, object b):
+    """Tells whether both are ASCII texts with the same bytes; not all that are equal are told."""
+    if not (PyUnicode_CheckExact(a) and PyUnicode_CheckExact(b) and PyUnicode_IS_ASCII(a) and PyUnicode_IS_ASCII(b)):
+        return False
+    cdef Py_ssize_t length = PyUnicode_GET_LENGTH(a)
+    return length == PyUnicode_GET_LENGTH(b) and memcmp(PyUnicode_1BYTE_DATA(a), PyUnicode_1BYTE_DATA(b), length) == 0
+
+
 cdef inline uint8_t* put_copy(uint8_t* p, const uint8_t* source, int64_t n) noexcept nogil:
     store_be64(p, (<uint64_t>n) << 32)
     memcpy(p + 4, source, n)
@@ -116,3 +170,70 @@ def pack_copy(streams, versions, topics, names, states, int64_t first_id):
             p = put_copy(p, data + at[i], at[i + 1] - at[i])
             p = put_copy_int(p, first_id + i)
     return packed
+
+
+cdef inline uint8_t* put_head(uint8_t* p, int64_t count, int64_t item) noexcept nogil:
+    """Writes the head of a PostgreSQL array of one dimension, from 1 up; of none where it is empty."""
+    store_be64(p, (<uint64_t>(1 if count else 0)) << 32)
+    store_be64(p + 8, <uint64_t>item << 32 | <uint64_t>count)
+    store_be64(p + 16, <uint64_t>1 << 32)
+    return p + (20 if count else 12)
+
+
+cdef bytes int_array(const int64_t* values, int64_t first, int64_t n):
+    """Returns values, or numbers from ``first`` where there are none, as a bigint[]."""
+    cdef bytes packed = PyBytes_FromStringAndSize(NULL, (20 if n else 12) + 12 * n + SLACK)
+    cdef uint8_t* p = put_head(<uint8_t*>PyBytes_AS_STRING(packed), n, INT8)
+    cdef int64_t i
+    for i in range(n):
+        p = put_copy_int(p, values[i] if values != NULL else first + i)
+    return packed[: len(packed) - SLACK]
+
+
+cdef bytes text_array(const uint8_t* data, const int64_t* offsets, const int64_t* chosen, int64_t n, int64_t item):
+    """Returns texts, those that ``chosen`` names where it is there, as an array of ``item``."""
+    cdef int64_t i, t, total = (20 if n else 12) + 4 * n
+    for i in range(n):
+        t = chosen[i] if chosen != NULL else i
+        total += offsets[t + 1] - offsets[t]
+    cdef bytes packed = PyBytes_FromStringAndSize(NULL, total + SLACK)
+    cdef uint8_t* p = put_head(<uint8_t*>PyBytes_AS_STRING(packed), n, item)
+    for i in range(n):
+        t = chosen[i] if chosen != NULL else i
+        p = put_copy(p, data + offsets[t], offsets[t + 1] - offsets[t])
+    return packed[:total]
+
+
+def pack_arrays(streams, versions, topics, names, states, int64_t first_id):
+    """Returns the rows as PostgreSQL binary arrays, a column each; see the reference."""
+    cdef int64_t n = check_rows(streams, versions, topics, names, states)
+    name_offsets, name_data, _ = joined([name.encode() for name in names])
+    cdef const int64_t* ids = <const int64_t*>address(streams.offsets)
+    cdef const int64_t* at = <const int64_t*>address(states.offsets)
+    cdef const int64_t* version = <const int64_t*>address(versions)
+    cdef const int64_t* topic = <const int64_t*>address(topics)
+    cdef const int64_t* name_at = <const int64_t*>address(name_offsets)
+    return (
+        int_array(NULL, first_id, n),
+        text_array(<const uint8_t*>address(streams.data), ids, NULL, n, TEXT),
+        int_array(version, 0, n),
+        text_array(<const uint8_t*>address(name_data), name_at, topic, n, TEXT),
+        text_array(<const uint8_t*>address(states.data), at, NULL, n, BYTEA),
+    )
+
+
+def pack_texts(values):
+    """Returns texts as a PostgreSQL binary text[]; see the reference."""
+    cdef list held = list(values)
+    cdef int64_t n = len(held), i, total = 20 if n else 12
+    cdef Py_ssize_t size = 0
+    for i in range(n):
+        PyUnicode_AsUTF8AndSize(held[i], &size)
+        total += 4 + size
+    cdef bytes packed = PyBytes_FromStringAndSize(NULL, total + SLACK)
+    cdef uint8_t* p = put_head(<uint8_t*>PyBytes_AS_STRING(packed), n, TEXT)
+    cdef const char* text
+    for i in range(n):
+        text = PyUnicode_AsUTF8AndSize(held[i], &size)
+        p = put_copy(p, <const uint8_t*>text, size)
+    return packed[:total]

@@ -6,7 +6,7 @@ beside a charge in its window is found by looking into the other item's run.
 
 import numpy as np
 
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 
@@ -16,7 +16,9 @@ from core_ext import rule_tables as t
 from core_ext.layout import ABSENT
 from core_ext.rule_tables import CHARGE, CHARGES, HITS, RULES
 
-cdef int64_t LARGEST = 2**63 - 1
+#: Rules of an item asked for while its charges are still read; most items have fewer.
+cdef enum:
+    AHEAD = 4
 
 if (
     ABSENT != NOTHING
@@ -33,11 +35,22 @@ if (
 
 
 cdef void narrow(const int64_t* row, Rule* rule) noexcept nogil:
-    """Takes a rule over, whose days are known to be below 2**31."""
+    """Takes a rule over, whose days are known to be below 2**31, and says by what a whole run is known to keep it."""
+    cdef int64_t op = row[R_OP], field = row[R_FIELD]
     rule.outside, rule.low, rule.high = row[R_OUTSIDE], row[R_LOW], row[R_HIGH]
     rule.others, rule.count = row[R_OTHERS], row[R_COUNT]
-    rule.op, rule.window, rule.field = <int32_t>row[R_OP], <int32_t>row[R_WINDOW], <int32_t>row[R_FIELD]
+    rule.op, rule.window, rule.field = <int16_t>op, <int16_t>row[R_WINDOW], <int32_t>field
     rule.begin, rule.until = <int32_t>row[R_BEGIN], <int32_t>row[R_UNTIL]
+    rule.gate, rule.gated, rule.forbids = 0, 0, op == FORBIDDEN
+    if op == FORBIDDEN:
+        rule.gated = 1
+    elif op == TOTAL:
+        rule.gate, rule.gated = <int16_t>field, 1
+    elif op == DEARER:
+        # One charge is never dearer than one before it; the limit of such a rule is not read otherwise.
+        rule.gate, rule.gated, rule.high = LENGTH, 1, 1
+    elif op == BETWEEN and rule.low <= 0 and (field == PRIC or field == CNT):
+        rule.gate, rule.gated = DEAREST if field == PRIC else MOST_PIECES, 1
 
 
 cdef int make_room(Work* work, int64_t length) noexcept nogil:
@@ -57,39 +70,52 @@ cdef int make_room(Work* work, int64_t length) noexcept nogil:
     return NO_MEMORY if work.slots == NULL or work.state == NULL or work.table == NULL else SORTED
 
 
-cdef void sum_up(Work* work, int64_t start, int64_t stop, int64_t* most, int64_t* bits) noexcept nogil:
-    """Sums a run up as if it were one window: no window's total is above ``most``, no charge has other ``bits``."""
-    cdef int64_t at, cnt = 0, fen = 0
+cdef inline bint sum_up(
+    Work* work, int64_t start, int64_t stop, int64_t* most, int64_t* some, int64_t* every
+) noexcept nogil:
+    """Sums a run up as if it were one window; no charge has bits beyond ``some``, none lacks one of ``every``.
+
+    Says whether its sums are within 64 bits: a run whose are not is looked at window by window.
+    """
+    cdef int64_t at, cnt = 0, fen = 0, dearest = 0, pieces = 0, bits
     cdef bint over = 0
-    bits[0] = 0
+    some[0], every[0] = 0, -1
     for at in range(start, stop):
+        bits = work.charges[SCOPE][at]
+        some[0] |= bits
+        every[0] &= bits
         over |= add_overflows(cnt, work.charges[CNT][at], &cnt)
         over |= add_overflows(fen, work.charges[FEN][at], &fen)
-        bits[0] |= work.charges[SCOPE][at]
-    # A run that overflows is looked at window by window.
-    most[COUNT] = LARGEST if over else cnt
-    most[AMOUNT] = LARGEST if over else fen
-    most[TIMES] = most[DAYS] = stop - start
+        dearest = max(dearest, work.charges[PRIC][at])
+        pieces = max(pieces, work.charges[CNT][at])
+    most[COUNT], most[AMOUNT], most[DEAREST], most[MOST_PIECES] = cnt, fen, dearest, pieces
+    most[TIMES] = most[DAYS] = most[LENGTH] = stop - start
+    return not over
+
+
+cdef inline bint kept(const Rule* rule, const int64_t* most, int64_t some, int64_t every, bint sound) noexcept nogil:
+    """Says whether a whole run is known to keep a rule; without a branch, for which rules differ too much.
+
+    No charge is of the rule's scope, or none has a forbidden bit, or what the run comes to is within the limit.
+    """
+    cdef bint clear = (some & rule.high) == 0, within = most[rule.gate] <= rule.high
+    cdef bint fine = (rule.forbids & clear) | ((1 - rule.forbids) & within & sound)
+    return ((every & rule.outside) != 0) | (rule.gated & fine)
 
 
 cdef int meet(Work* work, int64_t start, int64_t stop) noexcept nogil:
-    """Meets a run with the rules of its item; most rules cannot be violated by the run as a whole, and go no further."""
-    cdef int64_t item = work.charges[ITEM][start], number, op, bits
-    cdef int64_t[4] most
+    """Meets a run with the rules of its item; most are kept by the run as a whole, and go no further."""
+    cdef int64_t item = work.charges[ITEM][start], number, op, some, every
+    cdef int64_t[GATES] most
     cdef const Rule* rule
-    cdef bint numbered = 0
+    cdef bint numbered = 0, sound = sum_up(work, start, stop, most, &some, &every)
     cdef int done = SORTED
-    sum_up(work, start, stop, most, &bits)
     for number in range(work.first[item], work.first[item + 1]):
         rule = work.rules + number
+        if kept(rule, most, some, every, sound):
+            continue
         op = rule.op
-        if op == TOTAL and most[rule.field] <= rule.high and most[rule.field] != LARGEST:
-            continue
-        if op == DEARER and stop - start == 1:
-            continue
         if op <= OUTSIDE:
-            if op == FORBIDDEN and bits & rule.high == 0:
-                continue
             done = simple(work, number, rule, start, stop)
         elif op == TOTAL or op == DEARER:
             if not numbered:
@@ -133,8 +159,8 @@ cdef int note_runs(Work* work, int64_t at, int64_t n) noexcept nogil:
         if one < 0 or one >= work.kinds:
             return UNSOUND
         work.filter[(one >> 6) & 3] |= <uint64_t>1 << (one & 63)
-        for own in range(work.first[one], min(work.first[one + 1], work.first[one] + 8)):
-            prefetch(work.rules + own)
+        for own in range(AHEAD):
+            prefetch(work.rules + work.first[one] + own)
         work.items[work.runs] = one
         work.starts[work.runs] = at
         work.runs += 1

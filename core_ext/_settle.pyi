@@ -1,8 +1,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
+class Packed:
+    @property
+    def shape(self) -> tuple[int, int]: ...
+    def __len__(self) -> int: ...
+
+def packed(plans: NDArray[np.int64]) -> Packed: ...
 def settle(
-    plans: NDArray[np.int64],
+    plans: NDArray[np.int64] | Packed,
     plan: NDArray[np.int64],
     facts: NDArray[np.int64],
     given: NDArray[np.int64],

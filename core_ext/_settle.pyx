@@ -19,7 +19,7 @@ from core_ext.plan import FUND, FUND_BASES, FURTHER_FUNDS, PLAN_AT
 from core_ext.plan import NO_LIMIT as _NO_LIMIT
 from core_ext.plan import RANGE as _RANGE
 from core_ext.plan import RATIO_ONE as _RATIO_ONE
-from core_ext.settling import Batch, check_shapes
+from core_ext.settling import Batch, check_plans, check_shapes
 
 # What this module was built for, by name; a layout that says otherwise is found when it is imported.
 _FACT_BUILT = {
@@ -97,21 +97,22 @@ _check_columns()
 
 # Rows are settled in blocks: what a block writes is copied once it stands still, and stays in the first cache until it
 # leaves for memory. From STREAMED_FROM rows on it leaves past the caches, which would only read what it overwrites;
-# fewer rows are read again at once by whoever called. AHEAD: how many rows earlier a row's year and terms are asked for.
+# fewer rows are read again at once by whoever called. A table that nobody asked for (NULL) never leaves.
+# AHEAD: how many rows earlier a row's year and terms are asked for. NAMED: marks a plan to be packed.
 cdef enum:
     BLOCK = 32
     AHEAD = 12
     STREAMED_FROM = 65_536
+    NAMED = 1
 
 
-# Returns the first row whose kind, plan, ref, slot or account points outside its table, -1 if there is none; counts
-# the cache lines that the plans of the rows before it take and leaves in ``terms_at`` where each begins, from 1.
+# Returns the first row whose kind, plan, ref, slot or account points outside its table, -1 if there is none; marks in
+# ``terms_at`` which plans the rows before it name, where it is not told that all are packed.
 cdef Py_ssize_t stray(
-    Tables* tables, Py_ssize_t plans, Py_ssize_t slots, Py_ssize_t accounts, Py_ssize_t* lines
+    Tables* tables, Py_ssize_t plans, Py_ssize_t slots, Py_ssize_t accounts, bint packed
 ) noexcept nogil:
     cdef Py_ssize_t row
     cdef int64_t plan
-    lines[0] = 0
     for row in range(tables.n):
         if tables.kind[row] == SKIP:
             continue
@@ -124,19 +125,18 @@ cdef Py_ssize_t stray(
             and 0 <= tables.account[row] < accounts
         ):
             return row
-        if plan >= 0 and tables.terms_at[plan] == 0:
-            if not sound(tables.plans + plan * PLAN_WIDTH):
-                return row
-            tables.terms_at[plan] = <uint32_t> (lines[0] + 1)
-            lines[0] += packed_size(tables.plans + plan * PLAN_WIDTH) // LINE
+        if plan >= 0 and not packed:
+            tables.terms_at[plan] = NAMED
     return -1
 
 
-cdef void pack_plans(Tables* tables, Py_ssize_t plans) noexcept nogil:
-    cdef Py_ssize_t plan
-    for plan in range(plans):
-        if tables.terms_at[plan]:
-            pack(tables.plans + plan * PLAN_WIDTH, <Terms*> (tables.terms + (tables.terms_at[plan] - 1) * LINE))
+# Returns the first of ``rows`` rows that names a plan which is not packed, -1 if there is none.
+cdef Py_ssize_t unpacked(const Tables* tables, Py_ssize_t rows) noexcept nogil:
+    cdef Py_ssize_t row
+    for row in range(rows):
+        if tables.kind[row] != SKIP and tables.plan[row] >= 0 and tables.terms_at[tables.plan[row]] == 0:
+            return row
+    return -1
 
 
 cdef void clear(Written* written, Py_ssize_t place) noexcept nogil:
@@ -180,36 +180,42 @@ cdef inline Py_ssize_t blocks(const Tables* tables) noexcept nogil:
     return (tables.n + BLOCK - 1) // BLOCK
 
 
+# Where a block writes: at its rows of a table, or beside it, for what leaves past the caches or not at all.
+cdef inline int64_t* place_for(int64_t* table, Py_ssize_t at, int64_t* beside, bint past) noexcept nogil:
+    return beside if past or table == NULL else table + at
+
+
+cdef inline void leave(int64_t* table, Py_ssize_t at, int64_t* beside, Py_ssize_t count) noexcept nogil:
+    if table != NULL:
+        stream(table + at, beside, count)
+
+
 cdef void settle_rows(Tables* tables) noexcept nogil:
-    cdef Written written
-    cdef Py_ssize_t start, block
-    written.booked, written.computed, written.before = tables.booked, tables.computed, tables.before
-    written.delta, written.balc, written.how, written.first = tables.delta, tables.balc, tables.how, 0
-    for block in range(blocks(tables)):
-        start = block * BLOCK
-        settle_block(tables, start, least(start + BLOCK, tables.n), &written)
-
-
-cdef void settle_rows_streaming(Tables* tables) noexcept nogil:
     cdef int64_t amounts[2][BLOCK * AMOUNTS_WIDTH]
     cdef int64_t years[2][BLOCK * YEAR_WIDTH]
     cdef int64_t balances[BLOCK]
     cdef int64_t hows[BLOCK * HOW_WIDTH]
     cdef Written written
-    cdef Py_ssize_t block, start, stop, rows
-    written.booked, written.computed, written.before, written.delta = amounts[0], amounts[1], years[0], years[1]
-    written.balc, written.how = balances, hows
+    cdef Py_ssize_t block, at, stop, rows
+    cdef bint past = tables.n >= STREAMED_FROM
     for block in range(blocks(tables)):
-        start = block * BLOCK
-        stop = least(start + BLOCK, tables.n)
-        written.first, rows = start, stop - start
-        settle_block(tables, start, stop, &written)
-        stream(tables.booked + start * AMOUNTS_WIDTH, written.booked, rows * AMOUNTS_WIDTH)
-        stream(tables.computed + start * AMOUNTS_WIDTH, written.computed, rows * AMOUNTS_WIDTH)
-        stream(tables.before + start * YEAR_WIDTH, written.before, rows * YEAR_WIDTH)
-        stream(tables.delta + start * YEAR_WIDTH, written.delta, rows * YEAR_WIDTH)
-        stream(tables.how + start * HOW_WIDTH, written.how, rows * HOW_WIDTH)
-        stream(tables.balc + start, written.balc, rows)
+        at = block * BLOCK
+        stop = least(at + BLOCK, tables.n)
+        written.first, rows = at, stop - at
+        written.booked = place_for(tables.booked, at * AMOUNTS_WIDTH, amounts[0], past)
+        written.computed = place_for(tables.computed, at * AMOUNTS_WIDTH, amounts[1], past)
+        written.before = place_for(tables.before, at * YEAR_WIDTH, years[0], past)
+        written.delta = place_for(tables.delta, at * YEAR_WIDTH, years[1], past)
+        written.balc = place_for(tables.balc, at, balances, past)
+        written.how = place_for(tables.how, at * HOW_WIDTH, hows, past)
+        settle_block(tables, at, stop, &written)
+        if past:
+            leave(tables.booked, at * AMOUNTS_WIDTH, written.booked, rows * AMOUNTS_WIDTH)
+            leave(tables.computed, at * AMOUNTS_WIDTH, written.computed, rows * AMOUNTS_WIDTH)
+            leave(tables.before, at * YEAR_WIDTH, written.before, rows * YEAR_WIDTH)
+            leave(tables.delta, at * YEAR_WIDTH, written.delta, rows * YEAR_WIDTH)
+            leave(tables.balc, at, written.balc, rows)
+            leave(tables.how, at * HOW_WIDTH, written.how, rows * HOW_WIDTH)
     streamed()
 
 
@@ -219,6 +225,33 @@ cdef const int64_t* flat_in(const int64_t[::1] table) noexcept:
 
 cdef int64_t* flat(int64_t[::1] table) noexcept:
     return &table[0] if table.shape[0] else NULL
+
+
+cdef class Packed:
+    """Is plans as this kernel reads them: see ``packed``."""
+
+    def __init__(self, plans, marks):
+        cdef const int64_t[::1] table = flattened(plans)
+        self.rows, self.at, self.basic_at = len(plans), marks, np.zeros(len(plans) + 1, np.uint32)
+        # The allocator of large arrays asks for large pages (terms are looked up all over) and gives them as they fill.
+        self.memory = np.empty((np.count_nonzero(marks) + 1) * TERMS_MOST, np.uint8)
+        self.terms = <const char*> ((<uintptr_t> &self.memory[0] + LINE - 1) & ~<uintptr_t> (LINE - 1))
+        self.unsound = 0
+        if self.rows:
+            with nogil:
+                self.unsound = pack_plans(&table[0], self.rows, &self.at[0], &self.basic_at[0], <char*> self.terms)
+
+    def __len__(self):
+        return self.rows
+
+    @property
+    def shape(self):
+        return self.rows, PLAN_WIDTH
+
+
+def packed(plans):
+    check_plans(plans)
+    return Packed(plans, np.full(len(plans) + 1, NAMED, np.uint32))
 
 
 def settle(
@@ -231,17 +264,19 @@ def settle(
     )
     check_shapes(batch)
     # Views of one dimension keep every table alive and refuse one that is not contiguous int64.
-    cdef const int64_t[::1] v_plans = flattened(plans), v_plan = plan, v_facts = flattened(facts)
+    cdef const int64_t[::1] v_plan = plan, v_facts = flattened(facts)
     cdef const int64_t[::1] v_given = flattened(given), v_kind = kind, v_ref = ref, v_lenient = lenient, v_slot = slot
     cdef const int64_t[::1] v_account = account
     cdef int64_t[::1] v_refunded = refunded, v_state = flattened(state), v_accounts = accounts, v_code = code
     cdef int64_t[::1] v_booked = flattened(booked), v_computed = flattened(computed), v_before = flattened(before)
     cdef int64_t[::1] v_delta = flattened(delta), v_balc = balc, v_how = flattened(how)
-    terms_at = np.zeros(len(plans) + 1, np.uint32)
-    cdef uint32_t[::1] v_terms_at = terms_at
+    cdef bint ready = isinstance(plans, Packed)
+    marks = None if ready else np.zeros(len(plans) + 1, np.uint32)
+    cdef uint32_t[::1] v_marks = marks
+    cdef Packed book = plans if ready else None
     cdef Tables tables
-    tables.terms_at = &v_terms_at[0]
-    tables.plans, tables.plan, tables.facts = flat_in(v_plans), flat_in(v_plan), flat_in(v_facts)
+    tables.terms_at = &book.at[0] if ready else &v_marks[0]
+    tables.plan, tables.facts = flat_in(v_plan), flat_in(v_facts)
     tables.given, tables.kind, tables.ref = flat_in(v_given), flat_in(v_kind), flat_in(v_ref)
     tables.lenient, tables.slot, tables.account = flat_in(v_lenient), flat_in(v_slot), flat_in(v_account)
     tables.refunded, tables.state, tables.accounts = flat(v_refunded), flat(v_state), flat(v_accounts)
@@ -249,32 +284,20 @@ def settle(
     tables.before, tables.delta, tables.balc = flat(v_before), flat(v_delta), flat(v_balc)
     tables.how = flat(v_how)
     tables.n, tables.tail = len(plan), len(facts)
-    cdef Py_ssize_t plan_rows = len(plans), slots = len(state), holders = len(accounts), found, lines = 0
+    cdef Py_ssize_t plan_rows = len(plans), slots = len(state), holders = len(accounts), found, unsound
     with nogil:
-        found = stray(&tables, plan_rows, slots, holders, &lines)
+        found = stray(&tables, plan_rows, slots, holders, ready)
+    if not ready:
+        book = Packed(plans, marks)
+    if book.unsound:
+        unsound = unpacked(&tables, tables.n if found < 0 else found)
+        if unsound >= 0:
+            raise IndexError(f"row {unsound}: its plan {plan[unsound]} points outside itself")
     if found >= 0:
-        raise _stray_row(found, plan, plans)
-    # The allocator of large arrays asks for large pages: terms are looked up all over.
-    terms = np.empty((lines + 1) * LINE, np.uint8)
-    cdef uint8_t[::1] v_terms = terms
+        raise IndexError(f"row {found}: its kind, plan, ref, slot or account points outside its table")
+    tables.terms = book.terms
     with nogil:
-        tables.terms = <char*> ((<uintptr_t> &v_terms[0] + LINE - 1) & ~<uintptr_t> (LINE - 1))
-        pack_plans(&tables, plan_rows)
-        if tables.n < STREAMED_FROM:
-            settle_rows(&tables)
-        else:
-            settle_rows_streaming(&tables)
-
-
-def _stray_row(row, plan, plans):
-    """Returns the error that names a row which points outside its tables, or whose plan points outside itself."""
-    chosen = int(plan[row])
-    cdef const int64_t[::1] terms
-    if 0 <= chosen < len(plans):
-        terms = plans[chosen]
-        if not sound(&terms[0]):
-            return IndexError(f"row {row}: its plan {chosen} points outside itself")
-    return IndexError(f"row {row}: its kind, plan, ref, slot or account points outside its table")
+        settle_rows(&tables)
 
 
 def flattened(table):

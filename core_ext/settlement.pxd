@@ -10,7 +10,6 @@ from core_ext.terms cimport *
 
 # The tables of a call, as core_ext.settling.Batch names them; ``terms_at`` says where in ``terms`` a plan is packed.
 cdef struct Tables:
-    const int64_t* plans
     const int64_t* plan
     const int64_t* facts
     const int64_t* given
@@ -32,7 +31,7 @@ cdef struct Tables:
     Py_ssize_t n
     Py_ssize_t tail
     uint32_t* terms_at
-    char* terms
+    const char* terms
 
 # Where the outputs of the rows from ``first`` on are written: in the tables themselves, or beside them.
 cdef struct Written:

@@ -1,6 +1,6 @@
 """Defines one call of the settle kernel for both its twins: its tables, the kinds of row and why one is refused."""
 
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,17 @@ IDENTITY_I2 = 22
 IDENTITY_I3 = 23
 IDENTITY_I5 = 24
 ARITHMETIC_OVERFLOW = 25
+
+
+class Plans(Protocol):
+    """Is plans as ``packed`` of either twin gives them, for as many calls of ``settle`` as name no other plan."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Returns (plans, columns of a plan)."""
+
+    def __len__(self) -> int:
+        """Returns the number of plans."""
 
 
 class Batch(NamedTuple):
@@ -62,6 +73,8 @@ _WIDTHS = {
 }
 _OPEN_ENDED = ("plans", "state", "accounts")
 _WITH_ORIGINALS = ("facts", "given", "refunded", "lenient", "booked", "delta")
+#: Tables that may have no row: then nobody asks for them and they are not written.
+UNASKED = ("computed", "before", "balc", "how")
 
 
 def check_shapes(batch: Batch) -> None:
@@ -72,5 +85,11 @@ def check_shapes(batch: Batch) -> None:
     for name, table in zip(Batch._fields, batch, strict=True):
         rows = len(table) if name in _OPEN_ENDED else tail if name in _WITH_ORIGINALS else n
         shape = (rows, _WIDTHS[name]) if name in _WIDTHS else (rows,)
-        if table.shape != shape:
+        if table.shape != shape and not (name in UNASKED and table.shape == (0, *shape[1:])):
             raise ValueError(f"{name}: expected shape {shape}, got {table.shape}")
+
+
+def check_plans(plans: Table) -> None:
+    """Raises ValueError where plans are not rows of the columns of PLAN."""
+    if plans.ndim != 2 or plans.shape[1] != _WIDTHS["plans"]:
+        raise ValueError(f"plans: expected shape {(len(plans), _WIDTHS['plans'])}, got {plans.shape}")

@@ -2,18 +2,19 @@
 # a book of hundreds of policies has more plans than a cache holds. A call packs each plan it meets once; switches are
 # bytes, segments, funds and tiers stand one behind the other. Amounts and ratios stay what they are.
 
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from core_ext.columns cimport *
 
 
 # BEGINS_AT_PAYMENT: where segments begin, beside YEAR_OF_KIND and YEAR_OF_ALL_KINDS. LINE: of a cache, in bytes; most plans
-# are packed in TERMS_USUAL.
+# are packed in TERMS_USUAL, all of them in TERMS_MOST.
 cdef enum:
     BEGINS_AT_PAYMENT = 3
     ACCOUNT_PARTS = 31
     LINE = 64
     TERMS_USUAL = 5 * LINE
+    TERMS_MOST = 20 * LINE
 
 
 # A half-open stretch up to an edge, from the edge before it, and the ratio paid on it.
@@ -51,13 +52,14 @@ cdef struct Terms:
     uint8_t joins
     uint8_t segments
     uint8_t funds
+    uint8_t usual
     int64_t first_ratio
     int64_t deductible_amount
     int64_t deductible_less
     int64_t deductible_floor
+    int64_t ceiling
     int64_t deductible_factor
     int64_t deductible_cap
-    int64_t ceiling
     int64_t ceiling_cost
     int64_t limit
     int64_t hospital_ratio
@@ -158,3 +160,55 @@ cdef inline void pack(const int64_t* plan, Terms* terms) noexcept nogil:
         pack_pieces(said + U_EDGE_0, fund.tiers, <Piece*> tiers_of(fund))
         fund = <Fund*> next_fund(fund)
         terms.funds += 1
+    terms.usual = is_usual(terms)
+
+
+# Returns whether a deductible goes by the stay's ordinal for everyone, before the segments, is waived under a reached
+# ceiling, and every claim counts as a stay: what most stays' plans say, and a claim need not ask one by one.
+cdef inline bint is_usual(const Terms* terms) noexcept nogil:
+    return (
+        terms.deductible_kind == BY_ORDINAL and not terms.deductible_exempt and terms.deductible_waived
+        and not terms.deductible_inside and terms.begins <= YEAR_OF_KIND and terms.stay and terms.stay_below_counts
+    )
+
+
+# Returns whether a plan says no more than the basic formula knows: as core_ext.reference.basic.is_basic does.
+cdef inline bint is_basic(const int64_t* plan, const Terms* terms) noexcept nogil:
+    cdef int64_t above = 0
+    cdef Py_ssize_t at
+    if terms.funds or terms.joins or terms.on_payment or terms.ceiling_cost < NO_LIMIT:
+        return False
+    if plan[P_LIMIT] or plan[P_HOSPITAL]:
+        return False
+    if terms.deductible_kind and (terms.deductible_factor != ONE or terms.deductible_cap < NO_LIMIT):
+        return False
+    if not (Y_PLACED_INPATIENT <= terms.placed <= Y_PLACED_PHARMACY and 0 <= terms.first_ratio <= ONE):
+        return False
+    for at in range(terms.segments):
+        if not (0 <= segments_of(terms)[at].ratio <= ONE and above <= segments_of(terms)[at].up_to):
+            return False
+        above = segments_of(terms)[at].up_to
+    return True
+
+
+# Packs, one behind the other, the plans that ``at`` marks, and leaves there where each begins, from 1, or 0 where a plan
+# is not sound; ``terms`` holds TERMS_MOST bytes for each of them. In order of the table: far quicker than as claims come.
+# Returns how many are not sound.
+cdef inline Py_ssize_t pack_plans(
+    const int64_t* plans, Py_ssize_t count, uint32_t* at, uint32_t* basic_at, char* terms
+) noexcept nogil:
+    cdef const int64_t* said = plans
+    cdef Py_ssize_t plan, lines = 0, unsound = 0
+    for plan in range(count):
+        if at[plan]:
+            if sound(said):
+                pack(said, <Terms*> (terms + lines * LINE))
+                at[plan] = <uint32_t> (lines + 1)
+                if is_basic(said, <const Terms*> (terms + lines * LINE)):
+                    basic_at[plan] = at[plan]
+                lines += packed_size(said) // LINE
+            else:
+                at[plan] = 0
+                unsound += 1
+        said += PLAN_WIDTH
+    return unsound

@@ -3,7 +3,7 @@
 ``core_ext.reference.rules`` specifies them; ``_rules.pyx`` leads the runs to their rules.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint64_t
 from libc.stdlib cimport realloc
 
 cdef extern from *:
@@ -44,19 +44,30 @@ cdef enum:
     SORTED, NO_MEMORY, UNSORTED, TOO_LARGE, UNSOUND
 
 
-# A rule in one line of the processor's cache.
+# What a run comes to as a whole, beside the four measures of a total: the dearest and the largest charge, and how many.
+cdef enum:
+    DEAREST = 4
+    MOST_PIECES = 5
+    LENGTH = 6
+    GATES = 7
+
+
+# A rule in one line of the processor's cache. Where ``gated``, no run violates it that comes to at most ``high`` by its
+# ``gate`` and, of what has a least, to at least ``low``.
 cdef struct Rule:
     int64_t outside
     int64_t low
     int64_t high
     int64_t others
     int64_t count
-    int32_t op
-    int32_t window
+    int16_t op
+    int16_t window
+    int16_t gate
+    int16_t gated
     int32_t field
     int32_t begin
     int32_t until
-    int32_t unused
+    int32_t forbids
 
 
 cdef struct Work:

@@ -34,9 +34,11 @@ def open(
     """
     from ledger.service import Ledger, wall_clock_us
     from ledger.store import connect
+    from ledger.store.url import segments_folder
 
     book = Ledger(connect(url, create=create), actor, clock_us or wall_clock_us)
     book.segments = Path(segments) if segments is not None else None
+    book.store.archives.folder = segments_folder(url, book.segments)
     return book
 
 

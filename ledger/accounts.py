@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ledger.known import KnownInts, grown
+
 if TYPE_CHECKING:
     from ledger.store import Transaction
 
 Ints = npt.NDArray[np.int64]
 
-#: Past this many accounts the memory starts anew; each takes about 150 bytes.
+#: Past this many accounts the memory starts anew; each takes about 50 bytes.
 MOST = 2_000_000
 
 
@@ -18,31 +20,38 @@ class Accounts:
     """Is personal account balances in fen by token, read through and written through; 0 where there is no account."""
 
     def __init__(self) -> None:
-        self._fen: dict[int, int] = {}
+        self._known = KnownInts()
+        self._fen = np.zeros(1024, np.int64)
 
     def load(self, tx: "Transaction", tokens: Ints) -> Ints:
-        """Returns the balances as the store has them."""
-        wanted = tokens.tolist()
-        found = list(map(self._fen.get, wanted))
-        missing = [token for token, fen in zip(wanted, found, strict=True) if fen is None]
-        if missing:
-            self._make_room(len(missing))
-            fresh = tx.load_accounts(np.array(missing, np.int64)).tolist()
-            self._fen.update(zip(missing, fresh, strict=True))
-            unseen = iter(fresh)
-            found = [next(unseen) if fen is None else fen for fen in found]
-        return np.array(found, np.int64)
+        """Returns the balances as the store has them; each token once."""
+        rows = self._known.find(tokens)
+        missing = rows < 0
+        if missing.any():
+            if len(self._known) + int(missing.sum()) > MOST:
+                self._known.clear()
+                missing[:] = True
+            self._take(tokens[missing], tx.load_accounts(tokens[missing]))
+            rows = self._known.find(tokens)
+        return self._fen[rows]
 
     def save(self, tx: "Transaction", tokens: Ints, balances: Ints) -> None:
         """Writes balances to the store and remembers them, each token once."""
         tx.save_accounts(tokens, balances)
-        self._fen.update(zip(tokens.tolist(), balances.tolist(), strict=True))
+        rows = self._known.find(tokens)
+        fresh = rows < 0
+        self._fen[rows[~fresh]] = balances[~fresh]
+        self._take(tokens[fresh], balances[fresh])
 
     def begin(self, tokens: Ints) -> None:
         """Notes tokens that this transaction has given: nothing stands in their accounts yet."""
-        self._make_room(len(tokens))
-        self._fen.update(dict.fromkeys(tokens.tolist(), 0))
+        self._take(tokens, np.zeros(len(tokens), np.int64))
 
-    def _make_room(self, more: int) -> None:
-        if len(self._fen) + more > MOST:
-            self._fen.clear()
+    def _take(self, tokens: Ints, balances: Ints) -> None:
+        if not len(tokens):
+            return
+        if len(self._known) + len(tokens) > MOST:
+            self._known.clear()
+        rows = self._known.add(tokens)
+        self._fen = grown(self._fen, rows.stop)
+        self._fen[rows] = balances

@@ -98,7 +98,7 @@ def read_acts(
     low = max(0, after - 1)
     while low < stop:
         high = min(low + max(2, page_events), stop)
-        rows = reader.query(PAGE, (low, high, *ACT_TOPICS))
+        rows = reader.whole(reader.query(PAGE, (low, high, *ACT_TOPICS)), 2, (low, high))
         if rows and rows[0][0] == after and rows[0][1] != ClaimFiled.TOPIC:
             rows = rows[1:]
         low = high

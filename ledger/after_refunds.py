@@ -12,7 +12,7 @@ import numpy as np
 from core_ext.kernels import load
 from core_ext.layout import ACCUMULATORS, AMOUNTS, FACT, HOW
 from ledger.booking import COMPUTE, SOURCE, UNCHECKED
-from ledger.events import BASIS_KERNEL, FLAG_NOT_CHECKED
+from ledger.events import BASIS_KERNEL, FLAG_DIVIDED, FLAG_NOT_CHECKED
 from ledger.keys import YEARS
 from ledger.plans import with_limits
 
@@ -36,7 +36,9 @@ def outdated(acts: "Acts", policies: "PolicyBook") -> Iterator[Outdated]:
 
     ``acts`` are every act of those persons, in log order; each year begins with what it held before their first.
     """
-    standing = np.flatnonzero((acts.original == 0) & ~np.isin(acts.claim, acts.original))
+    # Of a person with a stay divided between years nothing is asked: its parts are in no act.
+    divided = np.isin(acts.facts[:, FACT["token"]], acts.facts[(acts.flags & FLAG_DIVIDED) != 0, FACT["token"]])
+    standing = np.flatnonzero((acts.original == 0) & ~np.isin(acts.claim, acts.original) & ~divided)
     if not len(standing):
         return
     tokens = acts.facts[:, FACT["token"]]

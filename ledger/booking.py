@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from core_ext.kernels import load
 from core_ext.layout import ACCUMULATORS, AMOUNTS, FACT, HOW
-from core_ext.text import Texts, to_list
+from core_ext.text import Texts, texts_taken, to_list
 from ledger.disease_limits import Limited, cut_at_disease, find_limits
 from ledger.events import FLAG_ASSUMED, FLAG_LATE, FLAG_NOT_CHECKED
 from ledger.key_columns import claim_streams, message_keys
@@ -25,12 +25,14 @@ from ledger.profile import Profile
 from ledger.refusals import Refusal
 from ledger.registers import filing_masks
 from ledger.sameness import same_content
-from ledger.side_columns import births
+from ledger.side_columns import known_births
 from ledger.source import cut_texts
+from ledger.stays.booking import cut_at_refund, cut_at_stay, give_back, mark, settle_stay, to_divide
 
 if TYPE_CHECKING:
     from ledger.knowledge import Knowledge
     from ledger.source import ClaimColumns
+    from ledger.stays.booking import Moved
     from ledger.store import Transaction
 
 Ints = npt.NDArray[np.int64]
@@ -59,11 +61,9 @@ class Batch:
     stream_texts: Texts
     streams: list[str]
     messages: list[str]
-    persons: list[str]
     faults: Ints
     duplicate_of: dict[int, int] = field(default_factory=dict)
     person: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
-    person_names: list[str] = field(default_factory=list)
     person_tokens: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     assist: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     level: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -92,6 +92,7 @@ class Batch:
     how: Ints = field(default_factory=lambda: np.zeros((0, 0), np.int64))
     period: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     flags: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    moved: "Moved | None" = None
 
     @property
     def n(self) -> int:
@@ -107,7 +108,6 @@ class Batch:
             stream_texts=cut_texts(self.stream_texts, 0, n),
             streams=self.streams[:n],
             messages=self.messages[:n],
-            persons=self.persons[:n],
             duplicate_of={row: at for row, at in self.duplicate_of.items() if row < n},
             **{name: getattr(self, name)[:n] for name in looked_up},
         )
@@ -157,7 +157,6 @@ def _begin(columns: "ClaimColumns", knowledge: "Knowledge") -> Batch:
         stream_texts=streams,
         streams=to_list(streams),
         messages=to_list(message_keys(columns.texts["medins_setl_id"])),
-        persons=to_list(columns.texts["psn_no"]),
         faults=faults,
         facts=facts,
     )
@@ -196,15 +195,25 @@ def decide(tx: "Transaction", columns: "ClaimColumns", knowledge: "Knowledge", p
     cut = cut_at_collision(batch)
     if knowledge.policies.limits_diseases:
         cut = cut_at_disease(batch, cut)
+    if knowledge.policies.divides_stays:
+        cut = cut_at_stay(batch, knowledge, cut)
     if cut < batch.n:
         batch = batch.first(cut)
     batch.originals = load_originals(tx, batch, knowledge)
+    if (cut := cut_at_refund(batch)) < batch.n:
+        batch = batch.first(cut)
+        batch.originals = load_originals(tx, batch, knowledge)
     _find_plans(tx, batch, knowledge, profile)
     _load_state(tx, batch, knowledge)
     if knowledge.policies.limits_diseases:
         find_limits(tx, batch, knowledge)
-    _settle(batch, knowledge)
+    if knowledge.policies.divides_stays and to_divide(batch, knowledge):
+        settle_stay(tx, batch, knowledge, _settle)
+    else:
+        _settle(batch, knowledge)
+        give_back(tx, batch, knowledge)
     _find_periods(batch, knowledge)
+    mark(batch)
     return batch
 
 
@@ -230,15 +239,19 @@ def _find_known(tx: "Transaction", batch: Batch) -> None:
 
 def _find_persons(tx: "Transaction", batch: Batch, knowledge: "Knowledge", profile: Profile) -> None:
     """Numbers the batch's persons and finds their tokens; an unknown one is a refusal where the profile asks for it."""
-    names = batch.person_names = list(dict.fromkeys(batch.persons))
-    number = dict(zip(names, range(len(names)), strict=True))
-    batch.person = np.fromiter(map(number.__getitem__, batch.persons), np.int64, batch.n)
-    cached = list(map(knowledge.tokens.get, names))
-    missing = [name for name, token in zip(names, cached, strict=True) if token is None and name]
-    found = tx.tokens(missing) if missing else {}
-    tokens = [found.get(name, 0) if token is None else token for name, token in zip(names, cached, strict=True)]
-    batch.person_tokens = np.array(tokens, np.int64)
-    knowledge.remember(found)
+    numbers = batch.columns.texts["psn_no"]
+    batch.person, first = load("index").number_texts(numbers)
+    names = texts_taken(numbers, first)
+    tokens = knowledge.tokens.find(names)
+    missing = np.flatnonzero((tokens == 0) & (names.offsets[1:] > names.offsets[:-1]))
+    if len(missing):
+        asked = to_list(texts_taken(names, missing))
+        found = tx.tokens(asked)
+        if found:
+            tokens[missing] = [found.get(name, 0) for name in asked]
+            known = missing[tokens[missing] > 0]
+            knowledge.remember(texts_taken(names, known), tokens[known])
+    batch.person_tokens = tokens
     # The ledger's own reversal, a batch of one, knows the token: the person's number may be erased.
     if batch.n == 1 and batch.facts[0, FACT["token"]]:
         batch.person_tokens[0] = batch.facts[0, FACT["token"]]
@@ -252,7 +265,8 @@ def _find_plans(tx: "Transaction", batch: Batch, knowledge: "Knowledge", profile
     refund = batch.columns.refund.astype(bool)
     masks = filing_masks(tx, batch.facts, knowledge.policies.region_of)
     facts = resolved(batch.facts, batch.level, batch.psn_type)
-    batch.age = knowledge.policies.ages(batch.facts, *births(batch.columns))
+    born = known_births(tx, batch.columns, batch.facts[:, FACT["token"]], knowledge.policies.asks_for_ages)
+    batch.age = knowledge.policies.ages(batch.facts, *born)
     batch.plan, batch.policy = knowledge.policies.resolve(facts, masks, batch.assist, batch.age)
     unplanned = batch.plan < 0
     assert batch.originals is not None

@@ -49,7 +49,10 @@ class Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Member(Written, frozen=True):
-    """Is a person: ``opening`` is what the benefit year of the first claim held before it, by accumulator."""
+    """Is a person: ``opening`` is what the benefit year of the first claim held before it, by accumulator.
+
+    ``birth`` is the day of birth as the register of persons has it, for claims that state no age.
+    """
 
     person: str
     region: int
@@ -58,6 +61,7 @@ class Member(Written, frozen=True):
     assistance: int = 0
     account: str = "0.00"
     opening: dict[str, str | int] = {}
+    birth: datetime.date | None = None
 
 
 class Filing(Written, frozen=True):
@@ -260,6 +264,9 @@ def _register(book: "Ledger", folder: Path, case: Case) -> None:
     ]  # fmt: skip
     keep = len(header) if accumulators else len(MEMBERS) + 1
     book.register(_write(folder / "members.csv", header[:keep], [row[:keep] for row in members]))
+    births = [(member.person, "", member.birth) for member in case.members if member.birth]
+    if births:
+        book.register(_write(folder / "persons.csv", ("psn_no", "gend", "brdy"), births))
     if case.filings:
         filings = [(each.person, each.type, each.region, each.since, each.to or "") for each in case.filings]
         book.register(_write(folder / "filings.csv", FILED, filings))

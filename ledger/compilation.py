@@ -19,6 +19,7 @@ from core_ext.plan import (
     PER_CLAIM,
     PLACED,
     PLAN,
+    PLAN_AT,
     STAY_MED_TYPE,
     YEAR_OF_ALL_KINDS,
     YEAR_OF_KIND,
@@ -102,7 +103,7 @@ def compile_plan(policy: Policy, case: Case) -> list[int] | None:
     treatment = policy.treatment_on(case.insutype, case.treatment, case.day)
     if rules is None or treatment is None:
         return None
-    plan = dict.fromkeys(PLAN, 0) | {
+    plan = {
         "relation": case.relation,
         "filing": case.filing,
         "placed": PLACED[MED_TYPES[case.treatment]],
@@ -127,7 +128,12 @@ def compile_plan(policy: Policy, case: Case) -> list[int] | None:
     _hospital(plan, rules, case)
     if case.insutype == "employee" and case.treatment in MATERNITY:
         plan["pool"] = MATERNITY_INSUTYPE if rules.maternity_paid_from == "maternity_fund" else INSUTYPES["employee"]
-    return [int(plan[name]) for name in PLAN] if complete else None
+    if not complete:
+        return None
+    row = [0] * len(PLAN)
+    for name, number in plan.items():
+        row[PLAN_AT[name]] = int(number)
+    return row
 
 
 def _off_site(off_site: OffSite, case: Case) -> tuple[str, int] | None:

@@ -10,18 +10,24 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from core_ext.layout import FACT
-from ledger import clawbacks
+from ledger import clawbacks, payments
 from ledger.events import CommandRecorded, Event, JobStarted
 from ledger.keys import (
     account_stream,
+    described_stream,
+    disease_stream,
     entitlement_stream,
     filing_stream,
     member_stream,
     person_year_stream,
+    reimbursement_stream,
+    stay_stream,
     visit_stream,
 )
 from ledger.knowledge import streams_with_prefix
 from ledger.line_events import LinesFiled
+from ledger.manual.docket import applications
+from ledger.manual.events import CONFIRMED, DECLINED, INSTRUCTED, RECOVERED
 from ledger.mapper import decode_event
 from ledger.refusals import Refusal, Refused
 
@@ -34,6 +40,12 @@ RETENTION_YEARS = 30
 
 #: The first benefit year a ledger of this insurance can hold.
 FIRST_YEAR = 1990
+
+#: The streams that are a person's own.
+_PERSONAL = (
+    *(account_stream, member_stream, filing_stream, entitlement_stream, visit_stream),
+    *(described_stream, disease_stream, stay_stream),
+)
 
 SELECT_NAME = "SELECT psn_name FROM person WHERE token = ?"
 
@@ -85,12 +97,13 @@ def erase_person(ledger: "Base", psn_no: str, retention_years: int, reason: str)
 def _last_recorded_at(reader: "Reader", token: int) -> int:
     """Returns when the last event about a person was recorded, 0 where there is none.
 
-    Raises Refused where a clawback on one of the person's claims is outstanding.
+    Raises Refused where a clawback on one of the person's claims is outstanding, and where an application for manual
+    reimbursement has not come to its end.
     """
+    events: list[Event] = _of_applications(reader, token)
     year = (EPOCH + timedelta(microseconds=reader.recorded_at)).year
     streams = [person_year_stream(token, at) for at in range(FIRST_YEAR, year + 2)]
-    streams += [of(token) for of in (account_stream, member_stream, filing_stream, entitlement_stream, visit_stream)]
-    events: list[Event] = []
+    streams += [of(token) for of in _PERSONAL]
     for stream in reader.stream_heads(streams):
         events += [decode_event(topic, state) for _, _, topic, state in reader.stream(stream)]
     claims, causes = _claims_of(reader, token)
@@ -112,6 +125,24 @@ def _last_recorded_at(reader: "Reader", token: int) -> int:
     causes |= {_cause_of(event) for event in events}
     found = reader.events_at(sorted(causes)).values()
     return max((_recorded_at(topic, state) for _, _, topic, state in found), default=0)
+
+
+def _of_applications(reader: "Reader", token: int) -> list[Event]:
+    """Returns the events of a person's applications; raises Refused for one that runs or of which something is owed."""
+    events: list[Event] = []
+    for application, state in applications(reader).items():
+        if state.accepted is None or state.accepted.token != token:
+            continue
+        paid = state.instructed is None or payments.read_payment(reader, state.instructed.payment)[0].transit_fen == 0
+        ended = state.stage in (DECLINED, RECOVERED) or (state.stage == CONFIRMED and not state.due)
+        if not (ended or (state.stage == INSTRUCTED and paid)) or any(state.outstanding):
+            raise Refused(
+                Refusal.RETENTION,
+                f"expected applications that have come to their end, got {application}: pay or collect it first",
+            )
+        stream = reader.stream(reimbursement_stream(application))
+        events += [decode_event(topic, stored) for _, _, topic, stored in stream]
+    return events
 
 
 def _claims_of(reader: "Reader", token: int) -> tuple[set[int], set[int]]:

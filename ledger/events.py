@@ -15,9 +15,9 @@ accumulators) · ``account-<token>`` · ``member-<token>`` · ``filing-<token>``
 ``described-<token>`` · ``manual-<position of the claim>`` · ``review-<yyyymm>`` ·
 ``violation-<yyyymm>-<token>-<rule>-<version>-<window>`` ·
 ``case-terms-<digest>`` · ``docket-<case>`` · ``recovery-<kind>-<case>`` · ``disease-<token>`` ·
-``grouping-<position of the claim>`` · ``agency-payment-<yyyymm>-<region>-<code>`` ·
+``stay-<token>`` · ``grouping-<position of the claim>`` · ``agency-payment-<yyyymm>-<region>-<code>`` ·
 ``allowance-<region>-<token>-<kind>-<day>``; and
-those of ``ledger.paying.events`` and ``ledger.funds.events``.
+those of ``ledger.paying.events``, ``ledger.funds.events`` and ``ledger.manual.events``.
 A decision (ClaimSettled, ClaimReversed) stands directly behind its ClaimFiled: position + 1.
 """
 
@@ -42,6 +42,7 @@ from ledger.clearing.events import (
 from ledger.event import Event as Event
 from ledger.funds.events import FUND_EVENTS
 from ledger.line_events import DrugCapSet, LinesDiffer, LinesFiled, PriceCapSet, TraceCodeRepeated
+from ledger.manual.events import MANUAL_EVENTS
 from ledger.paying.events import PAYING_EVENTS
 from ledger.reconciling.events import RECONCILING_EVENTS
 from ledger.register_events import (
@@ -58,7 +59,8 @@ from ledger.register_events import (
     VisitOpened,
 )
 from ledger.replaying.events import ClaimResettled
-from ledger.segments.events import PeriodSealed
+from ledger.segments.events import PeriodAttached, PeriodDetached, PeriodSealed
+from ledger.stays.events import StayPartCounted
 from ledger.supervision.events import (
     ManualClaimAccepted,
     PeriodReviewed,
@@ -70,9 +72,11 @@ from ledger.supervision.events import (
 
 BASIS_KERNEL, BASIS_SOURCE, BASIS_REFUND, BASIS_RESETTLED = 1, 2, 3, 4
 FLAG_ASSUMED, FLAG_NOT_CHECKED, FLAG_LATE = 1, 2, 4
+#: A stay that was divided between benefit years by its days (``ledger.stays``), and its refund.
+FLAG_DIVIDED = 8
 PAYMENT_REGION, PAYMENT_INSTITUTION = 1, 2
 PAYMENT_RETENTION, PAYMENT_ADVANCE, PAYMENT_WORKING, PAYMENT_SUPPLIER, PAYMENT_SURPLUS = 3, 4, 5, 6, 7
-PAYMENT_SENT_BACK = 8
+PAYMENT_SENT_BACK, PAYMENT_PERSON = 8, 9
 
 
 class CommandRecorded(Event, frozen=True):
@@ -469,6 +473,10 @@ EVENTS: tuple[EventClass, ...] = (
     AllowanceGranted,
     AllowancePaid,
     AllowanceRevoked,
+    StayPartCounted,
+    *MANUAL_EVENTS,
+    PeriodDetached,
+    PeriodAttached,
 )
 
 TOPICS: dict[str, EventClass] = {event.TOPIC: event for event in EVENTS}

@@ -5,17 +5,18 @@ balance, with its working shown. Step numbers are DOMAIN section 4's.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 
 from core_ext.layout import ACCUMULATORS, AMOUNTS, FACT, FACTS, HOW
 from core_ext.plan import PLAN, RATIO_ONE
 from core_ext.reference.benefit import FUND_PART_NAMES
 from core_ext.reference.tracing import Evaluation, Working
 from core_ext.text import text_at
-from ledger.events import BASIS_KERNEL, BASIS_REFUND, BASIS_SOURCE, FLAG_NOT_CHECKED
+from ledger.events import BASIS_KERNEL, BASIS_REFUND, BASIS_SOURCE, FLAG_DIVIDED, FLAG_NOT_CHECKED
 from ledger.plan_sources import Parameter, sources_of
 from ledger.policy_leaves import per_cent
 from ledger.regions import RELATIONS
@@ -24,6 +25,8 @@ from ledger.registers import FILING_CLASSES
 if TYPE_CHECKING:
     from ledger.acts import Acts
     from ledger.plans import PolicyBook
+    from ledger.policy import Policy
+    from ledger.stays.events import StayPartCounted
 
 #: The step of DOMAIN section 4 in which each amount is found.
 STEP_OF = {
@@ -85,13 +88,17 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """Is one amount of the settlement by its national name, the step that gives it, and the rules behind it."""
+    """Is one amount of the settlement by its national name, the step that gives it, and the rules behind it.
+
+    ``part`` says which part of a stay it is about that is divided between benefit years, empty where none is.
+    """
 
     step: int
     field: str
     amount_fen: int
     rules: tuple[Rule, ...]
     inputs: dict[str, int] = {}
+    part: str = ""
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -132,8 +139,8 @@ class Explainer:
         self._evaluation = Evaluation()
         self._sources: dict[tuple[bytes, int], Sources] = {}
 
-    def explain(self, acts: "Acts", at: int) -> Explanation:
-        """Returns the explanation of one act of a page."""
+    def explain(self, acts: "Acts", at: int, parts: "Sequence[StayPartCounted]" = ()) -> Explanation:
+        """Returns the explanation of one act of a page; ``parts`` are what a divided stay counted in other years."""
         index, digests = acts.policies()
         digest = digests[int(index[at])]
         policy = self._policies.policy_named(digest)
@@ -145,7 +152,9 @@ class Explainer:
         original = int(acts.original[at])
         steps: tuple[Step, ...] = ()
         amounts = booked
-        if policy is not None and not original and not acts.flags[at] & FLAG_NOT_CHECKED:
+        if policy is not None and not original and acts.flags[at] & FLAG_DIVIDED:
+            steps, amounts = self._divided(acts, at, parts, policy, digest)
+        elif policy is not None and not original and not acts.flags[at] & FLAG_NOT_CHECKED:
             (row,) = self._policies.resolve_pinned(acts.facts[one], (index[one], digests), acts.how[one]).tolist()
             year = dict(zip(ACCUMULATORS, acts.before[at].tolist(), strict=True))
             plan = dict(zip(PLAN, self._policies.plans[row].tolist(), strict=True)) | {"limit": how["limit"]}
@@ -163,6 +172,34 @@ class Explainer:
             RELATIONS[how["relation"]], FILING_CLASSES[how["filing"]], how["assist_class"], original,
             steps, amounts, booked,
         )  # fmt: skip
+
+    def _divided(
+        self, acts: "Acts", at: int, parts: "Sequence[StayPartCounted]", policy: "Policy", digest: bytes
+    ) -> tuple[tuple[Step, ...], dict[str, int]]:
+        """Returns the steps of each part of a divided stay, and what the policy gives for all of them."""
+        from ledger.stays.dividing import part_facts
+        from ledger.stays.replaying import question
+        from ledger.stays.settling import settle
+
+        asked, hows = question(acts, at, parts, self._policies)
+        if asked is None:
+            return (), dict(zip(AMOUNTS, acts.booked[at].tolist(), strict=True))
+        file = self._files.get(digest, policy.header.name)
+        balance = asked.balance
+        steps: list[Step] = []
+        facts = part_facts(asked.facts, asked.parts)
+        days = self._policies.pinned_days(np.array(facts), (np.zeros(len(facts), np.int64), [digest])).tolist()
+        for number, part in enumerate(asked.parts):
+            fact = dict(zip(FACTS, facts[number], strict=True))
+            year = dict(zip(ACCUMULATORS, asked.years[number], strict=True))
+            plan = dict(zip(PLAN, asked.plans[asked.plan[number]].tolist(), strict=True))
+            sources = sources_of(policy, file, days[number], np.array(facts[number]), np.array(hows[number]))
+            gives, written = self._evaluation.benefit(plan, fact, year, balance)
+            balance -= gives.amounts["acct_pay"]
+            named = f"{part.year}: {part.days} of {part.of_days} days"
+            own = _steps(fact, [(each.field, each.amount, each.workings) for each in written], sources)
+            steps += [msgspec.structs.replace(step, part=named) for step in own]
+        return tuple(steps), dict(zip(AMOUNTS, settle(asked).computed, strict=True))
 
 
 _STEP = re.compile(r" \(steps? (\d+)[^)]*\)")

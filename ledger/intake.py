@@ -26,6 +26,7 @@ from ledger.profile import Profile
 from ledger.quarantine import write_quarantine
 from ledger.refusals import Refusal, Refused
 from ledger.source import ClaimColumns, Source, SourceError, open_source
+from ledger.store.runs import MOST_RUNS, merge_runs
 
 if TYPE_CHECKING:
     from ledger.store import Transaction
@@ -345,6 +346,7 @@ def _run_batches(job: Job[Rows], batch_rows: int, progress: Progress | None) -> 
             f"{error}; job {job.position} stands at row {job.next_row - 1}, what it booked stays: run the same file"
             f" again once it can be read, or abandon the job"
         ) from error
+    merge_runs(ledger.store)
     with ledger.transaction() as tx:
         job.complete(tx)
 
@@ -361,9 +363,11 @@ def _run_rows(job: Job[Rows], batch_rows: int, progress: Progress | None) -> Non
                 if rest.n:
                     job.book(tx, rest.slice(0, FEW_ROWS) if polite and rest.n > FEW_ROWS else rest)
                 waited = ledger.anybody_waits(tx)
-            polite = POLITE_BATCHES if waited else max(0, polite - 1)
             if waited:
                 time.sleep(GAP_MS / 1000)
+            # Who waits, or comes next, would look through every run; what follows is too little for one.
+            merge_runs(ledger.store, beyond=0 if waited and not polite else MOST_RUNS)
+            polite = POLITE_BATCHES if waited else max(0, polite - 1)
             rest = _left(job, rest)
             if progress is not None:
                 progress(job.next_row - 1)

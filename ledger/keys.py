@@ -44,6 +44,11 @@ def disease_stream(token: int) -> str:
     return f"disease-{token:09d}"
 
 
+def stay_stream(token: int) -> str:
+    """Returns the stream of the parts of a person's divided stays."""
+    return f"stay-{token:09d}"
+
+
 def grouping_stream(claim: int) -> str:
     """Returns the stream of the groupings of the claim filed at a position."""
     return f"grouping-{claim:012d}"
@@ -82,6 +87,11 @@ def policy_stream(digest: bytes) -> str:
 def period_stream(period: int) -> str:
     """Returns the stream of a clearing period (yyyymm)."""
     return f"period-{period:06d}"
+
+
+def detached_stream(period: int) -> str:
+    """Returns the stream that says whether a sealed period's events are in the log or in an archive."""
+    return f"detached-{period:06d}"
 
 
 def payment_stream(kind: int, period: int, payer: int, payee: str) -> str:
@@ -157,6 +167,16 @@ def described_stream(token: int) -> str:
 def manual_stream(claim: int) -> str:
     """Returns the stream of how the claim filed at a position was reimbursed by hand."""
     return f"manual-{claim:012d}"
+
+
+def handling_terms_stream(digest: bytes) -> str:
+    """Returns the stream of a clock of manual reimbursement."""
+    return f"handling-terms-{digest.hex()}"
+
+
+def reimbursement_stream(application: str) -> str:
+    """Returns the stream of an application for manual reimbursement."""
+    return f"reimbursement-{application}"
 
 
 def review_stream(period: int) -> str:

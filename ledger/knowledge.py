@@ -12,12 +12,14 @@ from ledger import periods
 from ledger.accounts import Accounts
 from ledger.casework.events import RecoveryRaised, RecoveryReversed
 from ledger.events import ClawbackRaised, JobAbandoned, JobCompleted, JobStarted, PolicyEnacted
+from ledger.known import Ints, KnownTexts
 from ledger.mapper import decode_event
 from ledger.person_years import PersonYears
 from ledger.plans import PolicyBook
 from ledger.upcasting import topics_of
 
 if TYPE_CHECKING:
+    from core_ext.text import Texts
     from ledger.store import Reader
 
 # A range over stream names: '.' is the character behind '-', so this is every stream with the prefix.
@@ -51,7 +53,7 @@ class Knowledge:
         self.policies = PolicyBook()
         self.periods = periods.Periods()
         self.institutions = False
-        self.tokens: dict[str, int] = {}
+        self.tokens = KnownTexts()
         self.person_years = PersonYears()
         self.accounts = Accounts()
         self.recovered: dict[int, list[int]] = {}
@@ -81,11 +83,11 @@ class Knowledge:
         for period, at in opened:
             self.periods.opened[period] = at
 
-    def remember(self, tokens: dict[str, int]) -> None:
-        """Keeps tokens of persons; a token never changes, so the cache cannot go stale."""
+    def remember(self, numbers: "Texts", tokens: Ints) -> None:
+        """Keeps tokens of persons not known so far; a token never changes, so the cache cannot go stale."""
         if len(self.tokens) > CACHED_PERSONS:
             self.tokens.clear()
-        self.tokens.update(tokens)
+        self.tokens.add(numbers, tokens)
 
 
 def recovered_by_claim(reader: "Reader") -> dict[int, list[int]]:

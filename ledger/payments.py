@@ -14,6 +14,7 @@ import msgspec
 from ledger.events import (
     PAYMENT_ADVANCE,
     PAYMENT_INSTITUTION,
+    PAYMENT_PERSON,
     PAYMENT_REGION,
     PAYMENT_RETENTION,
     PAYMENT_SENT_BACK,
@@ -35,13 +36,16 @@ if TYPE_CHECKING:
 
 ALL_KINDS = (
     *(PAYMENT_REGION, PAYMENT_INSTITUTION, PAYMENT_RETENTION, PAYMENT_ADVANCE),
-    *(PAYMENT_WORKING, PAYMENT_SUPPLIER, PAYMENT_SURPLUS, PAYMENT_SENT_BACK),
+    *(PAYMENT_WORKING, PAYMENT_SUPPLIER, PAYMENT_SURPLUS, PAYMENT_SENT_BACK, PAYMENT_PERSON),
 )
 #: What each kind is called.
 KIND_NAMES = dict(
     zip(
         ALL_KINDS,
-        ("region", "institution", "retention", "advance", "working_capital", "supplier", "surplus", "sent_back"),
+        (
+            *("region", "institution", "retention", "advance", "working_capital", "supplier", "surplus"),
+            *("sent_back", "person"),
+        ),
         strict=True,
     )
 )  # fmt: skip

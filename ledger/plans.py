@@ -1,5 +1,6 @@
 """Chooses the plan of every claim of a batch: the policies in force, in log order, and the plans compiled so far."""
 
+from array import array
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,7 +11,7 @@ from core_ext.plan import PLAN, PLAN_AT
 from ledger.compilation import Case, compile_plan, filing_class
 from ledger.events import PolicyEnacted
 from ledger.policy import Policy, PolicyInvalidError, read_policy
-from ledger.policy_terms import INSUTYPES, MATERNITY, MATERNITY_INSUTYPE, MED_TYPES, age_edges
+from ledger.policy_terms import INSUTYPES, MATERNITY, MATERNITY_INSUTYPE, MED_TYPES, STAYS, age_edges
 from ledger.refusals import Refusal, Refused
 from ledger.regions import RELATIONS, Regions, relation
 from ledger.registers import FILING_CLASSES
@@ -51,6 +52,7 @@ class PolicyBook:
         self._dates: list[tuple[int, int, int]] = []
         self._age_edges: list[Ints] = []
         self.limits_diseases = False
+        self.divides_stays = False
         self._region_keys: Ints = np.zeros(0, np.int64)
         self._region_enactment: Ints = np.zeros(0, np.int64)
         self._version_keys: Ints = np.zeros(0, np.int64)
@@ -65,6 +67,11 @@ class PolicyBook:
     def plans(self) -> Ints:
         """Returns the plans compiled so far; ``resolve`` may add rows behind them."""
         return self._plans[: self._count]
+
+    @property
+    def asks_for_ages(self) -> bool:
+        """Returns whether any document names an age."""
+        return any(len(edges) for edges in self._age_edges)
 
     def enact(self, event: PolicyEnacted) -> None:
         """Puts a document in force for its regions; a later one wins, but never an assumed one over a real one."""
@@ -94,6 +101,7 @@ class PolicyBook:
             self._age_edges.append(
                 np.array(age_edges(value for dated in policy.parameters.values() for value in dated.values), np.int64)
             )
+            self.divides_stays |= header.stay_across_years == "split_by_days"
             self.limits_diseases |= any(path.endswith(".disease_limits") for path in policy.parameters)
         self._index_versions()
 
@@ -203,6 +211,18 @@ class PolicyBook:
         """
         document = np.where(policy >= 0, self._document_of[policy], -1) if len(self._document_of) else policy
         return self._years(facts, document)
+
+    def divided(self, facts: Ints) -> NDArray[np.bool_]:
+        """Returns which claims are stays over a turn of the year that the policy in force divides."""
+        found = np.zeros(len(facts), np.bool_)
+        document, _ = self._documents_of(facts)
+        stays = np.isin(facts[:, FACT["med_type"]], [MED_TYPES[name] for name in STAYS])
+        for at, (_, _, starts) in enumerate(self._dates):
+            if self._policies[at].header.stay_across_years == "split_by_days":
+                begin, end = facts[:, FACT["begndate"]], facts[:, FACT["enddate"]]
+                first, last = (day // 10_000 - (day % 10_000 < starts) for day in (begin, end))
+                found |= (document == at) & stays & (first < last)
+        return found
 
     def pinned_years(self, facts: Ints, policies: tuple[Ints, Sequence[bytes]]) -> Ints:
         """Returns the benefit year of claims under the documents they record; an unknown one: as without a policy."""
@@ -367,7 +387,7 @@ class PolicyBook:
         row = compile_plan(policy, case)
         if row is None:
             return -1
-        known = self._row_of.setdefault(np.array(row, np.int64).tobytes(), self._count)
+        known = self._row_of.setdefault(array("q", row).tobytes(), self._count)
         if known < self._count:
             return known
         if self._count == len(self._plans):

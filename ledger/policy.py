@@ -80,6 +80,9 @@ class Policy:
         self.header = header
         self.parameters = dict(parameters)
         self.days = tuple(sorted({day for dated in parameters.values() for day in dated.days}))
+        #: What was asked for, by version: thousands of cases stand under the same few rules.
+        self._rules: dict[tuple[str, int], Rules | None] = {}
+        self._treatments: dict[tuple[str, int], Treatment | None] = {}
 
     def version_on(self, day: int) -> int:
         """Returns the day (yyyymmdd) from which the version in force on ``day`` holds, 0 if there is none."""
@@ -88,13 +91,22 @@ class Policy:
 
     def rules_on(self, insutype: str, day: int) -> Rules | None:
         """Returns the rules of an insurance type (a key of INSUTYPES) in force on a day."""
-        values = self._values(insutype, Rules._fields, day)
-        return None if all(value is None for value in values) else Rules(*_completed(Rules._fields, values))
+        asked = insutype, self.version_on(day)
+        if asked not in self._rules:
+            values = self._values(insutype, Rules._fields, day)
+            stated = any(value is not None for value in values)
+            self._rules[asked] = Rules(*_completed(Rules._fields, values)) if stated else None
+        return self._rules[asked]
 
     def treatment_on(self, insutype: str, treatment: str, day: int) -> Treatment | None:
         """Returns the parameters of a kind of treatment (a key of MED_TYPES) in force on a day."""
-        values = self._values(f"{insutype}.{treatment}", Treatment._fields, day)
-        return None if all(value is None for value in values) else Treatment(*_completed(Treatment._fields, values))
+        path = f"{insutype}.{treatment}"
+        asked = path, self.version_on(day)
+        if asked not in self._treatments:
+            values = self._values(path, Treatment._fields, day)
+            stated = any(value is not None for value in values)
+            self._treatments[asked] = Treatment(*_completed(Treatment._fields, values)) if stated else None
+        return self._treatments[asked]
 
     def level(self, table: ByLevel, hosp_lv: int) -> int | None:
         """Returns a table's value for a hospital level; one not listed is read as ``[policy.levels]`` says."""

@@ -16,6 +16,8 @@ MED_TYPES = {
     "inpatient": 21, "outpatient": 11, "chronic": 14, "pharmacy": 41, "day_surgery": 28, "maternity_outpatient": 51,
     "maternity": 52,
 }  # fmt: skip
+#: The kinds of treatment that take a bed: their claims are of stays, which have days.
+STAYS = ("inpatient", "day_surgery", "maternity")
 #: The kinds of treatment that the maternity fund paid before it was merged, and the insurance type of its claims.
 MATERNITY, MATERNITY_INSUTYPE = ("maternity_outpatient", "maternity"), 510
 
@@ -303,7 +305,9 @@ class Header(Part, frozen=True):
     """Is ``[policy]``: the document's name and source, the area's further prefixes, and its assumptions in words.
 
     ``policy_date`` is the date of a claim that picks the version, ``benefit_year_date`` the one that picks the benefit
-    year; that starts on ``benefit_year_starts`` (month-day) and is named by the calendar year in which it does.
+    year; that starts on ``benefit_year_starts`` (month-day) and is named by the calendar year in which it does. A stay
+    over the year's turn belongs to one year as a whole, or is divided between its years by days; the day of discharge
+    is a day of the stay where ``discharge_day_counts``.
     """
 
     name: str
@@ -317,6 +321,8 @@ class Header(Part, frozen=True):
     policy_date: ClaimDate = "setl_time"
     benefit_year_date: ClaimDate = "setl_time"
     benefit_year_starts: str = "01-01"
+    stay_across_years: Literal["whole", "split_by_days"] = "whole"
+    discharge_day_counts: bool = False
 
 
 class Rules(NamedTuple):

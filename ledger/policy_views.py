@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from ledger.policy import Policy
-from ledger.policy_leaves import leaves
+from ledger.policy_leaves import leaves, written
 
 
 class InForce(NamedTuple):
@@ -44,6 +44,28 @@ def values_of(policy: Policy, day: int = 0) -> dict[str, str]:
         for start, value in zip(dated.days, dated.values, strict=True)
         for leaf in leaves(value)
     }
+
+
+def header_of(policy: Policy) -> dict[str, str]:
+    """Returns what ``[policy]`` decides, by key: whom it is for, dates, years, stays, levels, the order of clawbacks.
+
+    It holds on every day: it is part of the document, not dated in it.
+    """
+    header = policy.header
+    found: dict[str, str] = {}
+    for name in _DECIDING:
+        value = getattr(header, name)
+        if isinstance(value, dict):
+            found |= {f"policy.{name}.{key}": str(each) for key, each in value.items()}
+        else:
+            found[f"policy.{name}"] = written(value)
+    return found
+
+
+_DECIDING = (
+    *("regions", "prefixes", "policy_date", "benefit_year_date", "benefit_year_starts", "stay_across_years"),
+    *("discharge_day_counts", "levels", "clawback_order"),
+)
 
 
 def differences(old: dict[str, str], new: dict[str, str]) -> list[Difference]:

@@ -27,7 +27,7 @@ opening account                 account_balance:members:310200 −b · account_o
 
 A personal account is a liability to its holder. The event that opens one names a token and no region, so all
 openings stand in one book of their own, ``members``, against a counter account that says what was taken over.
-What cases bring posts as ``ledger.casework.postings`` says.
+What cases bring posts as ``ledger.casework.postings`` says, what is owed to a person as ``ledger.manual.postings``.
 """
 
 from collections.abc import Sequence
@@ -49,6 +49,7 @@ from ledger.events import (
     PaymentConfirmed,
     PaymentInstructed,
 )
+from ledger.manual.postings import POSTING, manual_entries, manual_fen
 from ledger.paying.events import ClawbackOffset, ReceiptMatched, ReceiptSuspended
 from ledger.paying.postings import PAYMENT_STEPS, is_moving, moving_fen, payment_entries, plain_entries
 from ledger.refusals import Refusal, Refused
@@ -175,7 +176,7 @@ def moved_fen(event: Event) -> int:
             return sum(abs(amount_fen) for _, amount_fen in event.postings)
         case OpeningAccount():
             return abs(event.balance_fen)
-    return moving_fen(event)
+    return moving_fen(event) or manual_fen(event)
 
 
 def check(entries: Sequence[Posting], moved: int, per_book: bool = True) -> None:
@@ -253,6 +254,8 @@ def _beside(event: Event, opened: Opened | None) -> list[Posting]:
     if isinstance(event, ReceiptMatched):
         region = f"{_expect(opened, ReceiptSuspended).region:06d}"
         return [Posting(f"suspense:{region}", event.amount_fen), Posting(f"bank:{region}", -event.amount_fen)]
+    if isinstance(event, POSTING):
+        return [Posting(*entry) for entry in manual_entries(event)]
     return [Posting(*entry) for entry in plain_entries(event)]
 
 

@@ -12,7 +12,7 @@ from core_ext.layout import AMOUNTS, FACT, HOW
 from core_ext.plan import RANGE
 from core_ext.text import text_at
 from ledger.acts import read_acts
-from ledger.events import JobBatch
+from ledger.events import FLAG_DIVIDED, JobBatch
 from ledger.explanation import COUNTED, Explainer, Explanation, Step
 from ledger.keys import job_stream
 from ledger.knowledge import Knowledge
@@ -25,6 +25,7 @@ from ledger.profile import load_profile
 from ledger.refusals import Refusal
 from ledger.registers import FILING_CLASSES
 from ledger.source import open_source
+from ledger.stays.booking import counted_by_claim
 
 
 def price(
@@ -56,7 +57,8 @@ def price(
                 for at, row in enumerate(acts.row.tolist()):
                     answers[row] = _priced(acts, at, row)
                     if explainer is not None:
-                        answers[row] |= _explained(explainer.explain(acts, at))
+                        parts = counted_by_claim(reader, acts, at) if acts.flags[at] & FLAG_DIVIDED else ()
+                        answers[row] |= _explained(explainer.explain(acts, at, parts))
     yield from (answers[row] for row in sorted(answers))
 
 
@@ -117,6 +119,7 @@ def in_yuan(step: Step) -> dict[str, Any]:
     return {
         "step": step.step,
         "field": step.field,
+        **({"part": step.part} if step.part else {}),
         "amount": yuan_text(step.amount_fen),
         "inputs": {name: yuan_text(fen) for name, fen in step.inputs.items()},
         "rules": [

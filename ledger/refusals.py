@@ -137,6 +137,23 @@ class Refusal(IntEnum):
     PERIOD_NOT_SEALED = 151
     SEGMENT_DAMAGED = 152
     SWEEP_INVALID = 155
+    # manual reimbursement
+    MANUAL_STAGE = 215
+    MANUAL_SAME_PERSON = 216
+    MANUAL_EVIDENCE = 217
+    MANUAL_PERSON = 218
+    MANUAL_DAY = 219
+    MANUAL_TERMS = 220
+    MANUAL_SOURCE_SETTLED = 221
+    MANUAL_TRANSIT = 222
+    MANUAL_NOT_RECOVERED = 223
+    # beyond one machine
+    SPARK_MISSING = 205
+    SPARK_FAILED = 206
+    # detached months
+    DETACH_PLACE = 207
+    NOT_DETACHED = 208
+    ARCHIVE_DAMAGED = 209
 
     @property
     def code(self) -> str:

@@ -23,6 +23,8 @@ from ledger.register_file import (
     region,
     value_on,
 )
+from ledger.supervision.events import PersonDescribed
+from ledger.supervision.registers import register_births
 
 if TYPE_CHECKING:
     from ledger.store import Transaction
@@ -54,6 +56,9 @@ class Member(NamedTuple):
     status: int
 
 
+#: What makes a row of members a new one.
+_NEW = (MemberEnrolled, MemberChanged, PersonDescribed)
+
 MEMBER_COLUMNS = f"begin, {', '.join(Member._fields)}"
 
 
@@ -71,6 +76,7 @@ def register_members(tx: "Transaction", file: RegisterFile, cause: int) -> tuple
     fresh: dict[tuple[int, int], Member] = {}
     said: dict[tuple[int, int], int] = {}
     openings = OpeningsOfMembers(file)
+    births: list[tuple[int, int, int]] = []
     for number, row in rows:
         token = tokens[row["psn_no"]]
         history = known.setdefault(token, {})
@@ -88,12 +94,16 @@ def register_members(tx: "Transaction", file: RegisterFile, cause: int) -> tuple
             history[begin] = fresh[token, begin] = member
         said.setdefault((token, begin), number)
         openings.read(number, row, token)
-    events += openings.events(tx, cause)
+        if row.get("birth"):
+            births.append((number, token, day(row["birth"])))
+    described = register_births(tx, file, births, cause)
+    new = len({each.row for _, _, each in (*events, *described) if isinstance(each, _NEW)})
+    events += described + openings.events(tx, cause)
     if fresh:
         data = np.array([(*key, *member) for key, member in fresh.items()], np.int64)
         columns = [data[:, at].copy() for at in range(data.shape[1])]
         tx.put("member", ("token", "begin", *Member._fields), columns, REPLACE_MEMBER)
-    return events, len(fresh)
+    return events, new
 
 
 def members_of(tx: "Transaction", tokens: list[int]) -> dict[int, dict[int, Member]]:

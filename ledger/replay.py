@@ -21,6 +21,7 @@ from ledger.events import (
     BASIS_KERNEL,
     BASIS_REFUND,
     BASIS_RESETTLED,
+    FLAG_DIVIDED,
     FLAG_NOT_CHECKED,
     ClaimFiled,
     ClaimSettled,
@@ -36,6 +37,7 @@ from ledger.upcasting import topics_of
 if TYPE_CHECKING:
     from ledger.acts import Acts
     from ledger.plans import PolicyBook
+    from ledger.stays.replaying import Counted
     from ledger.store import Reader
 
 Ints = npt.NDArray[np.int64]
@@ -102,8 +104,9 @@ def replay(
     """
     kernel: Settle = settle or load("settle").settle
     from ledger.replaying.anew import anew_differences as anew
+    from ledger.stays.replaying import counted_parts, divided_differences
 
-    chain = Chain(openings)
+    chain = Chain(openings, counted_parts(reader))
     altered: dict[int, tuple[Ints, Ints]] = {}
     differences: list[Difference] = []
     count = seen = 0
@@ -116,6 +119,8 @@ def replay(
         inside = acts.period == period
         again_at = acts.position[inside & (acts.basis == BASIS_RESETTLED)].tolist()
         differences += anew(reader, again_at, policies, kernel)
+        divided = inside & ((acts.flags & FLAG_DIVIDED) != 0)
+        differences += divided_differences(reader, acts.claim[divided].tolist(), policies)
         count += int(inside.sum())
         differences += [found[row] for row in sorted(found) if inside[row]]
         seen += len(inside)
@@ -139,6 +144,8 @@ def decide_again(
         refund, REFUND, np.where(unchecked, UNCHECKED, np.where(acts.basis == BASIS_KERNEL, COMPUTE, SOURCE))
     )
     ref = np.full(n, -1, np.int64)
+    # A divided stay is decided part by part, apart (``ledger.stays.replaying``).
+    anew |= ((acts.flags & FLAG_DIVIDED) != 0) & ~refund
     kind[anew] = SKIP
     tails = originals(acts, np.flatnonzero(refund), ref)
     m = len(tails)
@@ -154,7 +161,8 @@ def decide_again(
     start = acts.balance_before
     state, accounts = acts.before.copy(), start.copy()
     code, balc = np.zeros(n, np.int64), np.zeros(n, np.int64)
-    computed, before = np.zeros((n, len(AMOUNTS)), np.int64), np.zeros((n, len(ACCUMULATORS)), np.int64)
+    # Nobody asks what the policy gives beside a source, nor for the years before: the acts have them.
+    computed, before = np.zeros((0, len(AMOUNTS)), np.int64), np.zeros((0, len(ACCUMULATORS)), np.int64)
     how = np.zeros((n, len(HOW)), np.int64)
     plans, plan = with_limits(policies.plans, plan, acts.how[:, HOW.index("limit")])
     settle(
@@ -168,7 +176,7 @@ def decide_again(
     # A refund moves the year its original moved, which nothing but the log knows.
     year = np.where(refund, acts.year, policies.pinned_years(acts.facts, acts.policies()))
     again = Again(code, booked[:n], delta[:n], how, balc, start, year)
-    # What was booked anew is decided apart (``replaying.anew``); here it moves the person's year as it says.
+    # What was booked anew, or divided, is decided apart; here it moves the person's year as it says.
     for own, recorded in (
         (again.booked, acts.booked), (again.delta, acts.delta), (again.how, acts.how), (again.balc, acts.balc),
         (again.year, acts.year),
@@ -271,8 +279,9 @@ class Openings:
 class Chain:
     """Carries each person-year's accumulators and each account from act to act."""
 
-    def __init__(self, openings: Openings) -> None:
+    def __init__(self, openings: Openings, counted: "Counted | None" = None) -> None:
         self.openings = openings
+        self.counted = counted or {}
         # What the last act left. Behind a wrong one a successor may rest on what is recorded, on what comes out
         # again, or on what the act before it left: one wrong act is one difference.
         self.state: dict[int, list[list[int]]] = {}
@@ -308,7 +317,22 @@ class Chain:
             if wrong:
                 self.state[key] += [after_again[row], [a + b for a, b in zip(left[0], delta[row], strict=True)]]
                 self.account[token] += [balances[0] - paid_again[row], balances[0] - paid[row]]
+            if self.counted:
+                self._count(acts, row, token, broken)
         return broken
+
+    def _count(self, acts: "Acts", row: int, token: int, broken: dict[int, Difference]) -> None:
+        """Moves the years that a divided stay, or its refund, counts in beside its own."""
+        zeros = [0] * len(ACCUMULATORS)
+        for _, part in self.counted.get(int(acts.claim[row]), ()):
+            key = token * YEARS + part.year
+            before, delta = ([*values, *zeros][: len(zeros)] for values in (part.before, part.delta))
+            left = self.state.get(key) or [[*self.openings.accumulators.get(key, ()), *zeros][: len(zeros)]]
+            if before not in left and row not in broken:
+                at = next(i for i, (one, other) in enumerate(zip(left[0], before, strict=True)) if one != other)
+                step = f"{part.year}.before.{ACCUMULATORS[at]}"
+                broken[row] = difference(acts, row, step, left[0][at], before[at])
+            self.state[key] = [[a + b for a, b in zip(before, delta, strict=True)]]
 
 
 def read_openings(reader: "Reader") -> Openings:

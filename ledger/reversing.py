@@ -1,6 +1,7 @@
 """Cancels one settlement at the ledger itself: files its exact negative and books it like any refund."""
 
 import datetime
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from ledger.reports import Reversed
 
 if TYPE_CHECKING:
     from ledger.source import ClaimColumns
+    from ledger.store import Transaction
     from ledger.verbs.base import Base
 
 MONEY = ("medfee_sumamt", "fulamt_ownpay_amt", "overlmt_selfpay", "preselfpay_amt", "inscp_scp_amt", "hosp_part_amt")
@@ -27,31 +29,44 @@ CHINA = datetime.timezone(datetime.timedelta(hours=8))
 def reverse_claim(ledger: "Base", claim: str, reason: str, setl_id: str | None) -> Reversed:
     """Books the refund of a claim and returns it; refused where it is a refund itself or reversed already."""
     with ledger.transaction() as tx:
-        position, filed, decision = find_claim(tx, claim)
-        if isinstance(decision, ClaimReversed) or tx.reversals([position]):
-            raise Refused(Refusal.ALREADY_REVERSED, f"claim {claim} is reversed already, or is itself a refund")
         cause, command = ledger.command(tx, "reverse", reason, {"claim": claim})
-        refund = setl_id or f"{filed.setl_id}-R"
-        columns = negated(filed, explain.key("settlement (--setl-id)", refund), moment(tx.recorded_at))
-        batch = booking.decide(tx, columns, ledger.knowledge, load_profile())
-        refused = Refusal(int(batch.reasons()[0]))
-        if refused or batch.duplicate_of:
-            reasons = {Refusal.REFUND_CLAWED_BACK: "its funds have money back by clawback already"}
-            raise Refused(
-                refused or Refusal.SETL_ID_CONFLICT,
-                f"claim {claim}: its refund {refund} is refused:"
-                f" {reasons.get(refused, 'give another --setl-id, this one is taken')}",
-            )
-        order, _ = writing.write(tx, batch, ledger.knowledge, cause, [command])
-        amounts = dict(zip(AMOUNTS, batch.booked[0].tolist(), strict=True))
-        return Reversed(
-            int(order.filed_at[0]),
-            columns_id(columns),
-            filed.setl_id,
-            int(batch.period[0]),
-            amounts,
-            int(batch.balc[0]),
+        return reverse_in(tx, ledger, claim, cause, [command], setl_id)
+
+
+def reverse_in(
+    tx: "Transaction",
+    ledger: "Base",
+    claim: str,
+    cause: int,
+    headers: "Sequence[writing.Header]" = (),
+    setl_id: str | None = None,
+) -> Reversed:
+    """Books the refund of a claim behind ``headers``, in a transaction that goes on; refused as ``reverse_claim``."""
+    position, filed, decision = find_claim(tx, claim)
+    if isinstance(decision, ClaimReversed) or tx.reversals([position]):
+        raise Refused(Refusal.ALREADY_REVERSED, f"claim {claim} is reversed already, or is itself a refund")
+    refund = setl_id or f"{filed.setl_id}-R"
+    columns = negated(filed, explain.key("settlement (--setl-id)", refund), moment(tx.recorded_at))
+    batch = booking.decide(tx, columns, ledger.knowledge, load_profile())
+    refused = Refusal(int(batch.reasons()[0]))
+    if refused or batch.duplicate_of:
+        reasons = {Refusal.REFUND_CLAWED_BACK: "its funds have money back by clawback already"}
+        raise Refused(
+            refused or Refusal.SETL_ID_CONFLICT,
+            f"claim {claim}: its refund {refund} is refused:"
+            f" {reasons.get(refused, 'give another --setl-id, this one is taken')}",
         )
+    order, opened = writing.write(tx, batch, ledger.knowledge, cause, list(headers))
+    ledger.knowledge.appended(tx.size, opened)
+    amounts = dict(zip(AMOUNTS, batch.booked[0].tolist(), strict=True))
+    return Reversed(
+        int(order.filed_at[0]),
+        columns_id(columns),
+        filed.setl_id,
+        int(batch.period[0]),
+        amounts,
+        int(batch.balc[0]),
+    )
 
 
 def negated(filed: ClaimFiled, setl_id: str, setl_time: int) -> "ClaimColumns":

@@ -8,12 +8,15 @@ import time
 
 from ledger.verbs.advances import Advances
 from ledger.verbs.allowances import Allowances
+from ledger.verbs.axes import Axes
 from ledger.verbs.banking import Banking
 from ledger.verbs.casework import Casework
 from ledger.verbs.claims import Claims
 from ledger.verbs.clearing import Clearings
+from ledger.verbs.detaching import Detaching
 from ledger.verbs.funds import Funds
 from ledger.verbs.institutions import Institutions
+from ledger.verbs.manual import Manual
 from ledger.verbs.money import Money
 from ledger.verbs.paying import Paying
 from ledger.verbs.periods import Periods
@@ -45,7 +48,10 @@ class Ledger(
     Reconciling,
     Supervision,
     Casework,
+    Manual,
     Replays,
+    Axes,
+    Detaching,
 ):
     """Is an open ledger. Use it as a context manager; every method refuses with ``Refused`` and then wrote nothing."""
 

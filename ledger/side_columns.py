@@ -1,7 +1,8 @@
 """Reads the columns of a claim file that only some policies ask for: age or day of birth, and the chronic disease.
 
 They are no facts of a settlement and are not filed with it: what a decision took from them stands in its ``how``, or
-in an event of its own. A file without such a column pays nothing for them.
+in an event of its own. A file without such a column pays nothing for them. A person whose claim states no age has the
+one the register knows (``person-described/1``).
 """
 
 import re
@@ -13,10 +14,14 @@ from numpy.typing import NDArray
 
 from core_ext.cells import WHOLE, Cells
 from core_ext.text import Texts, text_at, texts_from_list
+from ledger.keys import described_stream
+from ledger.mapper import decode_event
 from ledger.refusals import Refusal
+from ledger.supervision.events import PersonDescribed
 
 if TYPE_CHECKING:
     from ledger.source import ClaimColumns
+    from ledger.store import Reader
 
 Ints = NDArray[np.int64]
 
@@ -72,3 +77,27 @@ def births(columns: "ClaimColumns") -> tuple[Ints, Ints]:
         text = text_at(columns.texts[AGE], row)
         stated[row] = 1 + int(text) if text else 0
     return born, stated
+
+
+def known_births(reader: "Reader", columns: "ClaimColumns", tokens: Ints, asked: bool) -> tuple[Ints, Ints]:
+    """Returns ``births``, and where a claim states neither what the register knows, if any policy asks for ages."""
+    born, stated = births(columns)
+    if asked:
+        unstated = np.flatnonzero((born == 0) & (stated == 0) & (tokens > 0))
+        if len(unstated):
+            born[unstated] = registered_births(reader, tokens[unstated])
+    return born, stated
+
+
+def registered_births(reader: "Reader", tokens: Ints) -> Ints:
+    """Returns the day of birth (yyyymmdd) the register has last of each person by token, 0 where it has none."""
+    persons, of_claim = np.unique(tokens, return_inverse=True)
+    born = np.zeros(len(persons), np.int64)
+    last = np.zeros(len(persons), np.int64)
+    streams = [described_stream(token) for token in persons.tolist()]
+    rows = reader.lookup("stored_events", "originator_id", "originator_version, topic, state", streams)
+    for at, version, topic, state in rows:
+        event = decode_event(str(topic), bytes(state))
+        if isinstance(event, PersonDescribed) and version > last[at]:
+            last[at], born[at] = version, event.brdy
+    return born[of_claim]

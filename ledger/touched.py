@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 import numpy as np
 
-from core_ext.layout import FACT
+from core_ext.layout import FACT, HOW
 from core_ext.text import text_at, to_list
 from ledger.acts import Acts, read_acts
 from ledger.event import Event
 from ledger.events import BASIS_RESETTLED, CommandRecorded, FilingRegistered, MemberEnrolled
 from ledger.filings import NEVER
 from ledger.keys import entitlement_stream, institution_stream, member_stream
-from ledger.knowledge import streams_with_prefix
+from ledger.knowledge import Knowledge, streams_with_prefix
 from ledger.mapper import decode_event
 from ledger.policy_terms import MED_TYPES
 from ledger.refusals import Refusal, Refused
@@ -31,8 +31,10 @@ from ledger.register_events import (
 )
 from ledger.register_file import day_before
 from ledger.registers import Ints, pairs
+from ledger.supervision.events import PersonDescribed
 
 if TYPE_CHECKING:
+    from ledger.plans import PolicyBook
     from ledger.store import Reader
 
 Institutional = InstitutionRegistered | InstitutionChanged | InstitutionSuspended | InstitutionTerminated
@@ -58,7 +60,10 @@ class Touched(msgspec.Struct, frozen=True):
 
 
 class Reach(NamedTuple):
-    """Is one change's reach: a person's token or an institution's code, the days, and 0 or what narrows it."""
+    """Is one change's reach: a person's token or an institution's code, the days, and 0 or what narrows it.
+
+    A day of birth reaches the claims that it would give another age than they were decided by.
+    """
 
     by: str
     token: int
@@ -67,6 +72,7 @@ class Reach(NamedTuple):
     to: int
     region: int = 0
     med_type: int = 0
+    born: int = 0
 
 
 def last_register(reader: "Reader") -> int:
@@ -88,8 +94,11 @@ def touched(reader: "Reader", position: int) -> Touched:
     reaches = _reaches(reader, events, position)
     claims: list[TouchedClaim] = []
     if reaches:
+        known = Knowledge()
+        if any(reach.born for reach in reaches):
+            known.refresh(reader)
         for acts in read_acts(reader, stop=position):
-            claims += _matching(acts, reaches)
+            claims += _matching(acts, reaches, known.policies)
     reversed_ = reader.reversals([each.claim for each in claims]) if claims else {}
     return Touched(position, command.source, tuple(each for each in claims if each.claim not in reversed_))
 
@@ -129,6 +138,8 @@ def _reaches(reader: "Reader", events: Sequence[Event], position: int) -> list[R
         ]
         reaches.append(Reach("entitlement", one.token, "", one.begin, max(ends), med_type=MED_TYPES["chronic"]))
     for event in events:
+        if isinstance(event, PersonDescribed) and event.brdy:
+            reaches.append(Reach("person", event.token, "", event.brdy, NEVER, born=event.brdy))
         if isinstance(event, FilingRegistered):
             reaches.append(Reach("filing", event.token, "", event.begin, event.to or NEVER, region=event.region))
     return reaches
@@ -152,7 +163,14 @@ def _until(history: Sequence[Event], begin: int) -> int:
     return day_before(min(later)) if later else NEVER
 
 
-def _matching(acts: Acts, reaches: Sequence[Reach]) -> Iterator[TouchedClaim]:
+def _other_age(acts: Acts, row: int, born: int, policies: "PolicyBook") -> bool:
+    """Returns whether the policy in force asks for ages and a day of birth gives another than decided the act."""
+    one = np.ascontiguousarray(acts.facts[row : row + 1])
+    age = int(policies.ages(one, np.array([born], np.int64), np.zeros(1, np.int64))[0])
+    return 0 < age != int(acts.how[row, HOW.index("age")])
+
+
+def _matching(acts: Acts, reaches: Sequence[Reach], policies: "PolicyBook") -> Iterator[TouchedClaim]:
     """Yields a page's settlements that a change reaches, each once, in log order."""
     facts = acts.facts
     begin, end = facts[:, FACT["begndate"]], facts[:, FACT["setl_time"]] // 1_000_000
@@ -169,6 +187,8 @@ def _matching(acts: Acts, reaches: Sequence[Reach]) -> Iterator[TouchedClaim]:
                 holds = holds and away and facts[row, FACT["treatment_region"]] == reach.region
             if reach.med_type:
                 holds = holds and facts[row, FACT["med_type"]] == reach.med_type
+            if reach.born:
+                holds = holds and _other_age(acts, row, reach.born, policies)
             if holds:
                 first.setdefault(row, reach.by)
     for row in sorted(first):

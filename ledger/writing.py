@@ -27,9 +27,11 @@ from ledger.events import (
     SettlementDiffers,
 )
 from ledger.keys import YEARS, finding_stream, period_stream
+from ledger.manual.owing import turned
 from ledger.refusals import Refusal
 from ledger.register_events import ClaimFlagged
 from ledger.sameness import TEXTS
+from ledger.stays.booking import write_parts
 
 if TYPE_CHECKING:
     from ledger.knowledge import Knowledge
@@ -88,7 +90,9 @@ def write(
     _flag(tx, batch, order, cause)
     if used := limits_used(batch, order.filed_at, cause):
         tx.append(EventBlock.from_events(used))
+    _turn_back(tx, batch, order, cause)
     _save(tx, batch, order, knowledge)
+    write_parts(tx, batch, int(order.filed_at[0]), cause, knowledge)
     return order, opened
 
 
@@ -107,6 +111,21 @@ def _flag(tx: "Transaction", batch: Batch, order: Order, cause: int) -> None:
         tx.append(EventBlock.from_events(found))
 
 
+def _turn_back(tx: "Transaction", batch: Batch, order: Order, cause: int) -> None:
+    """Appends, behind the batch, what refunds of claims reimbursed by hand change: the person, not the institution,
+    owes it."""
+    assert batch.originals is not None
+    positions = batch.originals.positions
+    acts = {}
+    for row in order.rows[batch.kind[order.rows] == REFUND].tolist() if positions else ():
+        ref = int(batch.originals.ref[row]) - batch.n
+        if ref >= 0:
+            amounts = batch.booked[row].tolist()
+            acts[positions[ref]] = (batch.columns.first_row + row, int(batch.period[row]), -1, amounts)
+    if headers := turned(tx, cause, acts):
+        tx.append(EventBlock.from_events(headers))
+
+
 def _first_row(batch: Batch, rows: Column, period: int) -> int:
     return batch.columns.first_row + int(rows[batch.period[rows] == period][0])
 
@@ -118,11 +137,12 @@ def _name_new_persons(tx: "Transaction", batch: Batch, rows: Column, knowledge: 
         return
     _, at = np.unique(batch.person[first], return_index=True)
     first = first[np.sort(at)]
-    numbers = list(map(batch.persons.__getitem__, first.tolist()))
+    texts = texts_taken(batch.columns.texts["psn_no"], first)
+    numbers = to_list(texts)
     names = to_list(texts_taken(batch.columns.texts["psn_name"], first))
     fresh = tx.add_persons(list(zip(numbers, names, strict=True)), unknown=True)
-    knowledge.remember(fresh)
     tokens = np.array(list(map(fresh.__getitem__, numbers)), np.int64)
+    knowledge.remember(texts, tokens)
     knowledge.accounts.begin(tokens)
     batch.person_tokens[batch.person[first]] = tokens
     batch.facts[:, FACT["token"]] = batch.person_tokens[batch.person]

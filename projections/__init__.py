@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ledger.store import Store
     from projections.reader import Projections
 
-__all__ = ["grant_roles", "open"]
+__all__ = ["grant_roles", "open", "post_within"]
 
 
 def open(url: str, *, segments: str | Path | None = None) -> "Projections":
@@ -19,11 +20,25 @@ def open(url: str, *, segments: str | Path | None = None) -> "Projections":
     ``segments`` is the folder of the sealed segments, as ``ledger.open`` takes it: ``verify`` looks at their files.
     """
     from ledger.store import connect
+    from ledger.store.url import segments_folder
     from projections.reader import Projections
 
-    read = Projections(connect(url))
-    read.segments = Path(segments) if segments is not None else None
+    store, folder = connect(url), Path(segments) if segments is not None else None
+    store.archives.folder = segments_folder(url, folder)
+    read = Projections(store)
+    read.segments = folder
     return read
+
+
+def post_within(store: "Store") -> None:
+    """Lets every later transaction of this open store (``ledger.open(url).store``) post balances before it commits.
+
+    Balances then stand at the head of the log behind every commit; appending costs more. Raises StoreError where they
+    cannot be caught up first.
+    """
+    from projections.posting import post_within as post
+
+    post(store)
 
 
 def grant_roles(url: str) -> None:

@@ -1,9 +1,13 @@
 """Posts a whole page of acts at once: the vectorised twin of ``ledger.postings`` for settlements and refunds."""
 
+from functools import lru_cache
+from operator import neg
+
 import numpy as np
 from numpy.typing import NDArray
 
 from core_ext.layout import AMOUNT, FACT, FUND_PARTS, HOW
+from core_ext.text import texts_taken, to_list
 from ledger.acts import Acts
 from ledger.postings import ACCOUNT_CODE, fund_codes
 from projections.grouping import group_sums, text_words
@@ -47,25 +51,51 @@ def checked_sum(a: Int64s, b: Int64s) -> Int64s:
 
 
 def _expenses(acts: Acts, insured: Int64s, sums: dict[str, int]) -> None:
-    paid = acts.booked[:, _PAID]
     pool = acts.how[:, HOW.index("pool")]
     kinds = np.where(pool > 0, pool, acts.facts[:, FACT["insutype"]])
-    first, totals = group_sums(np.column_stack([insured, kinds]), np.hstack([paid, (paid != 0).astype(np.int64)]))
-    for at, line in zip(first.tolist(), totals.tolist(), strict=True):
-        region = f"{int(insured[at]):06d}"
-        names = [f"expense:{region}:{code}" for code in fund_codes(int(kinds[at]))]
-        names.append(f"account:{region}:{ACCOUNT_CODE}")
-        for name, amount_fen, touched in zip(names, line[: len(_PAID)], line[len(_PAID) :], strict=True):
-            if touched:
+    first, totals, touched = _sums_touched(np.column_stack([insured, kinds]), acts.booked)
+    amounts, posted = totals[:, _PAID].tolist(), touched[:, _PAID].tolist()
+    regions = zip(insured[first].tolist(), kinds[first].tolist(), strict=True)
+    for (region, kind), line, there in zip(regions, amounts, posted, strict=True):
+        for name, amount_fen, one in zip(_funds_of(region, kind), line, there, strict=True):
+            if one:
                 sums[name] = sums.get(name, 0) + amount_fen
+
+
+def _sums_touched(keys: Int64s, values: Int64s) -> tuple[Int64s, Int64s, NDArray[np.bool_]]:
+    """Returns (first, sums) as ``group_sums`` does, and which sums have a term other than 0."""
+    first, totals = group_sums(keys, values)
+    touched = totals != 0
+    # Sums of 0 are few where anything was paid at all: only a refund beside its claim cancels out.
+    below = np.flatnonzero((values < 0).any(axis=1))
+    if len(below):
+        at, counts = group_sums(keys[below], (values[below] != 0).astype(np.int64))
+        rows = {key: row for row, key in enumerate(map(tuple, keys[first].tolist()))}
+        touched[[rows[key] for key in map(tuple, keys[below[at]].tolist())]] |= counts != 0
+    return first, totals, touched
+
+
+@lru_cache(maxsize=16_384)
+def _funds_of(insured: int, insutype: int) -> tuple[str, ...]:
+    """Returns the accounts of _PAID of a region and an insurance type."""
+    region = f"{insured:06d}"
+    expenses = (f"expense:{region}:{code}" for code in fund_codes(insutype))
+    return (*expenses, f"account:{region}:{ACCOUNT_CODE}")
+
+
+def _region_texts(codes: list[int]) -> list[str]:
+    """Returns regions as accounts name them."""
+    texts = {code: f"{code:06d}" for code in set(codes)}
+    return [texts[code] for code in codes]
 
 
 def _between_regions(insured: Int64s, treatment: Int64s, due: Int64s, sums: dict[str, int]) -> None:
     first, totals = group_sums(np.column_stack([insured, treatment]), due[:, None])
-    for at, total in zip(first.tolist(), totals[:, 0].tolist(), strict=True):
-        payer, payee = f"{int(insured[at]):06d}", f"{int(treatment[at]):06d}"
-        sums[f"due:{payer}:{payee}"] = -total
-        sums[f"receivable:{payee}:{payer}"] = total
+    payers, payees = _region_texts(insured[first].tolist()), _region_texts(treatment[first].tolist())
+    fen = totals[:, 0].tolist()
+    pairs = list(zip(payers, payees, strict=True))
+    sums.update(zip([f"due:{payer}:{payee}" for payer, payee in pairs], map(neg, fen), strict=True))
+    sums.update(zip([f"receivable:{payee}:{payer}" for payer, payee in pairs], fen, strict=True))
 
 
 def _payables(acts: Acts, treatment: Int64s, due: Int64s, moved: Int64s, sums: dict[str, int]) -> None:
@@ -73,12 +103,7 @@ def _payables(acts: Acts, treatment: Int64s, due: Int64s, moved: Int64s, sums: d
     keys = np.column_stack([treatment, text_words(institutions)])[moved]
     first, totals = group_sums(keys, due[moved][:, None])
     at = moved[first]
-    # An account a claim, nearly: the names are cut out of one text.
-    raw, starts, stops = (
-        institutions.data.tobytes(),
-        institutions.offsets[at].tolist(),
-        institutions.offsets[at + 1].tolist(),
-    )
-    lines = zip(treatment[at].tolist(), starts, stops, totals[:, 0].tolist(), strict=True)
-    for region, start, stop, total in lines:
-        sums[f"payable:{region:06d}:{raw[start:stop].decode()}"] = -total
+    # An account a claim, nearly.
+    regions, codes = _region_texts(treatment[at].tolist()), to_list(texts_taken(institutions, at))
+    names = [f"payable:{region}:{code}" for region, code in zip(regions, codes, strict=True)]
+    sums.update(zip(names, map(neg, totals[:, 0].tolist()), strict=True))

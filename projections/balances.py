@@ -8,7 +8,6 @@ from ledger.benefit_events import AllowanceGranted, AllowancePaid, AllowanceRevo
 from ledger.casework.events import RecoveryRaised
 from ledger.casework.postings import FOLLOWING, MOVING
 from ledger.events import (
-    BASIS_RESETTLED,
     ClaimFiled,
     ClawbackCollected,
     ClawbackRaised,
@@ -19,13 +18,13 @@ from ledger.events import (
     PaymentConfirmed,
     PaymentInstructed,
 )
+from ledger.manual.postings import POSTING
 from ledger.mapper import decode_event
 from ledger.originals import pool_of
 from ledger.paying.events import ClawbackOffset, ReceiptMatched, ReceiptSuspended
 from ledger.paying.postings import PAYMENT_STEPS, PLAIN
 from ledger.postings import Opened, fund_codes, postings
 from ledger.refusals import StoreError
-from ledger.replaying.events import ClaimResettled
 from projections.act_postings import act_postings
 from projections.pages import Page, Placed
 from projections.tables import Change, Mode, ReadModel, Table
@@ -33,7 +32,7 @@ from projections.tables import Change, Mode, ReadModel, Table
 if TYPE_CHECKING:
     from ledger.store import Reader
 
-BALANCE = Table("balance", ("account",), ("amount_fen",), Mode.ADD, {"account": "text"})
+BALANCE = Table("balance", ("account",), ("amount_fen",), Mode.ADD, {"account": "text"}, clustered=True)
 
 #: The events beside acts that post.
 MONEY = (
@@ -41,6 +40,7 @@ MONEY = (
     *(ReceiptMatched, OpeningBalance, OpeningAccount, *PLAIN),
     *MOVING,
     *(InstitutionPaymentSet, AllowanceGranted, AllowancePaid, AllowanceRevoked),
+    *POSTING,
 )
 #: What an event needs beside itself, where that opens its stream.
 OPENERS: dict[type[Event], type[Event]] = {
@@ -64,22 +64,17 @@ def fold(_: "Reader", page: Page) -> list[Change]:
 def postings_of_acts(page: Page) -> dict[str, int]:
     """Returns what a page's acts post, summed per account; what was booked anew gives back to the pool that paid."""
     sums = act_postings(page.acts)
-    if not (page.acts.basis == BASIS_RESETTLED).any():
-        return sums
     part = AMOUNT["hifp_pay"]
-    for topic, state in zip(page.topics, page.states, strict=True):
-        if topic == ClaimResettled.TOPIC:
-            event = decode_event(topic, state)
-            assert isinstance(event, ClaimResettled)
-            now, stood = (each or event.insutype for each in (pool_of(event.how), event.reversed_pool))
-            if now != stood and event.reversed[part]:
-                for pool, amount_fen in ((now, event.reversed[part]), (stood, -event.reversed[part])):
-                    account = f"expense:{event.insured_region:06d}:{fund_codes(pool)[FUND_PARTS.index(part)]}"
-                    sums[account] = sums.get(account, 0) + amount_fen
+    for _, event in page.resettled:
+        now, stood = (each or event.insutype for each in (pool_of(event.how), event.reversed_pool))
+        if now != stood and event.reversed[part]:
+            for pool, amount_fen in ((now, event.reversed[part]), (stood, -event.reversed[part])):
+                account = f"expense:{event.insured_region:06d}:{fund_codes(pool)[FUND_PARTS.index(part)]}"
+                sums[account] = sums.get(account, 0) + amount_fen
     return sums
 
 
-MODEL = ReadModel("balances", 1, (BALANCE,), fold, wide=False)
+MODEL = ReadModel("balances", 2, (BALANCE,), fold, wide=False)
 
 
 def with_opened(reader: "Reader", events: Iterable[Placed]) -> list[tuple[Placed, Opened | None]]:

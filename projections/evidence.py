@@ -15,9 +15,21 @@ from ledger.keys import clawback_stream
 from ledger.mapper import decode_event
 from ledger.refusals import StoreError
 from projections.checkpoint import Checkpoint, check_signatures, parse
+from projections.history import history
 from projections.proof import SIZE, Tree, leaf_hash, verify_inclusion
 from projections.signing import ProofError, PublicKey
-from projections.trace_tree import CaseTrace, ClaimTrace, ClawbackTrace, EventTrace, PaymentTrace, Trace
+from projections.trace_tree import (
+    CaseTrace,
+    ClaimsTrace,
+    ClaimTrace,
+    ClawbackTrace,
+    CodeTrace,
+    EventTrace,
+    ManualTrace,
+    PaymentTrace,
+    Trace,
+    ViolationTrace,
+)
 
 if TYPE_CHECKING:
     from ledger.store import Reader
@@ -76,6 +88,8 @@ def positions_of(reader: "Reader", trace: Trace) -> list[int]:
                 at |= {step.position for step in steps}
             case EventTrace(position=position):
                 at.add(position)
+            case ViolationTrace() | ManualTrace() | CodeTrace() | ClaimsTrace():
+                at |= {step.position for step in history(reader, [found])}
             case _:
                 raise ProofError(
                     f"expected the key of a claim, a payment, a clawback or a log position, got {key!r}: trace it first"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core_ext.kernels import load
 from core_ext.layout import FACTS
 from ledger.acts import ACT_TOPICS, Acts, act_codes, acts_of, build_acts, no_acts
 from ledger.columnar import decode_columns
@@ -39,8 +40,10 @@ class ReadPage(Page):
     """Is a page whose acts and other events are those that can be read; the rest are findings already."""
 
     def __init__(self, reader: "Reader", after: int, stop: int, rows: list[WideRow], found: Findings) -> None:
-        positions, topics, states = [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows]
-        super().__init__(reader, after, stop, positions, topics, states)
+        names: list[str] = []
+        states: list[bytes] = []
+        topics = load("records").numbered([row[1:3] for row in rows], names, states)
+        super().__init__(reader, after, stop, [row[0] for row in rows], topics, names, states)
         self.__dict__["others"] = _readable_others([row for row in rows if row[1] not in _BULK], found)
         self.__dict__["beside"] = _readable_beside([row for row in rows if row[1] in _BESIDE], found)
         self.__dict__["acts"] = _readable_acts([row for row in rows if row[1] in _ACTS], found)
@@ -60,7 +63,7 @@ def scan(
     while after < last:
         high = min((stop for stop in (*stops, last) if after < stop <= last), default=last)
         high = min(after + max(2, page_events), high)
-        rows = reader.query(SELECT_ROWS, (after, high))
+        rows = reader.whole(reader.query(SELECT_ROWS, (after, high)), 2, (after, high))
         if rows and rows[-1][1] == ClaimFiled.TOPIC and rows[-1][0] == high < last:
             # An act is not cut in two, even where a stop says so.
             if high > after + 1:
@@ -68,7 +71,7 @@ def scan(
                 high -= 1
             else:
                 high += 1
-                rows = reader.query(SELECT_ROWS, (after, high))
+                rows = reader.whole(reader.query(SELECT_ROWS, (after, high)), 2, (after, high))
         if len(rows) != high - after:
             _missing(range(after + 1, high + 1), {row[0] for row in rows}, found)
         for row in rows if high > size else ():

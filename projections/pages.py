@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from core_ext.codec_fields import Int64s
 from core_ext.kernels import load
 from ledger.acts import ACT_TOPICS, OTHER, Acts, Codes, act_codes, acts_of, no_acts
 from ledger.events import ClaimFiled, Event, SettlementDiffers
 from ledger.line_events import LinesDiffer, LinesFiled, TraceCodeRepeated
 from ledger.mapper import decode_event, present_state
 from ledger.refusals import StoreError
+from ledger.replaying.events import ClaimResettled
 
 if TYPE_CHECKING:
     from ledger.store import Reader
@@ -66,14 +68,15 @@ class Placed(NamedTuple):
 class Page:
     """Is the events behind ``after`` up to ``stop`` as columns; only wide pages have ``leaves``, for the tree.
 
-    A page read for the tree alone has nothing else.
+    ``topics`` are numbers into ``names``, an event each. A page read for the tree alone has nothing else.
     """
 
     reader: "Reader"
     after: int
     stop: int
     positions: Sequence[int]
-    topics: Sequence[str]
+    topics: Int64s
+    names: Sequence[str]
     states: Sequence[bytes]
     leaves: bytes = b""
 
@@ -84,39 +87,59 @@ class Page:
         mask = codes != OTHER
         if not mask.any():
             return no_acts()
+        at = self.positions
+        positions = np.arange(at.start, at.stop) if isinstance(at, range) else np.array(at, np.int64)
         if mask.all():
-            return acts_of(np.array(self.positions, np.int64), codes, self.states)
-        states = list(compress(self.states, mask.tolist()))
-        return acts_of(np.array(self.positions, np.int64)[mask], codes[mask], states)
+            return acts_of(positions, codes, self.states)
+        return acts_of(positions[mask], codes[mask], list(compress(self.states, mask.tolist())))
 
     @cached_property
     def beside(self) -> list[tuple[int, str, bytes]]:
         """Returns (position, topic, state) of what stands beside acts: differences, fee lines and their findings."""
-        topics = self.topics
-        rows = [row for row in np.flatnonzero(self._codes == OTHER).tolist() if topics[row] in _BESIDE]
-        return [(self.positions[row], topics[row], self.states[row]) for row in rows]
+        found = [(self.positions[row], topic, self.states[row]) for row, topic in self._rest]
+        return [row for row in found if row[1] in _BESIDE]
 
     @cached_property
     def others(self) -> list[Placed]:
         """Returns every event that is neither part of an act nor beside one."""
-        topics = self.topics
-        rows = [row for row in np.flatnonzero(self._codes == OTHER).tolist() if topics[row] not in _BESIDE]
+        rows = [(row, topic) for row, topic in self._rest if topic not in _BESIDE]
         if not rows:
             return []
-        found = self.reader.query(PLACES, (self.after, self.stop, *BULK_TOPICS))
-        places = [(str(stream), int(version)) for _, stream, version in found]
-        events = [decode_event(topics[row], self.states[row]) for row in rows]
+        places = self.places([row for row, _ in rows])
+        events = [decode_event(topic, self.states[row]) for row, topic in rows]
         return [
-            Placed(self.positions[row], *place, event, present_state(topics[row], self.states[row], event))
-            for row, place, event in zip(rows, places, events, strict=True)
+            Placed(self.positions[row], *place, event, present_state(topic, self.states[row], event))
+            for (row, topic), place, event in zip(rows, places, events, strict=True)
+        ]
+
+    @cached_property
+    def resettled(self) -> list[tuple[int, ClaimResettled]]:
+        """Returns (position, event) of every claim booked anew."""
+        if ClaimResettled.TOPIC not in self.names:
+            return []
+        rows = np.flatnonzero(self.topics == self.names.index(ClaimResettled.TOPIC)).tolist()
+        events = ((row, decode_event(ClaimResettled.TOPIC, self.states[row])) for row in rows)
+        return [(self.positions[row], event) for row, event in events if isinstance(event, ClaimResettled)]
+
+    def places(self, rows: Sequence[int]) -> list[tuple[str, int]]:
+        """Returns stream and version of ``rows``: of every event that is neither part of an act nor beside one."""
+        found = self.reader.query(PLACES, (self.after, self.stop, *BULK_TOPICS))
+        return [(str(stream), int(version)) for _, stream, version in found]
+
+    @cached_property
+    def _rest(self) -> list[tuple[int, str]]:
+        """Returns (row, topic) of every event that is not part of an act."""
+        rows = np.flatnonzero(self._codes == OTHER)
+        return [
+            (row, self.names[number]) for row, number in zip(rows.tolist(), self.topics[rows].tolist(), strict=True)
         ]
 
     @cached_property
     def _codes(self) -> Codes:
         try:
-            return act_codes(self.topics)
+            return act_codes(self.names)[self.topics]
         except KeyError as error:
-            at = self.positions[self.topics.index(error.args[0])]
+            at = self.positions[int(np.flatnonzero(self.topics == self.names.index(error.args[0]))[0])]
             raise StoreError(f"position {at}: expected a topic of ledger.events, got {error.args[0]!r}") from None
 
 
@@ -129,19 +152,20 @@ def read_page(
     ``narrow`` ones the columns. Raises StoreError naming a position without event.
     """
     high = min(after + max(2, page_events), stop)
-    topics: list[str] = []
+    topics: list[Int64s] = []
+    names: list[str] = []
     states: list[bytes] = []
     leaves: list[bytes] = []
     count, last = 0, ""
     for low in range(after, high, CHUNK_ROWS):
-        rows = reader.query(WIDE if wide else NARROW, (low, min(low + CHUNK_ROWS, high)))
+        within = (low, min(low + CHUNK_ROWS, high))
+        rows = reader.whole(reader.query(WIDE if wide else NARROW, within), 1, within)
         count += len(rows)
         last = rows[-1][0] if rows else last
         if wide:
             leaves.append(load("tree").leaf_rows(low + 1, rows))
         if narrow:
-            topics += [row[0] for row in rows]
-            states += [row[1] for row in rows]
+            topics.append(load("records").numbered(rows, names, states))
     # Positions are unique, so as many events as positions means one at each.
     if count != high - after:
         there = [at for (at,) in reader.query(POSITIONS, (after, high))]
@@ -150,6 +174,7 @@ def read_page(
     hashes = b"".join(leaves)
     if last == ClaimFiled.TOPIC and high < stop:
         high -= 1
-        del topics[high - after :], states[high - after :]
+        del states[high - after :]
         hashes = hashes[: (high - after) * LEAF]
-    return Page(reader, after, high, range(after + 1, high + 1), topics, states, hashes)
+    numbers = np.concatenate([np.zeros(0, np.int64), *topics])[: high - after]
+    return Page(reader, after, high, range(after + 1, high + 1), numbers, names, states, hashes)

@@ -1,6 +1,6 @@
 """Opens the read side of a store: balances, statements, traces, events and proofs, each caught up before it answers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -14,22 +14,23 @@ from ledger.events import Event
 from ledger.mapper import decode_event
 from ledger.reconciling.breaks import carried as breaks_at
 from ledger.reconciling.reports import BreakTotals
-from projections import balances, claim_findings, line_index, proof, statement, trace
+from projections import axes, balances, claim_findings, line_index, proof, statement, trace
 from projections import breaks as break_rows
 from projections.as_of import position_at
 from projections.breaks import OPEN, BreakList
 from projections.catch_up import Progress, catch_up, ensure
 from projections.clearing import lines
 from projections.clearing.context import SELECT_POSITION, refuse_unfinished
-from projections.pages import PAGE_EVENTS, read_page
+from projections.pages import PAGE_EVENTS
 from projections.proof import Tree
 from projections.rebuilding import rebuild
 from projections.statement import Statement, read_statement, statement_of
-from projections.tables import ReadModel, Rows, Table, apply
+from projections.tables import ReadModel, Rows, Table
 from projections.trace_tree import Trace
 from projections.tracing import LISTED, Tracer
 
 if TYPE_CHECKING:
+    from ledger.acts import Acts
     from ledger.store import Reader, Store
     from projections.casework.docket import CaseLine, Recoveries
     from projections.checkpoint import Checkpoint
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from projections.funds.accounts import FundAccount
     from projections.funds.views import AdvanceUse, InScope, Receivable
     from projections.institution_payments import InstitutionPayments
+    from projections.manual.docket import Applications
     from projections.signing import PublicKey, Signer
     from projections.supervision.violations import RuleTotal, Violation
 
@@ -100,29 +102,43 @@ class Projections:
         """
         return rebuild(self._store, MODELS, progress, self._page_events)
 
-    def balances(self, as_of: int | datetime | None = None) -> Balances:
+    def balances(
+        self,
+        as_of: int | datetime | None = None,
+        *,
+        served_to: int | None = None,
+        changes: "Iterable[Acts] | None" = None,
+    ) -> Balances:
         """Returns every account's balance: now, behind a log position, or as recorded at a moment (with time zone).
 
-        Raises ValueError for a position beyond the log or a moment without a time zone.
+        With ``served_to`` (yyyymmdd) claims whose service ended by then count alone; ``changes`` are what another
+        policy version changes of the log up to there (``Ledger.priced``). Raises ValueError for a position beyond the
+        log or a moment without a time zone.
         """
-        if as_of is None:
+        if as_of is None and served_to is None and changes is None:
             catch_up(self._store, [balances.MODEL], page_events=self._page_events)
             with self._store.read() as reader:
                 rows = reader.query(balances.BALANCE.select())
                 return Balances(_position(reader, balances.MODEL.name), dict(rows))
-        stop, held = self._folded(balances.MODEL, balances.BALANCE, as_of)
+        stop, held = self._folded(balances.MODEL, balances.BALANCE, as_of, served_to, changes)
         return Balances(stop, {account: values[0] for (account,), values in sorted(held.items())})
 
     def statement(
-        self, period: int | None = None, region: int | None = None, *, as_of: int | datetime | None = None
+        self,
+        period: int | None = None,
+        region: int | None = None,
+        *,
+        as_of: int | datetime | None = None,
+        served_to: int | None = None,
+        changes: "Iterable[Acts] | None" = None,
     ) -> Statement:
         """Returns the clearing statement of a period (yyyymm; None: all), of one region's pairs where one is given.
 
-        ``as_of`` and what it raises are those of ``balances``. As things stand, it is refused while a job is
+        The axes and what they raise are those of ``balances``. As things stand, it is refused while a job is
         unfinished (job_unfinished) unless the period is closed: half a file is no statement.
         """
-        if as_of is not None:
-            stop, rows = self._folded(statement.MODEL, statement.LINE, as_of)
+        if as_of is not None or served_to is not None or changes is not None:
+            stop, rows = self._folded(statement.MODEL, statement.LINE, as_of, served_to, changes)
             return statement_of(rows, period, region, stop)
         catch_up(self._store, [statement.MODEL], page_events=self._page_events)
         with self._store.read() as reader:
@@ -130,19 +146,32 @@ class Projections:
                 refuse_unfinished(reader)
             return read_statement(reader, period, region, _position(reader, statement.MODEL.name))
 
-    def _folded(self, model: ReadModel, table: Table, as_of: int | datetime) -> tuple[int, Rows]:
-        """Returns a past position and a table of sums as the log up to there gives it."""
+    def position(self, as_of: int | datetime) -> int:
+        """Returns the log position that stands for a moment, or the position itself; raises as ``balances``."""
         if isinstance(as_of, datetime):
             catch_up(self._store, [trace.MODEL], page_events=self._page_events)
         with self._store.read() as reader:
-            stop = position_at(reader, as_of)
-            tables: dict[str, Rows] = {}
-            after = 0
-            while after < stop:
-                page = read_page(reader, after, stop, False, self._page_events)
-                apply(tables, model.fold(reader, page))
-                after = page.stop
-            return stop, tables.get(table.name, {})
+            return position_at(reader, as_of)
+
+    def acts_of_person(self, claim: int) -> list[int]:
+        """Returns the positions of every act of the person whose claim was filed at a position, in log order."""
+        catch_up(self._store, [trace.MODEL], page_events=self._page_events)
+        with self._store.read() as reader:
+            return [int(at) for (at,) in reader.query(axes.ACTS_OF_PERSON, (claim,))]
+
+    def _folded(
+        self,
+        model: ReadModel,
+        table: Table,
+        as_of: int | datetime | None,
+        served_to: int | None,
+        changes: "Iterable[Acts] | None",
+    ) -> tuple[int, Rows]:
+        """Returns a position and a table of sums as the log up to there gives it, on every axis asked about."""
+        stop = None if as_of is None else self.position(as_of)
+        with self._store.read() as reader:
+            stop = reader.size if stop is None else stop
+            return stop, axes.folded(reader, model, table, stop, served_to, changes, self._page_events)
 
     def issue(self, kind: str, period: int, region: int | None = None, *, position: int | None = None) -> "Issued":
         """Returns a clearing statement (清算表) of a kind: of a closed period as of where its clearing stands.
@@ -192,11 +221,14 @@ class Projections:
         with self._store.read() as reader:
             yield reader
 
-    def trace(self, key: str | int, listed: int = LISTED) -> Trace:
-        """Returns everything a key leads to, at most ``listed`` claims a list; an int is a log position."""
+    def trace(self, key: str | int, listed: int = LISTED, *, events: bool = False) -> Trace:
+        """Returns everything a key leads to, at most ``listed`` claims a list; an int is a log position.
+
+        ``events`` asks for every event that touched it too, in log order.
+        """
         catch_up(self._store, [trace.MODEL, line_index.MODEL], page_events=self._page_events)
         with self._store.read() as reader:
-            return Tracer(reader, _position(reader, trace.MODEL.name), listed).trace(key)
+            return Tracer(reader, _position(reader, trace.MODEL.name), listed).trace(key, events)
 
     def findings(self, period: int | None = None) -> "list[ClaimFinding]":
         """Returns what was found about claims, by field, in log order; of one clearing period where one is given.
@@ -266,6 +298,13 @@ class Projections:
         with self._store.read() as reader:
             return cases(reader, on, due)
 
+    def applications(self, on: int, late: bool = False) -> "Applications":
+        """Returns every application for manual reimbursement and who is late on a day; ``late``: only those late."""
+        from projections.manual.docket import listed
+
+        with self._store.read() as reader:
+            return listed(reader, on, late)
+
     def recoveries(self, on: int, by: str = "kind") -> "Recoveries":
         """Returns the money of cases, kinds apart, by ``kind``, ``debtor`` or ``debtors`` (institutions, persons)."""
         from projections.casework.docket import recoveries
@@ -330,7 +369,7 @@ class Projections:
         that every event so far is anchored in the tree for the next time. Then the log is held against
         ``checkpoints`` that others kept: each must be its beginning. Without one it is internally consistent only.
         """
-        from ledger.segments.sealing import segments_folder
+        from ledger.store.url import segments_folder
         from projections.verify import verify, verify_checkpoints
 
         folder = segments_folder(self._store.url, self.segments)

@@ -14,6 +14,8 @@ from core_ext.text import to_list
 from ledger.acts import read_acts
 from ledger.keys import YEARS, message_key
 from ledger.replay import read_openings
+from ledger.stays.replaying import counted_parts
+from ledger.store.runs import newest, read_runs
 from ledger.store.state import unpacked
 from projections.findings import Findings
 
@@ -39,11 +41,13 @@ class _Folded:
         self.messages: dict[str, int] = {}
         self.reversals: dict[int, int] = {}
         self.twice: list[tuple[int, int]] = []
+        moved: dict[int, int] = {}
         for acts in read_acts(reader):
             tokens = acts.facts[:, FACT["token"]]
             keys, after = (tokens * YEARS + acts.year).tolist(), (acts.before + acts.delta).tolist()
             for key, values in zip(keys, after, strict=True):
                 self.years[key] = (self.years.get(key, (0, zeros))[0] + 1, values)
+            moved |= dict(zip(keys, acts.position.tolist(), strict=True))
             self.accounts.update(zip(tokens.tolist(), acts.balc.tolist(), strict=True))
             claims = acts.claim.tolist()
             for msgid, claim in zip(to_list(acts.texts["medins_setl_id"]), claims, strict=True):
@@ -54,6 +58,14 @@ class _Folded:
                 if original in self.reversals:
                     self.twice.append((original, claim))
                 self.reversals.setdefault(original, claim)
+        parts = [each for counted in counted_parts(reader).values() for each in counted]
+        for position, part in sorted(parts, key=lambda each: each[0]):
+            key = part.token * YEARS + part.year
+            version, values = self.years.get(key, (0, zeros))
+            if position > moved.get(key, 0):
+                before, delta = ([*each, *zeros][: len(zeros)] for each in (part.before, part.delta))
+                values = [a + b for a, b in zip(before, delta, strict=True)]
+            self.years[key] = (version + 1, values)
 
 
 def check_state(reader: "Reader", found: Findings) -> None:
@@ -64,6 +76,10 @@ def check_state(reader: "Reader", found: Findings) -> None:
     rows = reader.query(SELECT_YEARS)
     values = unpacked([bytes(state) for _, _, state in rows]).tolist() if rows else []
     years = {int(row[0]): (int(row[1]), now) for row, now in zip(rows, values, strict=True)}
+    for keys, versions, states in newest(read_runs(reader)):
+        for key, version, state in zip(keys.tolist(), versions.tolist(), states.tolist(), strict=True):
+            if version > years.get(key, (0, []))[0]:
+                years[key] = (version, state)
     _compare(found, "person_year", "key", folded.years, years)
     accounts = {int(token): int(fen) for token, fen in reader.query(SELECT_ACCOUNTS)}
     _compare(found, "account", "token", {k: v for k, v in folded.accounts.items() if v}, _moved(accounts))

@@ -15,6 +15,7 @@ from ledger.benefit_events import DiseaseLimitUsed
 from ledger.events import ClawbackRaised, FilingRegistered, MemberEnrolled, OpeningAccumulator
 from ledger.line_events import DrugCapSet, PriceCapSet
 from ledger.register_events import EntitlementRegistered, FilingEnded, MemberChanged, VisitOpened
+from ledger.stays.events import StayPartCounted
 from projections.pages import Page
 from projections.tables import Change, Mode, ReadModel, Table, change_of
 
@@ -53,7 +54,7 @@ EVENT = Table(
 #: Registers are as many as persons and items, and touch no claim and no balance: the log has them.
 _LEFT_OUT = (
     *(MemberEnrolled, MemberChanged, FilingRegistered, FilingEnded, EntitlementRegistered, VisitOpened),
-    *(OpeningAccumulator, PriceCapSet, DrugCapSet, DiseaseLimitUsed),
+    *(OpeningAccumulator, PriceCapSet, DrugCapSet, DiseaseLimitUsed, StayPartCounted),
 )
 
 _FACTS = ("token", "insured_region", "treatment_region", "insutype")

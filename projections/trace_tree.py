@@ -104,6 +104,8 @@ class ClaimTrace(msgspec.Struct, frozen=True, tag="claim"):
     flags: tuple[str, ...] = ()
     anew: tuple[Claim, ...] = ()
     cases: tuple[str, ...] = ()
+    violations: tuple[str, ...] = ()
+    application: str = ""
 
 
 class PaymentTrace(msgspec.Struct, frozen=True, tag="payment"):
@@ -113,6 +115,7 @@ class PaymentTrace(msgspec.Struct, frozen=True, tag="payment"):
     claims: tuple[Claim, ...]
     claims_count: int
     claims_fen: int
+    application: str = ""
 
     @property
     def agrees(self) -> bool:
@@ -145,7 +148,10 @@ class CaseStep(msgspec.Struct, frozen=True):
 
 
 class CaseTrace(msgspec.Struct, frozen=True, tag="case"):
-    """Is a case's whole life; ``claims`` are the positions of its claims, ``violations`` what a review found."""
+    """Is a case's whole life; ``claims`` are the positions of its claims, ``violations`` what a review found.
+
+    ``codes`` are the trace codes (追溯码) on the lines of its claims.
+    """
 
     case: str
     source: str
@@ -155,6 +161,7 @@ class CaseTrace(msgspec.Struct, frozen=True, tag="case"):
     claims: tuple[int, ...]
     violations: tuple[str, ...]
     steps: tuple[CaseStep, ...]
+    codes: tuple[str, ...] = ()
 
 
 class RowTrace(msgspec.Struct, frozen=True, tag="row"):
@@ -201,6 +208,47 @@ class ClaimsTrace(msgspec.Struct, frozen=True, tag="claims"):
     claims_count: int
     claims_fen: int
     cases: tuple[str, ...] = ()
+    violations: tuple[str, ...] = ()
+    applications: tuple[str, ...] = ()
+    token: int = 0
+
+
+class ViolationTrace(msgspec.Struct, frozen=True, tag="violation"):
+    """Is a violation of a rule: what it last found and whether that stands, its claims, and the cases that took it up.
+
+    ``person`` is a token, ``window`` reads by ``window_kind``.
+    """
+
+    stream: str
+    rule: str
+    definite: bool
+    stands: bool
+    period: int
+    person: int
+    window_kind: str
+    window: int
+    amount_fen: int
+    claims: tuple[Claim, ...]
+    cases: tuple[str, ...]
+
+
+class ManualTrace(msgspec.Struct, frozen=True, tag="manual"):
+    """Is an application for manual reimbursement: stage, claim, refund, payment, and what pays it anew."""
+
+    application: str
+    person: int
+    region: int
+    accepted: int
+    limit: int
+    stage: str
+    owner: str
+    amount_fen: int
+    owed_fen: int
+    claim: Claim | None
+    payment: Payment | None
+    follows: str
+    followed_by: tuple[str, ...]
+    refund: Claim | None
 
 
 class EventTrace(msgspec.Struct, frozen=True, tag="event"):
@@ -213,13 +261,42 @@ class EventTrace(msgspec.Struct, frozen=True, tag="event"):
 
 
 Found: TypeAlias = (
-    ClaimTrace | PaymentTrace | ClawbackTrace | CaseTrace | RowTrace | CodeTrace | JobTrace | ClaimsTrace | EventTrace
+    ClaimTrace
+    | PaymentTrace
+    | ClawbackTrace
+    | CaseTrace
+    | ViolationTrace
+    | ManualTrace
+    | RowTrace
+    | CodeTrace
+    | JobTrace
+    | ClaimsTrace
+    | EventTrace
 )
 
 
+class Step(msgspec.Struct, frozen=True):
+    """Is one event that touched what a key leads to: what, fen, words; who, when (microseconds), why, file and row."""
+
+    position: int
+    recorded_at: int
+    stream: str
+    what: str
+    amount_fen: int
+    text: str
+    actor: str
+    reason: str
+    source: str
+    row: int
+
+
 class Trace(msgspec.Struct, frozen=True):
-    """Is everything a key leads to, as of a log position; empty ``found`` means that nothing has that key."""
+    """Is everything a key leads to, as of a log position; empty ``found`` means that nothing has that key.
+
+    ``steps`` are the events that touched it, in order, where they were asked for.
+    """
 
     key: str
     position: int
     found: tuple[Found, ...]
+    steps: tuple[Step, ...] = ()

@@ -1,7 +1,6 @@
 """Follows any key through the log, both ways: payment to claims to file rows, file row to claim to payments."""
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from core_ext.layout import AMOUNTS, FUND_PARTS
@@ -30,9 +29,10 @@ from ledger.payments import KIND_NAMES, PaymentState, evolve
 from ledger.refusals import Refusal, StoreError
 from ledger.register_events import ClaimFlagged
 from ledger.replaying.events import ClaimResettled
-from projections.casework.life import case_trace, cases_of
+from projections.history import history
 from projections.pages import BESIDE_TOPICS
 from projections.trace import ACT
+from projections.trace_links import Linked
 from projections.trace_tree import (
     Claim,
     ClaimsTrace,
@@ -86,18 +86,19 @@ class Tracer:
         self._position = position
         self._listed = listed
         self._sources: dict[int, tuple[str, str, str]] = {}
+        self._linked = Linked(reader, lambda claim: self._acts(OF_CLAIM, (claim, claim)), self._payment)
 
-    def trace(self, key: str | int) -> Trace:
+    def trace(self, key: str | int, events: bool = False) -> Trace:
         """Returns everything a key leads to: all readings of the key are tried, a bare number last as a position.
 
         A claim by setl_id, region/setl_id or message id; a person by psn_no; an institution; a payment or other
-        stream; a clawback or a case; a trace code; a job by source name or digest, ``source#row`` for one row; a
-        position.
+        stream; a clawback, a case, a violation or an application; a trace code; a job by source name or digest,
+        ``source#row`` for one row; a position. ``events`` asks for every event that touched it.
         """
         text = str(key).strip()
         readings: tuple[Callable[[str], list[Found]], ...] = (
-            *(self._claims, self._payments, self._cases, self._dockets, self._files, self._codes),
-            *(self._persons, self._institutions),
+            *(self._claims, self._payments, self._cases, self._linked.dockets, self._files, self._codes),
+            *(self._persons, self._institutions, self._linked.violations, self._linked.applications),
         )
         found: list[Found] = []
         if not isinstance(key, int):
@@ -111,7 +112,7 @@ class Tracer:
                 f"expected a key this role may look up, got {text!r}, which nothing else has: if it is a person's"
                 " number, ask as a role that may read persons"
             )
-        return Trace(text, self._position, tuple(found))
+        return Trace(text, self._position, tuple(found), history(self._reader, found) if events else ())
 
     def _claims(self, key: str) -> list[Found]:
         if not key:
@@ -142,8 +143,15 @@ class Tracer:
         refunds = self._acts(OF_REFUNDED, (claim.claim,))
         anew = self._acts(OF_ANEW, (claim.claim,))
         flags = self._flags(claim.claim)
-        taken_up = tuple(self._by_key.get(claim.claim, ()))
-        return ClaimTrace(claim, tuple(refunds), tuple(payments), tuple(clawbacks), flags, tuple(anew), taken_up)
+        taken_up = tuple(self._linked.by_key.get(claim.claim, ()))
+        application = self._linked.lives.of_claim(claim.claim)
+        own = self._linked.lives.lines[application].payment if application else ""
+        if own and (paid := self._payment(own)) is not None:
+            payments.append(paid)
+        return ClaimTrace(
+            *(claim, tuple(refunds), tuple(payments), tuple(clawbacks), flags, tuple(anew), taken_up),
+            *(self._linked.violations_of(lambda link: claim.claim in link.claims), application),
+        )
 
     def _flags(self, claim: int) -> tuple[str, ...]:
         events = [decode_event(topic, state) for _, _, topic, state in self._reader.stream(finding_stream(claim))]
@@ -155,7 +163,11 @@ class Tracer:
 
     def _payment_trace(self, payment: Payment) -> PaymentTrace:
         if payment.kind not in (KIND_NAMES[PAYMENT_REGION], KIND_NAMES[PAYMENT_INSTITUTION]):
-            return PaymentTrace(payment, (), 0, 0)
+            application = self._linked.lives.of_payment(payment.stream)
+            settled = self._linked.lives.states[application].settled if application else None
+            acts = self._acts(OF_CLAIM, (settled.claim, settled.claim)) if settled else []
+            total = sum(act.due_fen for act in acts)
+            return PaymentTrace(payment, tuple(acts), len(acts), total, application)
         if payment.kind == KIND_NAMES[PAYMENT_REGION]:
             condition = OF_REGION_PAYMENT
             params: tuple[object, ...] = (payment.period, payment.payer, int(payment.payee))
@@ -237,16 +249,15 @@ class Tracer:
         return [listed] if listed.claims_count else []
 
     def _list(self, of: str, key: str, condition: str, params: Sequence[object], debtor: str) -> ClaimsTrace:
-        cases = tuple(self._by_key.get(debtor, ()))
-        return ClaimsTrace(of, key, tuple(self._acts(condition, params)), *self._sum(condition, params), cases)
-
-    @cached_property
-    def _by_key(self) -> dict[str | int, list[str]]:
-        return cases_of(self._reader)
-
-    def _dockets(self, key: str) -> list[Found]:
-        found = case_trace(self._reader, key.removeprefix("docket-"))
-        return [] if found is None else [found]
+        acts = self._acts(condition, params)
+        claims, token = {act.claim for act in acts}, params[0] if isinstance(params[0], int) else 0
+        cases = dict.fromkeys(self._linked.by_key.get(debtor, ()))
+        for claim in sorted(claims) if token else ():
+            cases.update(dict.fromkeys(self._linked.by_key.get(claim, ())))
+        found = self._linked.violations_of(lambda link: link.found.token == token or bool(link.claims & claims))
+        applications = self._linked.lives.of_person(token) if token else ()
+        sums = self._sum(condition, params)
+        return ClaimsTrace(of, key, tuple(acts), *sums, tuple(cases), found, applications, token)
 
     def _files(self, key: str) -> list[Found]:
         """Returns jobs by source name, digest or stream, or what became of one row of each where ``#row`` is given."""
@@ -321,8 +332,12 @@ class Tracer:
             return self._payments(stream)
         if stream.startswith("clawback-"):
             return self._cases(stream)
+        if stream.startswith("violation-"):
+            return self._linked.violations(stream)
+        if stream.startswith("reimbursement-"):
+            return self._linked.applications(stream)
         if stream.startswith(("docket-", "recovery-")):
-            return self._dockets(stream.split("-", 1 if stream[0] == "d" else 2)[-1])
+            return self._linked.dockets(stream.split("-", 1 if stream[0] == "d" else 2)[-1])
         # A decision stands behind its claim; what stands beside it names it.
         claim = position if topic == ClaimFiled.TOPIC else position - 1
         if topic in BESIDE_TOPICS:

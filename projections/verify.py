@@ -76,7 +76,8 @@ def verify(
         tree.finish()
         rows.finish()
         events.finish()
-        if not found.listed():
+        # A job that is not at its end has left whole batches, and what follows from them.
+        if all(finding.kind == "unfinished-job" for finding in found.listed()):
             check_state(reader, found)
             check_registers(reader, found)
         if not found.listed():

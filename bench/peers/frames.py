@@ -3,23 +3,23 @@
 import numpy as np
 import polars as pl
 
-from bench.peers.narrow import GIVEN, HALF, HELD, ONE, RESULTS, SEGMENTS, TERMS
-from core_ext.settling import REFUND, Batch, Table
+from bench.peers.narrow import HALF, HELD, ONE, RESULTS, SEGMENTS, Columns
+from core_ext.settling import Table
 
-MOVED = ("dedc", "pays", "acct", "stay", "places")
+#: What a refund takes back.
+MOVED = (*RESULTS, "places")
 
 
-def settle(batch: Batch) -> dict[str, Table]:
+def settle(columns: Columns) -> dict[str, Table]:
     """Returns the columns of RESULTS; the joins and the order of rounds are part of it."""
-    n = len(batch.plan)
-    plans = pl.DataFrame({name: batch.plans[:, at] for name, at in TERMS.items()}).with_row_index("plan")
+    plans = pl.DataFrame(columns.terms).with_row_index("plan")
     claims = (
         pl.DataFrame(
             {
-                "person": batch.slot,
-                "plan": batch.plan.astype(np.uint32),
-                "refund": batch.kind == REFUND,
-                **{name: batch.facts[:n, at] for name, at in GIVEN.items()},
+                "person": columns.person,
+                "plan": columns.plan.astype(np.uint32),
+                "refund": columns.refund,
+                **columns.given,
             }
         )
         .with_row_index("row")
@@ -27,19 +27,18 @@ def settle(batch: Batch) -> dict[str, Table]:
         .join(plans, on="plan", how="left")
     )
     rounds = claims.partition_by("round", as_dict=True, include_key=False)
-    left = pl.DataFrame({"person": np.arange(len(batch.state)), "balance": batch.accounts}).with_columns(
+    left = pl.DataFrame({"person": np.arange(len(columns.balances)), "balance": columns.balances}).with_columns(
         pl.lit(0, pl.Int64).alias(name) for name in (*HELD[:-1], *(f"last_{name}" for name in MOVED))
     )
     done = []
     for number in range(len(rounds)):
         settled = _round(rounds[(number,)].join(left, on="person", how="left"))
-        done.append(settled.select("row", *RESULTS[:7], *(pl.col(name).alias(f"{name}_before") for name in HELD)))
+        done.append(settled.select("row", *RESULTS))
         left = settled.select(
             "person",
-            (pl.col("stays") + pl.col("stay")).alias("stays"),
+            (pl.col("stays") + pl.when("refund").then(-1).otherwise(1)).alias("stays"),
             (pl.col("placed") + pl.col("places")).alias("placed"),
             (pl.col("hifp") + pl.col("pays")).alias("hifp"),
-            (pl.col("scope") + pl.col("inscp")).alias("scope"),
             (pl.col("balance") - pl.col("acct")).alias("balance"),
             *(pl.col(name).alias(f"last_{name}") for name in MOVED),
         )
@@ -58,14 +57,14 @@ def _round(claims: pl.DataFrame) -> pl.DataFrame:
     return (
         claims.lazy()
         .with_columns(
-            ((col("inscp") * col("first_ratio") + HALF) // ONE).alias("first"),
+            (col("inscp") - (col("inscp") * col("first_ratio") + HALF) // ONE).alias("base"),
             (col("ceiling") - col("hifp")).clip(0).alias("room"),
             most("floor", col("due") - col("less") * col("stays")).alias("owed"),
             start.alias("start"),
         )
-        .with_columns((col("inscp") - col("first")).alias("base"))
         .with_columns(pl.when(col("room") > 0).then(least("owed", "base")).otherwise(0).alias("dedc"))
-        .with_columns((col("start") + col("base") - col("dedc")).alias("stop"))
+        .with_columns((col("base") - col("dedc")).alias("places"))
+        .with_columns((col("start") + col("places")).alias("stop"))
         .with_columns(sum(paid[1:], paid[0]).alias("paid"))
         .with_columns(least("paid", "room").alias("pays"))
         .with_columns((col("medfee") - col("pays") - col("hosp")).alias("part"))
@@ -73,14 +72,9 @@ def _round(claims: pl.DataFrame) -> pl.DataFrame:
             pl.when(col("account_pays") > 0)
             .then(most(0, least("balance", col("inscp") - col("pays") + col("preself"), "part")))
             .otherwise(0)
-            .alias("acct"),
-            (col("paid") - col("pays")).alias("over"),
-            pl.lit(1, pl.Int64).alias("stay"),
-            (col("base") - col("dedc")).alias("places"),
+            .alias("acct")
         )
-        .with_columns(
-            *(pl.when("refund").then(-col(f"last_{name}")).otherwise(col(name)).alias(name) for name in MOVED),
-            *(pl.when("refund").then(0).otherwise(col(name)).alias(name) for name in ("first", "over")),
-        )
+        .with_columns((col("part") - col("acct")).alias("cash"))
+        .with_columns(pl.when("refund").then(-col(f"last_{name}")).otherwise(col(name)).alias(name) for name in MOVED)
         .collect()
     )

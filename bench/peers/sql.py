@@ -1,11 +1,14 @@
 """Settles the narrower formula with DuckDB: a recursive query that takes every person one claim further each time."""
 
+from typing import Any
+
 import duckdb
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from bench.peers.narrow import GIVEN, HALF, ONE, RESULTS, SEGMENTS, TERMS
-from core_ext.settling import REFUND, Batch, Table
+from bench.peers.narrow import HALF, ONE, RESULTS, SEGMENTS, Columns
+from core_ext.settling import Table
 
 # Its // binds less than its +, and a column's name comes before an alias: hence first_now and dedc_now.
 _PAID = " + ".join(
@@ -19,21 +22,20 @@ WITH RECURSIVE ordered AS (
     FROM claims JOIN plans USING (plan)
 ), settled AS (
     SELECT 0::BIGINT AS round, person, -1::BIGINT AS row, 0::BIGINT AS stays, 0::BIGINT AS placed, 0::BIGINT AS hifp,
-        0::BIGINT AS scope, balance, 0::BIGINT AS dedc, 0::BIGINT AS pays, 0::BIGINT AS acct, 0::BIGINT AS first,
-        0::BIGINT AS over, 0::BIGINT AS stay, 0::BIGINT AS places, 0::BIGINT AS inscp
+        balance, 0::BIGINT AS dedc, 0::BIGINT AS pays, 0::BIGINT AS part, 0::BIGINT AS acct, 0::BIGINT AS stay,
+        0::BIGINT AS places
     FROM persons
     UNION ALL
-    SELECT round, person, row, stays, placed, hifp, scope, balance,
+    SELECT round, person, row, stays, placed, hifp, balance,
         CASE WHEN refund THEN -last_dedc ELSE dedc_now END, CASE WHEN refund THEN -last_pays ELSE pays END,
-        CASE WHEN refund THEN -last_acct ELSE acct END, CASE WHEN refund THEN 0 ELSE first_now END,
-        CASE WHEN refund THEN 0 ELSE paid - pays END, CASE WHEN refund THEN -last_stay ELSE 1 END,
-        CASE WHEN refund THEN -last_places ELSE base - dedc_now END, inscp
+        CASE WHEN refund THEN -last_part ELSE part END, CASE WHEN refund THEN -last_acct ELSE acct END,
+        CASE WHEN refund THEN -last_stay ELSE 1 END, CASE WHEN refund THEN -last_places ELSE base - dedc_now END
     FROM (
         SELECT *, {_PAID} AS paid, least(paid, room) AS pays, medfee - pays - hosp AS part,
             CASE WHEN account_pays > 0 THEN greatest(0, least(balance, inscp - pays + preself, part)) ELSE 0 END AS acct
         FROM (
             SELECT c.*, s.stays + s.stay AS stays, s.placed + s.places AS placed, s.hifp + s.pays AS hifp,
-                s.scope + s.inscp AS scope, s.balance - s.acct AS balance, s.dedc AS last_dedc, s.pays AS last_pays,
+                s.balance - s.acct AS balance, s.dedc AS last_dedc, s.pays AS last_pays, s.part AS last_part,
                 s.acct AS last_acct, s.stay AS last_stay, s.places AS last_places,
                 (c.inscp * first_ratio + {HALF}) // {ONE} AS first_now, c.inscp - first_now AS base,
                 greatest(0, ceiling - (s.hifp + s.pays)) AS room,
@@ -44,32 +46,21 @@ WITH RECURSIVE ordered AS (
         )
     )
 )
-SELECT dedc, pays, acct, first, over, stay, places, stays AS stays_before, placed AS placed_before,
-    hifp AS hifp_before, scope AS scope_before, balance AS balance_before
-FROM settled WHERE row >= 0 ORDER BY row
+SELECT dedc, pays, part, acct, part - acct AS cash FROM settled WHERE row >= 0 ORDER BY row
 """
 
 
-def settle(batch: Batch) -> dict[str, Table]:
+def settle(columns: Columns) -> dict[str, Table]:
     """Returns the columns of RESULTS; the joins and the order of rounds are part of it."""
-    n = len(batch.plan)
+    n, persons = len(columns), len(columns.balances)
     with duckdb.connect() as database:
-        plans = {name: batch.plans[:, at] for name, at in TERMS.items()}
-        claims = {name: batch.facts[:n, at] for name, at in GIVEN.items()}
-        database.register("plans", _arrow({"plan": np.arange(len(batch.plans)), **plans}))
-        database.register(
-            "claims",
-            _arrow(
-                {
-                    "row": np.arange(n), "person": batch.slot, "plan": batch.plan,
-                    "refund": batch.kind == REFUND, **claims,
-                }
-            ),
-        )  # fmt: skip
-        database.register("persons", _arrow({"person": np.arange(len(batch.state)), "balance": batch.accounts}))
+        database.register("plans", _arrow({"plan": np.arange(len(columns.term_rows)), **columns.terms}))
+        claims = {"row": np.arange(n), "person": columns.person, "plan": columns.plan, **columns.given}
+        database.register("claims", _arrow({**claims, "refund": columns.refund}))
+        database.register("persons", _arrow({"person": np.arange(persons), "balance": columns.balances}))
         got = database.sql(QUERY).fetchnumpy()
     return {name: got[name] for name in RESULTS}
 
 
-def _arrow(columns: dict[str, Table]) -> pa.Table:
+def _arrow(columns: dict[str, NDArray[Any]]) -> pa.Table:
     return pa.table({name: np.ascontiguousarray(column) for name, column in columns.items()})

@@ -3,6 +3,9 @@
 import struct
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import Any
+
+import numpy as np
 
 from core_ext.codec_fields import Encoded, Int64s, int64s, texts_checked
 from core_ext.text import Texts
@@ -70,6 +73,21 @@ def grouped(
         yield tuple(cells)
 
 
+def numbered(rows: Sequence[tuple[Any, ...]], names: list[Any], states: list[Any]) -> Int64s:
+    """Returns the number of each row's topic, its first cell, in ``names``, and appends its second cell to ``states``.
+
+    A topic that is not in ``names`` yet is appended there. Raises ValueError for a row of fewer than two cells.
+    """
+    known = {name: number for number, name in enumerate(names)}
+    for i, row in enumerate(rows):
+        if len(row) < 2:
+            raise ValueError(f"row {i}: expected a topic and a state, got {len(row)} cells")
+        known.setdefault(row[0], len(known))
+        states.append(row[1])
+    names += list(known)[len(names) :]
+    return np.array([known[row[0]] for row in rows], np.int64)
+
+
 def _copy_field(raw: bytes) -> bytes:
     return struct.pack(">i", len(raw)) + raw
 
@@ -90,3 +108,35 @@ def pack_copy(
         stream, topic = data[offsets[i] : offsets[i + 1]], names[int(topics[i])].encode()
         out.append(_COPY_HEAD + b"".join(map(_copy_field, (stream, number[0], topic, state, number[1]))))
     return b"".join(out)
+
+
+#: The numbers PostgreSQL knows the types of an array's items by.
+INT8, TEXT, BYTEA = 20, 25, 17
+
+
+def _array(item: int, raws: Sequence[bytes]) -> bytes:
+    head = struct.pack(">iiiii", 1, 0, item, len(raws), 1) if raws else struct.pack(">iii", 0, 0, item)
+    return head + b"".join(map(_copy_field, raws))
+
+
+def pack_arrays(
+    streams: Texts, versions: Int64s, topics: Int64s, names: Sequence[str], states: Encoded, first_id: int
+) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+    """Returns the rows as PostgreSQL binary arrays, a column each: ids, streams, versions, topics and states.
+
+    Raises as ``pack_copy`` does.
+    """
+    check_rows(streams, versions, topics, names, states)
+    data, offsets = streams.data.tobytes(), streams.offsets.tolist()
+    return (
+        _array(INT8, [struct.pack(">q", first_id + i) for i in range(len(versions))]),
+        _array(TEXT, [data[a:b] for a, b in pairwise(offsets)]),
+        _array(INT8, [struct.pack(">q", version) for version in versions.tolist()]),
+        _array(TEXT, [names[topic].encode() for topic in topics.tolist()]),
+        _array(BYTEA, cut(states)),
+    )
+
+
+def pack_texts(values: Sequence[str]) -> bytes:
+    """Returns texts as a PostgreSQL binary text[]; raises UnicodeEncodeError for one that is no Unicode text."""
+    return _array(TEXT, [value.encode() for value in values])

@@ -7,6 +7,8 @@ satisfies (section 5), refunds (sections 1b and 7), and the order in which a per
 
 from collections.abc import Iterable
 
+import numpy as np
+
 from core_ext.layout import ABSENT, ACCUMULATORS, AMOUNTS, FACT, FACTS, HOW
 from core_ext.plan import FUNDS_MAX, FURTHER_FUNDS, PLAN, RANGE, SEGMENTS_MAX, STAY_MED_TYPE, TIERS_MAX
 from core_ext.reference.benefit import (
@@ -34,12 +36,23 @@ from core_ext.settling import (
     SKIP,
     SOURCE,
     SOURCE_UNCHECKED,
+    UNASKED,
     Batch,
     Table,
+    check_plans,
     check_shapes,
 )
 
 MONEY_FACTS = FACTS[FACT["medfee_sumamt"] : FACT["hosp_part_amt"] + 1]
+
+
+def packed(plans: Table) -> Table:
+    """Returns plans [P, PLAN] as this twin settles by them, which ``settle`` takes in their place.
+
+    Made once, it serves every call under these plans, on any number of threads. Raises ValueError for other columns.
+    """
+    check_plans(plans)
+    return plans
 
 
 def settle(
@@ -65,14 +78,16 @@ def settle(
 ) -> None:
     """Settles rows 0…n-1 in order; rows n… are originals from the log, already booked, that refunds name.
 
-    In: ``plans`` [P, PLAN] and ``plan`` [n] its row for each claim (-1: none) · ``facts`` [n+m, FACTS] · ``given``
-    [n+m, AMOUNTS] the source's amounts (ABSENT where empty) · ``kind`` [n] SKIP, COMPUTE, SOURCE, REFUND,
-    SOURCE_UNCHECKED · ``ref`` [n] the row of a refund's original (-1: unknown) · ``lenient`` [n+m] 1 where an
-    original stands under an assumed policy · ``slot`` [n] the person-year (a refund: its original's) · ``account`` [n].
+    In: ``plans`` [P, PLAN], or what ``packed`` made of them · ``plan`` [n] its row for each claim (-1: none) ·
+    ``facts`` [n+m, FACTS] · ``given`` [n+m, AMOUNTS] the source's amounts (ABSENT where empty) · ``kind`` [n] SKIP,
+    COMPUTE, SOURCE, REFUND, SOURCE_UNCHECKED · ``ref`` [n] the row of a refund's original (-1: unknown) · ``lenient``
+    [n+m] 1 where an original stands under an assumed policy · ``slot`` [n] the person-year (a refund: its original's) ·
+    ``account`` [n].
     In and out: ``refunded`` [n+m] · ``state`` [S, ACCUMULATORS] · ``accounts`` · ``code`` [n], in: a fault found
     before, out: 0 or the refusal · ``booked`` [n+m, AMOUNTS] and ``delta`` [n+m, ACCUMULATORS], rows n… filled.
     Out: ``computed`` [n, AMOUNTS] what the policy gives (equal to ``booked`` unless a source settled) · ``before``
-    [n, ACCUMULATORS] · ``balc`` [n] · ``how`` [n, HOW], its first four columns and the hospital's share.
+    [n, ACCUMULATORS] · ``balc`` [n] · ``how`` [n, HOW], its first four columns and the hospital's share. Each of these
+    four may have no row: then it is not asked for and not written.
 
     A row refused or skipped has no effect and its outputs are zero. Raises ValueError for a table of the wrong shape,
     IndexError where a row points outside its tables.
@@ -83,10 +98,13 @@ def settle(
     )  # fmt: skip
     check_shapes(batch)
     check_indexes(batch)
-    for row in range(len(plan)):
-        for table in (booked, computed, before, delta, how):
+    n = len(plan)
+    # Nobody reads what was not asked for.
+    unasked = [name for name in UNASKED if len(getattr(batch, name)) < n]
+    batch = batch._replace(**{name: np.zeros((n, *getattr(batch, name).shape[1:]), np.int64) for name in unasked})
+    for row in range(n):
+        for table in (batch.booked, batch.computed, batch.before, batch.delta, batch.balc, batch.how):
             table[row] = 0
-        balc[row] = 0
         if kind[row] == REFUND:
             code[row] = _refund(batch, row)
         elif kind[row] != SKIP:

@@ -2,7 +2,8 @@
 
 An institution's payment is lower by what was deducted from it or set off (withheld: the postings stand on its payable
 already). A region's payment is lower by the deductions on its claims, and by what the treatment region has collected
-for it (returned), so that off-site principal comes back to the insured place in its next clearing.
+for it (returned), so that off-site principal comes back to the insured place in its next clearing. What a claim owes
+to a person who paid it at the counter (``ledger.manual``) comes off both in the same way: nobody else is paid for it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,6 +28,7 @@ from ledger.events import (
     PaymentInstructed,
 )
 from ledger.knowledge import streams_with_prefix
+from ledger.manual.owing import owed_events
 from ledger.mapper import decode_event
 from ledger.paying.events import ClawbackOffset
 from ledger.payments import Due
@@ -80,6 +82,11 @@ def carried(reader: "Reader") -> Carried:
                 opener = raised[stream]
                 assert isinstance(opener, RecoveryRaised)
                 _carry(found, opener, event)
+    for owed in owed_events(reader):
+        fen = owed.fund_fen + owed.account_fen
+        found.withhold((PAYMENT_INSTITUTION, owed.treatment_region, owed.fixmedins_code), fen)
+        if owed.insured_region != owed.treatment_region:
+            found.withhold((PAYMENT_REGION, owed.insured_region, f"{owed.treatment_region:06d}"), fen)
     return found
 
 

@@ -4,7 +4,7 @@ P is the payer, Y the payee, R a region, X an institution, k a fund code. What a
 follows from its kind: ``due:P:Y`` between regions · ``payable:P:Y`` to an institution · ``retention:P:Y`` for a
 release · ``prefund:P:Y`` for an advance between regions · ``working:P:Y`` for one to an institution ·
 ``supplied:P:X`` for the supplier Y of an institution X · ``surplus:P:Y`` for a retained surplus · ``sent_back:P:Y``
-for a suspended receipt that goes back to its sender.
+for a suspended receipt that goes back to its sender · ``manual:P:Y`` to a person for a manual reimbursement.
 
 ====================  ====================================================================================
 instructed            debt +(a + r + o + b) · transit:P:Y −a · retention:P:Y −r (retained) · offset:P:Y −o ·
@@ -33,6 +33,7 @@ from ledger.event import Event
 from ledger.events import (
     PAYMENT_ADVANCE,
     PAYMENT_INSTITUTION,
+    PAYMENT_PERSON,
     PAYMENT_REGION,
     PAYMENT_RETENTION,
     PAYMENT_SENT_BACK,
@@ -70,6 +71,7 @@ DEBTS = {
     PAYMENT_SUPPLIER: "supplied",
     PAYMENT_SURPLUS: "surplus",
     PAYMENT_SENT_BACK: "sent_back",
+    PAYMENT_PERSON: "manual",
 }
 #: The claim of a payee that keeps a book here, by the kind of payment.
 CLAIMS = {PAYMENT_REGION: "receivable", PAYMENT_ADVANCE: "prefunded"}

@@ -14,15 +14,17 @@ from ledger.keys import following_month
 from ledger.knowledge import Knowledge, unfinished_jobs
 from ledger.policy import Policy, digest_of, read_policy
 from ledger.refusals import Refusal, Refused
+from ledger.replaying.changing import Changes
 from ledger.replaying.correcting import Touched
 from ledger.replaying.listing import Listing
 from ledger.replaying.sweeping import Question, Sweep, sweep
 from ledger.replaying.variants import read_variants
-from ledger.replaying.whatif import Changes, WhatIf, what_if
+from ledger.replaying.whatif import WhatIf, what_if
 from ledger.segments.making import make
 from ledger.segments.reading import Segment
-from ledger.segments.sealing import open_segment, sealed_periods, segments_folder
+from ledger.segments.sealing import open_segment, sealed_periods
 from ledger.segments.shape import CASE_INTS
+from ledger.store.url import segments_folder
 from ledger.verbs.policies import read_document
 
 if TYPE_CHECKING:

@@ -12,12 +12,14 @@ from core_ext.plan import RANGE
 from ledger.acts import ACT_TEXTS
 from ledger.events import BASIS_KERNEL, BASIS_RESETTLED, ClaimFiled, ClaimSettled, Event, PeriodOpened
 from ledger.keys import YEARS, claim_stream, period_stream
+from ledger.manual.owing import turned
 from ledger.mapper import decode_event
 from ledger.originals import hospital_of, pool_of
 from ledger.refusals import Refusal, Refused
 from ledger.replaying.asking import Asked, ask
+from ledger.replaying.changing import Changes
 from ledger.replaying.events import ClaimResettled
-from ledger.replaying.whatif import Changes, WhatIf
+from ledger.replaying.whatif import WhatIf
 from ledger.resettled import resettlements, standing
 
 if TYPE_CHECKING:
@@ -133,12 +135,15 @@ def _book(
     events: list[tuple[str, int, Event]] = [command]
     events += [(period_stream(period), 1, PeriodOpened(cause, 0, period)) for period in sorted(opened)]
     years = _Years(ledger, tx, standing_claims)
+    acts: dict[int, tuple[int, int, int, Sequence[int]]] = {}
     for change, filed, decision, original, stream, version in standing_claims:
         event = years.event(cause, change, filed, decision, original, targets[change.period], found)
         counts.fund_fen += event.amounts[AMOUNT["fund_pay_sumamt"]] - event.reversed[AMOUNT["fund_pay_sumamt"]]
         counts.account_fen += event.amounts[AMOUNT["acct_pay"]] - event.reversed[AMOUNT["acct_pay"]]
         events.append((stream, version + 1, event))
-    ledger.append(tx, events)
+        moved = [new - old for new, old in zip(event.amounts, event.reversed, strict=True)]
+        acts[change.claim] = (0, event.period, 0, moved)
+    ledger.append(tx, [*events, *turned(tx, cause, acts)])
     years.save()
     return _report(found, counts, len(standing_claims), cause, max(targets.values()))
 

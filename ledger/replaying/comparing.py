@@ -6,18 +6,19 @@ decided one by one from what each records, so that one wrong act is one differen
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from core_ext.kernels import load
 from core_ext.layout import ACCUMULATORS, AMOUNT, AMOUNTS, FACT, FACTS, HOW
+from core_ext.replaying import COUNTED
 from core_ext.settling import SKIP
 from core_ext.text import Texts, texts_from_list
 from ledger.acts import ACT_TEXTS, Acts
-from ledger.events import BASIS_KERNEL, BASIS_REFUND, BASIS_RESETTLED, FLAG_ASSUMED
+from ledger.events import BASIS_KERNEL, BASIS_REFUND, BASIS_RESETTLED, FLAG_ASSUMED, FLAG_DIVIDED
 from ledger.keys import YEARS
-from ledger.plans import pools_of
 from ledger.refusals import StoreError
 from ledger.replay import (
     Chain,
@@ -31,55 +32,93 @@ from ledger.replay import (
     excuse_refunds,
 )
 from ledger.replaying.anew import anew_differences
+from ledger.replaying.columns import DECIDED, Marks, acts_of, apart_of, kinds_of, recorded_of
 from ledger.replaying.deciding import Decided, Decider
 from ledger.replaying.planning import CasePlans
 from ledger.replaying.threads import each_batch
 from ledger.segments.reading import Batch, Segment
 from ledger.segments.shape import DELTAS, HEAD, HOWS, LINE_INTS, Ints
+from ledger.stays.replaying import divided_differences, divided_rows
 
 if TYPE_CHECKING:
     from ledger.plans import PolicyBook
     from ledger.store import Reader
 
-#: What a statement line counts and sums, in front of every amount.
-COUNTED = ("settlements", "refunds", "medfee_sumamt")
+_OUT = [HOW.index(name) for name in DECIDED]
+_OUT_OF_THE_PLAN = tuple(f"how_{name}" for name in (*DECIDED, "pool"))
 
-#: What of HOW comes out of deciding again; the rest was looked up, and is taken as it was recorded.
-_DECIDED = ("relation", "filing", "first_selfpay", "over_ceiling", "hosp_part_amt")
-_OUT = [HOW.index(name) for name in _DECIDED]
-_OUT_OF_THE_PLAN = tuple(f"how_{name}" for name in (*_DECIDED, "pool"))
+
+class Apart(NamedTuple):
+    """Is positions of what a segment alone cannot decide: acts that book claims anew, and stays divided by days."""
+
+    anew: list[int]
+    divided: list[int]
 
 
 class _Worker:
-    """Is one thread's part of a replay: its tables, its sums, the differences it found."""
+    """Is one thread's part of a replay: its tables, its sums, the differences it found.
+
+    Unbroken histories are decided by the replay kernel, those set apart in tables, and with a ``settle`` given all.
+    """
 
     def __init__(self, segment: Segment, plans: CasePlans, policies: "PolicyBook", settle: Settle | None) -> None:
-        self.decider = Decider(settle)
+        self.decider = Decider(settle, unasked=("computed", "before"))
         self.differences: list[Difference] = []
         self.acts = 0
         self.anew: list[int] = []
-        self.counts = np.zeros((len(segment.lines), len(COUNTED)), np.int64)
-        self.sums = np.zeros((len(segment.lines), len(AMOUNTS)), np.int64)
+        self.divided: list[int] = []
+        self.sums = np.zeros((len(segment.lines), len(COUNTED) + len(AMOUNTS)), np.int64)
         self._plans = plans
         self._policies = policies
         self._digests = segment.policies
+        self._in_tables = settle is not None
         self._kernel: Settle = settle or load("settle").settle
         self._lanes, self._fold = load("lanes"), load("fold").fold
+        self._again = load("replay").again
 
     def work(self, batch: Batch) -> None:
         """Decides a batch again, adds it to the statement and lists what differs."""
+        if self._in_tables:
+            self._by_tables(batch)
+            return
+        kind, lenient = kinds_of(batch)
+        apart = apart_of(batch, kind)
+        if apart is not None:
+            kind[apart] = SKIP
+        plan = self._plans.of(batch)
+        marks = np.zeros(len(batch), np.uint8)
+        self._again(self._plans.packed, acts_of(batch, plan, kind, lenient), recorded_of(batch), marks, self.sums)
+        live = kind != SKIP
+        self.acts += int(live.sum())
+        self._other_pools(batch, plan, live, marks)
+        if marks.any():
+            self._list(batch, set(batch.ints("token")[marks != 0].tolist()))
+        if apart is not None:
+            self._by_tables(batch.of_rows(apart))
+
+    def _other_pools(self, batch: Batch, plan: Ints, live: Marks, marks: "npt.NDArray[np.uint8]") -> None:
+        """Marks acts that another pool pays than their plan says."""
+        stood, pool = np.asarray(batch.lane("how_pool")), self._plans.pools[plan]
+        if stood.any() or ((pool != 0) & (pool != np.asarray(batch.lane("insutype")))).any():
+            marks[live & (self._pools(batch, plan) != stood)] = 1
+
+    def _list(self, batch: Batch, suspects: set[int]) -> None:
+        self.differences += by_act(batch, suspects, self._policies, self._digests, self._kernel)
+
+    def _by_tables(self, batch: Batch) -> None:
         n = len(batch)
         facts = self.decider.wide(batch, FACTS, "facts")
-        plan = self._plans.of(batch.ints("case"), facts)
+        plan = self._plans.of(batch)
         found = self.decider.decide(batch, self.decider.read(batch, facts, plan), self._plans.plans)
         own = batch.ints("carried") == 0
         self.anew += batch.ints("position")[batch.ints("basis") == BASIS_RESETTLED].tolist()
+        self.divided += batch.ints("claim")[own & ((batch.ints("flags") & FLAG_DIVIDED) != 0)].tolist()
         self.acts += int(own.sum())
         marks = (own & (found.kind != SKIP) & (found.code != 0)).astype(np.uint8)
         balc = found.balc.reshape(n, 1)
         how = self.decider.table("how_out", n, len(_OUT_OF_THE_PLAN))
         how[:, :-1] = found.how[:, _OUT]
-        how[:, -1] = self._pools(batch, found, plan)
+        how[:, -1] = self._pools(batch, plan)
         for names, table in (
             (AMOUNTS, found.booked), (DELTAS, found.delta), (_OUT_OF_THE_PLAN, how), (("balc",), balc)
         ):  # fmt: skip
@@ -90,34 +129,31 @@ class _Worker:
             token = batch.ints("token")
             suspects |= {int(token[row]) for row, odd in batch.odd.items() if odd.expected is not None}
         if suspects:
-            self.differences += by_act(batch, suspects, self._policies, self._digests, self._kernel)
+            self._list(batch, suspects)
         self._state(batch, found, own)
 
-    def _pools(self, batch: Batch, found: Decided, plan: Ints) -> Ints:
+    def _pools(self, batch: Batch, plan: Ints) -> Ints:
         """Returns the pool that pays each act: by its plan, of a refund the one that paid what it refunds."""
-        pool = pools_of(self._plans.plans, plan, found.facts)
+        pool = self._plans.pools[plan]
+        pool[pool == batch.ints("insutype")] = 0
         ref = batch.ints("ref")
         refunds = np.flatnonzero(batch.ints("basis") == BASIS_REFUND)
         stood = batch.ints("how_pool")
         pool[refunds] = np.where(ref[refunds] > 0, stood[refunds - ref[refunds]], 0)
         return pool
 
-    def _state(self, batch: Batch, found: Decided, own: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> None:
+    def _state(self, batch: Batch, found: Decided, own: Marks) -> None:
         """Adds a batch to the statement: what came out again, and for what is not decided again what is booked."""
-        n = len(batch)
-        counted, booked = self.decider.table("counted", n, len(COUNTED)), found.booked
-        refund = batch.ints("reversed")
-        live = found.kind != SKIP
+        counted = self.decider.table("counted", len(batch), self.sums.shape[1])
+        refund, skipped = batch.ints("reversed"), found.kind == SKIP
+        live = ~skipped | divided_rows(batch.ints("basis"), batch.ints("flags"))
         counted[:, 0], counted[:, 1] = live - refund, refund
-        counted[:, 2] = found.facts[:, FACT["medfee_sumamt"]] * live
-        if not own.all():
-            counted[~own] = booked[~own] = 0
-        if (own & ~live).any():
-            rows = np.flatnonzero(own & ~live)
-            booked[rows] = self.decider.wide(batch, AMOUNTS, "stored")[rows]
-        line = batch.ints("line")
-        self._fold(line, counted, self.counts)
-        self._fold(line, booked, self.sums)
+        counted[:, 2], counted[:, 3:] = found.facts[:, FACT["medfee_sumamt"]] * live, found.booked
+        counted[~own] = 0
+        if (own & skipped).any():
+            rows = np.flatnonzero(own & skipped)
+            counted[rows, len(COUNTED) :] = self.decider.wide(batch, AMOUNTS, "stored")[rows]
+        self._fold(batch.ints("line"), counted, self.sums)
 
 
 def replay_segment(
@@ -128,26 +164,49 @@ def replay_segment(
     settle: Settle | None = None,
     threads: int | None = None,
     progress: Callable[[int], None] | None = None,
+    some: Sequence[int] | None = None,
+    apart: Apart | None = None,
 ) -> ReplayReport:
     """Returns every act of a segment that does not come out again, and the statement of those that do.
 
-    What was booked anew is decided from its own event: ``reader`` is of the log that has it, None where none was.
+    What was booked anew or divided is decided from its own events: ``reader`` is of the log that has them, None where
+    none was. With ``apart`` their positions are put there instead; ``some`` are the numbers of the batches to read,
+    None all.
     """
     segment = Segment(folder)
     plans = CasePlans(policies, segment.cases, segment.policies)
-    workers = each_batch(folder, lambda own: _Worker(own, plans, policies, settle), _Worker.work, threads, progress)
+    workers = each_batch(
+        folder, lambda own: _Worker(own, plans, policies, settle), _Worker.work, threads, progress, some
+    )
     found = [each for worker in workers for each in worker.differences]
-    if anew := sorted(at for worker in workers for at in worker.anew):
+    own = Apart([at for worker in workers for at in worker.anew], [at for worker in workers for at in worker.divided])
+    if apart is not None:
+        apart.anew.extend(own.anew)
+        apart.divided.extend(own.divided)
+    elif own.anew or own.divided:
         if reader is None:
-            raise StoreError(f"position {anew[0]}: expected the log beside the segment, got the segment alone")
-        found += anew_differences(reader, anew, policies, settle)
+            at = min(own.anew + own.divided)
+            raise StoreError(f"position {at}: expected the log beside the segment, got the segment alone")
+        found += apart_differences(reader, own, policies, settle)
     differences = sorted(found, key=lambda each: each.position)
     empty = np.zeros((len(segment.lines), len(COUNTED) + len(AMOUNTS)), np.int64)
-    sums = checked_sums([empty, *(np.hstack([worker.counts, worker.sums]) for worker in workers)])
-    lines = [(*key, *line) for key, line in zip(segment.lines.tolist(), sums.tolist(), strict=True)]
+    lines = np.hstack([segment.lines, checked_sums([empty, *(worker.sums for worker in workers)])])
+    lines = lines[np.lexsort(segment.lines.T[::-1])]
     return ReplayReport(
-        segment.period, sum(worker.acts for worker in workers), tuple(differences), "segment", tuple(sorted(lines))
+        segment.period,
+        sum(worker.acts for worker in workers),
+        tuple(differences),
+        "segment",
+        tuple(map(tuple, lines.tolist())),
     )
+
+
+def apart_differences(
+    reader: "Reader", apart: Apart, policies: "PolicyBook", settle: Settle | None = None
+) -> list[Difference]:
+    """Returns the differences of what is decided from its own events of the log."""
+    found = list(anew_differences(reader, sorted(apart.anew), policies, settle)) if apart.anew else []
+    return found + (list(divided_differences(reader, sorted(apart.divided), policies)) if apart.divided else [])
 
 
 def checked_sums(parts: Sequence[Ints]) -> Ints:

@@ -1,6 +1,6 @@
 """Tells which parameters of a policy the acts of a period ever consult, by asking what changes their plans."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,6 +15,10 @@ from ledger.segments.shape import CASE_INTS, Ints
 if TYPE_CHECKING:
     from ledger.plans import PolicyBook
     from ledger.segments.reading import Segment
+
+
+#: Cases compiled together before it is looked whether one of them tells.
+_TOGETHER = 32
 
 
 class Consulted(msgspec.Struct, frozen=True):
@@ -33,41 +37,50 @@ def changed_keys(
 
     A key is consulted where its parameter, put back to what it was, gives some act of the segment another plan.
     """
-    mine = np.flatnonzero(plans.other)
-    cases = segment.cases[mine]
-    old = [segment.policies[at] for at in np.unique(cases[:, CASE_INTS.index("policy")]).tolist()]
+    policy = segment.cases[:, CASE_INTS.index("policy")]
     found: dict[str, Consulted] = {}
-    for each in old:
-        replaced = book.policy_named(each)
-        if replaced is None or each == digest:
+    for number in np.unique(policy[plans.other]).tolist():
+        replaced = book.policy_named(segment.policies[number])
+        if replaced is None or segment.policies[number] == digest:
             continue
+        rows = np.flatnonzero(plans.other & (policy == number))
         effects: dict[str, bool] = {}
         for key, before, now in differences(values_of(replaced), values_of(new)):
             path = next(p for p in (*new.parameters, *replaced.parameters) if key.startswith(f"{p}."))
-            if path not in effects:
-                effects[path] = _matters(book, plans, cases, segment, new, replaced, path)
-            have = found.get(key)
-            found[key] = Consulted(key, before, now, effects[path] or (have is not None and have.consulted))
+            consulted = key in found and found[key].consulted
+            if path not in effects and not consulted:
+                effects[path] = _matters(book, plans, rows, segment, new, replaced, path)
+            found[key] = Consulted(key, before, now, consulted or effects[path])
     return list(found.values())
 
 
 def _matters(
-    book: "PolicyBook", plans: CasePlans, cases: Ints, segment: "Segment", new: Policy, old: Policy, path: str
+    book: "PolicyBook", plans: CasePlans, rows: Ints, segment: "Segment", new: Policy, old: Policy, path: str
 ) -> bool:
-    """Returns whether putting one parameter back changes the plan of a case that some act has."""
+    """Returns whether putting one parameter back changes the plan of a case, of ``rows``, that some act has."""
     parameters = {name: dated for name, dated in new.parameters.items() if name != path}
     if path in old.parameters:
         parameters[path] = old.parameters[path]
     variant = f"without {path}".encode()
     book.know({variant: Policy(new.header, parameters)})
-    regions = dict.fromkeys(np.unique(cases[:, CASE_INTS.index("region")]).tolist(), variant)
     try:
-        other = CasePlans(book, cases, segment.policies, regions)
-        own = np.flatnonzero(plans.other)
-        return any(not np.array_equal(other.on(day), plans.on(day)[own]) for day in plans.days)
+        for some in _alike(segment.cases, rows):
+            other = CasePlans(book, segment.cases[some], segment.policies, {0: variant})
+            if any(not np.array_equal(other.on(day), plans.on(day)[some]) for day in plans.days):
+                return True
     except (AttributeError, KeyError, TypeError, ValueError):
         # Put back alone it makes no policy that can be compiled: the plans need it as it is now.
         return True
+    return False
+
+
+def _alike(cases: Ints, rows: Ints) -> Iterator[Ints]:
+    """Yields a few of the rows at a time, one of those that differ in their region alone: the first few mostly tell."""
+    columns = [at for at, name in enumerate(CASE_INTS) if name != "region"]
+    _, first = np.unique(cases[rows][:, columns], axis=0, return_index=True)
+    pieces = max(1, len(first) // _TOGETHER)
+    for piece in range(pieces):
+        yield rows[first[piece::pieces]]
 
 
 def never_consulted(cases: Ints, new: Policy) -> list[str]:

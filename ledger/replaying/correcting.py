@@ -10,6 +10,7 @@ from ledger.profile import load_profile
 from ledger.registers import filing_masks, load_members
 from ledger.segments.reading import Batch
 from ledger.segments.shape import HOWS, Ints
+from ledger.side_columns import registered_births
 from ledger.touched import touched
 
 if TYPE_CHECKING:
@@ -20,18 +21,21 @@ if TYPE_CHECKING:
 class Touched:
     """Is the claims that a register command at ``position`` reaches back to, and what registers say of them now.
 
-    A late filing changes the filing class, a late enrolment the assistance class; each claim keeps its policy.
+    A late filing changes the filing class, a late enrolment the assistance class, a day of birth the age; each claim
+    keeps its policy.
     """
 
     def __init__(self, reader: "Reader", policies: "PolicyBook", position: int) -> None:
         self.position = position
-        self._claims = np.array([each.claim for each in touched(reader, position).claims], np.int64)
+        found = touched(reader, position).claims
+        self._claims = np.array([each.claim for each in found], np.int64)
+        self._aged = np.array([each.claim for each in found if each.by == "person"], np.int64)
         self._reader = reader
         self._policies = policies
         self._day = FACT[load_profile().register_day]
 
-    def plan(self, batch: Batch, facts: Ints, plan: Ints, assist: Ints) -> None:
-        """Puts the plans and assistance classes of the batch's touched claims in place of those recorded."""
+    def plan(self, batch: Batch, facts: Ints, plan: Ints, assist: Ints, age: Ints) -> None:
+        """Puts the plans, assistance classes and ages of the batch's touched claims in place of those recorded."""
         basis, carried = batch.ints("basis"), batch.ints("carried")
         rows = np.flatnonzero(np.isin(batch.ints("claim"), self._claims) & (basis == BASIS_KERNEL) & (carried == 0))
         if not len(rows):
@@ -46,4 +50,8 @@ class Touched:
         how = np.column_stack([batch.ints(name)[rows] for name in HOWS])
         how[:, HOW.index("assist_class")] = assist[rows]
         masks = np.where(how[:, HOW.index("relation")] == 0, 0, masks)
+        aged = np.isin(batch.ints("claim")[rows], self._aged)
+        born = np.where(aged, registered_births(self._reader, own[:, FACT["token"]]), 0)
+        age[rows] = self._policies.ages(own, born, age[rows])
+        how[:, HOW.index("age")] = age[rows]
         plan[rows] = self._policies.resolve_filed(own, (batch.ints("policy")[rows], batch.policies), how, masks)

@@ -1,17 +1,18 @@
 """Runs the settle kernel over a batch of a segment: columns widened into tables that are used again and again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
 
 from core_ext.kernels import load
 from core_ext.layout import ACCUMULATORS, AMOUNT, AMOUNTS, HOW
-from core_ext.settling import COMPUTE, REFUND, SKIP, SOURCE, SOURCE_UNCHECKED
+from core_ext.settling import COMPUTE, REFUND, SKIP, SOURCE, SOURCE_UNCHECKED, Plans
 from ledger.events import BASIS_KERNEL, BASIS_REFUND, BASIS_RESETTLED, FLAG_ASSUMED, FLAG_NOT_CHECKED
 from ledger.plans import with_limits
 from ledger.segments.reading import Batch
 from ledger.segments.shape import DELTAS, Ints
+from ledger.stays.replaying import divided_rows
 
 Settle = Callable[..., None]
 
@@ -61,6 +62,12 @@ def limited(batch: Batch, given: Input, plans: Ints) -> Ints:
     return plans
 
 
+def asked_about(batch: Batch, kind: Ints) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    """Returns the acts of the period that stand in its sums: decided again, or divided stays as they are booked."""
+    divided = divided_rows(batch.ints("basis"), batch.ints("flags"))
+    return np.asarray((batch.ints("carried") == 0) & ((kind != SKIP) | divided))
+
+
 def interrupted(batch: Batch, given: Input) -> bool:
     """Returns whether a batch is no unbroken history: acts of other periods, or none to decide, lie in between."""
     skipped = bool((given.kind == SKIP).any())
@@ -68,12 +75,19 @@ def interrupted(batch: Batch, given: Input) -> bool:
 
 
 class Decider:
-    """Decides batches one after the other in tables of its own: one a thread."""
+    """Decides batches one after the other in tables of its own: one a thread.
 
-    def __init__(self, settle: Settle | None = None) -> None:
+    Tables of ``unasked`` are not written for unbroken histories, and have no row then.
+    """
+
+    def __init__(self, settle: Settle | None = None, unasked: Collection[str] = ()) -> None:
         self._settle: Settle = settle or load("settle").settle
+        self._pack: Callable[[Ints], Plans] | None = load("settle").packed if settle is None else None
+        self._unasked = frozenset(unasked)
         self._lanes = load("lanes")
         self._tables: dict[str, Ints] = {}
+        self._plans: Ints | None = None
+        self._packed: Plans | None = None
 
     def table(self, name: str, rows: int, width: int = 0) -> Ints:
         """Returns a table to be overwritten: the same memory for every batch that fits."""
@@ -96,7 +110,7 @@ class Decider:
         kind = np.where(basis == BASIS_KERNEL, COMPUTE, SOURCE)
         kind[(flags & FLAG_NOT_CHECKED) != 0] = SOURCE_UNCHECKED
         kind[basis == BASIS_REFUND] = REFUND
-        kind[basis == BASIS_RESETTLED] = SKIP
+        kind[(basis == BASIS_RESETTLED) | divided_rows(basis, flags)] = SKIP
         lenient = ((flags & FLAG_ASSUMED) != 0) & (basis == BASIS_KERNEL)
         # What a policy decides alone is decided from nothing that a source gave.
         given = self.table("given", n, len(AMOUNTS))
@@ -118,7 +132,7 @@ class Decider:
         """
         plans = limited(batch, given, plans)
         if interrupted(batch, given):
-            out = self._out(len(batch), given)
+            out = self._out(len(batch), given, frozenset())
             tables = {name: getattr(out, name) for name, _ in _OUT}
             self._in_turns(batch, given, plans, tables, out.code, out.balc)
             return out
@@ -126,18 +140,29 @@ class Decider:
 
     def decide_at_once(self, given: Input, plans: Ints) -> Decided:
         """Returns unbroken histories decided again; rows of kind SKIP come out as nothing."""
-        out = self._out(len(given.kind), given)
+        out = self._out(len(given.kind), given, self._unasked)
         refunded = self.table("refunded", len(given.kind))
         refunded[:] = 0
         self._settle(
-            plans, given.plan, given.facts, given.given, given.kind, given.ref, refunded, given.lenient,
+            self._terms(plans), given.plan, given.facts, given.given, given.kind, given.ref, refunded, given.lenient,
             given.slot, given.state, given.holder, given.accounts,
             out.code, out.booked, out.computed, out.before, out.delta, out.balc, out.how,
         )  # fmt: skip
         return out
 
-    def _out(self, n: int, given: Input) -> Decided:
-        tables = {name: self.table(f"out_{name}", n, len(names)) for name, names in _OUT}
+    def _terms(self, plans: Ints) -> Plans:
+        """Returns plans packed, from the second batch under the same ones on; a book's plans stay what they are."""
+        held = self._plans
+        if held is None or len(held) != len(plans) or held.ctypes.data != plans.ctypes.data:
+            self._plans, self._packed = plans, None
+            return plans
+        if self._packed is None and self._pack is not None:
+            self._packed = self._pack(plans)
+        return plans if self._packed is None else self._packed
+
+    def _out(self, n: int, given: Input, unasked: Collection[str]) -> Decided:
+        rows = {name: 0 if name in unasked else n for name, _ in _OUT}
+        tables = {name: self.table(f"out_{name}", rows[name], len(names)) for name, names in _OUT}
         code, balc = self.table("code", n), self.table("balc", n)
         code[:] = 0
         return Decided(

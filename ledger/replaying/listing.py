@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from core_ext.layout import AMOUNTS, FACT
 from ledger.refusals import Refusal, Refused
-from ledger.replaying.whatif import Changes
+from ledger.replaying.changing import Changes
 
 _KEYS = ("insured_region", "treatment_region", "token", "insutype", "psn_type", "med_type", "hosp_lv", "setl_time")
 _SCHEMA = pa.schema(

@@ -2,19 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core_ext.kernels import load
 from core_ext.layout import FACT, FACTS, HOW
+from core_ext.plan import PLAN_AT
 from ledger.segments.shape import CASE_INTS, Ints
 
 if TYPE_CHECKING:
     from ledger.plans import PolicyBook
+    from ledger.segments.reading import Batch
 
 _CASE = {name: at for at, name in enumerate(CASE_INTS)}
 #: The filing column of a case holds the class decided by, times this, and the mask of what was filed.
 _MASKS = 16
+#: Plans of one book are compiled by one thread at a time, whoever asks for them.
+_ALONE = Lock()
 
 
 class CasePlans:
@@ -41,12 +46,31 @@ class CasePlans:
         self._columns = np.array([book.day_column(digest) for digest in self._digests], np.int64)
         self._starts = np.array(sorted({day for digest in self._digests for day in book.days_of(digest)}), np.int64)
         self._resolved: dict[int, Ints] = {}
-        self._alone = Lock()
+        self._packed: Any = None
+        self._pools = np.zeros(0, np.int64)
 
     @property
     def plans(self) -> Ints:
         """Returns the table of plans that the rows point into."""
         return self._book.plans
+
+    @property
+    def packed(self) -> Any:
+        """Returns the same table as the replay kernel holds it; asked for once the plans of a batch are known."""
+        with _ALONE:
+            plans = self._book.plans
+            if self._packed is None or self._packed.plans < len(plans):
+                self._packed = load("replay").Packed(plans)
+            return self._packed
+
+    @property
+    def pools(self) -> Ints:
+        """Returns the insurance type whose pool pays under each plan, 0 the claim's own; the last is of no plan, -1."""
+        with _ALONE:
+            plans = self._book.plans
+            if len(self._pools) <= len(plans):
+                self._pools = np.append(plans[:, PLAN_AT["pool"]], 0)
+            return self._pools
 
     def digest_of(self, case: int) -> bytes:
         """Returns the policy a case stands under."""
@@ -61,14 +85,18 @@ class CasePlans:
         """Returns the plan row of every case on a day."""
         return self._stretch(int(np.searchsorted(self._starts, day, "right")))
 
-    def of(self, case: Ints, facts: Ints) -> Ints:
-        """Returns the plan row of each act, -1 where its policy has no rule for it."""
+    def of(self, batch: "Batch") -> Ints:
+        """Returns the plan row of each act of a batch, -1 where its policy has no rule for it."""
+        case = np.asarray(batch.lane("case"))
         if not len(case):
             return np.zeros(0, np.int64)
-        day = self._days(case, facts)
-        low, high = (int(np.searchsorted(self._starts, edge, "right")) for edge in (day.min(), day.max()))
-        if low == high:
-            return np.asarray(self._stretch(low)[case])
+        if (self._columns == FACT["setl_time"]).all():
+            moment = np.asarray(batch.lane("setl_time"))
+            edges = (int(moment.min()) // 1_000_000, int(moment.max()) // 1_000_000)
+            low, high = (int(np.searchsorted(self._starts, edge, "right")) for edge in edges)
+            if low == high:
+                return np.asarray(self._stretch(low)[case])
+        day = self._days(batch, case)
         stretch = np.searchsorted(self._starts, day, "right")
         plan = np.full(len(case), -1, np.int64)
         for number in np.unique(stretch).tolist():
@@ -76,21 +104,19 @@ class CasePlans:
             plan[rows] = self._stretch(number)[case[rows]]
         return plan
 
-    def _days(self, case: Ints, facts: Ints) -> Ints:
+    def _days(self, batch: "Batch", case: "np.ndarray[Any, Any]") -> Ints:
         """Returns the day that picks each act's policy version."""
-        day = facts[:, FACT["setl_time"]] // 1_000_000
-        if (self._columns == FACT["setl_time"]).all():
-            return np.asarray(day)
+        day = batch.ints("setl_time") // 1_000_000
         column = self._columns[self.policy[case]]
         for at in np.unique(column).tolist():
             if at != FACT["setl_time"]:
                 rows = column == at
-                day[rows] = facts[rows, at]
+                day[rows] = batch.ints(FACTS[at])[rows]
         return day
 
     def _stretch(self, number: int) -> Ints:
         """Returns the plan of every case on the days of a stretch."""
-        with self._alone:
+        with _ALONE:
             found = self._resolved.get(number)
             if found is None:
                 found = self._resolved[number] = self._resolve(int(self._starts[number - 1]) if number else 0)

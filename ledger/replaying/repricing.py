@@ -63,7 +63,7 @@ def reprice(
     claims: list[RepricedClaim] = []
     for batch in segment.all():
         facts = decider.wide(batch, FACTS, "facts")
-        plan = plans.of(batch.ints("case"), facts)
+        plan = plans.of(batch)
         given = decider.read(batch, facts, plan)
         gone = set(batch.ints("original")[batch.ints("reversed") == 1].tolist())
         standing = ~np.isin(batch.ints("claim"), list(gone))
@@ -94,13 +94,16 @@ def _priced(kernel: Settle, plans: CasePlans, given: Input, rows: Ints, limits: 
     def table(width: int) -> Ints:
         return np.zeros((n, width), np.int64)
 
+    def unasked(width: int) -> Ints:
+        return np.zeros((0, width), np.int64)
+
     booked, code = table(len(AMOUNTS)), np.zeros(n, np.int64)
     own, plan = with_limits(plans.plans, given.plan[rows], limits)
     kernel(
         own, plan, given.facts[rows], table(len(AMOUNTS)), given.kind[rows],
         np.full(n, -1, np.int64), code.copy(), code.copy(), given.slot[rows], given.state, given.holder[rows],
-        given.accounts, code, booked, table(len(AMOUNTS)), table(len(ACCUMULATORS)), table(len(ACCUMULATORS)),
-        code.copy(), table(len(HOW)),
+        given.accounts, code, booked, unasked(len(AMOUNTS)), unasked(len(ACCUMULATORS)), table(len(ACCUMULATORS)),
+        code[:0], unasked(len(HOW)),
     )  # fmt: skip
     return booked
 

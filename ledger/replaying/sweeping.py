@@ -16,10 +16,11 @@ from core_ext.kernels import load
 from core_ext.layout import AMOUNTS, FACT, FACTS
 from core_ext.settling import SKIP
 from ledger.events import BASIS_SOURCE
-from ledger.replaying.deciding import Decided, Decider, Input, interrupted, limited
+from ledger.replaying.changing import persons_of, sums_of
+from ledger.replaying.columns import Marks, acts_of, apart_of, kinds_of
+from ledger.replaying.deciding import Decided, Decider, asked_about
 from ledger.replaying.planning import CasePlans
 from ledger.replaying.threads import in_order
-from ledger.replaying.whatif import Marks, persons_of, sums_of
 from ledger.segments.reading import Batch, Segment
 from ledger.segments.shape import Ints
 
@@ -72,60 +73,63 @@ class Question(msgspec.Struct, frozen=True):
 #: What a batch adds to a variant: changed, refused, four figures of persons, then the amounts.
 _FIGURES = 6
 
+#: Variants settled in one call: their plans are a number an act and variant.
+_TOGETHER = 64
+
+#: Acts, acts by their source, booked totals and the figures of each variant.
+_Part = tuple[int, int, list[int], list[list[int]]]
+
 
 class _Worker:
+    """Settles batches under every variant: unbroken histories by the replay kernel, those set apart in tables."""
+
     def __init__(self, own: CasePlans, variants: Sequence[CasePlans]) -> None:
-        self._decider = Decider()
+        self._decider = Decider(unasked=("computed", "before", "how"))
         self._own = own
         self._variants = variants
         self._lanes = load("lanes")
+        self._sweep = load("replay").sweep
 
-    def work(self, batch: Batch) -> tuple[int, int, list[int], list[list[int]]]:
+    def work(self, batch: Batch) -> _Part:
         """Returns acts, acts by their source, booked totals, and what each variant came to, of one batch."""
+        kind, lenient = kinds_of(batch)
+        apart = apart_of(batch, kind)
+        if apart is not None:
+            kind[apart] = SKIP
+        plan = self._own.of(batch)
+        acts, totals, lines = 0, [0] * len(AMOUNTS), []
+        for first in range(0, len(self._variants), _TOGETHER):
+            wanted = [variant.of(batch) for variant in self._variants[first : first + _TOGETHER]]
+            taken = acts_of(batch, plan, kind, lenient)
+            acts, totals, some = self._sweep(self._own.packed, taken, np.array(wanted, np.int64))
+            lines += some
+        by_source = int(((kind != SKIP) & (np.asarray(batch.lane("basis")) == BASIS_SOURCE)).sum())
+        found = [
+            [changed, refused, *persons, *(a + b for a, b in zip(totals, moved, strict=True))]
+            for changed, refused, persons, moved in lines
+        ]
+        part = acts, by_source, totals, found
+        return part if apart is None else _added(part, self._by_tables(batch.of_rows(apart)))
+
+    def _by_tables(self, batch: Batch) -> _Part:
         facts = self._decider.wide(batch, FACTS, "facts")
-        case = batch.ints("case")
-        before = self._own.of(case, facts)
-        given = self._decider.read(batch, facts, before)
-        start = (given.kind.copy(), given.state.copy(), given.accounts.copy())
-        old = self._decider.wide(batch, AMOUNTS, "old")
-        broken = interrupted(batch, given)
-        found = self._decider.decide(batch, given, self._own.plans)
-        own = (batch.ints("carried") == 0) & (found.kind != SKIP)
-        differ = self._changed(batch, found, own)
-        totals, token = sums_of(old, own), np.ascontiguousarray(facts[:, FACT["token"]])
-        lines = []
+        given = self._decider.read(batch, facts, self._own.of(batch))
+        kind, state, accounts = given.kind.copy(), given.state.copy(), given.accounts.copy()
+        old, token = self._decider.wide(batch, AMOUNTS, "old"), np.ascontiguousarray(facts[:, FACT["token"]])
+        own = asked_about(batch, kind)
+        totals, lines = sums_of(old, own), []
         for plans in self._variants:
-            plan = plans.of(case, facts)
-            moved = differ | (plan != before)
-            if not moved.any():
-                lines.append([0] * _FIGURES + totals)
-                continue
-            rows = None if broken else _persons_with(token, moved)
-            found = self._again(batch, given, start, plan, rows, plans.plans)
-            lines.append(self._line(batch, found, own if rows is None else own & rows, old, token, totals))
+            given.kind, given.plan = kind.copy(), plans.of(batch)
+            given.state[:], given.accounts[:] = state, accounts
+            found = self._decider.decide(batch, given, plans.plans)
+            lines.append(self._line(batch, found, own, old, token, totals))
         by_source = int((own & (batch.ints("basis") == BASIS_SOURCE)).sum())
         return int(own.sum()), by_source, totals, lines
 
-    def _again(
-        self, batch: Batch, given: Input, start: tuple[Ints, Ints, Ints], plan: Ints, rows: Marks | None, plans: Ints
-    ) -> Decided:
-        """Returns a batch decided under another policy from the same start: wholly, or the persons of some rows."""
-        kind, state, accounts = start
-        given.kind, given.plan = kind.copy(), plan
-        given.state[:], given.accounts[:] = state, accounts
-        if rows is None:
-            return self._decider.decide(batch, given, plans)
-        given.kind[~rows] = SKIP
-        return self._decider.decide_at_once(given, limited(batch, given, plans))
-
-    def _changed(self, batch: Batch, found: Decided, own: Marks) -> Marks:
+    def _line(self, batch: Batch, found: Decided, own: Marks, old: Ints, token: Ints, totals: list[int]) -> list[int]:
         marks = np.zeros(len(batch), np.uint8)
         self._lanes.differing([batch.lane(name) for name in AMOUNTS], 0, len(batch), found.booked, marks)
         changed: Marks = own & ((marks != 0) | (found.code != 0))
-        return changed
-
-    def _line(self, batch: Batch, found: Decided, own: Marks, old: Ints, token: Ints, totals: list[int]) -> list[int]:
-        changed = self._changed(batch, found, own)
         rows = np.flatnonzero(changed)
         refused = int((own & (found.code != 0)).sum())
         everyone = np.ones(len(rows), np.bool_)
@@ -134,11 +138,10 @@ class _Worker:
         return [len(rows), refused, *persons_of(token, old, found.booked, changed), *moved]
 
 
-def _persons_with(token: Ints, marks: Marks) -> Marks:
-    """Returns the rows of persons who have a marked row; rows lie in order of persons."""
-    first = np.flatnonzero(np.concatenate([[True], token[1:] != token[:-1]]))
-    holds: Marks = np.repeat(np.logical_or.reduceat(marks, first), np.diff(np.concatenate([first, [len(token)]])))
-    return holds
+def _added(one: _Part, other: _Part) -> _Part:
+    """Returns two parts of a batch as one."""
+    lines = [[a + b for a, b in zip(*each, strict=True)] for each in zip(one[3], other[3], strict=True)]
+    return one[0] + other[0], one[1] + other[1], [a + b for a, b in zip(one[2], other[2], strict=True)], lines
 
 
 def sweep(

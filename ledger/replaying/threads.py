@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import local
@@ -20,13 +20,14 @@ def each_batch(
     work: Callable[[Worker, Batch], None],
     threads: int | None = None,
     progress: Callable[[int], None] | None = None,
+    some: Sequence[int] | None = None,
 ) -> list[Worker]:
-    """Returns the workers once every batch of the segment was worked on by one of them.
+    """Returns the workers once every batch of the segment, or each of ``some``, was worked on by one of them.
 
     Each thread opens the segment for itself and takes the next batch that nobody has taken.
     """
     made: list[Worker] = []
-    for _ in in_order(folder, workers, work, made, threads, progress):
+    for _ in in_order(folder, workers, work, made, threads, progress, some):
         pass
     return made
 
@@ -38,13 +39,14 @@ def in_order(
     made: list[Worker],
     threads: int | None = None,
     progress: Callable[[int], None] | None = None,
+    some: Sequence[int] | None = None,
 ) -> Iterator[Result]:
     """Yields what work on each batch returns, in the order of the batches; ``made`` receives the workers.
 
     A few batches are under way at once, so that memory stays bounded however slow the reader is.
     """
-    batches = Segment(folder).batches
-    number = max(1, min(threads or os.cpu_count() or 1, batches))
+    batches = range(Segment(folder).batches) if some is None else some
+    number = max(1, min(threads or os.cpu_count() or 1, len(batches)))
     own = local()
 
     def run(at: int) -> tuple[Result, int]:
@@ -58,11 +60,11 @@ def in_order(
     done = 0
     with ThreadPoolExecutor(number) as pool:
         under_way: deque[Future[tuple[Result, int]]] = deque()
-        for at in range(batches):
+        for count, at in enumerate(batches, 1):
             under_way.append(pool.submit(run, at))
-            if len(under_way) <= 2 * number and at + 1 < batches:
+            if len(under_way) <= 2 * number and count < len(batches):
                 continue
-            while under_way and (len(under_way) > 2 * number or at + 1 == batches):
+            while under_way and (len(under_way) > 2 * number or count == len(batches)):
                 result, rows = under_way.popleft().result()
                 done += rows
                 if progress is not None:

@@ -14,18 +14,14 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from core_ext.kernels import load
-from core_ext.layout import AMOUNT, AMOUNTS, FACT, FACTS, HOW
-from core_ext.settling import SKIP
-from core_ext.text import Texts, text_at
-from ledger.events import BASIS_SOURCE
-from ledger.plans import pools_of
+from core_ext.layout import AMOUNT, AMOUNTS, FACT
+from core_ext.text import text_at
+from ledger.replaying.changing import Changes, Part, Worker, groups_of
 from ledger.replaying.consulting import Consulted, changed_keys, never_consulted
-from ledger.replaying.deciding import Decided, Decider, Settle
+from ledger.replaying.deciding import Settle
 from ledger.replaying.planning import CasePlans
 from ledger.replaying.threads import in_order
-from ledger.segments.reading import Batch, Segment
-from ledger.segments.shape import Ints
+from ledger.segments.reading import Segment
 
 if TYPE_CHECKING:
     from ledger.plans import PolicyBook
@@ -34,7 +30,6 @@ if TYPE_CHECKING:
 #: How many of the largest changes are listed.
 LARGEST = 20
 
-_KEYS = {"region": "insured_region", "psn_type": "psn_type", "med_type": "med_type", "insutype": "insutype"}
 _PART, _FUND = AMOUNT["psn_part_amt"], AMOUNT["fund_pay_sumamt"]
 
 
@@ -96,144 +91,6 @@ class WhatIf(msgspec.Struct, frozen=True):
 
 
 @dataclass(slots=True)
-class Changes:
-    """Is the changed acts of one batch: rows of tables, in order of persons, then of the log."""
-
-    claim: Ints
-    position: Ints
-    basis: Ints
-    period: Ints
-    facts: Ints
-    old: Ints
-    new: Ints
-    code: Ints
-    before: Ints
-    delta: Ints
-    balc: Ints
-    how: Ints
-    year: Ints
-    policy: list[bytes]
-    setl_id: Texts
-
-    def __len__(self) -> int:
-        """Returns the number of changed acts."""
-        return len(self.claim)
-
-
-@dataclass(slots=True)
-class _Batched:
-    """Is what one batch came to."""
-
-    acts: int
-    by_source: int
-    refused: int
-    totals: list[int]
-    totals_new: list[int]
-    persons: tuple[int, int, int, int]
-    groups: dict[tuple[str, int], list[int]]
-    changes: Changes
-
-
-class _Worker:
-    def __init__(
-        self, segment: Segment, plans: CasePlans, settle: Settle | None, touched: "Touched | None" = None
-    ) -> None:
-        self._decider = Decider(settle)
-        self._touched = touched
-        self._plans = plans
-        self._lanes, self._fold = load("lanes"), load("fold")
-        self._segment = segment
-
-    def work(self, batch: Batch) -> _Batched:
-        """Returns what a batch would be under the other policy."""
-        n = len(batch)
-        facts = self._decider.wide(batch, FACTS, "facts")
-        case = batch.ints("case")
-        plan, assist = self._plans.of(case, facts), batch.ints("how_assist_class")
-        if self._touched is not None:
-            self._touched.plan(batch, facts, plan, assist)
-        found = self._decider.decide(batch, self._decider.read(batch, facts, plan), self._plans.plans)
-        marks = np.zeros(n, np.uint8)
-        self._lanes.differing([batch.lane(name) for name in AMOUNTS], 0, n, found.booked, marks)
-        own = (batch.ints("carried") == 0) & (found.kind != SKIP)
-        changed = own & ((marks != 0) | (found.code != 0))
-        old = self._decider.wide(batch, AMOUNTS, "old")
-        return _Batched(
-            int(own.sum()),
-            int((own & (batch.ints("basis") == BASIS_SOURCE)).sum()),
-            int((own & (found.code != 0)).sum()),
-            sums_of(old, own),
-            sums_of(found.booked, own),
-            persons_of(facts[:, FACT["token"]], old, found.booked, changed),
-            self._groups(facts, old, found.booked, own, changed),
-            self._changes(batch, found, facts, case, assist, plan, np.flatnonzero(changed)),
-        )
-
-    def _groups(
-        self, facts: Ints, old: Ints, new: Ints, own: "Marks", changed: "Marks"
-    ) -> dict[tuple[str, int], list[int]]:
-        rows = slice(None) if own.all() else np.flatnonzero(own)
-        values = np.column_stack(
-            [np.ones(len(old), np.int64), changed, old[:, _FUND], new[:, _FUND], old[:, _PART], new[:, _PART]]
-        )[rows]
-        found: dict[tuple[str, int], list[int]] = {}
-        for by, name in _KEYS.items():
-            keys = np.ascontiguousarray(facts[rows, FACT[name]].reshape(-1, 1))
-            group, first = self._fold.group(keys)
-            sums = np.zeros((len(first), values.shape[1]), np.int64)
-            self._fold.fold(group, np.ascontiguousarray(values, np.int64), sums)
-            for code, line in zip(keys[first, 0].tolist(), sums.tolist(), strict=True):
-                found[by, code] = line
-        return found
-
-    def _changes(
-        self, batch: Batch, found: Decided, facts: Ints, case: Ints, assist: Ints, plan: Ints, rows: Ints
-    ) -> Changes:
-        none = np.zeros(len(rows), np.int64)
-        setl_id = Texts(*load("gather").gather((batch.text("setl_id"),), none, rows))
-        head = {name: batch.ints(name)[rows] for name in ("claim", "position", "basis", "period", "year")}
-        how = found.how[rows]
-        # What was looked up stays, and what a disease's limit left; the pool is the other policy's.
-        for name in ("hosp_lv", "psn_type", "age", "limit"):
-            how[:, HOW.index(name)] = batch.ints(f"how_{name}")[rows]
-        how[:, HOW.index("assist_class")] = assist[rows]
-        how[:, HOW.index("pool")] = pools_of(self._plans.plans, plan[rows], facts[rows])
-        return Changes(
-            **head,
-            facts=facts[rows],
-            old=np.column_stack([batch.ints(name)[rows] for name in AMOUNTS]),
-            new=found.booked[rows],
-            code=found.code[rows],
-            before=found.before[rows],
-            delta=found.delta[rows],
-            balc=found.balc[rows],
-            how=how,
-            policy=[self._plans.digest_of(each) for each in case[rows].tolist()],
-            setl_id=setl_id,
-        )
-
-
-Marks = np.ndarray[tuple[int], np.dtype[np.bool_]]
-
-
-def sums_of(table: Ints, own: Marks) -> list[int]:
-    """Returns column sums, exact beyond 64 bits."""
-    rows = table if own.all() else table[own]
-    return [sum(column.tolist()) if np.abs(column).max(initial=0) >= 2**46 else int(column.sum()) for column in rows.T]
-
-
-def persons_of(token: Ints, old: Ints, new: Ints, changed: Marks) -> tuple[int, int, int, int]:
-    """Returns how many persons pay less, how many more, and how much less and more they pay."""
-    rows = np.flatnonzero(changed)
-    if not len(rows):
-        return 0, 0, 0, 0
-    persons, at = np.unique(token[rows], return_inverse=True)
-    gains = np.zeros(len(persons), np.int64)
-    np.add.at(gains, at, old[rows, _PART] - new[rows, _PART])
-    return int((gains > 0).sum()), int((gains < 0).sum()), int(gains[gains > 0].sum()), int(-gains[gains < 0].sum())
-
-
-@dataclass(slots=True)
 class _Sum:
     acts: int = 0
     by_source: int = 0
@@ -242,10 +99,9 @@ class _Sum:
     totals: list[int] = field(default_factory=lambda: [0] * len(AMOUNTS))
     totals_new: list[int] = field(default_factory=lambda: [0] * len(AMOUNTS))
     persons: list[int] = field(default_factory=lambda: [0] * 4)
-    groups: dict[tuple[str, int], list[int]] = field(default_factory=dict)
     largest: list[ChangedClaim] = field(default_factory=list)
 
-    def add(self, part: _Batched) -> None:
+    def add(self, part: Part) -> None:
         self.acts += part.acts
         self.by_source += part.by_source
         self.refused += part.refused
@@ -253,9 +109,6 @@ class _Sum:
         self.totals = [a + b for a, b in zip(self.totals, part.totals, strict=True)]
         self.totals_new = [a + b for a, b in zip(self.totals_new, part.totals_new, strict=True)]
         self.persons = [a + b for a, b in zip(self.persons, part.persons, strict=True)]
-        for key, line in part.groups.items():
-            have = self.groups.get(key)
-            self.groups[key] = line if have is None else [a + b for a, b in zip(have, line, strict=True)]
         self.largest = sorted(self.largest + _largest(part.changes), key=_size)[:LARGEST]
 
 
@@ -299,15 +152,19 @@ def what_if(
     total = _Sum()
     asked = f"{sorted(periods)} {sorted((region, digest.hex()) for region, digest in instead.items())} {kernel.hex()}"
     asked += f" register {touched.position}" if touched is not None else ""
-    digest = hashlib.sha256(asked.encode())
-    parts = in_order(folder, lambda own: _Worker(own, plans, settle, touched), _Worker.work, [], threads, progress)
+    # A hash a table, so that it is of no account how a segment is cut into batches.
+    hashes = [hashlib.sha256() for _ in range(3)]
+    workers: list[Worker] = []
+    parts = in_order(folder, lambda own: Worker(own, plans, settle, touched), Worker.work, workers, threads, progress)
     for part in parts:
         total.add(part)
-        for table in (part.changes.claim, part.changes.code, part.changes.new):
-            digest.update(np.ascontiguousarray(table, "<i8").data)
+        tables = (part.changes.claim, part.changes.code, part.changes.new)
+        for taken, table in zip(hashes, tables, strict=True):
+            taken.update(np.ascontiguousarray(table, "<i8").data)
         for sink in sinks:
             sink(part.changes)
-    groups = tuple(Group(by, code, *line) for (by, code), line in sorted(total.groups.items()))
+    digest = hashlib.sha256(" ".join([asked, *(each.hexdigest() for each in hashes)]).encode()).hexdigest()
+    groups = tuple(Group(by, code, *line) for (by, code), line in sorted(groups_of(workers, segment.cases).items()))
     gaining, losing, gained, lost = total.persons
     changed, never = [], []
     for document in dict.fromkeys(instead.values()):
@@ -319,5 +176,5 @@ def what_if(
         tuple(sorted(periods)), next(iter(instead.values()), b"").hex(), tuple(sorted(instead)), total.acts,
         total.changed,
         total.refused, total.by_source, tuple(total.totals), tuple(total.totals_new), gaining, losing, gained, lost,
-        groups, tuple(total.largest), digest.hexdigest(), tuple(changed), tuple(never),
+        groups, tuple(total.largest), digest, tuple(changed), tuple(never),
     )  # fmt: skip

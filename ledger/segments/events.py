@@ -1,4 +1,4 @@
-"""Defines the event that seals a period."""
+"""Defines the events that seal a period, detach what was sealed, and bring it back."""
 
 from ledger.event import Event
 
@@ -26,3 +26,32 @@ class PeriodSealed(Event, frozen=True):
     digest: bytes
     tree_size: int
     root: bytes
+
+
+class PeriodDetached(Event, frozen=True):
+    """Detaches a sealed period: the states of its ``events`` acts, ``state_bytes`` of them, leave the log's table.
+
+    They lie at positions from ``first`` to ``last`` and stand, byte for byte, in the archive whose SHA-256 is
+    ``digest``. Positions, streams and topics stay in the table, and so does everything that is no act.
+    """
+
+    TOPIC = "period-detached/1"
+    cause: int
+    row: int
+    period: int
+    first: int
+    last: int
+    events: int
+    state_bytes: int
+    digest: bytes
+
+
+class PeriodAttached(Event, frozen=True):
+    """Brings the states of a detached period back from the archive whose SHA-256 is ``digest``, byte for byte."""
+
+    TOPIC = "period-attached/1"
+    cause: int
+    row: int
+    period: int
+    events: int
+    digest: bytes

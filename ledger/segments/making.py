@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,15 +11,16 @@ import numpy as np
 
 from core_ext.kernels import load
 from core_ext.layout import HOW
-from core_ext.text import Texts
-from ledger.acts import Acts, act_codes, acts_of, read_acts
-from ledger.events import BASIS_REFUND, ClaimFiled, ClaimSettled
+from core_ext.text import Texts, texts_from_list
+from ledger.acts import ACT_TEXTS, Acts, act_codes, acts_of, read_acts
+from ledger.events import BASIS_REFUND, ClaimFiled, ClaimReversed, ClaimSettled
 from ledger.mapper import decode_event
 from ledger.resettled import resettlements, standing_of
 from ledger.segments.filed import filed_masks
-from ledger.segments.shape import Ints
-from ledger.segments.spilling import BETWEEN, ORIGINAL, OWN, Spill, spilled_rows
+from ledger.segments.shape import BEFORES, DELTAS, Ints
+from ledger.segments.spilling import AT, BETWEEN, ORIGINAL, OWN, SPILLED, Spill, span, spilled_rows
 from ledger.segments.writing import SegmentWriter, Totals
+from ledger.stays.replaying import counted_parts
 
 if TYPE_CHECKING:
     from ledger.plans import PolicyBook
@@ -42,11 +43,12 @@ def make(
     *,
     scratch: Path | None = None,
     progress: Callable[[int], None] | None = None,
+    pages: Iterable[Acts] | None = None,
 ) -> Made:
     """Writes the segment of one or more periods into ``folder`` and returns what it came to; None: its digest alone.
 
     ``reach`` is the positions behind which and up to which its acts lie. Memory is bounded: rows are sorted in
-    ``scratch``, a folder for files that are gone afterwards.
+    ``scratch``, a folder for files that are gone afterwards. ``pages`` stands in for the acts the log has there.
     """
     after, stop = reach
     number: dict[bytes, int] = {}
@@ -55,11 +57,12 @@ def make(
         Spill(Path(own), reader.tokens_given, (stop - after) // 2) as spill,
     ):
         seen = 0
-        for acts in read_acts(reader, after, stop):
+        for acts in read_acts(reader, after, stop) if pages is None else pages:
             _spill(reader, policies, acts, periods, number, spill)
             seen += len(acts)
             if progress is not None:
                 progress(seen)
+        spill.add(*_between(reader, after, stop))
         writer = SegmentWriter(folder, periods[0], list(number), spill.low, spill.high)
         try:
             for part in spill.parts():
@@ -89,6 +92,24 @@ def _spill(
         kept = np.flatnonzero(outside)
         none = np.zeros(len(kept), np.int64)
         spill.add(rows[kept], [load("gather").gather((each,), none, kept) for each in texts])
+
+
+def _between(reader: "Reader", after: int, stop: int) -> tuple[Ints, list[Texts]]:
+    """Returns what divided stays and their refunds count in other years, as rows that lie between acts."""
+    parts = [(at, each) for counted in counted_parts(reader, after, stop).values() for at, each in counted]
+    rows = np.zeros((len(parts), len(SPILLED)), np.int64)
+    decisions = reader.events_at([each.claim + 1 for _, each in parts]) if parts else {}
+    for row, (position, each) in zip(rows, parts, strict=True):
+        _, _, topic, state = decisions[each.claim + 1]
+        decision = decode_event(topic, state)
+        assert isinstance(decision, ClaimSettled | ClaimReversed)
+        named = {"token": each.token, "claim": each.claim, "position": position, "year": each.year}
+        named |= {"balc": decision.balc, "flags": decision.flags, "basis": decision.basis, "carried": BETWEEN}
+        for name, value in named.items():
+            row[AT[name]] = value
+        row[span(BEFORES)][: len(each.before)] = each.before
+        row[span(DELTAS)][: len(each.delta)] = each.delta
+    return rows, [texts_from_list([""] * len(parts)) for _ in ACT_TEXTS]
 
 
 def _originals(reader: "Reader", claims: list[int]) -> Acts | None:

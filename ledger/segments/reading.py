@@ -56,6 +56,10 @@ class Batch:
         """Returns the number of rows, originals of other periods included."""
         return int(self.acts.num_rows)
 
+    def of_rows(self, marks: "np.ndarray[Any, np.dtype[np.bool_]]") -> "Batch":
+        """Returns the marked acts alone, with every year of the batch; the acts of whole persons."""
+        return Batch(self.number, self.acts.filter(pa.array(marks)), self.years, self.first_year, self.policies)
+
     def lane(self, name: str) -> Lane:
         """Returns a column of acts as it lies in the file."""
         return self._lanes[name]

@@ -24,7 +24,7 @@ from ledger.segments.events import PeriodSealed
 from ledger.segments.making import Made, make, remove
 from ledger.segments.reading import FILES, Segment
 from ledger.segments.shape import LAYOUT
-from ledger.store.url import SQLiteURL, parse_url
+from ledger.store.url import segments_folder
 
 if TYPE_CHECKING:
     from ledger.store import Reader
@@ -57,14 +57,6 @@ class Sealed(msgspec.Struct, frozen=True):
             event.period, event.rows, event.settlements, event.refunds, event.medfee_fen, totals, event.digest.hex(),
             event.tree_size, event.root.hex(), folder, already, written,
         )  # fmt: skip
-
-
-def segments_folder(url: str, given: Path | None) -> Path | None:
-    """Returns where a store keeps its segments: the folder given, beside a SQLite file; None where nobody said."""
-    if given is not None:
-        return given
-    place = parse_url(url)
-    return place.path.with_name(f"{place.path.name}.segments") if isinstance(place, SQLiteURL) else None
 
 
 def expected_folder(url: str, given: Path | None) -> Path:
@@ -118,7 +110,7 @@ def seal(
     ``step`` is told each step that is done, by name.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
+    with alone(folder):
         with ledger.store.read() as reader:
             known = Knowledge()
             known.refresh(reader)
@@ -144,10 +136,10 @@ def seal(
             )
         event = sealed or _event(period, made, anchor)
         path = segment_path(folder, event)
-        _durable(making)
+        durable(making)
         step("durable")
         making.rename(path)
-        _durable(folder)
+        durable(folder)
         step("renamed")
         if sealed is None:
             with ledger.transaction() as tx:
@@ -177,7 +169,7 @@ def _event(period: int, made: Made, anchor: tuple[int, bytes]) -> PeriodSealed:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Holds the folder: two that seal at once take turns, and the second finds the first's work."""
     with (folder / ".lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -199,7 +191,7 @@ def _is_segment(path: Path) -> bool:
     return len(head) == 6 and head.isdecimal() and len(digest) == 16 and any((path / each).exists() for each in FILES)
 
 
-def _durable(folder: Path) -> None:
+def durable(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -32,9 +32,11 @@ from ledger.segments.shape import (
     together,
 )
 from ledger.segments.spilling import AT, BETWEEN, ORIGINAL, OWN, SPILLED, Sorted, span
+from ledger.stays.replaying import divided_rows
 
-#: Acts a record batch: a few megabytes of working tables, and a person is never cut in two.
-BATCH_ACTS = 16_384
+#: Acts a record batch: what a thread takes at a time, and a person is never cut in two. A replay pays some fixed
+#: microseconds for each of a batch's hundred columns.
+BATCH_ACTS = 65_536
 
 Columns = dict[str, Ints]
 Marks = npt.NDArray[np.bool_]
@@ -106,7 +108,7 @@ class SegmentWriter:
         years, slot = np.unique(key, return_inverse=True)
         # The first act that moved a person-year says where it started; an original of another period only stood.
         # What was booked anew moved it too, as acts of other periods do, but is not decided with the others.
-        moved = np.flatnonzero((rows[:, AT["carried"]] == OWN) & (rows[:, AT["basis"]] != BASIS_RESETTLED))
+        moved = np.flatnonzero((rows[:, AT["carried"]] == OWN) & ~_taken_over(rows))
         began, at = np.unique(key[moved], return_index=True)
         starts = np.zeros((len(years), len(ACCUMULATORS)), np.int64)
         starts[np.searchsorted(years, began)] = rows[moved[at]][:, span(BEFORES)]
@@ -231,6 +233,12 @@ def _cuts(rows: Ints) -> Iterator[tuple[int, int]]:
         start = stop
 
 
+def _taken_over(rows: Ints) -> Marks:
+    """Returns the acts that a segment's replay takes over as they were booked: booked anew, or divided stays."""
+    basis = rows[:, AT["basis"]]
+    return np.asarray((basis == BASIS_RESETTLED) | divided_rows(basis, rows[:, AT["flags"]]))
+
+
 def _left(rows: Ints, key: Ints, acting: Ints) -> tuple[Ints, Ints]:
     """Returns what the ``acting`` rows before each leave behind: accumulators of its year, balance of its account.
 
@@ -268,7 +276,7 @@ def _chain(rows: Ints, key: Ints) -> tuple[Marks, list[list[int] | None]]:
     """Returns (gap, expected): rows that do not start where the period's own acts before them end, and for those that
     do not start where any act before them ends what they should have started from."""
     carried = rows[:, AT["carried"]]
-    own = np.flatnonzero((carried == OWN) & (rows[:, AT["basis"]] != BASIS_RESETTLED))
+    own = np.flatnonzero((carried == OWN) & ~_taken_over(rows))
     before, balance = rows[:, span(BEFORES)], rows[:, AT["balc"]] + rows[:, AT["acct_pay"]]
     states, balances = _behind(rows, key, own)
     gap = np.zeros(len(rows), np.bool_)

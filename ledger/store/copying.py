@@ -17,6 +17,7 @@ from core_ext.text import texts_from_list
 from ledger.block import EventBlock
 from ledger.refusals import Refusal, Refused, StoreError
 from ledger.store.link import Backend, Link
+from ledger.store.runs import COLUMNS
 from ledger.store.session import EVENT_COLUMNS, Reader
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ Progress = Callable[[int], None]
 STATE: dict[str, tuple[str, tuple[str, ...]]] = {
     "person": ("token", ("token", "psn_no", "psn_name")),
     "person_year": ("key", ("key", "version", "state")),
+    "person_year_run": ("run", COLUMNS),
     "account": ("token", ("token", "balance_fen")),
     "member": (
         "token",
@@ -98,6 +100,11 @@ def copy_store(source: "Store", target: Backend, progress: Progress | None = Non
 
 def _copy_events(reader: Reader, link: Link, progress: Progress | None) -> bytes:
     """Writes every event at its own position and returns the digest of their leaves."""
+    if reader.detached:
+        raise StoreError(
+            f"expected a source whose events are all in its log, got {', '.join(map(str, reader.detached))} detached:"
+            " run settlement attach first"
+        )
     digest = sha256()
     for rows in _events(reader.query, reader.size):
         link.append(_block(rows), rows[0][0])

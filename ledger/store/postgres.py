@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import psycopg_pool
 from psycopg.rows import TupleRow, tuple_row
-from psycopg.sql import SQL
+from psycopg.sql import quote
 
 from core_ext.kernels import load
 from ledger.refusals import OutcomeUnknown, StoreError
@@ -18,10 +18,12 @@ from ledger.store.link import Backend, Link, Mode, Row
 from ledger.store.postgres_connection import (
     APPEND_EVENTS,
     COPY_EVENTS,
-    COPY_FROM,
     COPY_HEADER,
     COPY_TRAILER,
+    ByteaArray,
+    IntArray,
     LedgerDatastore,
+    TextArray,
     bytea_array,
     connect,
     int_array,
@@ -35,14 +37,15 @@ if TYPE_CHECKING:
     from ledger.store.link import Column, Keys
     from ledger.store.url import PostgresURL
 
+# What a transaction begins with and what it ends with are one trip to the server each.
 BEGIN = {
-    Mode.READ: SQL("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
-    Mode.WRITE: SQL("BEGIN"),
-    Mode.APPEND: SQL("BEGIN"),
+    Mode.READ: b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    Mode.WRITE: b"BEGIN",
+    Mode.APPEND: b"BEGIN; SELECT size, recorded_at, tokens FROM log_head FOR UPDATE",
 }
+COMMIT = b"COMMIT"
+COMMIT_HEAD = "UPDATE log_head SET size = {:d}, recorded_at = {:d}, tokens = {:d} RETURNING pg_notify({}, ''); COMMIT"
 HEAD = "SELECT size, recorded_at, tokens FROM log_head"
-LOCK_HEAD = "SELECT size, recorded_at, tokens FROM log_head FOR UPDATE"
-WRITE_HEAD = "UPDATE log_head SET size = ?, recorded_at = ?, tokens = ? RETURNING pg_notify(?, '')"
 # Whoever waits for log_head waits for the transaction that has it.
 ANYBODY_WAITS = (
     "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype IN ('transactionid', 'tuple')"
@@ -53,6 +56,12 @@ TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = ?"
 SCHEMA_EXISTS = "SELECT 1 FROM pg_namespace WHERE nspname = ?"
 # One creator at a time in a database; the number is this package's own.
 LOCK_CREATION = "SELECT pg_advisory_xact_lock(5230418966)"
+
+#: From how many events on a block goes by COPY: packed columns cost the client as little for one as for the other.
+BLOCK_COPY_FROM = 100
+
+#: Events a piece of a COPY: some 100 kB, which psycopg hands on without cutting it up.
+PIECE_EVENTS = 512
 
 #: ``Key (originator_id, originator_version)=(claim-…, 1) already exists``, in any language.
 _TAKEN = re.compile(r"=\((.*), (-?\d+)\)", re.DOTALL)
@@ -78,11 +87,15 @@ def _array(keys: "Keys | Column") -> tuple[bytes, str]:
 class PostgresLink(Link):
     """Is a transaction on one PostgreSQL connection."""
 
-    def __init__(self, connection: psycopg.Connection[Any], backend: "PostgresBackend", mode: Mode) -> None:
-        self._cursor: psycopg.Cursor[TupleRow] = connection.cursor(binary=True, row_factory=tuple_row)
+    def __init__(
+        self, cursor: psycopg.Cursor[TupleRow], backend: "PostgresBackend", head: tuple[int, int, int] | None
+    ) -> None:
+        self._cursor = cursor
         self._place = backend.place
-        self._schema = backend.schema
-        self._mode = mode
+        self._channel = backend.channel
+        self._locked = head
+        #: What ends the transaction.
+        self.commit = COMMIT
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
         with self._refusing():
@@ -126,25 +139,16 @@ class PostgresLink(Link):
         return self.execute(f"DELETE FROM {table} WHERE {key} = ?", (value,))
 
     def append(self, block: "EventBlock", first: int) -> None:
-        columns = (block.streams, block.versions, block.topics, block.topic_names, block.states, first)
         try:
-            if len(block) >= COPY_FROM:
-                with self._cursor.copy(COPY_EVENTS) as copy:
-                    copy.write(COPY_HEADER)
-                    copy.write(load("codec").pack_copy(*columns))
-                    copy.write(COPY_TRAILER)
+            if len(block) < BLOCK_COPY_FROM:
+                self._insert(block, first)
                 return
-            positions, streams, versions, topics, states = zip(*load("codec").rows(*columns), strict=True)
-            self._cursor.execute(
-                APPEND_EVENTS,
-                (
-                    int_array(positions),
-                    text_array(streams),
-                    int_array(versions),
-                    text_array(topics),
-                    bytea_array(states),
-                ),
-            )
+            with self._cursor.copy(COPY_EVENTS) as copy:
+                copy.write(COPY_HEADER)
+                # The server takes a piece in while the next is packed.
+                for at, piece in block.pieces(PIECE_EVENTS):
+                    copy.write(load("records").pack_copy(*piece.columns, first + at))
+                copy.write(COPY_TRAILER)
         except psycopg.errors.UniqueViolation as error:
             self.failure = str(error)
             taken = _TAKEN.search(error.diag.message_detail or "")
@@ -154,15 +158,22 @@ class PostgresLink(Link):
         except psycopg.Error as error:
             raise self._refused(error) from error
 
+    def _insert(self, block: "EventBlock", first: int) -> None:
+        positions, streams, versions, topics, states = load("records").pack_arrays(*block.columns, first)
+        arrays = (IntArray(positions), TextArray(streams), IntArray(versions), TextArray(topics), ByteaArray(states))
+        self._cursor.execute(APPEND_EVENTS, arrays)
+
     def head(self) -> tuple[int, int, int]:
-        size, recorded_at, tokens = self.query(LOCK_HEAD if self._mode is Mode.APPEND else HEAD)[0]
+        if self._locked is not None:
+            return self._locked
+        size, recorded_at, tokens = self.query(HEAD)[0]
         return size, recorded_at, tokens
 
     def anybody_waits(self) -> bool:
         return bool(self.query(ANYBODY_WAITS)[0][0])
 
     def write_head(self, size: int, recorded_at: int, tokens: int) -> None:
-        self.execute(WRITE_HEAD, (size, recorded_at, tokens, self._schema))
+        self.commit = COMMIT_HEAD.format(size, recorded_at, tokens, self._channel).encode()
 
     def _planned_now(self, sql: str, keys: "Keys") -> list[Row]:
         """Returns the rows of a statement planned for this call: a plan made while a table was empty would scan it."""
@@ -195,6 +206,8 @@ class PostgresBackend(Backend):
         self.url = url.url
         self.place = url.place
         self.schema = url.schema
+        #: What its subscribers listen on, quoted.
+        self.channel = quote(url.schema)
         self._datastore = LedgerDatastore(url)
         self._recorder: PostgresRecorder | None = None
 
@@ -213,13 +226,14 @@ class PostgresBackend(Backend):
 
     @contextmanager
     def link(self, mode: Mode) -> Iterator[PostgresLink]:
-        connection = self._begun(mode)
+        cursor, head = self._begun(mode)
         try:
-            yield PostgresLink(connection, self, mode)
+            link = PostgresLink(cursor, self, head)
+            yield link
             if mode is not Mode.READ:
-                self._commit(connection)
+                self._commit(cursor, link.commit)
         finally:
-            self._give_back(connection)
+            self._give_back(cursor.connection)
 
     @contextmanager
     def create_link(self) -> Iterator[PostgresLink]:
@@ -238,8 +252,11 @@ class PostgresBackend(Backend):
     def close(self) -> None:
         self._datastore.close()
 
-    def _begun(self, mode: Mode) -> psycopg.Connection[Any]:
-        """Returns a connection in a new transaction; one the server has dropped meanwhile is replaced."""
+    def _begun(self, mode: Mode) -> tuple[psycopg.Cursor[TupleRow], tuple[int, int, int] | None]:
+        """Returns a cursor in a new transaction, and the head it has locked where it is to append.
+
+        A connection the server has dropped meanwhile is replaced.
+        """
         pool = self._datastore.pool
         for _ in range(pool.max_size + 1):
             try:
@@ -248,21 +265,29 @@ class PostgresBackend(Backend):
             except (psycopg_pool.PoolTimeout, psycopg_pool.PoolClosed) as error:
                 raise StoreError(f"{self.place}: expected a connection, got none: {error}") from error
             try:
-                connection.execute(BEGIN[mode])
+                cursor = connection.cursor(binary=True, row_factory=tuple_row)
+                # Several statements go as text only.
+                cursor.execute(BEGIN[mode], binary=False)
+                if mode is not Mode.APPEND:
+                    return cursor, None
+                cursor.nextset()
+                ((size, recorded_at, tokens),) = cursor.fetchall()
+                return cursor, (size, recorded_at, tokens)
             except psycopg.Error as error:
                 lost = connection.broken
                 self._give_back(connection)
                 if not lost:
                     raise StoreError(f"{self.place}: no transaction could begin: {error}") from error
-            else:
-                return connection
         raise StoreError(f"{self.place}: expected a connection that lives, got none: is the server still there?")
 
-    def _commit(self, connection: psycopg.Connection[Any]) -> None:
+    def _commit(self, cursor: psycopg.Cursor[TupleRow], statements: bytes) -> None:
         try:
-            status = connection.execute("COMMIT").statusmessage
+            cursor.execute(statements, binary=False)
+            while cursor.nextset():
+                pass
+            status = cursor.statusmessage
         except psycopg.Error as error:
-            if connection.broken:
+            if cursor.connection.broken:
                 raise OutcomeUnknown(
                     f"{self.place}: the connection was lost while committing: {error}. Look whether the command is in"
                     " the log before repeating it"

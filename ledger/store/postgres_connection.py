@@ -17,6 +17,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 from psycopg.types.numeric import NumericBinaryLoader
 
+from core_ext.kernels import load
+
 if TYPE_CHECKING:
     from psycopg.abc import AdaptContext, Buffer
 
@@ -215,7 +217,7 @@ def int_array(values: Any) -> IntArray:
 
 def text_array(values: Any) -> TextArray:
     """Returns texts as a text[] parameter."""
-    return TextArray(_array_header(len(values), TextArray.item) + _cells([value.encode() for value in values]))
+    return TextArray(load("records").pack_texts(values))
 
 
 def bytea_array(values: Any) -> ByteaArray:

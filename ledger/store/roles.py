@@ -23,6 +23,7 @@ GRANTS: dict[str, tuple[str, str]] = {
     "schema_version": (_READ, _READ),
     "person": (_APPEND, _NOTHING),
     "person_year": (_KEEP, _READ),
+    "person_year_run": ("SELECT, INSERT, DELETE", _READ),
     "account": (_KEEP, _READ),
     "member": (_KEEP, _READ),
     # A filing that another ends is written again with the days it keeps.

@@ -1,7 +1,7 @@
 """Holds the tables of a store, the same on both databases, and the version that names their shape."""
 
 #: The shape of the tables below; a store carries it, and a newer one is refused.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 # One row an event. The explicit integer key is the log position: VACUUM renumbers SQLite's implicit ones.
 STORED_EVENTS = """
@@ -44,6 +44,18 @@ CREATE TABLE person_year (
   version {int} NOT NULL,
   state {blob} NOT NULL
 ){hot}"""
+
+# What a batch of an intake left behind of person-years, until it is merged into them (ledger.store.runs): keys in
+# ascending order and versions, 8 bytes each, and of the accumulators whose bit is set in used, width bytes each.
+PERSON_YEAR_RUN = """
+CREATE TABLE person_year_run (
+  run {int} PRIMARY KEY,
+  keys {blob} NOT NULL,
+  versions {blob} NOT NULL,
+  used {int} NOT NULL,
+  width {int} NOT NULL,
+  amounts {blob} NOT NULL
+)"""
 
 ACCOUNT = "CREATE TABLE account (token {int} PRIMARY KEY, balance_fen {int} NOT NULL){hot}"
 
@@ -165,6 +177,7 @@ TABLES = (
     FIRST_HEAD,
     PERSON,
     PERSON_YEAR,
+    PERSON_YEAR_RUN,
     ACCOUNT,
     MEMBER,
     FILING,
@@ -237,6 +250,11 @@ POSTGRES_HEAD_DELETE = """
 CREATE TRIGGER log_head_refuse_delete BEFORE DELETE OR TRUNCATE ON log_head
 FOR EACH STATEMENT EXECUTE FUNCTION log_head_refuse()"""
 
+# What is read once and thrown away is not worth compressing.
+POSTGRES_RUN_STORAGE = "ALTER TABLE person_year_run " + ", ".join(
+    f"ALTER COLUMN {column} SET STORAGE EXTERNAL" for column in ("keys", "versions", "amounts")
+)
+
 SQLITE_HEAD_GUARD = (SQLITE_HEAD_BACK, SQLITE_HEAD_DELETE)
 POSTGRES_HEAD_GUARD = (POSTGRES_HEAD, POSTGRES_HEAD_BACK, POSTGRES_HEAD_DELETE)
 
@@ -259,6 +277,11 @@ GUARDS = {
 STEPS: dict[int, dict[str, tuple[str, ...]]] = {
     # 1 had no guard on the head: an operator's mistake could give a position or a token a second time.
     1: {"sqlite": SQLITE_HEAD_GUARD, "postgres": POSTGRES_HEAD_GUARD},
+    # 2 wrote a batch's person-years to their table at once, wherever each of them stands in it.
+    2: {
+        "sqlite": (PERSON_YEAR_RUN.format(**SQLITE_TYPES),),
+        "postgres": (PERSON_YEAR_RUN.format(**POSTGRES_TYPES), POSTGRES_RUN_STORAGE),
+    },
 }
 
 
@@ -277,6 +300,7 @@ def postgres_statements() -> list[str]:
     """Returns the statements that create a store in an empty PostgreSQL schema, first on the search path."""
     return [
         *(statement.format(**POSTGRES_TYPES) for statement in TABLES),
+        POSTGRES_RUN_STORAGE,
         POSTGRES_REFUSE,
         POSTGRES_REFUSE_CHANGE,
         *POSTGRES_HEAD_GUARD,

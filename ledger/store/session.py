@@ -2,17 +2,25 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import msgspec
 import numpy as np
 
 from ledger.refusals import StoreError
+from ledger.segments.events import PeriodAttached, PeriodDetached
+from ledger.store.archives import Archives
 from ledger.store.link import Link, Row
+from ledger.store.runs import RUN_ROWS, put_run
 from ledger.store.state import StateReader, StateWriter
 
 if TYPE_CHECKING:
     from ledger.block import EventBlock
-    from ledger.store.link import Column, Keys
+    from ledger.store.link import Column, Ints, Keys
+
+#: Is called at the end of a transaction that appended, still inside it, with the first position and all its blocks.
+OnCommit: TypeAlias = "Callable[[Transaction, int, Sequence[EventBlock]], None]"
 
 #: position, stream, version, topic, state
 EventRow: TypeAlias = tuple[int, str, int, str, bytes]
@@ -24,6 +32,10 @@ STREAM = (
     " WHERE originator_id = ? ORDER BY originator_version"
 )
 EVENT_COLUMNS = "notification_id, originator_id, originator_version, topic, state"
+DETACHED = (
+    "SELECT topic, state FROM stored_events WHERE originator_id >= 'detached-' AND originator_id < 'detached.'"
+    " ORDER BY notification_id"
+)
 HEAD_VERSION = "(SELECT MAX(originator_version) FROM stored_events WHERE originator_id = k.value)"
 
 
@@ -33,6 +45,8 @@ class Reader(StateReader):
     def __init__(self, link: Link) -> None:
         self._link = link
         self._size, self._recorded_at, self._tokens = link.head()
+        #: Where the states of detached events are.
+        self.archives = Archives()
 
     @property
     def size(self) -> int:
@@ -59,15 +73,53 @@ class Reader(StateReader):
 
     def renamed(self, names: Mapping[str, str]) -> "Reader":
         """Returns the same view, whose ``query`` reads other tables where a statement names a key of ``names``."""
-        return _Renamed(self._link, names)
+        other = _Renamed(self._link, names)
+        other.archives = self.archives
+        return other
 
     def lookup(self, table: str, key: str, columns: str, keys: "Keys", also: str = "") -> list[Row]:
         """Returns (i, *columns) of the rows whose ``key`` equals ``keys[i]``: thousands of keys in one statement."""
-        return self._link.lookup(table, key, columns, keys, also)
+        rows = self._link.lookup(table, key, columns, keys, also)
+        named = [name.strip() for name in columns.split(",")]
+        if table != "stored_events" or "state" not in named:
+            return rows
+        return self.archives.rows(rows, named.index("state") + 1)
+
+    def whole(self, rows: list[Any], state: int, within: tuple[int, int] | None = None) -> list[Any]:
+        """Returns rows whose states, in column ``state``, are whole: those of detached months from their archives.
+
+        ``within`` are the positions behind which and up to which the rows lie: where no month is detached there, nobody
+        looks at them.
+        """
+        if within is not None and not any(a <= within[1] and b > within[0] for a, b in self._detached):
+            return rows
+        return self.archives.rows(rows, state)
+
+    @property
+    def detached(self) -> "dict[int, PeriodDetached]":
+        """Returns what detached each period whose events' states are in an archive."""
+        standing: dict[int, PeriodDetached] = {}
+        for event in self._detachings:
+            if isinstance(event, PeriodDetached):
+                standing[event.period] = event
+            else:
+                standing.pop(event.period, None)
+        return standing
+
+    @cached_property
+    def _detachings(self) -> "list[PeriodDetached | PeriodAttached]":
+        detached, attached = msgspec.msgpack.Decoder(PeriodDetached), msgspec.msgpack.Decoder(PeriodAttached)
+        rows = self._link.query(DETACHED)
+        return [(detached if topic == PeriodDetached.TOPIC else attached).decode(state) for topic, state in rows]
+
+    @cached_property
+    def _detached(self) -> list[tuple[int, int]]:
+        """Returns the first and last position of every month that is detached."""
+        return [(event.first, event.last) for event in self.detached.values()]
 
     def stream(self, stream: str) -> list[tuple[int, int, str, bytes]]:
         """Returns (position, version, topic, state) of a stream's events, in order."""
-        return self._link.query(STREAM, (stream,))
+        return self.archives.rows(self._link.query(STREAM, (stream,)), 3)
 
     def stream_heads(self, streams: Sequence[str]) -> dict[str, int]:
         """Returns the last version of every stream that has events."""
@@ -76,7 +128,7 @@ class Reader(StateReader):
 
     def first_events(self, streams: Sequence[str]) -> dict[str, tuple[int, bytes]]:
         """Returns (position, state) of version 1 of every stream that has it."""
-        rows = self._link.lookup(
+        rows = self.lookup(
             "stored_events", "originator_id", "notification_id, state", streams, "AND originator_version = 1"
         )
         return {streams[i]: (position, state) for i, position, state in rows}
@@ -85,7 +137,7 @@ class Reader(StateReader):
         """Returns (stream, version, topic, state) of every position that has an event."""
         keys = np.asarray(positions, dtype=np.int64)
         columns = "notification_id, originator_id, originator_version, topic, state"
-        return {row[1]: row[2:] for row in self._link.lookup("stored_events", "notification_id", columns, keys)}
+        return {row[1]: row[2:] for row in self.lookup("stored_events", "notification_id", columns, keys)}
 
     def pages(self, after: int = 0, limit: int = PAGE, topics: Sequence[str] | None = None) -> Iterator[list[EventRow]]:
         """Yields the events behind position ``after`` in log order, at most ``limit`` a page; ``topics`` filters."""
@@ -108,8 +160,9 @@ class Reader(StateReader):
         )
         if topics is not None and not topics:
             return
+        state = len(columns.split(",")) - 1
         while page := self._link.query(sql, (after, min(stop, self.size), *(topics or ()))):
-            yield page
+            yield self.whole(page, state, (after, page[-1][0]))
             if len(page) < limit:
                 return
             after = page[-1][0]
@@ -147,10 +200,13 @@ class Writer(Reader):
 class Transaction(StateWriter, Writer):
     """Is the one transaction that appends: it holds the lock on the log's head from its first line to its commit."""
 
-    def __init__(self, link: Link, clock_us: Callable[[], int]) -> None:
+    def __init__(self, link: Link, clock_us: Callable[[], int], on_commit: "OnCommit | None" = None) -> None:
         super().__init__(link)
         self._recorded_at = max(int(clock_us()), self._recorded_at)
         self._head = (self._size, self._tokens)
+        self._on_commit = on_commit
+        self._blocks: list[EventBlock] = []
+        self._run = self._size
 
     def append(self, block: "EventBlock") -> int:
         """Appends a block and returns the position of its first event; positions have no gaps.
@@ -161,7 +217,20 @@ class Transaction(StateWriter, Writer):
         if len(block):
             self._link.append(block, first)
             self._size += len(block)
+            if self._on_commit is not None:
+                self._blocks.append(block)
         return first
+
+    def save_later(self, keys: "Ints", versions: "Ints", values: "Ints") -> None:
+        """Saves person-years as ``save_state`` does, many as a run that ``merge_runs`` brings to their table later.
+
+        A run bears the position its transaction has come to, so one without an event of its own has none.
+        """
+        if len(keys) < RUN_ROWS or self._size == self._run:
+            self.save_state(keys, versions, values)
+            return
+        put_run(self._link, self._size, keys, versions, values)
+        self._run = self._size
 
     def anybody_waits(self) -> bool:
         """Returns whether somebody else waits for this transaction to end, so that it may append."""
@@ -171,5 +240,7 @@ class Transaction(StateWriter, Writer):
         """Writes the head back, if the log or the tokens grew; raises StoreError where a statement had failed."""
         if self._link.failure is not None:
             raise StoreError(f"expected a transaction without a failed statement, got one: {self._link.failure}")
+        if self._on_commit is not None and self._blocks:
+            self._on_commit(self, self._head[0] + 1, self._blocks)
         if self._head != (self._size, self._tokens):
             self._link.write_head(self._size, self._recorded_at, self._tokens)

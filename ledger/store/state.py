@@ -13,6 +13,7 @@ from core_ext.codec_fields import Encoded
 from core_ext.kernels import load
 from core_ext.layout import ACCUMULATORS
 from ledger.refusals import StoreError
+from ledger.store.runs import LAST, find_in_runs
 
 if TYPE_CHECKING:
     from ledger.store.link import Ints, Link
@@ -81,20 +82,21 @@ class StateReader:
         """Returns the token of every person that has one."""
         return {psn_nos[i]: token for i, token in self._link.lookup("person", "psn_no", "token", psn_nos)}
 
-    def load_state(self, keys: "Ints") -> tuple["Ints", "Ints"]:
+    def load_state(self, keys: "Ints", runs_until: int = LAST) -> tuple["Ints", "Ints"]:
         """Returns (versions int64[k], values int64[k, len(ACCUMULATORS)]) of person-years; 0 and zeros where none.
 
         A stored state of fewer accumulators reads as zero in the rest; raises StoreError for one of more.
+        ``runs_until`` leaves out the runs behind a position, for a caller who knows that they have none of the keys.
         """
-        versions = np.zeros(len(keys), dtype=np.int64)
-        values = np.zeros((len(keys), len(ACCUMULATORS)), dtype=np.int64)
+        versions, values = find_in_runs(self._link, keys, runs_until)
         rows = self._link.lookup("person_year", "key", "version, state", keys)
         if not rows:
             return versions, values
         at, found, states = zip(*rows, strict=True)
-        index = np.array(at, dtype=np.int64)
-        versions[index] = found
-        values[index] = unpacked(states)
+        index, stored = np.array(at, dtype=np.int64), np.array(found, dtype=np.int64)
+        newer = stored >= versions[index]
+        versions[index[newer]] = stored[newer]
+        values[index[newer]] = unpacked(states)[newer]
         return versions, values
 
     def load_accounts(self, tokens: "Ints") -> "Ints":
@@ -144,12 +146,12 @@ class StateWriter(StateReader):
         if self._link.erase("person", "token", token) != 1:
             raise StoreError(f"expected a person of token {token}, got none")
 
-    def save_state(self, keys: "Ints", versions: "Ints", values: "Ints") -> None:
+    def save_state(self, keys: "Ints", versions: "Ints", values: "Ints", conflict: str = REPLACE_STATE) -> None:
         """Writes person-years, each key once: ``values`` int64[k, len(ACCUMULATORS)]."""
         if values.shape != (len(keys), len(ACCUMULATORS)):
             raise ValueError(f"expected values of shape {(len(keys), len(ACCUMULATORS))}, got {values.shape}")
         states = packed(values)
-        self._link.put("person_year", ("key", "version", "state"), (keys, versions, states), REPLACE_STATE)
+        self._link.put("person_year", ("key", "version", "state"), (keys, versions, states), conflict)
 
     def save_accounts(self, tokens: "Ints", balances: "Ints") -> None:
         """Writes account balances in fen, each token once."""

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ledger.refusals import StoreError
+from ledger.store.archives import Archives
 from ledger.store.link import Backend, Link, Mode
 from ledger.store.schema import SCHEMA_VERSION, STEPS
-from ledger.store.session import Reader, Transaction, Writer
+from ledger.store.session import OnCommit, Reader, Transaction, Writer
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -34,8 +35,12 @@ class Store:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._process = os.getpid()
+        #: What a transaction that appended does last, if anything: keep sums at the head of the log, say.
+        self.on_commit: OnCommit | None = None
         self.url = backend.url
         self.dialect = backend.dialect
+        #: Where the states of detached events are: in the folder of the sealed segments.
+        self.archives = Archives()
 
     def __repr__(self) -> str:
         return f"<Store {self._backend.place}>"
@@ -61,7 +66,8 @@ class Store:
         written), or OutcomeUnknown where the connection was lost while committing.
         """
         with self._link(Mode.APPEND) as link:
-            transaction = Transaction(link, clock_us)
+            transaction = Transaction(link, clock_us, self.on_commit)
+            transaction.archives = self.archives
             yield transaction
             transaction.finish()
 
@@ -69,13 +75,17 @@ class Store:
     def write(self) -> Iterator[Writer]:
         """Gives a transaction over tables beside the log; on PostgreSQL it does not wait for those that append."""
         with self._link(Mode.WRITE) as link:
-            yield Writer(link)
+            writer = Writer(link)
+            writer.archives = self.archives
+            yield writer
 
     @contextmanager
     def read(self) -> Iterator[Reader]:
         """Gives one snapshot of the store; it waits for nobody and nobody waits for it."""
         with self._link(Mode.READ) as link:
-            yield Reader(link)
+            reader = Reader(link)
+            reader.archives = self.archives
+            yield reader
 
     def close(self) -> None:
         """Closes every connection of the store."""

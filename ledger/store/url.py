@@ -109,3 +109,11 @@ def _postgres(url: str) -> PostgresURL:
         if refused in options:
             raise StoreError(f"expected the whole address in the URL, got {refused}= in {parsed.place}: write it out")
     return parsed
+
+
+def segments_folder(url: str, given: Path | None) -> Path | None:
+    """Returns where a store keeps its segments: the folder given, beside a SQLite file; None where nobody said."""
+    if given is not None:
+        return given
+    place = parse_url(url)
+    return place.path.with_name(f"{place.path.name}.segments") if isinstance(place, SQLiteURL) else None

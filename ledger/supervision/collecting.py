@@ -12,10 +12,13 @@ from core_ext.layout import FACT
 from core_ext.rule_tables import Int64s
 from core_ext.text import to_list
 from ledger.acts import read_acts
+from ledger.benefit_events import DiseaseLimitUsed
 from ledger.knowledge import streams_with_prefix
 from ledger.line_columns import GIVEN, NUMBER, NUMBERS, SPLIT, own_amounts
 from ledger.line_events import LinesFiled
+from ledger.manual.docket import applications
 from ledger.mapper import decode_event
+from ledger.side_columns import DISEASE
 from ledger.supervision.charges import Bill, Visits
 from ledger.supervision.events import ManualClaimAccepted, PersonDescribed
 
@@ -94,7 +97,7 @@ def collect(reader: "Reader", period: int, since: int) -> Collected:
         sex=np.array([0 if each is None else each.gend for each in persons], np.int64),
         birth=np.array([0 if each is None else each.brdy for each in persons], np.int64),
         death=np.array([0 if each is None else each.die_date for each in persons], np.int64),
-        diagnosis=[""] * len(kept),
+        diagnosis=_diagnoses(reader, position),
     )
     bill, event, index = _bill(reader, position)
     return Collected(tokens, visits, claims.period[kept], bill, event, index)
@@ -140,11 +143,28 @@ def _described(reader: "Reader", since: int = 0) -> Iterator[tuple[int, int, Per
             yield event.token, position, event
 
 
+def _diagnoses(reader: "Reader", position: Int64s) -> list[str]:
+    """Returns the disease (dise_codg) of each claim where the log says it: it used a limit, or was entered by hand.
+
+    A file's other claims carry none: nothing is found of them by a diagnosis.
+    """
+    known: dict[int, str] = {}
+    for _, _, _, topic, state in streams_with_prefix(reader, "disease"):
+        used = decode_event(topic, state)
+        assert isinstance(used, DiseaseLimitUsed)
+        known[used.claim] = used.disease
+    for application in applications(reader).values():
+        disease = dict(application.cells).get(DISEASE)
+        if disease and application.settled is not None:
+            known[application.settled.claim] = disease
+    return [known.get(at, "") for at in position.tolist()] if known else [""] * len(position)
+
+
 def _manual(reader: "Reader", since: int = 0) -> Iterator[ManualClaimAccepted]:
     for position, _, _, topic, state in streams_with_prefix(reader, "manual"):
-        event = decode_event(topic, state)
-        assert isinstance(event, ManualClaimAccepted)
-        if position > since:
+        if topic == ManualClaimAccepted.TOPIC and position > since:
+            event = decode_event(topic, state)
+            assert isinstance(event, ManualClaimAccepted)
             yield event
 
 

@@ -47,6 +47,27 @@ def register_persons(tx: "Transaction", file: RegisterFile, cause: int) -> tuple
     return _new(tx, wanted)
 
 
+def register_births(
+    tx: "Transaction", file: RegisterFile, births: Sequence[tuple[int, int, int]], cause: int
+) -> list[Headed]:
+    """Returns what is new of births, (row, token, yyyymmdd) each, that members come with; the rest stays known."""
+    tokens = list(dict.fromkeys(token for _, token, _ in births))
+    held: dict[int, tuple[int, PersonDescribed]] = {}
+    streams = [described_stream(token) for token in tokens]
+    columns = "originator_version, topic, state"
+    for at, version, topic, state in tx.lookup("stored_events", "originator_id", columns, streams) if tokens else ():
+        event = decode_event(str(topic), bytes(state))
+        if isinstance(event, PersonDescribed) and version > held.get(tokens[at], (0, event))[0]:
+            held[tokens[at]] = (int(version), event)
+    wanted: list[tuple[str, Event]] = []
+    for number, token, born in births:
+        last = held.get(token, (0, PersonDescribed(cause, number, token, SEX_UNKNOWN, 0, 0)))[1]
+        if last.die_date and born > last.die_date:
+            raise file.error(number, "birth", "the day of death that is registered, or an earlier one", str(born))
+        wanted.append((described_stream(token), PersonDescribed(cause, number, token, last.gend, born, last.die_date)))
+    return _new(tx, wanted)[0]
+
+
 def register_manual_claims(tx: "Transaction", file: RegisterFile, cause: int) -> tuple[list[Headed], int]:
     """Returns which booked claims are new as reimbursed by hand; one that is not booked refuses the file."""
     from ledger.knowledge import Knowledge

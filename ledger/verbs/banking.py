@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger import explain
+from ledger.events import PAYMENT_PERSON
 from ledger.keys import batch_stream, payee_stream
 from ledger.knowledge import streams_with_prefix
 from ledger.mapper import decode_event
@@ -59,6 +60,8 @@ class Banking(Base):
                 if state.transit_fen > 0
                 and (stream, state.attempt) not in held
                 and state.instructed is not None
+                # The log holds no account of a person: what is owed to one is sent by another way than these files.
+                and state.instructed.kind != PAYMENT_PERSON
                 and payer in (None, state.instructed.payer)
             ]
             if not sending:

@@ -85,7 +85,7 @@ class Casework(Base):
     def _desk(self, tx: "Transaction") -> "Desk":
         from ledger.casework.desk import Desk
 
-        return Desk(tx, self.knowledge, tx.size + 1, self.actor, self._today(tx))
+        return Desk(tx, self.knowledge, tx.size + 1, self.actor, today(tx))
 
     def _write(
         self,
@@ -105,18 +105,12 @@ class Casework(Base):
         self.knowledge.position = -1
         return ActsTaken(len(cases), len(desk.headers), named, position)
 
-    @staticmethod
-    def _today(tx: "Transaction") -> int:
-        """Returns the day in China on which the transaction is recorded."""
-        moment = datetime.fromtimestamp(tx.recorded_at // 1_000_000, UTC).astimezone(CHINA)
-        return moment.year * 10_000 + moment.month * 100 + moment.day
-
     def expire_cases(self, on: int = 0, *, reason: str = "") -> ActsTaken:
         """Does to every case past its limit on a day (0: today) what the terms say; again it does nothing."""
         from ledger.casework.docket import case_states
 
         with self.transaction() as tx:
-            day = on or self._today(tx)
+            day = on or today(tx)
             late = [case for case, state in case_states(tx).items() if state.due and state.due < day]
             desk = self._desk(tx)
             for case in late:
@@ -143,3 +137,9 @@ class Casework(Base):
 
         with self.transaction() as tx:
             return self._take(tx, acts_from_sample(tx, period, count, seed, owner, on), reason)
+
+
+def today(tx: "Transaction") -> int:
+    """Returns the day in China on which a transaction is recorded, yyyymmdd."""
+    moment = datetime.fromtimestamp(tx.recorded_at // 1_000_000, UTC).astimezone(CHINA)
+    return moment.year * 10_000 + moment.month * 100 + moment.day

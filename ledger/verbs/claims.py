@@ -127,14 +127,17 @@ class Claims(Base):
         ``claim`` is as for ``reverse``; what the policy gives stands beside what is booked.
         """
         from ledger.acts import read_acts
+        from ledger.events import FLAG_DIVIDED
         from ledger.explanation import Explainer
+        from ledger.stays.booking import counted_by_claim
 
         with self.store.read() as reader:
             position, _, _ = find_claim(reader, claim)
             known = Knowledge()
             known.refresh(reader)
             (acts,) = read_acts(reader, after=position, stop=position + 1)
-            return Explainer(known.policies).explain(acts, 0)
+            parts = counted_by_claim(reader, acts, 0) if acts.flags[0] & FLAG_DIVIDED else []
+            return Explainer(known.policies).explain(acts, 0, parts)
 
     def jobs(self) -> list[JobReport]:
         """Returns every job over a file with its totals; an unfinished one has no completion."""

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ledger import clawbacks, explain, payments
-from ledger.events import PAYMENT_ADVANCE, PAYMENT_REGION, PAYMENT_SENT_BACK, Event, PaymentConfirmed
+from ledger.events import PAYMENT_ADVANCE, PAYMENT_PERSON, PAYMENT_REGION, PAYMENT_SENT_BACK, Event, PaymentConfirmed
 from ledger.keys import clawback_stream, payment_stream, receipt_stream
 from ledger.mapper import decode_event
 from ledger.paying import receipts
@@ -104,6 +104,7 @@ class Paying(Base):
         """
         with self.transaction() as tx:
             state, _ = payments.read_payment(tx, payment)
+            _refuse_recovered(tx, payment, state)
             of = state.failure if of is None else of
             cause, command = self.command(tx, "resend", reason, {"of": of, "payment": payment})
             return self._pay_step(tx, payment, command, payments.decide_resend(state, of, cause))
@@ -230,3 +231,16 @@ class Paying(Base):
                 event = decode_event(topic, stored)
                 found[stream] = receipts.evolve(found.get(stream, receipts.ReceiptState()), event)
             return [Receipt.of(each) for each in found.values() if isinstance(each.opened, ReceiptSuspended)]
+
+
+def _refuse_recovered(tx: "Transaction", payment: str, state: payments.PaymentState) -> None:
+    """Refuses to send a person's payment again whose claim has been recovered since."""
+    if state.instructed is None or state.instructed.kind != PAYMENT_PERSON:
+        return
+    from ledger.manual.docket import read_application
+
+    application = payment.split("-", 6)[-1]
+    if read_application(tx, application).recovered is not None:
+        raise Refused(
+            Refusal.MANUAL_STAGE, f"{payment}: expected an application that stands, got {application}: it is recovered"
+        )

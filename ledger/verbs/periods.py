@@ -82,6 +82,14 @@ class Periods(Base):
             raise Refused(Refusal.PERIOD_NOT_SEALED, f"period {period} is not sealed: seal it first")
         return open_segment(expected_folder(self.store.url, self.segments), event)
 
+    def replay_on_spark(self, period: int) -> "ReplayReport":
+        """Returns what ``replay`` returns of a sealed period, decided on Spark (the optional extra ``spark``)."""
+        from ledger.replaying.spark import replay_on_spark
+
+        folder = self._segment(period).folder
+        with self.store.read() as reader:
+            return replay_on_spark(folder, reader)
+
     def replay(
         self,
         period: int,

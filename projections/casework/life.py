@@ -48,7 +48,7 @@ def case_trace(reader: "Reader", case: str) -> CaseTrace | None:
         day = int(getattr(event, "on", 0) or getattr(event, "opened", 0))
         said = (command.actor, command.recorded_at, command.source, int(getattr(event, "row", 0)))
         what = event.TOPIC.partition("/")[0]
-        steps.append(CaseStep(position, day, what, kind, _amount(event), _text(event) or command.reason, *said))
+        steps.append(CaseStep(position, day, what, kind, amount_of(event), text_of(event) or command.reason, *said))
     opened = events[0][2]
     assert isinstance(opened, CaseOpened)
     state = case_states(reader, case)[case]
@@ -74,7 +74,7 @@ def _cause(event: Event) -> int:
     return int(getattr(event, "cause", 0))
 
 
-def _amount(event: Event) -> int:
+def amount_of(event: Event) -> int:
     """Returns the fen an event speaks of."""
     match event:
         case CaseOpened():
@@ -86,7 +86,7 @@ def _amount(event: Event) -> int:
     return int(getattr(event, "amount_fen", 0))
 
 
-def _text(event: Event) -> str:
+def text_of(event: Event) -> str:
     """Returns what an event says beside its amount."""
     match event:
         case CaseOpened() | CaseSubmitted():

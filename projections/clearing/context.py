@@ -10,6 +10,8 @@ from ledger.clearing.states import Clearing, State, read_clearing
 from ledger.clearing.terms import Terms, terms_in_force, terms_named
 from ledger.events import ClaimFiled, ClawbackRaised, PeriodClosed
 from ledger.knowledge import streams_with_prefix, unfinished_jobs
+from ledger.manual.events import ManualOwed
+from ledger.manual.owing import owed_events
 from ledger.mapper import decode_event
 from ledger.policy import digest_of
 from ledger.reconciling.breaks import carried
@@ -136,6 +138,11 @@ class Context:
             return found
         code = f"{self.region:06d}"
         return [each for each in found if code in (each.counterpart, each.claim.partition("/")[0])]
+
+    @cached_property
+    def reimbursed(self) -> list[ManualOwed]:
+        """Returns what persons are owed for claims reimbursed by hand, as of the position."""
+        return list(owed_events(self.reader, self.position))
 
     def remarks(self) -> tuple[tuple[str, int, int], ...]:
         """Returns what a reader must know beside the figures: (what, count, fen), what is nil left out."""

@@ -72,7 +72,6 @@ def _detail_rows(context: Context, role: str, acts: Acts) -> Iterable[tuple[Any,
     facts = {name: acts.facts[:, FACT[name]] for name in FACT}
     booked = {name: acts.booked[:, AMOUNT[name]] for name in _PAID}
     types = context.terms.types
-    computed = context.terms.channel.computed
     care = facts["med_type"].tolist()
     columns: list[Sequence[Any]] = [
         [role] * len(acts),
@@ -80,7 +79,7 @@ def _detail_rows(context: Context, role: str, acts: Acts) -> Iterable[tuple[Any,
         facts["token"].tolist(),
         *(facts[name].tolist() for name in _FACTS),
         [types.get(code, code) for code in care],
-        _channels(context.reader, acts, computed),
+        _channels(context, acts),
         to_list(acts.texts["fixmedins_code"]),
         *(facts[name].tolist() for name in ("begndate", "enddate", "setl_time")),
         (facts["setl_time"] // 10**8).tolist(),
@@ -93,11 +92,17 @@ def _detail_rows(context: Context, role: str, acts: Acts) -> Iterable[tuple[Any,
     return zip(*columns, strict=True)
 
 
-def _channels(reader: "Reader", acts: Acts, computed: str) -> list[str]:
+def _channels(context: Context, acts: Acts) -> list[str]:
     """Returns each act's channel; a refund and a booking anew came as their claim did."""
     from projections.clearing.lines import basis_of
 
-    return ["direct" if basis == BASIS_SOURCE else computed for basis in basis_of(reader, acts).tolist()]
+    by_hand = {owed.claim for owed in context.reimbursed}
+    computed = context.terms.channel.computed
+    claims = np.where(acts.original > 0, acts.original, acts.claim).tolist()
+    return [
+        "direct" if basis == BASIS_SOURCE else "manual" if claim in by_hand else computed
+        for basis, claim in zip(basis_of(context.reader, acts).tolist(), claims, strict=True)
+    ]
 
 
 def deduction_sheets(context: Context) -> tuple[Sheet, ...]:

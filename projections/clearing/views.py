@@ -213,7 +213,7 @@ def role_sheets(context: Context) -> tuple[Sheet, ...]:
     """Returns a city's off-site care in both roles: by scope and clearing type, direct counts, rates, avoided advances.
 
     A claim that its source settled was paid at the counter: it is direct. What its funds and account paid there the
-    person did not have to advance.
+    person did not have to advance. One reimbursed by hand counts among all, never among the direct ones.
     """
     region = context.region
     found = context.lines().sums(
@@ -228,6 +228,16 @@ def role_sheets(context: Context) -> tuple[Sheet, ...]:
         scope = 0 if insured // 10_000 == treatment // 10_000 else 1
         line = sums.setdefault((0 if insured == region else 1, scope, clr_type), [0] * 7)
         _add(line, (times, times if direct else 0, medfee, fund, account, paid, paid if direct else 0))
+    if context.terms.channel.computed == "direct":
+        for owed in context.reimbursed:
+            pair = (owed.insured_region, owed.treatment_region)
+            if owed.period != context.period or pair[0] == pair[1] or region not in (None, *pair):
+                continue
+            # Counted above as what the city's own platform settled: by hand, it was not direct.
+            scope = 0 if pair[0] // 10_000 == pair[1] // 10_000 else 1
+            clr_type = context.terms.types.get(owed.med_type, owed.med_type)
+            line = sums[0 if pair[0] == region else 1, scope, clr_type]
+            _add(line, (0, -owed.times, 0, 0, 0, 0, -(owed.fund_fen + owed.account_fen)))
     rows: list[tuple[Any, ...]] = []
     for (role, scope, clr_type), line in sorted(sums.items()):
         ratio = round_half_up(line[1] * 10_000, line[0]) if line[0] > 0 else None

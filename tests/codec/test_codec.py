@@ -2,7 +2,7 @@
 
 import ctypes
 import mmap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 
 import msgspec
@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core_ext import _codec as compiled
+from core_ext import _records as compiled_records
 from core_ext.codec_fields import Array, Binary, Choice, Column, Const, Encoded, Ints, Source, Table, Text
 from core_ext.layout import ABSENT
 from core_ext.reference import codec as reference
+from core_ext.reference import records as specified_records
 from core_ext.text import texts_from_list
 
 
@@ -272,21 +274,67 @@ def test_rows_for_stores_are_the_same_in_both_twins(rows: list[tuple[str, int, i
     expected = [(2**40 + i, row[0], row[1], names[row[2]], row[3]) for i, row in enumerate(rows)]
     assert compiled.rows(*arguments) == reference.rows(*arguments) == expected
     assert compiled.pack_copy(*arguments) == reference.pack_copy(*arguments)
+    assert compiled_records.pack_arrays(*arguments) == specified_records.pack_arrays(*arguments)
+    streams = [row[0] for row in rows]
+    assert compiled_records.pack_texts(streams) == specified_records.pack_texts(streams)
     for per in (1, 2, 3):
         cells = [cell for row in expected for cell in row]
         groups = [tuple(cells[at : at + 5 * per]) for at in range(0, len(cells), 5 * per)]
         assert list(compiled.grouped(*arguments, per)) == list(reference.grouped(*arguments, per)) == groups
 
 
-@BOTH
-def test_rows_of_unequal_columns_are_refused(codec: ModuleType) -> None:
+TOPICS = (
+    st.sampled_from(["claim-filed/1", "claim-settled/1", "结算/1", "", "claim-filed/2"])
+    | st.none()
+    | st.binary(max_size=2)
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(parts=st.lists(st.lists(st.tuples(TOPICS, st.binary(max_size=3)), max_size=8), max_size=3))
+def test_topics_are_numbered_as_they_first_appear(parts: list[list[tuple[str | None, bytes]]]) -> None:
+    """Every row keeps its topic and its state, whatever came before it and whatever a damaged file holds there."""
+    found = []
+    for kernel in (compiled_records, specified_records):
+        names: list[object] = []
+        states: list[bytes] = []
+        numbers = [number for rows in parts for number in kernel.numbered(rows, names, states).tolist()]
+        assert [names[number] for number in numbers] == [row[0] for rows in parts for row in rows]
+        assert states == [row[1] for rows in parts for row in rows]
+        found.append((numbers, names))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("kernel", [compiled_records, specified_records])
+def test_a_row_without_a_state_is_refused(kernel: ModuleType) -> None:
+    """A row that is not a topic and a state is no event."""
+    with pytest.raises(ValueError, match="row 1: expected a topic and a state, got 1 cells"):
+        kernel.numbered([("a/1", b""), ("a/1",)], [], [])
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        *(compiled.rows, compiled.pack_copy, compiled_records.pack_arrays),
+        *(reference.rows, reference.pack_copy, specified_records.pack_arrays),
+    ],
+)
+def test_rows_of_unequal_columns_are_refused(function: Callable[..., object]) -> None:
     """A row is never made of columns that do not belong together, nor given a topic without a name."""
     streams, states = texts_from_list(["a", "b"]), Encoded(*texts_from_list([b"\x91\x01", b"\x91\x02"]))
-    for function in (codec.rows, codec.pack_copy):
-        with pytest.raises(ValueError, match="versions: expected 2 of them, one a state, got 1"):
-            function(streams, ints([1]), ints([0, 0]), ("t",), states, 1)
-        with pytest.raises(ValueError, match="topics: expected 0 to 0, got 0 to 1"):
-            function(streams, ints([1, 1]), ints([0, 1]), ("t",), states, 1)
+    with pytest.raises(ValueError, match="versions: expected 2 of them, one a state, got 1"):
+        function(streams, ints([1]), ints([0, 0]), ("t",), states, 1)
+    with pytest.raises(ValueError, match="topics: expected 0 to 0, got 0 to 1"):
+        function(streams, ints([1, 1]), ints([0, 1]), ("t",), states, 1)
+
+
+@pytest.mark.parametrize("kernel", [compiled_records, specified_records])
+def test_a_text_that_is_no_unicode_is_not_packed(kernel: ModuleType) -> None:
+    """Half a surrogate pair has no bytes in UTF-8, and what is no text has none either."""
+    with pytest.raises(UnicodeEncodeError, match="surrogates not allowed"):
+        kernel.pack_texts(["a", "\ud800"])
+    with pytest.raises((TypeError, AttributeError)):
+        kernel.pack_texts(["a", 1])
 
 
 def test_a_copy_tuple_is_five_fields_of_length_and_value() -> None:

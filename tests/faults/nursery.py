@@ -15,14 +15,18 @@ import psycopg  # noqa: F401 - a child should not have to import it
 import pyarrow  # noqa: F401 - nor this
 
 import ledger
+import ledger.intake
 import ledger.replay
 import ledger.store.postgres
+import ledger.store.runs
+import ledger.store.session
 import ledger.store.sqlite
 from ledger import writing
 from ledger.block import EventBlock
 from ledger.intake import ClaimJob, run_job
 from ledger.profile import load_profile
 from ledger.source import open_source
+from ledger.store import Store
 from projections.reader import Projections
 
 BATCH_ROWS = 3
@@ -37,11 +41,13 @@ def take_in(url: str, files: list[str], fault: str) -> None:
     """Takes files in, batch by batch, and brings the read side up after each; says what is committed.
 
     ``fault`` plants what the harness must find: ``early`` says so before the commit and dies in it, ``half`` commits
-    a batch without its last event.
+    a batch without its last event, ``unmerged`` takes runs of person-years away before it merges them, and dies.
     """
     with ledger.open(url, actor="writer") as book:
         if fault == "half":
             _halve()
+        if fault == "unmerged":
+            ledger.intake.merge_runs = _take_away
         read = Projections(book.store, page_events=16)
         for path in files:
             profile = load_profile()
@@ -65,6 +71,14 @@ class EarlyJob(ClaimJob):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _take_away(store: Store, beyond: int = 0) -> None:
+    with store.begin() as tx:
+        if len(tx.query("SELECT run FROM person_year_run")) <= beyond:
+            return
+        tx.execute("DELETE FROM person_year_run")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def _halve() -> None:
     whole = writing._block
 
@@ -84,6 +98,8 @@ def _halve() -> None:
 
 def main() -> None:
     """Forks a writer for every line {url, files, fault} on standard input; an empty line ends it."""
+    # Every batch of two persons leaves a run, and every third batch merges them, in two transactions or more.
+    ledger.store.session.RUN_ROWS, ledger.store.runs.MERGE_ROWS, ledger.intake.MOST_RUNS = 2, 1, 2
     say("ready")
     for line in sys.stdin:
         if not line.strip():

@@ -75,3 +75,12 @@ def test_half_a_batch_is_noticed(sqlite_url: str, mother: Nursery, tmp_path: Pat
         said = mother.heard()
         assert broken(book, said, files) != []
         assert Projections(book.store).verify() != []
+
+
+def test_runs_taken_away_before_they_are_merged_are_noticed(store_url: str, mother: Nursery, tmp_path: Path) -> None:
+    """The canary: a writer that dies between taking its runs away and merging them has lost person-years."""
+    with opened(store_url) as book:
+        mother.raised(store_url, [file_of(tmp_path, 1)], "unmerged")
+        mother.heard()
+        found = {finding.where.split(" ")[0] for finding in Projections(book.store).verify()}
+        assert "person_year" in found

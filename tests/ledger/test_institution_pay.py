@@ -107,9 +107,13 @@ def test_the_payment_follows_what_is_set(sqlite_url: str, tmp_path: Path) -> Non
         paid = {payment.payee: payment.amount_fen for payment in book.pay(202401)}
         assert paid == {"H26010100001": 653_791, "PKG": 250_000, "IDLE": 750}
         assert grouped(book, tmp_path, "260100,S000001,FM19,2.0000") == 1
+        with book.store.read() as reader:
+            head = reader.size
         with pytest.raises(Refused) as refused:
             book.set_institutions(202401)
         assert refused.value.refusal is Refusal.PAYMENT_INSTRUCTED
+        with book.store.read() as reader:
+            assert reader.size == head
         for payment in ("PKG", "IDLE"):
             book.confirm(f"payment-2-202401-260100-{payment}", "R" + payment)
     accounts = balances(sqlite_url)

@@ -10,7 +10,9 @@ from core_ext.layout import AMOUNT, HOW
 from core_ext.text import text_at
 from ledger.acts import read_acts
 from ledger.benefit_events import DiseaseLimitUsed
+from ledger.register_file import RegisterError
 from ledger.service import Ledger
+from ledger.supervision.events import PersonDescribed
 from tests.ledger.registry import MEMBERS, profile, registered, told
 from tests.ledger.test_benefit_year import enacted
 from tests.ledger.worlds import HEADER, claim, refund
@@ -123,6 +125,29 @@ def test_a_ratio_by_age(sqlite_url: str, tmp_path: Path, said: dict[str, str], p
             ]
         assert not any(b"1954" in state for state in states)
     sound(sqlite_url)
+
+
+def test_the_register_has_the_age_a_claim_does_not_state(store_url: str, tmp_path: Path) -> None:
+    """A birth registered with a member, or with the person, counts where a claim states neither birth nor age."""
+    aged = RATIO + ', exceptions = [{ age_from = 70, ratio = { 2 = "0.90" } }]'
+    with enacted(store_url, tmp_path, (RATIO, aged)) as book:
+        members = registered(book, tmp_path, f"{MEMBERS},birth", "P1,某,260101,390,15,,1950-02-03",
+                             "P2,某,260101,390,15,,1990-02-03", "P3,某,260101,390,15,,")  # fmt: skip
+        assert members.new == 3
+        registered(book, tmp_path, "psn_no,gend,brdy,die_date", "P3,2,1930-01-01,2024-12-31")
+        assert registered(book, tmp_path, f"{MEMBERS},birth", "P3,某,260101,390,15,,1931-01-01").new == 1
+        assert registered(book, tmp_path, f"{MEMBERS},birth", "P3,某,260101,390,15,,1931-01-01").new == 0
+        with pytest.raises(RegisterError, match="row 1, birth: expected the day of death"):
+            registered(book, tmp_path, f"{MEMBERS},birth", "P3,某,260101,390,15,,2025-01-01")
+        rows = [claim(1, psn_no="P1"), claim(2, psn_no="P2"), claim(3, psn_no="P3"), claim(4, psn_no="P4"),
+                claim(5, psn_no="P1") | {"age": "30"}]  # fmt: skip
+        acts = taken(book, tmp_path, rows, "age")
+        assert [acts[name]["how.age"] for name in sorted(acts)] == [74, 34, 94, 0, 31]
+        paid = [acts[name]["hifp_pay"] for name in sorted(acts)]
+        assert paid == [846_000, 789_600, 846_000, 789_600, 798_000]
+        last = told(book, PersonDescribed)[-1]
+        assert (last.gend, last.brdy, last.die_date) == (2, 19310101, 20241231)
+    sound(store_url)
 
 
 def test_an_age_nobody_can_have_is_quarantined(sqlite_url: str, tmp_path: Path) -> None:

@@ -170,6 +170,7 @@ WRONG += [
         "a month and day like '07-01'",
     ),
     ('name = "small"', 'name = "small"\npolicy_date = "crtedate"', "policy", "Invalid enum value 'crtedate'"),
+    ('name = "small"', 'name = "small"\nstay_across_years = "halved"', "policy", "Invalid enum value 'halved'"),
 ]
 
 

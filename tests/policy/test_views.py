@@ -9,7 +9,7 @@ from ledger.plan_sources import kind_of, sources_of
 from ledger.policy import read_policy, shipped, shipped_names
 from ledger.policy_leaves import leaves, per_cent, variations, written
 from ledger.policy_terms import Fen, Limit, Ratio
-from ledger.policy_views import differences, in_force, values_of
+from ledger.policy_views import differences, header_of, in_force, values_of
 from tests.policy.documents import SMALL, book_with, enacted
 from tests.policy.test_book import ABROAD, REAL, facts_of
 
@@ -67,6 +67,18 @@ def test_differences_between_days_and_between_documents() -> None:
         ("employee.inpatient.segments.2023-01-01[1].ratio.retired.2", None, "95 %"),
     ]
     assert differences(values_of(policy), values_of(policy)) == []
+
+
+def test_what_the_head_of_a_document_decides_is_read_and_compared() -> None:
+    """Dates, years, stays, levels and the order of clawbacks are values like any other; a title is none."""
+    old = read_policy(SMALL, "small.toml")
+    assert header_of(old)["policy.policy_date"] == "setl_time"
+    told = 'name = "other"\nstay_across_years = "split_by_days"\npolicy_date = "enddate"'
+    text = SMALL.replace('name = "small"', told)
+    assert differences(header_of(old), header_of(read_policy(text, "other.toml"))) == [
+        ("policy.policy_date", "setl_time", "enddate"),
+        ("policy.stay_across_years", "whole", "split_by_days"),
+    ]
 
 
 @pytest.mark.parametrize("name", shipped_names())

@@ -105,6 +105,7 @@ def test_creating_tables_through_the_library_changes_nothing(store: Store) -> No
         "message",
         "person",
         "person_year",
+        "person_year_run",
         "price_cap",
         "reversal",
         "schema_version",

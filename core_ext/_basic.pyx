@@ -1,0 +1,207 @@
+"""Settles claims under the basic formula, from columns to columns; the specification is ``core_ext.reference.basic``.
+
+Arithmetic is checked as in ``core_ext._settle``: every amount read lies within ±RANGE before it is used, every sum that
+is kept before it is written.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from core_ext._settle cimport Packed
+from core_ext.formula cimport *
+from core_ext.columns cimport *
+from core_ext.terms cimport *
+
+import numpy as np
+
+from core_ext._settle import packed
+from core_ext.basic import BASIC_AMOUNTS, BASIC_YEAR, check_columns
+from core_ext.layout import ACCUMULATOR, ACCUMULATORS, AMOUNT, FACT
+
+if (
+    BASIC_YEAR[:B_INSCP] != ACCUMULATORS[:B_INSCP] or ACCUMULATOR["hifp_pay"] != Y_HIFP_PAY
+    or BASIC_YEAR[B_INSCP:] != ("inscp_scp_amt",) or len(BASIC_AMOUNTS) != BASIC_AMOUNTS_WIDTH
+    or FACT["hosp_part_amt"] - FACT["medfee_sumamt"] + 1 != MONEY_FACTS
+):
+    raise ImportError("core_ext._basic is built for other columns than core_ext.basic: run `make build`")
+
+# Blocks are looked over and their terms and years asked for a block before they are settled. From STREAMED_FROM rows on
+# amounts leave past the caches, which would only read what they overwrite.
+cdef enum:
+    STREAMED_FROM = 65_536
+    TERMS_BASIC = 3 * LINE
+    STRAY = 1
+    UNSOUND = 2
+    MORE_THAN_BASIC = 3
+
+
+# Returns whether every amount of a block's claims is plain, I1 holds for each of them, and no row's plan or person-year
+# lies outside its table. A row's kind makes a mask: all bits for a claim, none for a refund.
+cdef bint plain(const Columns* columns, Py_ssize_t start, Py_ssize_t count) noexcept nogil:
+    cdef const int64_t* kind = columns.kind + start
+    cdef const int64_t* plan = columns.plan + start
+    cdef const int64_t* slot = columns.slot + start
+    cdef const int64_t* medfee = columns.medfee + start
+    cdef const int64_t* fulamt = columns.fulamt + start
+    cdef const int64_t* overlmt = columns.overlmt + start
+    cdef const int64_t* preself = columns.preself + start
+    cdef const int64_t* inscp = columns.inscp + start
+    cdef const int64_t* hosp = columns.hosp + start
+    cdef int64_t held = 0, differs = 0, sign = 0, mask
+    cdef int64_t last_plan = columns.plans - 1, last_slot = columns.slots - 1
+    cdef Py_ssize_t at
+    for at in range(count):
+        mask = <int64_t> (<uint64_t> kind[at] >> 1) - 1
+        held |= (medfee[at] | fulamt[at] | overlmt[at] | preself[at] | inscp[at] | hosp[at]) & mask
+        differs |= (medfee[at] - fulamt[at] - overlmt[at] - preself[at] - inscp[at]) & mask
+        sign |= (PLAIN_PRODUCT - inscp[at]) & mask
+        sign |= plan[at] | (last_plan - plan[at]) | slot[at] | (last_slot - slot[at])
+    return <uint64_t> held < RANGE and differs == 0 and sign >= 0
+
+
+# Looks a block over: fills where the terms of its claims are, NULL where a row wants a closer look, and asks for what
+# they need.
+cdef void look_over(const Columns* columns, Py_ssize_t start, Py_ssize_t count, const Terms** terms) noexcept nogil:
+    cdef bint known = plain(columns, start, count)
+    cdef uint32_t begins
+    cdef Py_ssize_t at
+    for at in range(count):
+        terms[at] = NULL
+        begins = columns.basic_at[columns.plan[start + at]] if known else 0
+        if begins and columns.kind[start + at] == COMPUTE:
+            terms[at] = <const Terms*> (columns.terms + <Py_ssize_t> (begins - 1) * LINE)
+            prefetch(terms[at], TERMS_BASIC)
+            prefetch(columns.years + columns.slot[start + at] * BASIC_YEAR_WIDTH, LINE)
+
+
+cdef inline void nothing(int64_t* beside) noexcept nogil:
+    cdef Py_ssize_t column
+    for column in range(BASIC_AMOUNTS_WIDTH):
+        beside[column * BLOCK] = 0
+
+
+# What keeps a row from being settled or refused at all, 0 nothing.
+cdef int unfit(const Columns* columns, Py_ssize_t row) noexcept nogil:
+    cdef int64_t plan = columns.plan[row], kind = columns.kind[row]
+    if (
+        not -1 <= plan < columns.plans or <uint64_t> columns.slot[row] >= <uint64_t> columns.slots
+        or (kind != COMPUTE and (kind != REFUND or not -1 <= columns.ref[row] < columns.n))
+    ):
+        return STRAY
+    if plan >= 0 and columns.terms_at[plan] == 0:
+        return UNSOUND
+    if kind == COMPUTE and plan >= 0 and columns.basic_at[plan] == 0:
+        return MORE_THAN_BASIC
+    return 0
+
+
+# Settles, refuses or skips one row; returns what keeps it from all of that, 0 nothing.
+cdef int closely(const Columns* columns, Py_ssize_t row) noexcept nogil:
+    cdef int64_t* beside = columns.beside + (row - columns.first)
+    cdef int64_t refusal
+    cdef int fault
+    if columns.kind[row] == SKIP:
+        nothing(beside)
+        return 0
+    fault = unfit(columns, row)
+    if fault:
+        return fault
+    if columns.kind[row] == REFUND:
+        refusal = basic_refund(columns, row, beside)
+    elif columns.plan[row] < 0:
+        refusal = NO_POLICY
+    else:
+        refusal = basic_settlement(columns, row, basic_terms(columns, row), beside)
+    if refusal:
+        nothing(beside)
+        columns.code[row] = <uint8_t> refusal
+    return 0
+
+
+# Lets what a block booked leave for the columns.
+cdef void leave(const Columns* columns, Py_ssize_t count) noexcept nogil:
+    cdef Py_ssize_t column
+    for column in range(BASIC_AMOUNTS_WIDTH):
+        if columns.n < STREAMED_FROM:
+            memcpy(
+                columns.booked[column] + columns.first, columns.beside + column * BLOCK,
+                <size_t> count * sizeof(int64_t),
+            )
+        else:
+            stream(columns.booked[column] + columns.first, columns.beside + column * BLOCK, count)
+
+
+# Settles rows up to the first that cannot be, and returns its number, or how many there are; leaves why in ``fault``.
+cdef Py_ssize_t settle_columns(Columns* columns, int* fault) noexcept nogil:
+    cdef const Terms* terms[2][BLOCK]
+    cdef int64_t beside[BASIC_AMOUNTS_WIDTH * BLOCK]
+    cdef const Terms** now
+    cdef const Terms* said
+    cdef Py_ssize_t start, stop, at, turn = 0
+    cdef bint done
+    fault[0] = 0
+    columns.beside = beside
+    look_over(columns, 0, least(BLOCK, columns.n), terms[0])
+    for start in range(0, columns.n, 64):  # BLOCK, as a step must be a literal
+        stop = least(start + BLOCK, columns.n)
+        columns.first = start
+        now = terms[turn]
+        turn = 1 - turn
+        look_over(columns, stop, least(BLOCK, columns.n - stop), terms[turn])
+        for at in range(stop - start):
+            said = now[at]
+            done = False
+            if said != NULL:
+                if said.usual:
+                    done = settled_plainly(columns, start + at, said, True, beside + at)
+                else:
+                    done = settled_plainly(columns, start + at, said, False, beside + at)
+            if not done:
+                fault[0] = closely(columns, start + at)
+                if fault[0]:
+                    leave(columns, at)
+                    return start + at
+        leave(columns, stop - start)
+    streamed()
+    return columns.n
+
+
+cdef const int64_t* read(const int64_t[::1] column) noexcept:
+    return &column[0] if column.shape[0] else NULL
+
+
+cdef int64_t* written(int64_t[::1] column) noexcept:
+    return &column[0] if column.shape[0] else NULL
+
+
+def settle(plans, plan, kind, ref, slot, money, years, holder, accounts, code, booked):
+    check_columns(plans, plan, kind, ref, slot, money, years, holder, accounts, code, booked)
+    cdef Packed book = plans if isinstance(plans, Packed) else packed(plans)
+    # A view of each keeps it alive and refuses one that is not contiguous int64.
+    cdef const int64_t[::1] v_plan = plan, v_kind = kind, v_ref = ref, v_slot = slot, v_holder = holder
+    cdef int64_t[::1] v_years = years.reshape(-1), v_accounts = accounts
+    cdef uint8_t[::1] v_code = code, v_refunded = np.zeros(len(plan), np.uint8)
+    cdef Columns columns
+    cdef Py_ssize_t found
+    cdef Py_ssize_t at
+    cdef int fault
+    columns.n, columns.plans, columns.slots = len(plan), book.rows, len(years)
+    columns.terms_at, columns.basic_at, columns.terms = &book.at[0], &book.basic_at[0], book.terms
+    columns.plan, columns.kind, columns.ref, columns.slot = read(v_plan), read(v_kind), read(v_ref), read(v_slot)
+    columns.medfee, columns.fulamt, columns.overlmt = read(money[0]), read(money[1]), read(money[2])
+    columns.preself, columns.inscp, columns.hosp = read(money[3]), read(money[4]), read(money[5])
+    columns.holder, columns.years, columns.accounts = read(v_holder), written(v_years), written(v_accounts)
+    for at in range(BASIC_AMOUNTS_WIDTH):
+        columns.booked[at] = written(booked[at])
+    if not columns.n:
+        return
+    columns.code, columns.refunded = &v_code[0], &v_refunded[0]
+    code[:] = 0
+    with nogil:
+        found = settle_columns(&columns, &fault)
+    if fault == MORE_THAN_BASIC:
+        raise ValueError(f"row {found}: its plan {plan[found]} says more than the basic formula; settle it by `settle`")
+    if fault == UNSOUND:
+        raise IndexError(f"row {found}: its plan {plan[found]} points outside itself")
+    if fault:
+        raise IndexError(f"row {found}: its kind, plan, ref or slot points outside its table")

@@ -1,0 +1,1 @@
+"""Says what figures are on three axes: service date, recorded time, policy version."""

@@ -1,0 +1,1 @@
+"""Lists applications for manual reimbursement and tells their life, straight from their streams."""

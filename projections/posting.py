@@ -1,0 +1,86 @@
+"""Keeps sums at the head of the log: what a transaction appends is folded and written before it commits.
+
+A host that reads balances behind every command asks for it with ``post_within``; without it they follow when they are
+asked for, which costs an append nothing.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core_ext.kernels import load
+from core_ext.text import Texts, to_list
+from ledger.events import ClaimFiled
+from projections import balances
+from projections.catch_up import LOCK_STATE, UPDATE_STATE, catch_up, ensure
+from projections.pages import Page
+from projections.tables import ReadModel, added_up, write
+
+if TYPE_CHECKING:
+    from ledger.block import EventBlock
+    from ledger.store import Store, Transaction
+
+
+def post_within(store: "Store", models: Sequence[ReadModel] = (balances.MODEL,)) -> None:
+    """Lets every later transaction of this open store fold what it appends into ``models`` before it commits.
+
+    The models are caught up first. A model that falls behind all the same, by an append of another process that does
+    not post, stays behind until it is asked for or this is called again. Raises StoreError as ``catch_up`` does, and
+    ValueError for a model whose tables are not all sums: those may hang on what was folded before.
+    """
+    if others := [model.name for model in models if model.wide or not model.adds]:
+        raise ValueError(f"expected models of sums to post within the transaction, got {', '.join(others)}")
+    ensure(store, models)
+    catch_up(store, models)
+
+    def post(tx: "Transaction", first: int, blocks: Sequence["EventBlock"]) -> None:
+        locked = LOCK_STATE[store.dialect]
+        due = [model for model in models if tx.query(locked, (model.name,)) == [(first - 1,)]]
+        if not due:
+            return
+        page = page_of(tx, first, blocks)
+        for model in due:
+            write(tx, added_up(model.fold(tx, page)))
+            tx.execute(UPDATE_STATE, (page.stop, model.name))
+
+    store.on_commit = post
+
+
+class BlockPage(Page):
+    """Is a page that is being appended: where its events stand is in its blocks."""
+
+    def __init__(self, blocks: Sequence["EventBlock"], *columns: Any) -> None:
+        super().__init__(*columns)
+        self._blocks = blocks
+        self._starts = list(accumulate((len(block) for block in blocks), initial=0))
+
+    def places(self, rows: Sequence[int]) -> list[tuple[str, int]]:
+        """Returns stream and version of rows."""
+        found = []
+        for row in rows:
+            at = bisect_right(self._starts, row) - 1
+            found.append(_place(self._blocks[at], row - self._starts[at]))
+        return found
+
+
+def page_of(tx: "Transaction", first: int, blocks: Sequence["EventBlock"]) -> Page:
+    """Returns the events of blocks, the first of them at position ``first``, as the page a reader would find."""
+    names = list(dict.fromkeys(name for block in blocks for name in block.topic_names))
+    number = {name: at for at, name in enumerate(names)}
+    topics = np.concatenate(
+        [np.array([number[name] for name in block.topic_names], np.int64)[block.topics] for block in blocks]
+    )
+    states = [state for block in blocks for state in load("records").cut(block.states)]
+    if names[int(topics[-1])] == ClaimFiled.TOPIC:
+        # Its decision is not there yet: what has both catches up later.
+        topics = topics[:-1]
+        states.pop()
+    stop = first + len(states)
+    return BlockPage(blocks, tx, first - 1, stop - 1, range(first, stop), topics, names, states)
+
+
+def _place(block: "EventBlock", row: int) -> tuple[str, int]:
+    return to_list(Texts(block.streams.offsets[row : row + 2], block.streams.data))[0], int(block.versions[row])

@@ -1,0 +1,118 @@
+"""Balances posted in the transaction that appends are those that follow it, and never half of either."""
+
+from pathlib import Path
+
+import pytest
+
+from ledger import store
+from ledger.block import EventBlock
+from ledger.events import ClaimFiled
+from ledger.refusals import StoreError
+from projections import balances, trace
+from projections.catch_up import catch_up, positions
+from projections.posting import post_within
+from projections.tables import Rows, read_table
+from tests.projections.books import Book, full_book
+
+
+def held(opened: store.Store) -> tuple[int, int, Rows]:
+    """Returns the log's size, the position of the balances and their rows."""
+    with opened.read() as reader:
+        at = positions(reader, opened.dialect)[balances.MODEL.name][0]
+        return reader.size, at, read_table(reader, balances.BALANCE)
+
+
+def pieces(book: Book, size: int) -> list[EventBlock]:
+    """Returns the book cut in transactions of at least ``size`` events, none between a claim and its decision."""
+    blocks, part = [], []
+    for event in book.log:
+        part.append(event)
+        if len(part) >= size and not isinstance(event[2], ClaimFiled):
+            blocks.append(EventBlock.from_events(part))
+            part = []
+    return [*blocks, EventBlock.from_events(part)] if part else blocks
+
+
+@pytest.mark.parametrize("size", [1, 7, 1_000])
+def test_posting_within_leaves_what_following_leaves(store_url: str, tmp_path: Path, size: int) -> None:
+    """After every commit the balances stand at the head, of payments and clawbacks of earlier transactions too."""
+    book = full_book()
+    with store.create(store_url) as opened:
+        post_within(opened)
+        for block in pieces(book, size):
+            with opened.begin() as tx:
+                tx.append(block)
+            assert held(opened)[0] == held(opened)[1]
+        posted = held(opened)
+    with store.create(f"sqlite:///{tmp_path / 'follows.db'}") as followed:
+        for block in pieces(book, 50):
+            with followed.begin() as tx:
+                tx.append(block)
+        post_within(followed)
+        assert held(followed) == posted
+    assert posted[0] == len(book.log) and sum(fen for (fen,) in posted[2].values()) == 0
+
+
+def test_blocks_of_one_transaction_are_posted_together(store_url: str) -> None:
+    """An act whose halves come in two blocks is one act, as they commit together."""
+    book = full_book()
+    with store.create(store_url) as opened:
+        post_within(opened)
+        with opened.begin() as tx:
+            for event in book.log:
+                tx.append(EventBlock.from_events([event]))
+        posted = held(opened)
+        assert posted[1] == len(book.log)
+    with store.connect(store_url) as opened, opened.write() as writer:
+        writer.execute("DELETE FROM balance")
+        writer.execute("UPDATE projection SET position = 0")
+    with store.connect(store_url) as opened:
+        catch_up(opened, [balances.MODEL])
+        assert held(opened) == posted
+
+
+def test_a_transaction_that_fails_posts_nothing(store_url: str) -> None:
+    """Events and balances commit together or not at all; what cannot be posted is not appended either."""
+    book = full_book()
+    *most, last = pieces(book, 40)
+    with store.create(store_url) as opened:
+        post_within(opened)
+        for block in most:
+            with opened.begin() as tx:
+                tx.append(block)
+        before = held(opened)
+        with pytest.raises(RuntimeError, match="changed my mind"), opened.begin() as tx:
+            tx.append(last)
+            raise RuntimeError("changed my mind")
+        assert held(opened) == before
+        filed = next(event for event in book.log if isinstance(event[2], ClaimFiled))
+        with pytest.raises(StoreError, match="expected the decision of the claim before"), opened.begin() as tx:
+            tx.append(
+                EventBlock.from_events(
+                    [("claim-a", 1, filed[2]), ("claim-b", 1, filed[2]), ("command-x", 1, book.log[0][2])]
+                )
+            )
+        assert held(opened) == before
+
+
+def test_balances_left_behind_wait_until_they_are_asked_for(store_url: str) -> None:
+    """Behind an append of somebody who does not post, a transaction leaves the balances to whoever asks for them."""
+    first, second, third, *_ = pieces(full_book(), 20)
+    with store.create(store_url) as opened, store.connect(store_url) as other:
+        post_within(opened)
+        for writer, block in ((opened, first), (other, second), (opened, third)):
+            with writer.begin() as tx:
+                tx.append(block)
+        assert held(opened)[1] == len(first)
+        catch_up(opened, [balances.MODEL])
+        size, at, rows = held(opened)
+        assert at == size and sum(fen for (fen,) in rows.values()) == 0
+
+
+def test_only_sums_are_posted(sqlite_url: str) -> None:
+    """A model that hangs on what was folded before is refused by name."""
+    with (
+        store.create(sqlite_url) as opened,
+        pytest.raises(ValueError, match="models of sums to post within the transaction, got trace"),
+    ):
+        post_within(opened, [trace.MODEL])
