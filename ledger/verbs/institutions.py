@@ -15,9 +15,12 @@ class Institutions(Base):
     def set_institutions(self, period: int, *, reason: str = "") -> "InstitutionsSet":
         """Sets what each region's agency pays its institutions for a closed period, by its policy and the groupings.
 
-        Doing it again books what has changed since; a change behind an instructed payment is refused.
+        Doing it again books what has changed since; a change behind an instructed payment is refused, and so is one
+        behind a clearing that is drawn up: withdraw that first.
         """
+        from ledger import explain
         from ledger.acts import read_acts
+        from ledger.clearing.states import decide_draft, read_clearing
         from ledger.institution_pay.setting import set_institutions
 
         with self.transaction() as tx:
@@ -28,5 +31,8 @@ class Institutions(Base):
             pages = read_acts(tx, after=state.opened[period], stop=state.closed[period])
             events, report = set_institutions(tx, pages, self.knowledge.policies, period, cause)
             if events:
+                clearing = read_clearing(tx, period)
+                if refusal := decide_draft(clearing):
+                    raise Refused(refusal, explain.clearing(refusal, clearing, 0))
                 self.append(tx, [command, *events])
             return report
