@@ -230,7 +230,8 @@ def test_cases_are_run_from_the_command_line(shell: Shell) -> None:
     path = ROOT / "tests" / "cases" / "taian.toml"
     assert main(["policy", "test", str(path), "--json"]) == 0
     results = json.loads(shell.capsys.readouterr().out)
-    assert [each["missed"] for each in results] == [[]] * 4
+    assert len(results) >= 4
+    assert not any(each["missed"] for each in results)
     wrong = shell.folder / "wrong.toml"
     wrong.write_text(path.read_text(encoding="utf-8").replace("18370", "18371", 1), encoding="utf-8")
     assert main(["policy", "test", str(wrong)]) == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from console.main import main
-from ledger.refusals import Refused
+from ledger.refusals import Refusal, Refused
 from ledger.replaying import spark as sparking
 from ledger.replaying.comparing import replay_segment
 from ledger.segments import writing
@@ -43,12 +43,15 @@ def test_a_month_on_spark_is_the_month_on_this_machine(
         sealed_month(book, tmp_path)
         folders = {period: book._segment(period).folder for period in (202401, 202402)}
         assert all(Segment(folder).batches > 5 for folder in folders.values())
-        with sparking.session():
+        with sparking.session() as context:
             for period in folders:
                 local, found = book.replay(period), book.replay_on_spark(period)
                 assert (found.read, local.read) == ("spark", "segment")
                 assert (found.acts, found.lines) == (local.acts, local.lines)
                 assert found.differences == local.differences == ()
+            with pytest.raises(Refused, match="every task") as caught:
+                sparking.shared_out(context, tmp_path / "not mounted there", 3, [])
+            assert caught.value.refusal == Refusal.SPARK_FAILED
             # The last person's batch of a segment in which one amount is not what the policy gives.
             altered = tmp_path / "altered"
             shutil.copytree(folders[202401], altered)
