@@ -9,12 +9,13 @@ from typing import get_type_hints
 from msgspec import NODEFAULT
 from msgspec.structs import fields
 
-from ledger.events import EVENTS, EventClass
+from ledger.events import EventClass
+from ledger.topics import EVENTS
 from ledger.upcasting import PAST
 
 HEAD = '''# Events
 
-Written by `make docs` from `ledger/events.py`; a test fails when it is not current.
+Written by `make docs` from `ledger/topics.py`; a test fails when it is not current.
 
 A stored event is a stream, a version in it, a topic and a state. The state is the msgpack array of the fields below,
 in this order. Every event but the first of a command or job carries its `cause`, the log position of that command or

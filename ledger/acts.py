@@ -16,9 +16,10 @@ from core_ext.kernels import load
 from core_ext.layout import ABSENT, AMOUNT, AMOUNTS, FACTS, HOW
 from core_ext.text import Texts, texts_from_list
 from ledger.columnar import decode_columns
-from ledger.events import TOPICS, ClaimFiled, ClaimReversed, ClaimSettled
+from ledger.events import ClaimFiled, ClaimReversed, ClaimSettled
 from ledger.refusals import StoreError
 from ledger.replaying.events import ClaimResettled
+from ledger.topics import TOPICS
 from ledger.upcasting import PAST
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from core_ext.layout import ACCUMULATORS, AMOUNTS, FACT, HOW
 from ledger.booking import COMPUTE, SOURCE, UNCHECKED
 from ledger.events import BASIS_KERNEL, FLAG_DIVIDED, FLAG_NOT_CHECKED
 from ledger.keys import YEARS
-from ledger.plans import with_limits
+from ledger.plan_rows import with_limits
 
 if TYPE_CHECKING:
     from ledger.acts import Acts

@@ -20,7 +20,7 @@ from ledger.key_columns import claim_streams, message_keys
 from ledger.keys import YEARS
 from ledger.looking_up import look_up
 from ledger.originals import Originals, load_originals
-from ledger.plans import pools_of, resolved, with_limits
+from ledger.plan_rows import pools_of, resolved, with_limits
 from ledger.profile import Profile
 from ledger.refusals import Refusal
 from ledger.registers import filing_masks

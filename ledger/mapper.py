@@ -6,8 +6,9 @@ import msgspec
 from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import Mapper, MapperDeserialisationError, StoredEvent
 
-from ledger.events import TOPICS, Event
+from ledger.event import Event
 from ledger.refusals import Refusal, Refused, StoreError
+from ledger.topics import TOPICS
 from ledger.upcasting import PAST, upcast
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -47,7 +48,7 @@ def decode_event(topic: str, state: bytes) -> Event:
         decoder = msgspec.msgpack.Decoder(past.event)
     if decoder is None:
         raise StoreError(
-            f"expected a topic of ledger.events.TOPICS, got {topic!r}: the log was written by another version"
+            f"expected a topic of ledger.topics, got {topic!r}: the log was written by another version"
             " of this package, read it with that or a later one"
         )
     try:

@@ -29,7 +29,7 @@ from ledger.events import (
 from ledger.keys import YEARS
 from ledger.mapper import decode_event
 from ledger.originals import assumed_by_kernel, pool_of
-from ledger.plans import pools_of, with_limits
+from ledger.plan_rows import pools_of, with_limits
 from ledger.refusals import Refusal
 from ledger.resettled import standing_of
 from ledger.upcasting import topics_of

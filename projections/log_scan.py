@@ -9,11 +9,12 @@ from core_ext.kernels import load
 from core_ext.layout import FACTS
 from ledger.acts import ACT_TOPICS, Acts, act_codes, acts_of, build_acts, no_acts
 from ledger.columnar import decode_columns
-from ledger.events import TOPICS, ClaimFiled, ClaimReversed, ClaimSettled
+from ledger.events import ClaimFiled, ClaimReversed, ClaimSettled
 from ledger.line_columns import lines_of
 from ledger.line_events import LinesFiled
 from ledger.mapper import decode_event, present_state
 from ledger.refusals import StoreError
+from ledger.topics import TOPICS
 from ledger.upcasting import PAST
 from projections.findings import Findings
 from projections.pages import BESIDE_TOPICS, BULK_TOPICS, Page, Placed

@@ -140,7 +140,7 @@ class Page:
             return act_codes(self.names)[self.topics]
         except KeyError as error:
             at = self.positions[int(np.flatnonzero(self.topics == self.names.index(error.args[0]))[0])]
-            raise StoreError(f"position {at}: expected a topic of ledger.events, got {error.args[0]!r}") from None
+            raise StoreError(f"position {at}: expected a topic of ledger.topics, got {error.args[0]!r}") from None
 
 
 def read_page(

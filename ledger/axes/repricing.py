@@ -18,7 +18,7 @@ from core_ext.layout import ACCUMULATORS, AMOUNTS, FACT, FACTS, HOW
 from core_ext.settling import REFUND, SKIP, SOURCE, SOURCE_UNCHECKED
 from ledger.acts import Acts
 from ledger.events import BASIS_KERNEL, BASIS_RESETTLED
-from ledger.plans import pools_of
+from ledger.plan_rows import pools_of
 from ledger.refusals import StoreError
 from ledger.replaying.columns import persons_with
 from ledger.replaying.comparing import acts_of_rows

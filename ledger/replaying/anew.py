@@ -12,7 +12,7 @@ from ledger.events import ClaimFiled, ClaimSettled
 from ledger.keys import claim_stream
 from ledger.mapper import decode_event
 from ledger.originals import hospital_of, pool_of
-from ledger.plans import pools_of, with_limits
+from ledger.plan_rows import pools_of, with_limits
 from ledger.refusals import Refusal
 from ledger.replay import Difference, Settle
 from ledger.replaying.events import ClaimResettled

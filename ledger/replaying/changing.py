@@ -12,7 +12,7 @@ from core_ext.replaying import VALUES, Changed, changed_tables
 from core_ext.settling import SKIP
 from core_ext.text import Texts, texts_taken
 from ledger.events import BASIS_SOURCE
-from ledger.plans import pools_of
+from ledger.plan_rows import pools_of
 from ledger.replaying.columns import Marks, acts_of, apart_of, kinds_of
 from ledger.replaying.deciding import Decider, Settle, asked_about
 from ledger.replaying.planning import CasePlans

@@ -9,7 +9,7 @@ from core_ext.kernels import load
 from core_ext.layout import ACCUMULATORS, AMOUNT, AMOUNTS, HOW
 from core_ext.settling import COMPUTE, REFUND, SKIP, SOURCE, SOURCE_UNCHECKED, Plans
 from ledger.events import BASIS_KERNEL, BASIS_REFUND, BASIS_RESETTLED, FLAG_ASSUMED, FLAG_NOT_CHECKED
-from ledger.plans import with_limits
+from ledger.plan_rows import with_limits
 from ledger.segments.reading import Batch
 from ledger.segments.shape import DELTAS, Ints
 from ledger.stays.replaying import divided_rows

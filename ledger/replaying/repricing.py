@@ -15,7 +15,7 @@ from core_ext.kernels import load
 from core_ext.layout import ACCUMULATORS, AMOUNT, AMOUNTS, FACT, FACTS, HOW
 from core_ext.settling import COMPUTE
 from core_ext.text import text_at
-from ledger.plans import with_limits
+from ledger.plan_rows import with_limits
 from ledger.replaying.deciding import Decider, Input, Settle
 from ledger.replaying.planning import CasePlans
 from ledger.segments.reading import Batch, Segment

@@ -15,7 +15,7 @@ from core_ext.layout import ABSENT, ACCUMULATORS, AMOUNTS, FACTS, HOW
 from core_ext.plan import PLAN
 from core_ext.reference.benefit import Benefit, benefit, contribution
 from core_ext.reference.settle import MONEY_FACTS, in_range, settled_by_source
-from ledger.plans import pools_of, resolved
+from ledger.plan_rows import pools_of, resolved
 from ledger.refusals import Refusal
 from ledger.stays.dividing import part_facts, parts_of, share
 

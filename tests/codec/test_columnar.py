@@ -19,7 +19,6 @@ from ledger.casework.events import CASEWORK_EVENTS
 from ledger.clearing.events import ClearingDrafted
 from ledger.columnar import decode_columns, encode_columns, layout_of
 from ledger.events import (
-    EVENTS,
     ClaimFiled,
     ClaimReversed,
     ClaimSettled,
@@ -35,6 +34,7 @@ from ledger.paying.events import BankBatchIssued
 from ledger.reconciling.events import BreakFound, ReconciliationRun
 from ledger.register_events import EnrolmentRuleSet, FilingEnded, InstitutionChanged, InstitutionRegistered
 from ledger.supervision.events import ViolationFound
+from ledger.topics import EVENTS
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "events.json"
 INT64 = st.one_of(

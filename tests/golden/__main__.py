@@ -4,7 +4,7 @@ import json
 
 import msgspec
 
-from ledger.events import EVENTS
+from ledger.topics import EVENTS
 from tests.codec.test_columnar import GOLDEN, sample
 
 if __name__ == "__main__":

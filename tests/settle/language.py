@@ -8,7 +8,7 @@ import numpy as np
 
 from core_ext.layout import ABSENT, ACCUMULATORS, AMOUNTS, FACT, FACTS
 from core_ext.settling import COMPUTE, REFUND, SOURCE
-from ledger.plans import with_limits
+from ledger.plan_rows import with_limits
 from ledger.policy_terms import MED_TYPES
 from ledger.registers import FILING_CLASSES
 from tests.settle.claims import book_of

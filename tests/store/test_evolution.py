@@ -8,9 +8,10 @@ import pytest
 import projections
 from console.event_table import table, unit_of
 from ledger import store
-from ledger.events import EVENTS, TOPICS, ClawbackCollected, ClawbackRaised, Event
+from ledger.events import ClawbackCollected, ClawbackRaised, Event
 from ledger.mapper import decode_event, encode_event
 from ledger.refusals import StoreError
+from ledger.topics import EVENTS, TOPICS
 from ledger.upcasting import PAST, Past, topics_of, upcast
 from projections.trace_tree import ClawbackTrace
 from tests.console.documents import ROOT, blocks
