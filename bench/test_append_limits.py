@@ -19,6 +19,7 @@ from bench.stores import SQLiteStores, Stores
 from bench.test_append import Appends, FreshStore, event_block
 from bench.timing import measure, took_ns
 from bench.workbench import Workbench
+from console.places import regions
 from core_ext.codec_fields import Encoded
 from core_ext.kernels import load
 from core_ext.text import texts_from_list
@@ -186,10 +187,15 @@ def test_append_small(benchmark: BenchmarkFixture, workbench: Workbench, stores:
 
 
 class Aging:
-    """Appends to one store for long: a claim's two events in turn, ids as a platform gives them."""
+    """Appends to one store for long: a claim's two events in turn, ids as a platform gives them.
 
-    def __init__(self, store: Store, rows: list[tuple[int, str, int, str, bytes]], events: int) -> None:
+    Both stand in the claim's stream, as an intake writes them; ``scattered`` puts each second one into a stream of
+    its person, who may be anybody.
+    """
+
+    def __init__(self, store: Store, rows: Sequence[LogRow], events: int, *, scattered: bool) -> None:
         self._store = store
+        self._scattered = scattered
         self._events = events
         self._states = [next(row[4] for row in rows if row[3] == topic) for topic in TOPICS]
         self._claims = 0
@@ -209,27 +215,31 @@ class Aging:
         half = self._events // 2
         serials = range(self._claims, self._claims + half)
         self._claims += half
-        streams = [
-            stream
-            for n in serials
-            # Persons come in no order; 64-bit mixing keeps them apart.
-            for stream in (f"claim-{REGIONS[n % 7]:06d}-S202403{n:011d}", f"py-2024-{n * 0x9E3779B97F4A7C15 % 2**44}")
-        ]
+        claims = [f"claim-{REGIONS[n % len(REGIONS)]:06d}-S202403{n:011d}" for n in serials]
+        # Persons come in no order; 64-bit mixing keeps them apart.
+        seconds = [f"py-2024-{n * 0x9E3779B97F4A7C15 % 2**44}" for n in serials] if self._scattered else claims
+        streams = [stream for both in zip(claims, seconds, strict=True) for stream in both]
+        versions = np.ones(2 * half, np.int64)
+        if not self._scattered:
+            versions[1::2] = 2
         states = texts_from_list(self._states * half)
         topics = np.tile(np.arange(2, dtype=np.int64), half)
-        return EventBlock(texts_from_list(streams), np.ones(2 * half, np.int64), topics, TOPICS, Encoded(*states))
+        return EventBlock(texts_from_list(streams), versions, topics, TOPICS, Encoded(*states))
 
 
 TOPICS = (ClaimFiled.TOPIC, ClaimSettled.TOPIC)
-REGIONS = (441800, 370900, 470100, 260100, 532900, 120000, 110000)
+REGIONS = tuple(place.code for place in regions())
 
 
 @pytest.mark.benchmark(group="append")
-def test_append_behind_millions(benchmark: BenchmarkFixture, workbench: Workbench, sqlite_stores: SQLiteStores) -> None:
+@pytest.mark.parametrize("scattered", [False, True], ids=["claims", "scattered"])
+def test_append_behind_millions(
+    benchmark: BenchmarkFixture, workbench: Workbench, sqlite_stores: SQLiteStores, scattered: bool
+) -> None:
     """Appends to a SQLite store that holds two million events, against one that is empty."""
     size = workbench.size
     with create(sqlite_stores.fresh()) as store:
-        aging = Aging(store, workbench.events, size.append_events)
+        aging = Aging(store, workbench.events, size.append_events, scattered=scattered)
         young = aging.append(size.append_transactions)
         aging.append(max(0, size.aged_events // size.append_events - size.append_transactions))
         with store.read() as reader:
@@ -237,11 +247,12 @@ def test_append_behind_millions(benchmark: BenchmarkFixture, workbench: Workbenc
         old: list[int] = []
         timing = measure(benchmark, lambda: old.extend(aging.append(size.append_transactions)), rounds=1)
     sqlite_stores.clear()
+    kind = "append.sqlite.scattered" if scattered else "append.sqlite"
     workbench.note(
         {
-            "append.sqlite.aged_events": held,
-            "append.sqlite.aged_events_per_s": size.append_events * size.append_transactions / timing.median_ns * 1e9,
-            "append.sqlite.at_2m_vs_empty": median(young) / median(old),
-            "append.sqlite.at_2m_vs_empty_mean": fmean(young) / fmean(old),
+            f"{kind}.aged_events": held,
+            f"{kind}.aged_events_per_s": size.append_events * size.append_transactions / timing.median_ns * 1e9,
+            f"{kind}.at_2m_vs_empty": median(young) / median(old),
+            f"{kind}.at_2m_vs_empty_mean": fmean(young) / fmean(old),
         }
     )
