@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 import ledger
+from ledger.clearing.events import ClearingSigned, ClearingWithdrawn
 from ledger.clearing.states import Clearing, State, decide_check, decide_sign, decide_withdraw
-from ledger.events import ClearingSigned, ClearingWithdrawn
 from ledger.refusals import Refusal, Refused, StoreError
 from ledger.service import Ledger
 from tests.ledger.worlds import claim, clock, opened, sign, write

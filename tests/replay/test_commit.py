@@ -7,10 +7,10 @@ import pytest
 import ledger
 import projections
 from core_ext.layout import AMOUNT
-from ledger.events import ClaimResettled
 from ledger.mapper import decode_event
 from ledger.postings import postings
 from ledger.refusals import Refused
+from ledger.replaying.events import ClaimResettled
 from ledger.service import Ledger
 from tests.ledger.worlds import events_of, opened, sign
 from tests.replay.stories import REGIONS, february, january, other_policy

@@ -7,9 +7,10 @@ import pytest
 import ledger
 import projections
 from core_ext.layout import AMOUNT, HOW
-from ledger.events import ClaimResettled, ClaimSettled
+from ledger.events import ClaimSettled
 from ledger.mapper import decode_event
 from ledger.postings import postings
+from ledger.replaying.events import ClaimResettled
 from ledger.service import Ledger
 from tests.ledger.test_benefit_faults import alter, unguarded
 from tests.ledger.test_benefit_year import enacted
