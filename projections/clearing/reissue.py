@@ -141,12 +141,8 @@ class _Cells:
 
     def __init__(self, path: Path, content: bytes) -> None:
         formulas, values = self._open(path, content, False), self._open(path, content, True)
-        found = [
-            prop
-            for prop in formulas.custom_doc_props.props  # type: ignore[attr-defined] # its stubs leave it out
-            if prop.name == PROPERTY
-        ]
-        self.reference = str(found[0].value) if found else ""
+        properties = vars(formulas)["custom_doc_props"]
+        self.reference = str(properties[PROPERTY].value) if PROPERTY in properties.names else ""
         self.sheets: dict[str, dict[tuple[int, int], tuple[str, str | None]]] = {}
         for name in formulas.sheetnames:
             cells: dict[tuple[int, int], tuple[str, str | None]] = {}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 
 import ledger
 import projections
@@ -56,8 +57,8 @@ def test_a_detached_month_is_read_from_its_archive(postgres_url: str, tmp_path: 
         assert (found.events, found.already) == (126, False) and found.archive.is_file()
         assert book.detach(202401).already
         with psycopg.connect(server(postgres_url)) as link:
-            schema = postgres_url.rpartition("schema=")[2]
-            rows = link.execute(f"SELECT topic, length(state) FROM {schema}.stored_events").fetchall()  # type: ignore[arg-type]
+            place = sql.Identifier(postgres_url.rpartition("schema=")[2], "stored_events")
+            rows = link.execute(sql.SQL("SELECT topic, length(state) FROM {}").format(place)).fetchall()
         assert sum(size for topic, size in rows if topic == ClaimSettled.TOPIC and size > 21) == 0
         assert sum(1 for _, size in rows if size == 21) == 126
         assert leaves(postgres_url, folder) != whole, "the log has grown by what says so"

@@ -1,6 +1,7 @@
 """The maternity allowance: a payout without a claim, from grant to payment, with its own postings."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -119,11 +120,9 @@ def test_a_revoked_allowance_is_owed_back(sqlite_url: str, tmp_path: Path) -> No
         ({"begin": 20240302}, Refusal.STREAM_EXISTS),
     ],
 )
-def test_what_is_not_due_is_refused(
-    sqlite_url: str, tmp_path: Path, cells: dict[str, object], refusal: Refusal
-) -> None:
+def test_what_is_not_due_is_refused(sqlite_url: str, tmp_path: Path, cells: dict[str, Any], refusal: Refusal) -> None:
     """Somebody who is no employee there on the day, a leave without rule, a second grant: nothing is written."""
-    asked: dict[str, object] = {"leave": "birth", "begin": 20240301, "wage_fen": 300_000}
+    asked: dict[str, Any] = {"leave": "birth", "begin": 20240301, "wage_fen": 300_000}
     with opened(sqlite_url, tmp_path) as book:
         book.grant_allowance("E1", 260100, leave="birth", begin=20240302, wage_fen=300_000)
         with book.store.read() as reader:
@@ -131,7 +130,7 @@ def test_what_is_not_due_is_refused(
         asked |= cells
         person, region = asked.pop("psn_no", "E1"), asked.pop("region", 260100)
         with pytest.raises(Refused) as refused:
-            book.grant_allowance(person, region, **asked)  # type: ignore[arg-type]
+            book.grant_allowance(person, region, **asked)
         assert refused.value.refusal is refusal
         with book.store.read() as reader:
             assert reader.size == head

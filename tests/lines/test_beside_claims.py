@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -35,7 +36,9 @@ def test_claims_and_lines_come_in_together(sqlite_url: str, tmp_path: Path, caps
 
 
 @pytest.mark.parametrize("sign", ["positive", "negative"])
-def test_a_refunds_lines_follow_the_senders_sign(sqlite_url: str, tmp_path: Path, sign: str) -> None:
+def test_a_refunds_lines_follow_the_senders_sign(
+    sqlite_url: str, tmp_path: Path, sign: Literal["positive", "negative"]
+) -> None:
     """Where refunds come with positive amounts so do their lines: both mirror the original; else they do not agree."""
     first = claim(1, **SPLIT_300)
     back = refund(first, 2) | {name: SPLIT_300[name] for name in POSITIVE}
@@ -47,8 +50,8 @@ def test_a_refunds_lines_follow_the_senders_sign(sqlite_url: str, tmp_path: Path
     rows += [line(2, at, **cells) for at, cells in enumerate([*kinds, {}, {"cnt": "-1"}])]
     with opened(sqlite_url) as book:
         assert book.intake(write(tmp_path / "claims.csv", [first, back]), profile).booked == 2
-        report = run(book, write_lines(tmp_path / "lines.csv", rows), 3, Profile(refund_amounts=sign))  # type: ignore[arg-type]
+        report = run(book, write_lines(tmp_path / "lines.csv", rows), 3, Profile(refund_amounts=sign))
         assert report.booked == 8
         assert [finding.differing for finding in differences(book)] == ([] if sign == "positive" else [0])
-        again = run(book, tmp_path / "lines.csv", 100, Profile(refund_amounts=sign))  # type: ignore[arg-type]
+        again = run(book, tmp_path / "lines.csv", 100, Profile(refund_amounts=sign))
         assert again.booked == 0
