@@ -1,20 +1,22 @@
 """Reads the limits of cases, as dated data: working days a stage and what its expiry does, fines and rewards."""
 
-import tomllib
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from ledger import dated_terms
 from ledger.casework.events import EFFECTS, STAGES, CaseTermsEnacted
-from ledger.knowledge import streams_with_prefix
-from ledger.mapper import decode_event
+from ledger.dated_terms import enacted, invalid, parsed, read_document
+from ledger.keys import case_terms_stream
 from ledger.refusals import Refusal, Refused
 from ledger.register_file import date_of
 
 if TYPE_CHECKING:
     from ledger.store import Reader
+    from ledger.verbs.base import Base
 
 #: The stages that have a limit.
 LIMITED = ("machine", "first", "appeal", "second", "panel")
@@ -50,10 +52,7 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_terms(document: str, where: str) -> Terms:
     """Returns a document's terms; raises Refused (case_terms_invalid) with key, expected and got."""
-    try:
-        terms = msgspec.convert(tomllib.loads(document), Terms)
-    except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
-        raise Refused(Refusal.CASE_TERMS_INVALID, f"{where}: {error}") from None
+    terms = parsed(document, where, Terms, Refusal.CASE_TERMS_INVALID)
     if set(terms.stage) != set(LIMITED):
         raise _invalid(where, "stage", ", ".join(LIMITED), ", ".join(terms.stage))
     for name, limit in terms.stage.items():
@@ -69,29 +68,20 @@ def read_terms(document: str, where: str) -> Terms:
     return terms
 
 
-def _invalid(where: str, key: str, expected: str, got: object) -> Refused:
-    return Refused(Refusal.CASE_TERMS_INVALID, f"{where}: {key}: expected {expected}, got {got}")
+_invalid = partial(invalid, Refusal.CASE_TERMS_INVALID)
 
 
-def read_document(terms: str | Path) -> tuple[str, str]:
-    """Returns (text, where) of a file, or of the shipped terms of that name; raises Refused where there is neither."""
-    path = Path(terms)
-    if not path.suffix:
-        path = Path(__file__).with_name(f"{terms}.toml")
-    try:
-        return path.read_text(encoding="utf-8"), path.name
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused(Refusal.CASE_TERMS_INVALID, f"expected a file of terms, got {terms}: {error}") from None
+def enact(book: "Base", terms: str | Path, reason: str) -> str:
+    """Puts a file, or the shipped terms of that name, in force and returns the digest; raises Refused as it reads."""
+    document, where = read_document(terms, Path(__file__).parent, Refusal.CASE_TERMS_INVALID)
+    return dated_terms.enact(
+        book, "case terms", document, read_terms(document, where), case_terms_stream, CaseTermsEnacted, reason
+    )
 
 
 def terms_of(reader: "Reader") -> list[Terms]:
     """Returns the terms enacted, the earliest first day first."""
-    found = []
-    for _, _, _, topic, state in streams_with_prefix(reader, "case-terms"):
-        event = decode_event(topic, state)
-        assert isinstance(event, CaseTermsEnacted)
-        found.append(read_terms(event.document, event.name))
-    return sorted(found, key=lambda each: each.begin)
+    return enacted(reader, "case-terms", CaseTermsEnacted, read_terms)
 
 
 def terms_on(held: list[Terms], on: int) -> Terms:

@@ -1,22 +1,24 @@
 """Reads the clock of manual reimbursement, as dated data: working days over all, and of each step with its owner."""
 
-import tomllib
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from ledger import dated_terms
 from ledger.casework.terms import day_of
-from ledger.knowledge import streams_with_prefix
+from ledger.dated_terms import enacted, invalid, parsed, read_document
+from ledger.keys import handling_terms_stream
 from ledger.manual.events import HandlingTermsEnacted
-from ledger.mapper import decode_event
 from ledger.refusals import Refusal, Refused
 from ledger.register_file import number_of
 from ledger.working_days import add_working_days
 
 if TYPE_CHECKING:
     from ledger.store import Reader
+    from ledger.verbs.base import Base
 
 #: The steps that have a limit, in order.
 STEPS = ("archive", "enter", "review", "settle", "confirm", "pay")
@@ -42,10 +44,7 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_terms(document: str, where: str) -> Terms:
     """Returns a document's terms; raises Refused (manual_terms) with key, expected and got."""
-    try:
-        terms = msgspec.convert(tomllib.loads(document), Terms)
-    except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
-        raise Refused(Refusal.MANUAL_TERMS, f"{where}: {error}") from None
+    terms = parsed(document, where, Terms, Refusal.MANUAL_TERMS)
     if set(terms.step) != set(STEPS):
         raise _invalid(where, "step", ", ".join(STEPS), ", ".join(terms.step))
     for name, step in terms.step.items():
@@ -56,29 +55,20 @@ def read_terms(document: str, where: str) -> Terms:
     return terms
 
 
-def _invalid(where: str, key: str, expected: str, got: object) -> Refused:
-    return Refused(Refusal.MANUAL_TERMS, f"{where}: {key}: expected {expected}, got {got}")
+_invalid = partial(invalid, Refusal.MANUAL_TERMS)
 
 
-def read_document(terms: str | Path) -> tuple[str, str]:
-    """Returns (text, where) of a file, or of the shipped terms of that name; raises Refused where there is neither."""
-    path = Path(terms)
-    if not path.suffix:
-        path = Path(__file__).with_name(f"{terms}.toml")
-    try:
-        return path.read_text(encoding="utf-8"), path.name
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused(Refusal.MANUAL_TERMS, f"expected a file of terms, got {terms}: {error}") from None
+def enact(book: "Base", terms: str | Path, reason: str) -> str:
+    """Puts a file, or the shipped terms of that name, in force and returns the digest; raises Refused as it reads."""
+    document, where = read_document(terms, Path(__file__).parent, Refusal.MANUAL_TERMS)
+    return dated_terms.enact(
+        book, "manual terms", document, read_terms(document, where), handling_terms_stream, HandlingTermsEnacted, reason
+    )
 
 
 def terms_of(reader: "Reader") -> list[Terms]:
     """Returns the terms enacted, the earliest first day first."""
-    found = []
-    for _, _, _, topic, state in streams_with_prefix(reader, "handling-terms"):
-        event = decode_event(topic, state)
-        assert isinstance(event, HandlingTermsEnacted)
-        found.append(read_terms(event.document, event.name))
-    return sorted(found, key=lambda each: each.begin)
+    return enacted(reader, "handling-terms", HandlingTermsEnacted, read_terms)
 
 
 def terms_on(held: list[Terms], region: int, on: int) -> Terms:

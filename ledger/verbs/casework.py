@@ -33,23 +33,9 @@ class Casework(Base):
 
     def enact_case_terms(self, terms: str | Path, *, reason: str = "") -> str:
         """Puts a document of limits (a file, or the name of a shipped one) in force and returns its digest."""
-        from ledger.casework.events import CaseTermsEnacted
-        from ledger.casework.terms import read_document, read_terms
-        from ledger.keys import case_terms_stream
-        from ledger.policy import digest_of
-        from ledger.register_file import number_of
+        from ledger.casework.terms import enact
 
-        document, where = read_document(terms)
-        read = read_terms(document, where)
-        digest = digest_of(document)
-        with self.transaction() as tx:
-            stream = case_terms_stream(digest)
-            if not tx.stream_heads([stream]):
-                begin = number_of(read.begin)
-                cause, command = self.command(tx, "case terms", reason, {"begin": begin}, read.name, digest)
-                event = CaseTermsEnacted(cause, 0, digest, read.name, begin, document)
-                self.append(tx, [command, (stream, 1, event)])
-        return digest.hex()
+        return enact(self, terms, reason)
 
     def case_act(self, act: "Act", *, reason: str = "") -> ActsTaken:
         """Takes one act on a case or its money; refused acts write nothing."""

@@ -28,23 +28,9 @@ class Manual(Base):
 
     def enact_handling_terms(self, terms: str | Path, *, reason: str = "") -> str:
         """Puts a clock of manual reimbursement (a file, or the name of a shipped one) in force; returns its digest."""
-        from ledger.keys import handling_terms_stream
-        from ledger.manual.events import HandlingTermsEnacted
-        from ledger.manual.terms import read_document, read_terms
-        from ledger.policy import digest_of
-        from ledger.register_file import number_of
+        from ledger.manual.terms import enact
 
-        document, where = read_document(terms)
-        read = read_terms(document, where)
-        digest = digest_of(document)
-        with self.transaction() as tx:
-            stream = handling_terms_stream(digest)
-            if not tx.stream_heads([stream]):
-                begin = number_of(read.begin)
-                cause, command = self.command(tx, "manual terms", reason, {"begin": begin}, read.name, digest)
-                event = HandlingTermsEnacted(cause, 0, digest, read.name, begin, document)
-                self.append(tx, [command, (stream, 1, event)])
-        return digest.hex()
+        return enact(self, terms, reason)
 
     def manual_act(self, act: "Act", *, reason: str = "") -> ManualTaken:
         """Takes one act on an application; a refused one writes nothing."""
