@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PaymentKey = Annotated[str, Parameter(help="The payment's key.")]
 BankReceipt = Annotated[str, Parameter(help="The bank's receipt number.")]
+BankRegion = Annotated[Region, Parameter(help="The region whose bank it came to.")]
 
 
 def register(app: App) -> None:
@@ -207,7 +208,7 @@ def listing(*, period: Period, options: Options = NO_OPTIONS) -> None:
 
 def suspend(
     *,
-    region: Region | None = None,
+    region: BankRegion | None = None,
     receipt: BankReceipt = "",
     amount: Amount = 0,
     sender: str = "",
@@ -217,8 +218,6 @@ def suspend(
 
     Parameters
     ----------
-    region
-        The region whose bank it came to.
     amount
         What it brought, in yuan.
     sender
@@ -234,14 +233,12 @@ def suspend(
 
 
 def match(
-    receipt: BankReceipt, /, *, region: Region, to: str, amount: Amount | None = None, options: Options = NO_OPTIONS
+    receipt: BankReceipt, /, *, region: BankRegion, to: str, amount: Amount | None = None, options: Options = NO_OPTIONS
 ) -> None:
     """Match a suspended receipt, or a part of it, with the payment or clawback case it turned out to be.
 
     Parameters
     ----------
-    region
-        The region whose bank it came to.
     to
         The key of the payment, or the number of the clawback case.
     amount
@@ -255,7 +252,7 @@ def give_back(
     receipt: BankReceipt,
     /,
     *,
-    region: Region,
+    region: BankRegion,
     period: Period,
     to: str = "",
     amount: Amount | None = None,
@@ -265,8 +262,6 @@ def give_back(
 
     Parameters
     ----------
-    region
-        The region whose bank it came to.
     period
         The month it is paid under, as yyyymm.
     to
