@@ -20,7 +20,8 @@ from ledger.reports import Clawback, Payment
 from ledger.verbs.base import Base
 
 if TYPE_CHECKING:
-    from ledger.store import Transaction
+    from ledger.clearing.states import Clearing
+    from ledger.store import Reader, Transaction
     from ledger.writing import Header
 
 
@@ -35,20 +36,26 @@ class Money(Base):
         ``to`` is ``regions``, ``institutions`` or ``all``; ``payer`` the region that pays (None: every one). A payee
         is paid once a period: asking again is refused. The terms the clearing was drawn up under say what is retained.
         ``offset`` sets off what cases still claim of institutions, as ``clawback_offset`` does of one; what they owe
-        back is set off in any case.
+        back is set off in any case. The acts are summed outside the log's lock: behind the cut-off they do not change.
         """
         from ledger.acts import read_acts
         from ledger.clearing.figures import fold_period
         from ledger.institution_pay.setting import with_differences
 
+        def payable(reader: "Reader") -> "Clearing":
+            state = read_clearing(reader, period)
+            if refusal := decide_pay(state):
+                raise Refused(refusal, explain.clearing(refusal, state, 0))
+            return state
+
         kinds = payments.KINDS.get(to)
         if kinds is None:
             raise Refused(Refusal.UNKNOWN_KEY, f"expected one of {', '.join(payments.KINDS)} to pay, got {to!r}")
+        with self.store.read() as reader:
+            state = payable(reader)
+            figures = fold_period(read_acts(reader, after=state.opened, stop=state.closed), period)
         with self.transaction() as tx:
-            state = read_clearing(tx, period)
-            if refusal := decide_pay(state):
-                raise Refused(refusal, explain.clearing(refusal, state, 0))
-            figures = fold_period(read_acts(tx, after=state.opened, stop=state.closed), period)
+            state = payable(tx)
             owed = figures.dues(kinds)
             if PAYMENT_INSTITUTION in kinds:
                 owed = with_differences(tx, period, owed)

@@ -23,16 +23,27 @@ class Periods(Base):
     """Closes clearing periods and decides them again."""
 
     def close(self, period: int, *, reason: str = "") -> Closed:
-        """Closes a clearing period and freezes its statement; later claims of its months book into the next one."""
-        from ledger.acts import read_acts
-        from ledger.clearing.figures import fold_period
+        """Closes a clearing period and freezes its statement; later claims of its months book into the next one.
 
+        The acts there are are summed outside the log's lock, and under it those that came meanwhile.
+        """
+        from ledger.acts import read_acts
+        from ledger.clearing.figures import Folding
+
+        folding, folded = Folding(period), 0
+        with self.store.read() as reader:
+            known = Knowledge()
+            known.refresh(reader)
+            if not periods.decide_close(known.periods, period, unfinished_jobs(reader)):
+                folded = reader.size
+                folding.add(read_acts(reader, after=known.periods.opened[period], stop=folded))
         with self.transaction() as tx:
             state, unfinished = self.knowledge.periods, unfinished_jobs(tx)
             refusal = periods.decide_close(state, period, unfinished)
             if refusal:
                 raise Refused(refusal, explain.period(refusal, period, state, unfinished))
-            figures = fold_period(read_acts(tx, after=state.opened[period]), period)
+            folding.add(read_acts(tx, after=max(folded, state.opened[period])))
+            figures = folding.figures()
             cause, command = self.command(tx, "close", reason, {"period": period})
             totals = figures.totals
             event = PeriodClosed(
