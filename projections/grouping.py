@@ -11,15 +11,21 @@ from core_ext.text import Texts
 Int64s = NDArray[np.int64]
 
 
-def text_words(texts: Texts) -> Int64s:
-    """Returns each text as integers, equal where and only where the texts are: its length, then its bytes by eight."""
+def padded(texts: Texts, least: int = 0) -> tuple[Int64s, NDArray[np.uint8]]:
+    """Returns lengths, and each text's bytes uint8[n, w] with zeros behind them; w is a multiple of eight."""
     lengths = np.diff(texts.offsets)
     n = len(lengths)
-    words = int(lengths.max() + 7) // 8 if n else 0
-    padded = np.zeros((n, words * 8), np.uint8)
+    width = (max(least, int(lengths.max(initial=0))) + 7) // 8 * 8
+    cells = np.zeros((n, width), np.uint8)
     # The cells under the mask, row by row, are the buffer's bytes in order.
-    padded[np.arange(words * 8) < lengths[:, None]] = texts.data[texts.offsets[0] : texts.offsets[-1]]
-    return np.column_stack([lengths, padded.view(np.int64).reshape(n, words)])
+    cells[np.arange(width) < lengths[:, None]] = texts.data[texts.offsets[0] : texts.offsets[-1]]
+    return lengths, cells
+
+
+def text_words(texts: Texts) -> Int64s:
+    """Returns each text as integers, equal where and only where the texts are: its length, then its bytes by eight."""
+    lengths, cells = padded(texts)
+    return np.column_stack([lengths, cells.view(np.int64).reshape(len(lengths), cells.shape[1] // 8)])
 
 
 def group_sums(keys: Int64s, values: Int64s) -> tuple[Int64s, Int64s]:

@@ -1,7 +1,8 @@
 """Holds the write side's own tables against the log: accumulators, accounts, message ids, reversals.
 
 No query reads them, but the next settlement rests on them: an edited one would be wrong for ever and fit the log.
-They are compared once the log itself is whole, since they follow from it row by row.
+They are compared once the log itself is whole, since they follow from it row by row. A first reading compares marks of
+rows, some tens of bytes a person; only what differs there is read again, on both sides, and compared cell by cell.
 """
 
 from collections.abc import Mapping
@@ -15,52 +16,52 @@ from ledger.acts import read_acts
 from ledger.keys import YEARS, message_key
 from ledger.replay import read_openings
 from ledger.stays.replaying import counted_parts
-from ledger.store.runs import newest, read_runs
-from ledger.store.state import unpacked
 from projections.findings import Findings
+from projections.state_sums import MessageSums, Wrong, different, person_years, rows_of
 
 if TYPE_CHECKING:
     from ledger.store import Reader
 
-SELECT_YEARS = "SELECT key, version, state FROM person_year"
-SELECT_ACCOUNTS = "SELECT token, balance_fen FROM account"
-SELECT_MESSAGES = "SELECT msgid, position FROM message"
+SELECT_ACCOUNTS = "SELECT token, balance_fen FROM account WHERE token {} ? ORDER BY token LIMIT ?"
+SELECT_MESSAGES = "SELECT msgid, position FROM message WHERE msgid {} ? ORDER BY msgid LIMIT ?"
 SELECT_REVERSALS = "SELECT claim, by_position FROM reversal"
 
 Key = TypeVar("Key", int, str)
 
 
 class _Folded:
-    """Is what the log says the tables hold."""
+    """Is what the log says the tables hold of the rows that are looked at again."""
 
-    def __init__(self, reader: "Reader") -> None:
+    def __init__(self, reader: "Reader", wrong: Wrong) -> None:
         zeros = [0] * len(ACCUMULATORS)
         openings = read_openings(reader)
-        self.years = {key: (1, [*values, *zeros][: len(zeros)]) for key, values in openings.accumulators.items()}
-        self.accounts = dict(openings.accounts)
+        self.years = {
+            key: (1, [*values, *zeros][: len(zeros)])
+            for key, values in openings.accumulators.items()
+            if key in wrong.years
+        }
+        self.accounts = {token: fen for token, fen in openings.accounts.items() if token in wrong.accounts}
         self.messages: dict[str, int] = {}
-        self.reversals: dict[int, int] = {}
-        self.twice: list[tuple[int, int]] = []
         moved: dict[int, int] = {}
+        years, accounts = _sorted(wrong.years), _sorted(wrong.accounts)
         for acts in read_acts(reader):
             tokens = acts.facts[:, FACT["token"]]
-            keys, after = (tokens * YEARS + acts.year).tolist(), (acts.before + acts.delta).tolist()
-            for key, values in zip(keys, after, strict=True):
-                self.years[key] = (self.years.get(key, (0, zeros))[0] + 1, values)
-            moved |= dict(zip(keys, acts.position.tolist(), strict=True))
-            self.accounts.update(zip(tokens.tolist(), acts.balc.tolist(), strict=True))
-            claims = acts.claim.tolist()
-            for msgid, claim in zip(to_list(acts.texts["medins_setl_id"]), claims, strict=True):
-                if msgid:
-                    self.messages[message_key(msgid)] = claim
-            for row in np.flatnonzero(acts.reversed).tolist():
-                original, claim = int(acts.original[row]), claims[row]
-                if original in self.reversals:
-                    self.twice.append((original, claim))
-                self.reversals.setdefault(original, claim)
+            keys, after = tokens * YEARS + acts.year, acts.before + acts.delta
+            for row in np.flatnonzero(np.isin(keys, years)).tolist():
+                key = int(keys[row])
+                self.years[key] = (self.years.get(key, (0, zeros))[0] + 1, after[row].tolist())
+                moved[key] = int(acts.position[row])
+            for row in np.flatnonzero(np.isin(tokens, accounts)).tolist():
+                self.accounts[int(tokens[row])] = int(acts.balc[row])
+            if wrong.messages is not None:
+                rows = np.flatnonzero(wrong.messages.filed(acts))
+                msgids = to_list(acts.texts["medins_setl_id"])
+                self.messages |= {message_key(msgids[row]): int(acts.claim[row]) for row in rows.tolist()}
         parts = [each for counted in counted_parts(reader).values() for each in counted]
         for position, part in sorted(parts, key=lambda each: each[0]):
             key = part.token * YEARS + part.year
+            if key not in wrong.years:
+                continue
             version, values = self.years.get(key, (0, zeros))
             if position > moved.get(key, 0):
                 before, delta = ([*each, *zeros][: len(zeros)] for each in (part.before, part.delta))
@@ -70,26 +71,49 @@ class _Folded:
 
 def check_state(reader: "Reader", found: Findings) -> None:
     """Names every row of the write side that does not follow from the log, and a settlement refunded twice."""
-    folded = _Folded(reader)
-    for original, claim in folded.twice:
+    wrong = different(reader, (SELECT_ACCOUNTS, SELECT_MESSAGES))
+    for original, claim in wrong.twice:
         found.event(claim, "refunded-twice", f"one refund of claim {original}", "a second one")
-    rows = reader.query(SELECT_YEARS)
-    values = unpacked([bytes(state) for _, _, state in rows]).tolist() if rows else []
-    years = {int(row[0]): (int(row[1]), now) for row, now in zip(rows, values, strict=True)}
-    for keys, versions, states in newest(read_runs(reader)):
-        for key, version, state in zip(keys.tolist(), versions.tolist(), states.tolist(), strict=True):
-            if version > years.get(key, (0, []))[0]:
-                years[key] = (version, state)
-    _compare(found, "person_year", "key", folded.years, years)
-    accounts = {int(token): int(fen) for token, fen in reader.query(SELECT_ACCOUNTS)}
-    _compare(found, "account", "token", {k: v for k, v in folded.accounts.items() if v}, _moved(accounts))
-    messages = {str(msgid): int(position) for msgid, position in reader.query(SELECT_MESSAGES)}
-    _compare(found, "message", "msgid", folded.messages, messages)
+    if wrong:
+        _compare_again(reader, wrong, found)
     reversals = {int(claim): int(by) for claim, by in reader.query(SELECT_REVERSALS)}
-    _compare(found, "reversal", "claim", folded.reversals, reversals)
+    _compare(found, "reversal", "claim", wrong.reversals, reversals)
 
 
-def _moved(accounts: dict[int, int]) -> dict[int, int]:
+def _compare_again(reader: "Reader", wrong: Wrong, found: Findings) -> None:
+    folded = _Folded(reader, wrong)
+    years: dict[int, tuple[int, list[int]]] = {}
+    for keys, versions, values in person_years(reader):
+        for row in np.flatnonzero(np.isin(keys, _sorted(wrong.years))).tolist():
+            key, version = int(keys[row]), int(versions[row])
+            if version > years.get(key, (0, []))[0]:
+                years[key] = (version, values[row].tolist())
+    _compare(found, "person_year", "key", folded.years, years)
+    accounts = {
+        int(token): int(fen)
+        for page in rows_of(reader, SELECT_ACCOUNTS, -(2**63))
+        for token, fen in page
+        if token in wrong.accounts
+    }
+    _compare(found, "account", "token", _holding(folded.accounts), _holding(accounts))
+    if wrong.messages is not None:
+        _compare(found, "message", "msgid", folded.messages, _messages(reader, wrong.messages))
+
+
+def _messages(reader: "Reader", wrong: MessageSums) -> dict[str, int]:
+    """Returns the rows of the buckets that differ."""
+    held: dict[str, int] = {}
+    for page in rows_of(reader, SELECT_MESSAGES, ""):
+        listed = [(str(msgid), int(position)) for msgid, position in page]
+        held |= dict(listed[row] for row in np.flatnonzero(wrong.kept(listed)).tolist())
+    return held
+
+
+def _sorted(keys: set[int]) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    return np.array(sorted(keys), np.int64)
+
+
+def _holding(accounts: dict[int, int]) -> dict[int, int]:
     """Returns the accounts that hold something: one that is empty may be there or not."""
     return {token: fen for token, fen in accounts.items() if fen}
 

@@ -1,0 +1,223 @@
+"""Reads the log and the write side's tables once each and says which of their rows cannot be alike.
+
+Of a person's year, and of an account, a mark of what stands last is kept; of messages, of which there is one a claim
+for ever, only sums of marks by bucket.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core_ext.codec_fields import Int64s
+from core_ext.layout import ACCUMULATORS, FACT
+from core_ext.text import Texts, texts_from_list, to_list
+from ledger.acts import Acts, read_acts
+from ledger.keys import YEARS, message_key
+from ledger.known import KnownInts, grown
+from ledger.replay import read_openings
+from ledger.stays.replaying import counted_parts
+from ledger.store.runs import newest, read_runs
+from ledger.store.state import unpacked
+from projections.row_marks import BUCKETS, Marker, Marks, bucket_of
+
+if TYPE_CHECKING:
+    from ledger.store import Reader
+
+Bools = NDArray[np.bool_]
+
+SELECT_YEARS = "SELECT key, version, state FROM person_year WHERE key {} ? ORDER BY key LIMIT ?"
+
+#: Rows of a table read at once.
+PAGE_ROWS = 65_536
+
+_WIDTH = len(ACCUMULATORS)
+#: Where the bytes of a message id stand in its key.
+_TURNED = np.frombuffer(message_key(bytes(range(30)).decode("latin-1")).encode("latin-1"), np.uint8).astype(np.int64)
+
+
+class Latest:
+    """Is a mark of the last row of each key, how many rows it had, and where the last stood in the log."""
+
+    def __init__(self) -> None:
+        self.keys = KnownInts()
+        self.marks: Marks = np.zeros(0, np.uint64)
+        self.counts: Int64s = np.zeros(0, np.int64)
+        self.moved: Int64s = np.zeros(0, np.int64)
+        self.held: Int64s = np.zeros(0, np.int64)
+
+    def add(self, keys: Int64s, marks: Marks, positions: Int64s) -> None:
+        """Takes rows in log order; of rows of one key the last one stands."""
+        rows = self.keys.find(keys)
+        if (rows < 0).any():
+            self._take(np.unique(keys[rows < 0]))
+            rows = self.keys.find(keys)
+        # Where an index comes twice, the last assignment is the one that counts.
+        self.marks[rows], self.moved[rows] = marks, positions
+        np.add.at(self.counts, rows, 1)
+
+    def _take(self, fresh: Int64s) -> None:
+        at = self.keys.add(fresh)
+        self.marks, self.held = grown(self.marks, at.stop), grown(self.held, at.stop)
+        self.counts, self.moved = grown(self.counts, at.stop), grown(self.moved, at.stop)
+        self.held[at] = fresh
+
+    def unlike(self, tables: Iterator[tuple[Int64s, Int64s, Marks]], counted: bool) -> set[int]:
+        """Returns the keys whose row in (keys, counts, marks) of the tables is another one, missing or too many.
+
+        A key may come twice, its highest count stands; counts are compared where they are ``counted``.
+        """
+        n = len(self.keys)
+        counts, marks = np.full(n, -1, np.int64), np.zeros(n, np.uint64)
+        strays: set[int] = set()
+        for keys, versions, seen in tables:
+            rows = self.keys.find(keys)
+            strays |= set(keys[(rows < 0) & ((seen != 0) | counted)].tolist())
+            there = np.flatnonzero(rows >= 0)
+            newer = there[versions[there] > counts[rows[there]]]
+            counts[rows[newer]], marks[rows[newer]] = versions[newer], seen[newer]
+        differs = marks != self.marks[:n]
+        if counted:
+            differs |= counts != self.counts[:n]
+        return strays | set(self.held[:n][differs].tolist())
+
+
+class MessageSums:
+    """Is the sums of marks of (message id, claim) by bucket, the log's less the table's."""
+
+    def __init__(self, marker: Marker) -> None:
+        self._marker = marker
+        self._sums = np.zeros(BUCKETS, np.uint64)
+
+    def add(self, acts: Acts) -> None:
+        """Adds a page of the log; an act without a message id has no row."""
+        keys, there = self._filed(acts)
+        np.add.at(self._sums, bucket_of(keys[there]), self._marker.with_number(keys, acts.claim)[there])
+
+    def take(self, rows: Sequence[tuple[str, int]]) -> None:
+        """Takes rows of the table away."""
+        keys = self._kept(rows)
+        positions = np.array([position for _, position in rows], np.int64)
+        np.subtract.at(self._sums, bucket_of(keys), self._marker.with_number(keys, positions))
+
+    def __bool__(self) -> bool:
+        """Returns whether a bucket differs."""
+        return bool(self._sums.any())
+
+    def filed(self, acts: Acts) -> Bools:
+        """Returns which acts have a message id of a bucket that differs."""
+        keys, there = self._filed(acts)
+        differs: Bools = there & (self._sums[bucket_of(keys)] != 0)
+        return differs
+
+    def kept(self, rows: Sequence[tuple[str, int]]) -> Bools:
+        """Returns which rows of the table are of a bucket that differs."""
+        differs: Bools = self._sums[bucket_of(self._kept(rows))] != 0
+        return differs
+
+    def _filed(self, acts: Acts) -> tuple[Marks, Bools]:
+        msgids = acts.texts["medins_setl_id"]
+        return marked_messages(self._marker, msgids), np.diff(msgids.offsets) > 0
+
+    def _kept(self, rows: Sequence[tuple[str, int]]) -> Marks:
+        return self._marker.of_texts(texts_from_list([msgid for msgid, _ in rows]))
+
+
+def marked_messages(marker: Marker, msgids: Texts) -> Marks:
+    """Returns the mark of each message id's key."""
+    if (msgids.data >= 0x80).any():
+        # Characters, not bytes, are what a key turns.
+        return marker.of_texts(texts_from_list([message_key(msgid) for msgid in to_list(msgids)]))
+    return marker.of_texts(msgids, _TURNED)
+
+
+@dataclass
+class Wrong:
+    """Is the keys whose rows differ, the buckets of messages that do, and every reversal of the log."""
+
+    years: set[int] = field(default_factory=set)
+    accounts: set[int] = field(default_factory=set)
+    messages: MessageSums | None = None
+    reversals: dict[int, int] = field(default_factory=dict)
+    twice: list[tuple[int, int]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        """Returns whether any row has to be looked at again."""
+        return bool(self.years or self.accounts or self.messages is not None)
+
+
+def different(reader: "Reader", selects: tuple[str, str]) -> Wrong:
+    """Returns what differs between the log and the tables; ``selects`` read accounts and messages page by page."""
+    marker, wrong = Marker(), Wrong()
+    years, accounts, messages = Latest(), Latest(), MessageSums(marker)
+    _open(reader, marker, years, accounts)
+    for acts in read_acts(reader):
+        tokens = acts.facts[:, FACT["token"]]
+        years.add(tokens * YEARS + acts.year, marker.of_cells(acts.before + acts.delta), acts.position)
+        accounts.add(tokens, marker.of_cells(acts.balc[:, None]), acts.position)
+        messages.add(acts)
+        for row in np.flatnonzero(acts.reversed).tolist():
+            original, claim = int(acts.original[row]), int(acts.claim[row])
+            if wrong.reversals.setdefault(original, claim) != claim:
+                wrong.twice.append((original, claim))
+    _count_parts(reader, marker, years)
+    of_accounts, of_messages = selects
+    wrong.years = years.unlike(
+        ((keys, versions, marker.of_cells(values)) for keys, versions, values in person_years(reader)), True
+    )
+    wrong.accounts = accounts.unlike(_marked_accounts(reader, marker, of_accounts), False)
+    for page in rows_of(reader, of_messages, ""):
+        messages.take([(str(msgid), int(position)) for msgid, position in page])
+    wrong.messages = messages if messages else None
+    return wrong
+
+
+def _open(reader: "Reader", marker: Marker, years: Latest, accounts: Latest) -> None:
+    """Adds what persons began with."""
+    openings = read_openings(reader)
+    if openings.accumulators:
+        values = np.array([[*each, *[0] * _WIDTH][:_WIDTH] for each in openings.accumulators.values()], np.int64)
+        keys = np.array(list(openings.accumulators), np.int64)
+        years.add(keys, marker.of_cells(values), np.zeros(len(keys), np.int64))
+    if openings.accounts:
+        tokens, fen = np.array(list(openings.accounts.items()), np.int64).T
+        accounts.add(np.ascontiguousarray(tokens), marker.of_cells(fen[:, None]), np.zeros(len(fen), np.int64))
+
+
+def _count_parts(reader: "Reader", marker: Marker, years: Latest) -> None:
+    """Adds the parts of divided stays: each counts, and stands where nothing moved its year since."""
+    parts = [each for counted in counted_parts(reader).values() for each in counted]
+    for position, part in sorted(parts, key=lambda each: each[0]):
+        key = np.array([part.token * YEARS + part.year], np.int64)
+        before, delta = (np.array([[*each, *[0] * _WIDTH][:_WIDTH]], np.int64) for each in (part.before, part.delta))
+        row = int(years.keys.find(key)[0])
+        if row >= 0 and years.moved[row] > position:
+            years.counts[row] += 1
+        else:
+            at = np.array([years.moved[row] if row >= 0 else 0], np.int64)
+            years.add(key, marker.of_cells(before + delta), at)
+
+
+def _marked_accounts(reader: "Reader", marker: Marker, select: str) -> Iterator[tuple[Int64s, Int64s, Marks]]:
+    for page in rows_of(reader, select, -(2**63)):
+        tokens, fen = np.array(page, np.int64).T
+        yield np.ascontiguousarray(tokens), np.zeros(len(page), np.int64), marker.of_cells(fen[:, None])
+
+
+def person_years(reader: "Reader") -> Iterator[tuple[Int64s, Int64s, Int64s]]:
+    """Yields (keys, versions, values) of the table and of the runs; of a key in both the higher version holds."""
+    for page in rows_of(reader, SELECT_YEARS, -(2**63)):
+        keys, versions, states = zip(*page, strict=True)
+        yield np.array(keys, np.int64), np.array(versions, np.int64), unpacked([bytes(state) for state in states])
+    yield from newest(read_runs(reader))
+
+
+def rows_of(reader: "Reader", select: str, first: int | str) -> Iterator[list[tuple[Any, ...]]]:
+    """Yields a table's rows from a key on, some at a time; ``select`` takes how to compare, a key, and how many."""
+    last: Any = first
+    compare = ">="
+    while rows := reader.query(select.format(compare), (last, PAGE_ROWS)):
+        yield rows
+        last, compare = rows[-1][0], ">"
