@@ -18,7 +18,7 @@ from projections.findings import Findings
 from projections.log_scan import ReadPage
 from projections.pages import Placed
 from projections.statement import LINE
-from projections.tables import Row, Rows, Table, apply, change_of, read_table
+from projections.tables import Change, Row, Rows, Table, added_up, apply, change_of, read_table
 from projections.trace import ACT, EVENT
 from projections.was import Was, line_of_act, postings_of_act, postings_of_events
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 SELECT_OF_STREAM = f"SELECT {', '.join(EVENT.columns)} FROM trace_event WHERE stream = ? ORDER BY position"
 _BASIS = ACT.values.index("basis")
+#: Rows of page sums kept before they are added up: some tens of megabytes.
+_FLUSHED_ROWS = 262_144
 SELECT_CASES = "SELECT stream FROM trace_event WHERE claim = ? AND claim > 0"
 
 
@@ -41,20 +43,38 @@ class RowChecks:
         self._acts: dict[int, tuple[Row | None, Row | None]] = {}
         self._streams: dict[str, int] = {}
         self._untold: list[int] = []
+        self._held: list[Change] = []
+        self._rows = 0
 
     def check(self, page: ReadPage, posted: Sequence[Posting]) -> None:
         """Adds a page to the rebuilt tables and compares the trace rows of its positions."""
         if page.stop <= self._at[statement.MODEL.name]:
-            apply(self._tables, statement.fold(self._reader, page))
+            self._add(statement.fold(self._reader, page))
         if page.stop <= self._at[lines.MODEL.name]:
-            apply(self._tables, lines.fold(self._reader, page))
+            self._add(lines.fold(self._reader, page))
         if page.stop <= self._at[balances.MODEL.name]:
             sums = balances.postings_of_acts(page)
             for account, amount_fen in posted:
                 sums[account] = sums.get(account, 0) + amount_fen
-            apply(self._tables, [change_of(BALANCE, sums.items())])
+            self._add([change_of(BALANCE, sums.items())])
         self._check_trace(page)
         self._check_lines(page)
+
+    def _add(self, changes: Sequence[Change]) -> None:
+        self._held += changes
+        self._rows += sum(map(len, changes))
+        if self._rows >= _FLUSHED_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Adds what was held to the rebuilt tables."""
+        try:
+            held = added_up(self._held)
+        except OverflowError:
+            # What an altered event brings may leave 64 bits; one by one it is added up beyond them.
+            held = self._held
+        apply(self._tables, held)
+        self._held, self._rows = [], 0
 
     def _check_lines(self, page: ReadPage) -> None:
         """Compares the index of fee lines; what a wrong event put there is that event's finding, not the row's."""
@@ -117,6 +137,7 @@ class RowChecks:
 
     def finish(self) -> None:
         """Names the rows of balances and statements that neither the log nor what it was explains."""
+        self._flush()
         gone = [at for at in self._found.positions("missing-event") if at > self._at[trace.MODEL.name]]
         self._untold += [at for at in gone if at not in self._untold]
         for at in self._found.positions():

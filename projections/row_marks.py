@@ -45,7 +45,8 @@ class Marker:
         if turned is not None:
             rows = np.flatnonzero(lengths == len(turned))
             cells[rows, : len(turned)] = cells[rows][:, turned]
-        return self.of_cells(np.column_stack([lengths, cells.view(np.int64).reshape(len(lengths), cells.shape[1] // 8)]))
+        words = cells.view(np.int64).reshape(len(lengths), cells.shape[1] // 8)
+        return self.of_cells(np.column_stack([lengths, words]))
 
     def with_number(self, marks: Marks, numbers: Int64s) -> Marks:
         """Returns marks of marked keys and a number of each."""
