@@ -143,7 +143,7 @@ class Turns:
         if kind == REFUND:
             self._refund(own, row, found, booked, stored)
         elif divides:
-            self._stay(own, row, kind, found, plans)
+            self._stay(own, row, kind, found, plans, (stored, booked))
         elif kind != SKIP:
             if self._was_divided[row]:
                 year = int(self._book.pinned_years(facts, pinned)[0])
@@ -221,8 +221,16 @@ class Turns:
         outcome = {"booked": amounts, "computed": amounts, "before": before, "delta": delta}
         self._put(found, row, code, outcome, own.account or 0)
 
-    def _stay(self, own: _Person, row: int, kind: int, found: "Decided", plans: "CasePlans") -> None:
-        """Decides a stay part by part."""
+    def _stay(
+        self,
+        own: _Person,
+        row: int,
+        kind: int,
+        found: "Decided",
+        plans: "CasePlans",
+        was: tuple[list[int], dict[int, list[int]]],
+    ) -> None:
+        """Decides a stay part by part; ``was`` is what it is booked with, which a source's keeps without a rule."""
         case = int(self._case[row])
         policy = self._book.policy_named(plans.digest_of(case))
         assert policy is not None, "a document that divides stays is known"
@@ -233,6 +241,11 @@ class Turns:
         facts = found.facts[row]
         parts, table, _ = tables_of(policy.header, facts, level, psn_type)
         plan = plans.of_parts(case, table, self._hows(row, parts, table, how, plans), self._mask(row))
+        if (plan < 0).any() and kind == SOURCE and self._from_start:
+            amounts, moves = was
+            own.add(row, moves, amounts[_ACCT])
+            self._put(found, row, 0, {"booked": amounts, "computed": amounts}, own.account or 0)
+            return
         if (plan < 0).any():
             self._put(found, row, int(Refusal.NO_POLICY), {}, 0)
             return

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 import ledger
+import projections
 from core_ext.layout import AMOUNTS
 from ledger.service import Ledger
+from tests.axes.test_axes import moved, under
 from tests.ledger.test_benefit_year import SOURCE
 from tests.ledger.test_divided_stays import stay, turning
 from tests.ledger.worlds import claim, clock, refund, sign, write
@@ -146,3 +148,26 @@ def test_what_lies_between_is_taken_over(sqlite_url: str, tmp_path: Path) -> Non
         name: amounts[dedc] for name, amounts in before.items()
     }
     assert len({amounts[dedc] for amounts in before.values()}) > 3
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_figures_under_another_policy_are_those_of_a_store_filed_under_it(tmp_path: Path, case: str) -> None:
+    """Statement and balances priced under another policy version are those of its own store, divided stays and all."""
+    was, would_be = (policy(tmp_path, name, *each) for name, each in zip(("was", "then"), CASES[case], strict=True))
+    taken = files(tmp_path)
+    with told(f"sqlite:///{tmp_path / 'fresh.db'}", would_be, taken) as other:
+        expected = booked(other, PERIODS)
+    with projections.open(f"sqlite:///{tmp_path / 'fresh.db'}") as read:
+        then = read.statement().lines, moved(read.balances())
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    with told(url, was, taken) as book:
+        assert under(url, book, str(would_be)) == then
+        book.enact(would_be, [260100])
+        fund = AMOUNTS.index("fund_pay_sumamt")
+        for name in ("S000012", "S000016"):
+            position = book.explain(f"260100/{name}").position
+            with projections.open(url) as read:
+                person = read.acts_of_person(position)
+            own, version = book.answers(position, person).versions
+            assert own.fund_fen == booked(book, PERIODS)[name][fund]
+            assert (version.fund_fen, version.priced) == (expected[name][fund], True)
