@@ -172,6 +172,7 @@ OWN_UNITS = {
     ("BreakResolved", "period"): "yyyymm, 0 none",
     ("JobBatch", "quarantined"): "(row, Refusal, field number)",
     ("JobBatch", "unread"): "rows",
+    ("JobBatch", "quarantined_regions"): "(insured, treatment) region code",
     ("JobStarted", "retry"): "yes or no",
     ("ClaimFlagged", "reason"): "Refusal",
     ("CaseOpened", "source"): "code",

@@ -208,11 +208,13 @@ def list_applications(*, late: bool = False, on: Day = 0, options: Options = NO_
         *(Column("application", "申请"), Column("person", "参保人", str), Column("accepted", "受理日", str)),
         *(Column("stage", "环节"), Column("owner", "经办"), Column("due", "环节期限"), Column("limit", "总期限", str)),
         *(Column("late", "逾期"), Column("amount", "金额", yuan), Column("owed", "应退", yuan)),
+        Column("further", "补差", yuan),
     )
     rows = [
         (
             *(each.application, each.person, each.accepted, each.stage, each.owner or "—", str(each.due or "—")),
             *(each.limit, "late" if each.late else "", each.amount_fen, each.owed_fen),
+            each.further_fen,
         )
         for each in found.lines
     ]

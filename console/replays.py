@@ -146,9 +146,15 @@ def replay(
         (booked.reversed, "refunded since"),
         (booked.recovered, "with money back by clawback"),
         (booked.refused, "for which the policy has no rule"),
+        (booked.divided, "DIVIDED BETWEEN BENEFIT YEARS (跨年度分割): reverse each and file it again under the policy"),
     ):
         if number:
             output.print_line(f"left as they are: {count(number)} {why}")
+    if booked.by_hand:
+        output.print_line(
+            f"{count(booked.by_hand)} of them reimbursed by hand (手工报销): persons are owed"
+            f" {yuan(booked.more_fen)} more (manual pay), {yuan(booked.less_fen)} less (manual recover, then pay anew)"
+        )
     return failures.OK
 
 

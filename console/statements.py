@@ -20,6 +20,7 @@ from console.places import regions
 from ledger.money import yuan_display as yuan
 
 if TYPE_CHECKING:
+    from projections.clearing.quarantine import Quarantine
     from projections.statement import Statement, StatementLine, StatementTotals
 
 SECTIONS = {"off_site": "off site 异地", "same_city": "same city 本市"}
@@ -123,6 +124,7 @@ def statement(
         except ValueError as error:
             raise UserError("usage", f"--as-of: {error}") from error
         instead = read.institution_payments(period, region) if period and as_of is None else None
+        aside = read.quarantine(period, region) if period and as_of is None else None
     if not found.lines:
         which = f" in {period}" if period else ""
         of = f" of region {region:06d}" if region else ""
@@ -131,7 +133,8 @@ def statement(
         )
     if options.json or format == "json":
         of_institutions = {} if instead is None else {"institution_difference_fen": instead.difference_fen}
-        output.print_json(statement_object(found) | axes.said() | of_institutions)
+        in_quarantine = {} if aside is None else {"quarantine": output.plain(aside)}
+        output.print_json(statement_object(found) | axes.said() | of_institutions | in_quarantine)
     elif format == "csv":
         from projections.statement import statement_csv
 
@@ -139,6 +142,8 @@ def statement(
     else:
         print_statement(found, top)
         axes.remark()
+        if aside is not None:
+            print_quarantine(aside, region)
         if instead is not None and instead.lines:
             output.print_line(
                 f"institutions are paid {yuan(instead.payable_fen)} for {yuan(instead.itemised_fen)} itemised,"
@@ -240,6 +245,19 @@ def print_remarks(found: "Statement") -> None:
     ):
         if number or amount:
             output.print_line(f"{number:,} claims, medfee {yuan(amount)}: {what}")
+
+
+def print_quarantine(found: "Quarantine", region: int | None) -> None:
+    """Prints how many rows stand in quarantine, in no book, and what they amount to."""
+    of = "" if region is None else f" of {region:06d}"
+    for (number, amount), what in (
+        (found.of("intake"), f"rows of claims{of} quarantined 隔离 while the period was open, in no book"),
+        (found.of("lines"), "fee lines quarantined 隔离, in no book"),
+        (found.unplaced, "quarantined rows that no region can be read of, fee lines among them"),
+        ((found.mended, found.mended_fen), f"rows{of} mended and booked since 更正入账"),
+    ):
+        if number:
+            output.print_line(f"{number:,} rows, {yuan(amount)}: {what}")
 
 
 def place_text(region: int) -> str:

@@ -74,7 +74,8 @@ class JobBatch(Event, frozen=True):
     own month, ``periods`` the clearing periods they book into.
     ``duplicates`` holds (row, position of the equal ClaimFiled), ``quarantined`` (row, Refusal, field number).
     ``quarantined_fen`` holds the total fee of each quarantined row (a fee line's amount), 0 for those whose fee cannot
-    be read: ``unread`` names these rows.
+    be read: ``unread`` names these rows. ``quarantined_regions`` holds the (insured, treatment) region of each
+    quarantined claim, 0 where it cannot be read; fee lines have none.
     """
 
     TOPIC = "job-batch/1"
@@ -90,6 +91,7 @@ class JobBatch(Event, frozen=True):
     quarantined: tuple[tuple[int, int, int], ...]
     quarantined_fen: tuple[int, ...] = ()
     unread: tuple[int, ...] = ()
+    quarantined_regions: tuple[tuple[int, int], ...] = ()
 
 
 class JobCompleted(Event, frozen=True):

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from core_ext.layout import FACT
 from ledger import booking, writing
 from ledger.ahead import ahead
 from ledger.block import EventBlock
@@ -99,6 +100,7 @@ class Columns(Protocol):
 Rows = TypeVar("Rows", bound=Columns)
 
 
+_REGIONS = [FACT["insured_region"], FACT["treatment_region"]]
 Quarantined = tuple[tuple[tuple[int, int, int], ...], tuple[int, ...], tuple[int, ...]]
 
 
@@ -264,6 +266,7 @@ class ClaimJob(Job[ClaimColumns]):
             tuple(np.unique(batch.period[rows]).tolist()),
             tuple((columns.first_row + row, at) for row, at in sorted(batch.duplicate_of.items())),
             *quarantined(columns, reasons),
+            tuple((int(insured), int(treatment)) for insured, treatment in batch.facts[reasons != 0][:, _REGIONS]),
         )
         return self.note(event)
 

@@ -215,8 +215,14 @@ class PolicyBook:
 
     def divided(self, facts: Ints) -> NDArray[np.bool_]:
         """Returns which claims are stays over a turn of the year that the policy in force divides."""
+        return self._divided(facts, self._documents_of(facts)[0])
+
+    def pinned_divided(self, facts: Ints, policies: tuple[Ints, Sequence[bytes]]) -> NDArray[np.bool_]:
+        """Returns which claims are stays over a turn of the year that the documents named divide."""
+        return self._divided(facts, self._pinned(policies))
+
+    def _divided(self, facts: Ints, document: Ints) -> NDArray[np.bool_]:
         found = np.zeros(len(facts), np.bool_)
-        document, _ = self._documents_of(facts)
         stays = np.isin(facts[:, FACT["med_type"]], [MED_TYPES[name] for name in STAYS])
         for at, (_, _, starts) in enumerate(self._dates):
             if self._policies[at].header.stay_across_years == "split_by_days":

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from projections.casework.docket import CaseLine, Recoveries
     from projections.checkpoint import Checkpoint
     from projections.claim_findings import ClaimFinding
+    from projections.clearing.quarantine import Quarantine
     from projections.clearing.sheets import Issued
     from projections.evidence import Proof
     from projections.findings import Finding
@@ -248,6 +249,14 @@ class Projections:
 
         with self._store.read() as reader:
             return institution_payments(reader, period, region, claims)
+
+    def quarantine(self, period: int, region: int | None = None) -> "Quarantine":
+        """Returns the rows quarantined while a period was open, of one region where it is given."""
+        from projections.clearing.context import quarantine_of
+
+        catch_up(self._store, [trace.MODEL], page_events=self._page_events)
+        with self._store.read() as reader:
+            return quarantine_of(reader, period, region)
 
     def breaks(
         self, period: int | None = None, counterpart: str = "", owner: str = "", status: str = OPEN

@@ -145,9 +145,9 @@ class Tracer:
         flags = self._flags(claim.claim)
         taken_up = tuple(self._linked.by_key.get(claim.claim, ()))
         application = self._linked.lives.of_claim(claim.claim)
-        own = self._linked.lives.lines[application].payment if application else ""
-        if own and (paid := self._payment(own)) is not None:
-            payments.append(paid)
+        for each in self._linked.lives.states[application].instructions if application else ():
+            if (paid := self._payment(each.payment)) is not None:
+                payments.append(paid)
         return ClaimTrace(
             *(claim, tuple(refunds), tuple(payments), tuple(clawbacks), flags, tuple(anew), taken_up),
             *(self._linked.violations_of(lambda link: claim.claim in link.claims), application),
@@ -164,10 +164,9 @@ class Tracer:
     def _payment_trace(self, payment: Payment) -> PaymentTrace:
         if payment.kind not in (KIND_NAMES[PAYMENT_REGION], KIND_NAMES[PAYMENT_INSTITUTION]):
             application = self._linked.lives.of_payment(payment.stream)
-            settled = self._linked.lives.states[application].settled if application else None
-            acts = self._acts(OF_CLAIM, (settled.claim, settled.claim)) if settled else []
+            acts = self._paid_by_hand(payment, application) if application else []
             total = sum(act.due_fen for act in acts)
-            return PaymentTrace(payment, tuple(acts), len(acts), total, application)
+            return PaymentTrace(payment, tuple(acts), payment.acts if acts else 0, total, application)
         if payment.kind == KIND_NAMES[PAYMENT_REGION]:
             condition = OF_REGION_PAYMENT
             params: tuple[object, ...] = (payment.period, payment.payer, int(payment.payee))
@@ -175,6 +174,16 @@ class Tracer:
             condition = OF_INSTITUTION_PAYMENT
             params = (payment.payee, payment.period, payment.payer)
         return PaymentTrace(payment, tuple(self._acts(condition, params)), *self._sum(condition, params))
+
+    def _paid_by_hand(self, payment: Payment, application: str) -> list[Claim]:
+        """Returns what a person's payment pays: the claim, or what it was booked anew with since the one before."""
+        state = self._linked.lives.states[application]
+        assert state.settled is not None
+        claim, streams = state.settled.claim, [each.payment for each in state.instructions]
+        found = [*self._acts(OF_CLAIM, (claim, claim)), *self._acts(OF_ANEW, (claim,))]
+        at = streams.index(payment.stream)
+        before = self._payment(streams[at - 1]) if at else None
+        return [act for act in found if (before.position if before else 0) < act.claim < payment.position]
 
     def _payment(self, stream: str) -> Payment | None:
         events = [(row[0], decode_event(row[2], row[3])) for row in self._reader.stream(stream)]

@@ -124,7 +124,7 @@ def answers(ledger: "Base", claim: int, person: Sequence[int]) -> Answers:
             return Answers(claim, fund, part, recorded, None, ())
         folder, reach = Path(own), (int(acts.claim.min()) - 1, int(acts.position.max()))
         make(reader, known.policies, sorted(set(acts.period.tolist())), reach, folder, pages=[acts])
-        versions = _Versions(known, folder, acts, at).all(reader)
+        versions = _Versions(reader, known, folder, acts, at).all()
         return Answers(claim, fund, part, recorded, _served(known, folder, acts, at), versions)
 
 
@@ -174,7 +174,8 @@ def _earlier(acts: Acts, row: int, fund_fen: int) -> Earlier:
 class _Versions:
     """Prices one claim under every policy enacted for its region."""
 
-    def __init__(self, known: Knowledge, folder: Path, acts: Acts, at: int) -> None:
+    def __init__(self, reader: "Reader", known: Knowledge, folder: Path, acts: Acts, at: int) -> None:
+        self._reader = reader
         self._book, self._folder, self._acts, self._at = known.policies, folder, acts, at
         self._claim = int(acts.claim[at])
         self._region = int(acts.facts[at, FACT["insured_region"]])
@@ -182,10 +183,10 @@ class _Versions:
         index, digests = acts.policies()
         self._own = digests[int(index[at])]
 
-    def all(self, reader: "Reader") -> tuple[Versioned, ...]:
+    def all(self) -> tuple[Versioned, ...]:
         """Returns the claim under each document once, in the order in which they were enacted."""
         first: dict[bytes, int] = {}
-        for position, event in enactments(reader):
+        for position, event in enactments(self._reader):
             if self._region in event.regions:
                 first.setdefault(event.digest, position)
         return tuple(self._under(digest, position) for digest, position in first.items())
@@ -193,7 +194,11 @@ class _Versions:
     def _priced(self, digest: bytes, only: int) -> tuple[tuple[int, int], bool, list[Acts]]:
         """Returns (fund, personal), whether there is a rule, and every act of the person that changes."""
         counts = Counts()
-        pages = list(repriced(self._folder, self._book, {self._region: digest}, counts, only=only, threads=1))
+        pages = list(
+            repriced(
+                self._folder, self._book, {self._region: digest}, counts, only=only, threads=1, reader=self._reader
+            )
+        )
         fund, part = self._booked
         for acts in pages:
             for row in np.flatnonzero(acts.claim == self._claim).tolist():

@@ -82,7 +82,7 @@ def priced_log(
         make(reader, known.policies, periods, (0, stop), Path(own), progress=progress)
         instead = documents(reader, known, Segment(Path(own)), version)
         counts = Counts()
-        yield Repriced(stop, instead, repriced(Path(own), known.policies, instead, counts), counts)
+        yield Repriced(stop, instead, repriced(Path(own), known.policies, instead, counts, reader=reader), counts)
 
 
 def documents(reader: "Reader", known: Knowledge, segment: Segment, version: PolicyVersion) -> dict[int, bytes]:

@@ -20,17 +20,18 @@ from ledger.acts import Acts
 from ledger.events import BASIS_KERNEL, BASIS_RESETTLED
 from ledger.plan_rows import pools_of
 from ledger.refusals import StoreError
-from ledger.replaying.columns import persons_with
 from ledger.replaying.comparing import acts_of_rows
 from ledger.replaying.deciding import Decided, Decider, Input, Settle, limited
+from ledger.replaying.divided import Stays
 from ledger.replaying.planning import CasePlans
 from ledger.replaying.threads import in_order
+from ledger.replaying.turning import Turns
 from ledger.segments.reading import Batch, Segment
-from ledger.segments.shape import Ints
-from ledger.stays.replaying import divided_rows
+from ledger.segments.shape import DELTAS, Ints
 
 if TYPE_CHECKING:
     from ledger.plans import PolicyBook
+    from ledger.store import Reader
 
 _POOLED = AMOUNTS.index("hifp_pay")
 _MONEY = slice(FACT["medfee_sumamt"], len(FACTS))
@@ -48,7 +49,10 @@ class Counts:
 
 
 class _Worker:
-    def __init__(self, segment: Segment, own: CasePlans, other: CasePlans, only: int, settle: Settle | None) -> None:
+    def __init__(
+        self, segment: Segment, own: CasePlans, other: CasePlans, stays: Stays, only: int, settle: Settle | None
+    ) -> None:
+        self._stays = stays
         self._decider = Decider(settle)
         self._kernel: Settle = settle or load("settle").settle
         self._segment, self._own, self._other, self._only = segment, own, other, only
@@ -76,6 +80,8 @@ class _Worker:
             again = self._decider.read(batch, facts, plan)
             given.state, given.accounts = again.state, again.accounts
             self._in_runs(batch, given, plans, found, sorted(broken))
+        if self._stays.of(batch) is not None:
+            self._turned(batch, given, plan, asked, found)
         own = batch.ints("carried") == 0
         anew = own & (batch.ints("basis") == BASIS_RESETTLED)
         stored = self._decider.wide(batch, AMOUNTS, "stored")
@@ -87,9 +93,6 @@ class _Worker:
         pool = np.where(ref >= 0, pool[ref], pool)
         moved = own & ~anew & (pool != stood) & ((found.booked != 0).any(axis=1) | (stored != 0).any(axis=1))
         change[moved] = found.booked[moved]
-        # Of who has a stay that was divided between years nothing is priced anew: a year before has a part of it.
-        divided = persons_with(batch.ints("token"), divided_rows(batch.ints("basis"), batch.ints("flags")))
-        change[divided], moved[divided], asked = 0, False, asked & ~divided
         rows = np.flatnonzero((change != 0).any(axis=1) | moved)
         settled = own & asked & ~anew
         counts = Counts(
@@ -109,6 +112,23 @@ class _Worker:
                 table[rows, _POOLED] = sign * last[:, 2]
                 pages.append(self._acts(batch, rows, table, facts, ref, stood))
         return pages, counts
+
+    def _turned(
+        self,
+        batch: Batch,
+        given: Input,
+        plan: Ints,
+        asked: "np.ndarray[tuple[int], np.dtype[np.bool_]]",
+        found: Decided,
+    ) -> None:
+        """Decides the persons with stays that are divided between years again, act by act."""
+
+        def plans_of(row: int) -> CasePlans:
+            return self._other if not self._only or asked[row] else self._own
+
+        turns = Turns(self._stays, batch, given, plan, plans_of, settle=self._kernel, from_start=True)
+        stored = self._decider.wide(batch, AMOUNTS, "stored").copy()
+        turns.decide(found, stored, self._decider.wide(batch, DELTAS, "own_delta"))
 
     def _acts(self, batch: Batch, rows: Ints, change: Ints, facts: Ints, ref: Ints, pool: Ints) -> Acts:
         acts = acts_of_rows(batch, rows, self._segment.policies, change)
@@ -220,16 +240,20 @@ def repriced(
     settle: Settle | None = None,
     threads: int | None = None,
     progress: Callable[[int], None] | None = None,
+    reader: "Reader | None" = None,
 ) -> Iterator[Acts]:
     """Yields what a segment's acts change by under other documents; ``instead`` gives the digest by region.
 
     An empty digest stands for no policy at all. Changes are acts that book them, fen, as a claim booked anew does.
-    With ``only``, the position of a ClaimFiled, every other claim keeps its own policy.
+    With ``only``, the position of a ClaimFiled, every other claim keeps its own policy. ``reader`` as in ``what_if``.
     """
     segment = Segment(folder)
     own = CasePlans(policies, segment.cases, segment.policies)
     other = CasePlans(policies, segment.cases, segment.policies, instead)
-    parts = in_order(folder, lambda mine: _Worker(mine, own, other, only, settle), _Worker.work, [], threads, progress)
+    stays = Stays(reader, policies, segment, [own, other])
+    parts = in_order(
+        folder, lambda mine: _Worker(mine, own, other, stays, only, settle), _Worker.work, [], threads, progress
+    )
     for pages, part in parts:
         for name in Counts.__slots__:
             setattr(counts, name, getattr(counts, name) + getattr(part, name))

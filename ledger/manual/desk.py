@@ -9,21 +9,23 @@ from core_ext.layout import AMOUNT, FACT
 from ledger import payments
 from ledger.block import EventBlock
 from ledger.event import Event
-from ledger.events import PAYMENT_PERSON, ClaimFiled
+from ledger.events import PAYMENT_PERSON, ClaimFiled, ClaimSettled
 from ledger.explain import key
 from ledger.keys import manual_stream, payment_stream, reimbursement_stream
 from ledger.manual import entering, states
 from ledger.manual.acts import Act
 from ledger.manual.docket import read_application
 from ledger.manual.events import OUTCOMES, ManualOwed
-from ledger.manual.postings import person_payee
+from ledger.manual.owing import owed_to_persons
+from ledger.manual.postings import FURTHER, person_payee
 from ledger.manual.states import Application, Doing
 from ledger.manual.terms import Terms, terms_of, terms_on
 from ledger.manual.wording import refused
 from ledger.mapper import decode_event
 from ledger.payments import Due, instruction
-from ledger.postings import ACCOUNT_CODE, checked_postings
+from ledger.postings import checked_postings
 from ledger.refusals import Refusal, Refused
+from ledger.resettled import standing_of
 from ledger.reversing import reverse_in
 from ledger.supervision.events import ManualClaimAccepted
 
@@ -171,26 +173,29 @@ class Desk:
         self._decided(act, state, states.decide_confirm(state, doing, self._known(act, state), act.evidence))
 
     def _pay(self, act: Act, doing: Doing, state: Application) -> None:
-        """Instructs what is confirmed, less what the person owes out of the application it follows."""
+        """Instructs what is owed of the claim as it stands, less what the person owes out of the one it follows."""
         self._known(act, state)
         if refusal := states.refusal_of(state, "pay", doing):
             raise refused(refusal, act, state)
         settled, accepted = state.settled, state.accepted
         assert settled is not None and accepted is not None
         before = read_application(self._tx, accepted.follows) if accepted.follows else Application()
-        withheld = min(settled.amount_fen, sum(before.outstanding))
-        payee = person_payee(accepted.token)
-        stream = f"{payment_stream(PAYMENT_PERSON, settled.period, accepted.region, payee)}-{act.application}"
-        self._decided(act, state, states.decide_pay(state, doing, stream, withheld, act.account))
+        owed, _ = owed_to_persons(self._tx, [settled.claim])[settled.claim]
+        paid = [payments.read_payment(self._tx, each.payment)[0].instructed for each in state.instructions]
+        account = owed.account_fen - sum(each.account_fen for each in paid if each)
+        left = owed.fund_fen + owed.account_fen - state.instructed_fen
+        withheld = min(max(left, 0), sum(before.outstanding))
+        payee, number = person_payee(accepted.token), len(state.instructions)
+        stream = f"{payment_stream(PAYMENT_PERSON, owed.period, accepted.region, payee)}-{act.application}"
+        stream += f"{FURTHER}{number + 1}" if number else ""
+        self._decided(act, state, states.decide_pay(state, doing, stream, left, withheld, act.account))
         if withheld:
             off = states.decide_set_off(before, doing, withheld, act.application)
             if isinstance(off, Refusal):
                 raise refused(off, act, before)
             self._append(reimbursement_stream(accepted.follows), before.version + 1, off)
-        account = dict(settled.parts).get(ACCOUNT_CODE, 0)
-        fund = settled.amount_fen - account
-        due = Due(PAYMENT_PERSON, accepted.region, payee, 1, fund, account, withheld)
-        self._append(stream, 1, instruction(settled.period, due, doing.cause))
+        due = Due(PAYMENT_PERSON, accepted.region, payee, 0 if number else 1, left - account, account, withheld)
+        self._append(stream, 1, instruction(owed.period, due, doing.cause))
 
     def _recover(self, act: Act, doing: Doing, state: Application) -> None:
         """Refunds the claim of an application in full; what was paid is owed by the person, fund by fund."""
@@ -200,19 +205,23 @@ class Desk:
         settled = state.settled
         assert settled is not None
         paid = 0
-        if state.instructed is not None:
-            payment, _ = payments.read_payment(self._tx, state.instructed.payment)
+        for instructed in state.instructions:
+            payment, _ = payments.read_payment(self._tx, instructed.payment)
             if payment.transit_fen or payment.back_fen:
                 raise Refused(
                     Refusal.MANUAL_TRANSIT,
                     f"application {act.application}: expected a payment that the bank has confirmed, got"
-                    f" {state.instructed.payment} {payment.code}: confirm or resend it first",
+                    f" {instructed.payment} {payment.code}: confirm or resend it first",
                 )
-            paid = payment.received_fen + state.instructed.withheld_fen
-        filed = decode_event(*self._tx.events_at([settled.claim])[settled.claim][2:])
-        assert isinstance(filed, ClaimFiled)
+            paid += payment.received_fen + instructed.withheld_fen
+        rows = self._tx.events_at([settled.claim, settled.claim + 1])
+        filed, decision = (decode_event(*rows[at][2:]) for at in sorted(rows))
+        assert isinstance(filed, ClaimFiled) and isinstance(decision, ClaimSettled)
+        stands, anew = standing_of(self._tx, {settled.claim: (filed, decision)})[settled.claim]
+        knowledge = self._ledger.knowledge
+        parts = entering.parts_under(knowledge, stands.policy, filed.insutype, stands.amounts) if anew else None
         refund = reverse_in(self._tx, self._ledger, f"{filed.insured_region:06d}/{filed.setl_id}", doing.cause)
-        self._decided(act, state, states.decide_recover(state, doing, refund.position, paid, act.reason))
+        self._decided(act, state, states.decide_recover(state, doing, refund.position, paid, act.reason, parts))
 
     def _collect(self, act: Act, doing: Doing, state: Application) -> None:
         self._known(act, state)

@@ -103,12 +103,17 @@ def settle(tx: "Transaction", knowledge: "Knowledge", batch: "Batch", cause: int
 
 def parts_of(knowledge: "Knowledge", batch: "Batch") -> tuple[tuple[int, int], ...]:
     """Returns (fund code, fen) of what a decided claim pays, in the order in which its funds get money back."""
-    amounts: Sequence[int] = batch.booked[0].tolist()
     enacted = int(batch.policy[0])
-    policy = knowledge.policies.policy_named(knowledge.policies.digests[enacted].tobytes()) if enacted >= 0 else None
+    digest = knowledge.policies.digests[enacted].tobytes() if enacted >= 0 else b""
+    return parts_under(knowledge, digest, int(batch.facts[0, FACT["insutype"]]), batch.booked[0].tolist())
+
+
+def parts_under(
+    knowledge: "Knowledge", digest: bytes, insutype: int, amounts: Sequence[int]
+) -> tuple[tuple[int, int], ...]:
+    """Returns (fund code, fen) of amounts decided under a policy, in the order in which its funds get money back."""
+    policy = knowledge.policies.policy_named(digest)
     order = (policy.header.clawback_order if policy is not None else ()) or clawbacks.DEFAULT_FUND_ORDER
-    codes = dict(
-        zip((AMOUNTS[at] for at in FUND_PARTS), fund_codes(int(batch.facts[0, FACT["insutype"]])), strict=True)
-    )
+    codes = dict(zip((AMOUNTS[at] for at in FUND_PARTS), fund_codes(insutype), strict=True))
     parts = [(codes[name], amounts[AMOUNTS.index(name)]) for name in order]
     return tuple((code, fen) for code, fen in [*parts, (ACCOUNT_CODE, amounts[_ACCOUNT])] if fen)

@@ -17,6 +17,16 @@ from ledger.manual.events import ManualCollected, ManualOwed
 POSTING = (ManualOwed, ManualCollected)
 
 
+#: What stands between an application and the number of a further payment of it, in the payment's key.
+FURTHER = "+"
+
+
+def application_of(payment: str) -> tuple[str, str]:
+    """Returns the applications that a person's payment may be of: named whole, or with the number of a further one."""
+    named = payment.split("-", 6)[-1]
+    return named, named.rpartition(FURTHER)[0]
+
+
 def person_payee(token: int) -> str:
     """Returns how a person is named as a payee: by token."""
     return f"person-{token:09d}"

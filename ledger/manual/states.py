@@ -51,7 +51,7 @@ STAGES_OF = {
     "review": (ENTERED,),
     "settle": (REVIEWED,),
     "confirm": (SETTLED,),
-    "pay": (CONFIRMED,),
+    "pay": (CONFIRMED, INSTRUCTED),
     "recover": (SETTLED, CONFIRMED, INSTRUCTED),
     "collect": (RECOVERED,),
 }
@@ -70,11 +70,21 @@ class Application:
     evidence: tuple[bytes, ...] = ()
     cells: tuple[tuple[str, str], ...] = ()
     settled: ManualSettled | None = None
-    instructed: ManualInstructed | None = None
+    instructions: list[ManualInstructed] = field(default_factory=list)
     recovered: ManualRecovered | None = None
     came_in: list[int] = field(default_factory=list)
     receipts: set[str] = field(default_factory=set)
     version: int = 0
+
+    @property
+    def instructed(self) -> ManualInstructed | None:
+        """Returns the last instruction; a claim booked anew may have been paid by several."""
+        return self.instructions[-1] if self.instructions else None
+
+    @property
+    def instructed_fen(self) -> int:
+        """Returns what was instructed in all, what was set off against an earlier debt included."""
+        return sum(each.amount_fen + each.withheld_fen for each in self.instructions)
 
     @property
     def outstanding(self) -> list[int]:
@@ -116,7 +126,7 @@ def evolve(state: Application, event: Event) -> Application:
         case ManualConfirmed():
             _move(state, CONFIRMED, event)
         case ManualInstructed():
-            state.instructed = event
+            state.instructions.append(event)
             _move(state, INSTRUCTED, event)
         case ManualRecovered():
             state.recovered, state.came_in = event, [0] * len(event.parts)
@@ -219,33 +229,44 @@ def decide_confirm(state: Application, doing: Doing, terms: Terms, evidence: tup
     return ManualConfirmed(doing.cause, doing.row, doing.on, doing.by, evidence, *ahead)
 
 
-def decide_pay(state: Application, doing: Doing, payment: str, withheld_fen: int, account: str) -> Event | Refusal:
-    """Returns the instruction of what is confirmed, or why not; until the bank confirms, who pays owns it."""
+def decide_pay(
+    state: Application, doing: Doing, payment: str, owed_fen: int, withheld_fen: int, account: str
+) -> Event | Refusal:
+    """Returns the instruction of what is still owed, or why not; until the bank confirms, who pays owns it.
+
+    ``owed_fen`` is what stands of the claim less what was instructed: a claim booked anew since its payment is paid
+    the difference, and one that was paid in full is not paid again.
+    """
     if refusal := refusal_of(state, "pay", doing):
         return refusal
-    assert state.settled is not None
-    amount = state.settled.amount_fen
-    if not amount:
-        return Refusal.POSTINGS_EMPTY
+    amount = owed_fen
+    if amount <= 0:
+        return Refusal.MANUAL_STAGE if state.instructions else Refusal.POSTINGS_EMPTY
     if not account:
         return Refusal.NO_ACCOUNT
     said = (doing.on, doing.by, payment, amount - withheld_fen, withheld_fen, account)
     return ManualInstructed(doing.cause, doing.row, *said, doing.owner or doing.by, state.due)
 
 
-def decide_recover(state: Application, doing: Doing, refund: int, paid_fen: int, reason: str) -> Event | Refusal:
+def decide_recover(
+    state: Application, doing: Doing, refund: int, paid_fen: int, reason: str, parts: Parts | None = None
+) -> Event | Refusal:
     """Returns what the person owes now that the claim is refunded, or why not; ``paid_fen`` is what was paid.
 
-    It falls on the parts in their order. What was set off against an earlier debt counts as paid.
+    It falls on the parts in their order: ``parts`` are those the claim was booked anew with, None: those it settled
+    to. What was set off against an earlier debt counts as paid; more than all parts falls on the first.
     """
     if refusal := refusal_of(state, "recover", doing):
         return refusal
     if not reason.strip():
         return Refusal.BAD_VALUE
     assert state.settled is not None
-    shares = fill(paid_fen, [fen for _, fen in state.settled.parts])
-    parts = tuple((code, fen) for (code, _), fen in zip(state.settled.parts, shares, strict=True) if fen)
-    return ManualRecovered(doing.cause, doing.row, doing.on, doing.by, refund, paid_fen, parts, reason)
+    held = parts or state.settled.parts
+    shares = list(fill(paid_fen, [fen for _, fen in held]))
+    if shares:
+        shares[0] += paid_fen - sum(shares)
+    owed = tuple((code, fen) for (code, _), fen in zip(held, shares, strict=True) if fen)
+    return ManualRecovered(doing.cause, doing.row, doing.on, doing.by, refund, paid_fen, owed, reason)
 
 
 def decide_collect(state: Application, doing: Doing, amount_fen: int, receipt: str) -> Event | Refusal:

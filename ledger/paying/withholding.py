@@ -1,8 +1,9 @@
-"""Withholds from what a clearing owes an institution.
+"""Withholds from what a clearing owes an institution, and from what it owes another region.
 
-In this order: the retained share, suppliers paid for it, what it owes back from earlier payments below zero, and, where
-asked, what cases still claim of it. Offsets of cases are events of theirs, whoever decides them, and come off the next
-payment as ``ledger.casework.carrying`` says; here they are decided together with the payment.
+Of a region's payment: what that region owes back from earlier payments of the same ordered pair that were below zero.
+Of an institution's, in this order: the retained share, suppliers paid for it, what it owes back from earlier payments
+below zero, and, where asked, what cases still claim of it. Offsets of cases are events of theirs, whoever decides them,
+and come off the next payment as ``ledger.casework.carrying`` says; here they are decided together with the payment.
 """
 
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from ledger import clawbacks
 from ledger.casework import recoveries
 from ledger.casework.events import FINE, PENALTY, RecoveryRaised
 from ledger.clearing.terms import Terms, read_terms, shipped, terms_named
-from ledger.events import PAYMENT_INSTITUTION, ClawbackRaised, Event
+from ledger.events import PAYMENT_INSTITUTION, PAYMENT_REGION, ClawbackRaised, Event
 from ledger.keys import guarantee_stream
 from ledger.knowledge import streams_with_prefix
 from ledger.mapper import decode_event
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 #: An institution and the region whose agency pays it.
 Party = tuple[int, str]
+#: (PAYMENT_*, payer, payee)
+Payee = tuple[int, int, str]
 
 
 @dataclass(slots=True)
@@ -62,18 +65,22 @@ def withhold(
     """
     terms: Terms = terms_named(tx, digest) or read_terms(shipped(), "national.toml")
     behind = Withheld(cause, moment(tx.recorded_at) // 1_000_000)
-    owed_back = _owed_back(tx)
+    owed_back = _owed_back(tx, PAYMENT_INSTITUTION) | _owed_back(tx, PAYMENT_REGION)
     clawed = _clawbacks(tx) if offset else {}
     recovered = _recoveries(tx) if offset else {}
     found: dict[str, Due] = {}
     for stream, due in dues.items():
-        if due.kind != PAYMENT_INSTITUTION or stream in paid:
+        if due.kind not in (PAYMENT_INSTITUTION, PAYMENT_REGION) or stream in paid:
             found[stream] = due
+            continue
+        owing = owed_back.get((due.kind, due.payer, due.payee), [])
+        if due.kind == PAYMENT_REGION:
+            found[stream] = msgspec.structs.replace(due, offset_fen=_set_off(owing, stream, due.amount_fen, behind))
             continue
         party = (due.payer, due.payee)
         due = msgspec.structs.replace(due, retained_fen=round_half_up(due.fund_fen * terms.retention.ratio_bp, 10_000))
         taken = _for_suppliers(tx, party, stream, due.amount_fen, behind)
-        taken += _set_off(owed_back.get(party, []), stream, due.amount_fen - taken, behind)
+        taken += _set_off(owing, stream, due.amount_fen - taken, behind)
         due = msgspec.structs.replace(due, offset_fen=taken)
         held = _for_clawbacks(clawed.get(party, []), stream, due.amount_fen, behind)
         held += _for_recoveries(recovered.get(party, []), due.amount_fen - held, behind)
@@ -127,15 +134,15 @@ def _for_recoveries(cases: list[tuple[str, recoveries.RecoveryState]], left_fen:
     return taken
 
 
-def _owed_back(reader: "Reader") -> dict[Party, list[tuple[str, PaymentState]]]:
-    """Returns the payments to institutions below zero that nobody has paid back yet, by who owes them."""
+def _owed_back(reader: "Reader", kind: int) -> dict[Payee, list[tuple[str, PaymentState]]]:
+    """Returns the payments of a kind below zero that nobody has paid back yet, by who owes them."""
     states: dict[str, PaymentState] = {}
-    for position, stream, _, topic, state in streams_with_prefix(reader, f"payment-{PAYMENT_INSTITUTION}"):
+    for position, stream, _, topic, state in streams_with_prefix(reader, f"payment-{kind}"):
         states[stream] = evolve(states.get(stream, PaymentState()), decode_event(topic, state), position)
-    found: dict[Party, list[tuple[str, PaymentState]]] = {}
+    found: dict[Payee, list[tuple[str, PaymentState]]] = {}
     for stream, each in sorted(states.items()):
         if each.instructed is not None and each.transit_fen < 0:
-            found.setdefault((each.instructed.payer, each.instructed.payee), []).append((stream, each))
+            found.setdefault((kind, each.instructed.payer, each.instructed.payee), []).append((stream, each))
     return found
 
 

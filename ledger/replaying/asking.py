@@ -81,12 +81,13 @@ def ask(
                     kernel=ledger.kernel,
                     sinks=sinks,
                     progress=progress,
+                    reader=reader,
                 )
             else:
                 with Listing(diff) as listing:
                     found = what_if(
                         folder, known.policies, instead, periods=periods, kernel=ledger.kernel,
-                        sinks=[listing.add, *sinks], progress=progress,
+                        sinks=[listing.add, *sinks], progress=progress, reader=reader,
                     )  # fmt: skip
     return found, digest, document
 
@@ -112,7 +113,7 @@ def _by_register(
             # Registers are read through the one connection, so one thread asks.
             return what_if(
                 folder, known.policies, {}, periods=periods, kernel=ledger.kernel, sinks=[*own, *sinks], threads=1,
-                progress=progress, touched=late,
+                progress=progress, touched=late, reader=reader,
             )  # fmt: skip
 
 
@@ -218,4 +219,6 @@ def ask_many(
                 instead = dict.fromkeys(regions_of(segment, known, each.policy, asked.regions, where), each.digest)
                 expect_same_year(segment, known, each.policy, instead, where)
                 questions.append(Question(each.name, each.settings, instead))
-            return sweep(folder, known.policies, questions, periods=periods, keys=keys, progress=progress)
+            return sweep(
+                folder, known.policies, questions, periods=periods, keys=keys, progress=progress, reader=reader
+            )

@@ -16,11 +16,13 @@ from ledger.plan_rows import pools_of
 from ledger.replaying.columns import Marks, acts_of, apart_of, kinds_of
 from ledger.replaying.deciding import Decider, Settle, asked_about
 from ledger.replaying.planning import CasePlans
+from ledger.replaying.turning import Filed, Turns
 from ledger.segments.reading import Batch, Segment
-from ledger.segments.shape import CASE_INTS, Ints
+from ledger.segments.shape import CASE_INTS, DELTAS, Ints
 
 if TYPE_CHECKING:
     from ledger.replaying.correcting import Touched
+    from ledger.replaying.divided import Stays
 
 #: What acts are told apart by: the name of each kind, and of its column of FACTS.
 KEYS = {"region": "insured_region", "psn_type": "psn_type", "med_type": "med_type", "insutype": "insutype"}
@@ -52,6 +54,8 @@ class Changes:
     year: Ints
     policy: list[bytes]
     setl_id: Texts
+    #: Whether a stay, or what is refunded, is divided between years: in the log, or by the other policy.
+    divided: Marks
 
     def __len__(self) -> int:
         """Returns the number of changed acts."""
@@ -80,10 +84,15 @@ class Worker:
     """
 
     def __init__(
-        self, segment: Segment, plans: CasePlans, settle: Settle | None, touched: "Touched | None" = None
+        self,
+        segment: Segment,
+        plans: CasePlans,
+        stays: "Stays",
+        settle: Settle | None,
+        touched: "Touched | None" = None,
     ) -> None:
         self._decider = Decider(settle, unasked=("computed",))
-        self._touched = touched
+        self._touched, self._stays, self._own_settle = touched, stays, settle
         self._in_tables = settle is not None or touched is not None
         self._plans = plans
         self._lanes, self._fold = load("lanes"), load("fold")
@@ -97,7 +106,7 @@ class Worker:
         if self._in_tables:
             return self._by_tables(batch)
         kind, lenient = kinds_of(batch)
-        apart = apart_of(batch, kind)
+        apart = self._stays.with_theirs(batch, apart_of(batch, kind))
         if apart is not None:
             kind[apart] = SKIP
         plan = self._plans.of(batch)
@@ -116,7 +125,7 @@ class Worker:
             [a + b for a, b in zip(totals, moved, strict=True)],
             persons,
             rows,
-            self._changes(batch, out, slice(changed), plan, _told(batch), rows),
+            self._changes(batch, out, slice(changed), plan, _told(batch), rows, np.zeros(changed, np.bool_)),
         )
         return part if apart is None else _joined(part, self._by_tables(batch.of_rows(apart)), np.flatnonzero(apart))
 
@@ -129,9 +138,16 @@ class Worker:
         n = len(batch)
         facts = self._decider.wide(batch, FACTS, "facts")
         plan, told = self._plans.of(batch), _told(batch)
+        filed = None
         if self._touched is not None:
-            self._touched.plan(batch, facts, plan, *told)
-        found = self._decider.decide(batch, self._decider.read(batch, facts, plan), self._plans.plans)
+            filed = Filed(self._touched.plan(batch, facts, plan, *told), *told)
+        given = self._decider.read(batch, facts, plan)
+        found = self._decider.decide(batch, given, self._plans.plans)
+        divided = np.zeros(n, np.bool_)
+        if self._stays.of(batch) is not None:
+            turns = Turns(self._stays, batch, given, plan, lambda _: self._plans, settle=self._own_settle, filed=filed)
+            turns.decide(found, picked(batch, AMOUNTS, np.arange(n)), picked(batch, DELTAS, np.arange(n)))
+            divided = turns.divided
         marks = np.zeros(n, np.uint8)
         self._lanes.differing([batch.lane(name) for name in AMOUNTS], 0, n, found.booked, marks)
         own = asked_about(batch, found.kind)
@@ -151,7 +167,7 @@ class Worker:
             sums_of(new, own),
             persons_of(facts[:, FACT["token"]], old, new, changed),
             rows,
-            self._changes(batch, found, rows, plan, told, rows),
+            self._changes(batch, found, rows, plan, told, rows, divided[rows]),
         )
 
     def _add(self, by: str, key: Ints, values: Ints) -> None:
@@ -163,7 +179,14 @@ class Worker:
         add_groups(self.groups, by, keys[first, 0].tolist(), sums.tolist())
 
     def _changes(
-        self, batch: Batch, found: Any, at: "slice | Ints", plan: Ints, told: tuple[Ints, Ints], rows: Ints
+        self,
+        batch: Batch,
+        found: Any,
+        at: "slice | Ints",
+        plan: Ints,
+        told: tuple[Ints, Ints],
+        rows: Ints,
+        divided: Marks,
     ) -> Changes:
         """Returns the rows ``at`` of the tables found as changes of the batch's ``rows``."""
         how, facts = found.how[at].copy(), picked(batch, FACTS, rows)
@@ -186,6 +209,7 @@ class Worker:
             how=how,
             policy=[self._plans.digest_of(each) for each in np.asarray(batch.lane("case"))[rows].tolist()],
             setl_id=texts_taken(batch.text("setl_id"), rows),
+            divided=divided,
         )
 
 

@@ -12,6 +12,7 @@ from core_ext.plan import RANGE
 from ledger.acts import ACT_TEXTS
 from ledger.events import BASIS_KERNEL, BASIS_RESETTLED, ClaimFiled, ClaimSettled, Event, PeriodOpened
 from ledger.keys import YEARS, claim_stream, period_stream
+from ledger.manual.events import ManualOwed
 from ledger.manual.owing import turned
 from ledger.mapper import decode_event
 from ledger.originals import hospital_of, pool_of
@@ -32,7 +33,9 @@ class Booked(msgspec.Struct, frozen=True):
 
     ``booked`` stand anew in ``period`` from ``position`` on (0: none), ``already`` stood so; ``reversed`` had been
     refunded, ``recovered`` have money back by clawback, ``refused`` have no rule: those stay as they are.
-    ``fund_fen`` and ``account_fen`` are what the booked ones change.
+    ``divided`` are divided between benefit years, in the log or by the policy: a claim booked anew moves one year, so
+    those stay as well. ``fund_fen`` and ``account_fen`` are what the booked ones change; of ``by_hand`` of them, which
+    were reimbursed by hand, persons are owed ``more_fen``, and have been or would be paid ``less_fen`` too much.
     """
 
     found: WhatIf
@@ -45,6 +48,10 @@ class Booked(msgspec.Struct, frozen=True):
     refused: int
     fund_fen: int
     account_fen: int
+    divided: int = 0
+    by_hand: int = 0
+    more_fen: int = 0
+    less_fen: int = 0
 
 
 class _Change(msgspec.Struct):
@@ -62,12 +69,18 @@ class _Change(msgspec.Struct):
 
 
 class _Counts(msgspec.Struct):
+    #: Claims that are divided between years.
+    left: list[int] = msgspec.field(default_factory=list)
     already: int = 0
     reversed: int = 0
     recovered: int = 0
     refused: int = 0
     fund_fen: int = 0
     account_fen: int = 0
+    divided: int = 0
+    by_hand: int = 0
+    more_fen: int = 0
+    less_fen: int = 0
 
 
 def commit(ledger: "Base", asked: Asked, reason: str, diff: Path | None) -> Booked:
@@ -93,7 +106,8 @@ def commit(ledger: "Base", asked: Asked, reason: str, diff: Path | None) -> Book
 def _collect(some: Changes, into: list[_Change], counts: _Counts) -> None:
     """Keeps what the kernel decided and would decide otherwise."""
     counts.refused += int(((some.basis == BASIS_KERNEL) & (some.code != 0)).sum())
-    for row in np.flatnonzero((some.basis == BASIS_KERNEL) & (some.code == 0)).tolist():
+    counts.left += some.claim[(some.basis == BASIS_KERNEL) & (some.code == 0) & some.divided].tolist()
+    for row in np.flatnonzero((some.basis == BASIS_KERNEL) & (some.code == 0) & ~some.divided).tolist():
         amounts = tuple(some.new[row].tolist())
         into.append(
             _Change(
@@ -114,6 +128,8 @@ def _book(
     counts: _Counts,
 ) -> Booked:
     """Appends one ClaimResettled a change that is not booked yet, and moves accumulators and accounts with them."""
+    refunded = tx.reversals(counts.left) if counts.left else {}
+    counts.reversed, counts.divided = len(refunded), len(counts.left) - len(refunded)
     standing_claims = _standing(ledger, tx, changes, counts)
     if not standing_claims:
         return _report(found, counts, 0, 0, 0)
@@ -143,7 +159,13 @@ def _book(
         events.append((stream, version + 1, event))
         moved = [new - old for new, old in zip(event.amounts, event.reversed, strict=True)]
         acts[change.claim] = (0, event.period, 0, moved)
-    ledger.append(tx, [*events, *turned(tx, cause, acts)])
+    by_hand = turned(tx, cause, acts)
+    for _, _, owed in by_hand:
+        assert isinstance(owed, ManualOwed)
+        counts.by_hand += 1
+        counts.more_fen += max(0, owed.fund_fen + owed.account_fen)
+        counts.less_fen += max(0, -owed.fund_fen - owed.account_fen)
+    ledger.append(tx, [*events, *by_hand])
     years.save()
     return _report(found, counts, len(standing_claims), cause, max(targets.values()))
 
@@ -182,7 +204,7 @@ def _standing(ledger: "Base", tx: "Transaction", changes: Sequence[_Change], cou
 def _report(found: WhatIf, counts: _Counts, booked: int, position: int, period: int) -> Booked:
     return Booked(
         found, position, period, booked, counts.already, counts.reversed, counts.recovered, counts.refused,
-        counts.fund_fen, counts.account_fen,
+        counts.fund_fen, counts.account_fen, counts.divided, counts.by_hand, counts.more_fen, counts.less_fen,
     )  # fmt: skip
 
 

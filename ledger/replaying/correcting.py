@@ -34,12 +34,15 @@ class Touched:
         self._policies = policies
         self._day = FACT[load_profile().register_day]
 
-    def plan(self, batch: Batch, facts: Ints, plan: Ints, assist: Ints, age: Ints) -> None:
-        """Puts the plans, assistance classes and ages of the batch's touched claims in place of those recorded."""
+    def plan(self, batch: Batch, facts: Ints, plan: Ints, assist: Ints, age: Ints) -> dict[int, int]:
+        """Puts the plans, assistance classes and ages of the batch's touched claims in place of those recorded.
+
+        Returns the filing types that count now, by row.
+        """
         basis, carried = batch.ints("basis"), batch.ints("carried")
         rows = np.flatnonzero(np.isin(batch.ints("claim"), self._claims) & (basis == BASIS_KERNEL) & (carried == 0))
         if not len(rows):
-            return
+            return {}
         own = np.ascontiguousarray(facts[rows])
         masks = filing_masks(self._reader, own, self._policies.region_of)
         days = own[:, self._day]
@@ -55,3 +58,4 @@ class Touched:
         age[rows] = self._policies.ages(own, born, age[rows])
         how[:, HOW.index("age")] = age[rows]
         plan[rows] = self._policies.resolve_filed(own, (batch.ints("policy")[rows], batch.policies), how, masks)
+        return dict(zip(rows.tolist(), masks.tolist(), strict=True))

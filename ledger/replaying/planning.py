@@ -72,6 +72,11 @@ class CasePlans:
                 self._pools = np.append(plans[:, PLAN_AT["pool"]], 0)
             return self._pools
 
+    @property
+    def digests(self) -> list[bytes]:
+        """Returns the policies that ``policy`` numbers, case by case."""
+        return self._digests
+
     def digest_of(self, case: int) -> bytes:
         """Returns the policy a case stands under."""
         return self._digests[int(self.policy[case])]
@@ -80,6 +85,20 @@ class CasePlans:
     def days(self) -> list[int]:
         """Returns the first day of every stretch asked about so far (0: before every version)."""
         return [int(self._starts[number - 1]) if number else 0 for number in sorted(self._resolved)]
+
+    def of_parts(self, case: int, facts: Ints, how: Ints, mask: int | None = None) -> Ints:
+        """Returns the plan row of each part of a stay that is divided between years, -1 where there is no rule for it.
+
+        ``how`` says what each was decided by; ``mask`` the filing types that count, None: those of the case.
+        """
+        own = (np.zeros(len(facts), np.int64), [self.digest_of(case)])
+        if mask is None and self.other[case]:
+            mask = int(self._cases[case, _CASE["filing"]]) % _MASKS
+        with _ALONE:
+            if mask is None:
+                return self._book.resolve_pinned(facts, own, how)
+            local = int(self._cases[case, _CASE["relation"]]) == 0
+            return self._book.resolve_filed(facts, own, how, np.full(len(facts), 0 if local else mask, np.int64))
 
     def on(self, day: int) -> Ints:
         """Returns the plan row of every case on a day."""

@@ -6,6 +6,7 @@ as booked by its own policy is always decided again: a sweep finds, variant by v
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,16 +17,19 @@ from core_ext.kernels import load
 from core_ext.layout import AMOUNTS, FACT, FACTS
 from core_ext.settling import SKIP
 from ledger.events import BASIS_SOURCE
-from ledger.replaying.changing import persons_of, sums_of
+from ledger.replaying.changing import persons_of, picked, sums_of
 from ledger.replaying.columns import Marks, acts_of, apart_of, kinds_of
 from ledger.replaying.deciding import Decided, Decider, asked_about
+from ledger.replaying.divided import Stays
 from ledger.replaying.planning import CasePlans
 from ledger.replaying.threads import in_order
+from ledger.replaying.turning import Turns
 from ledger.segments.reading import Batch, Segment
-from ledger.segments.shape import Ints
+from ledger.segments.shape import DELTAS, Ints
 
 if TYPE_CHECKING:
     from ledger.plans import PolicyBook
+    from ledger.store import Reader
 
 
 class Swept(msgspec.Struct, frozen=True):
@@ -83,17 +87,17 @@ _Part = tuple[int, int, list[int], list[list[int]]]
 class _Worker:
     """Settles batches under every variant: unbroken histories by the replay kernel, those set apart in tables."""
 
-    def __init__(self, own: CasePlans, variants: Sequence[CasePlans]) -> None:
+    def __init__(self, own: CasePlans, variants: Sequence[CasePlans], stays: Stays) -> None:
         self._decider = Decider(unasked=("computed", "before", "how"))
         self._own = own
-        self._variants = variants
+        self._variants, self._stays = variants, stays
         self._lanes = load("lanes")
         self._sweep = load("replay").sweep
 
     def work(self, batch: Batch) -> _Part:
         """Returns acts, acts by their source, booked totals, and what each variant came to, of one batch."""
         kind, lenient = kinds_of(batch)
-        apart = apart_of(batch, kind)
+        apart = self._stays.with_theirs(batch, apart_of(batch, kind))
         if apart is not None:
             kind[apart] = SKIP
         plan = self._own.of(batch)
@@ -121,7 +125,11 @@ class _Worker:
         for plans in self._variants:
             given.kind, given.plan = kind.copy(), plans.of(batch)
             given.state[:], given.accounts[:] = state, accounts
+            plan = given.plan
             found = self._decider.decide(batch, given, plans.plans)
+            if self._stays.of(batch) is not None:
+                turns = Turns(self._stays, batch, given, plan, partial(_always, plans))
+                turns.decide(found, old, picked(batch, DELTAS, np.arange(len(batch))))
             lines.append(self._line(batch, found, own, old, token, totals))
         by_source = int((own & (batch.ints("basis") == BASIS_SOURCE)).sum())
         return int(own.sum()), by_source, totals, lines
@@ -136,6 +144,10 @@ class _Worker:
         less, more = sums_of(old[rows], everyone), sums_of(found.booked[rows], everyone)
         moved = [total + new - was for total, new, was in zip(totals, more, less, strict=True)]
         return [len(rows), refused, *persons_of(token, old, found.booked, changed), *moved]
+
+
+def _always(plans: CasePlans, _: int) -> CasePlans:
+    return plans
 
 
 def _added(one: _Part, other: _Part) -> _Part:
@@ -153,18 +165,23 @@ def sweep(
     keys: Sequence[str] = (),
     threads: int | None = None,
     progress: Callable[[int], None] | None = None,
+    reader: "Reader | None" = None,
 ) -> Sweep:
-    """Returns what a segment would be under each policy asked about; ``policies`` knows their documents."""
+    """Returns what a segment would be under each policy asked about; ``policies`` knows their documents.
+
+    ``reader`` as in ``what_if``.
+    """
     segment = Segment(folder)
 
     def plans(instead: Mapping[int, bytes] | None) -> CasePlans:
         return CasePlans(policies, segment.cases, segment.policies, instead)
 
     own, variants = plans(None), [plans(each.instead) for each in questions]
+    stays = Stays(reader, policies, segment, variants)
     acts = by_source = 0
     totals = [0] * len(AMOUNTS)
     sums = [[0] * (_FIGURES + len(AMOUNTS)) for _ in questions]
-    for part in in_order(folder, lambda _: _Worker(own, variants), _Worker.work, [], threads, progress):
+    for part in in_order(folder, lambda _: _Worker(own, variants, stays), _Worker.work, [], threads, progress):
         acts, by_source = acts + part[0], by_source + part[1]
         totals = [a + b for a, b in zip(totals, part[2], strict=True)]
         sums = [[a + b for a, b in zip(*each, strict=True)] for each in zip(sums, part[3], strict=True)]

@@ -19,6 +19,7 @@ from core_ext.text import text_at
 from ledger.replaying.changing import Changes, Part, Worker, groups_of
 from ledger.replaying.consulting import Consulted, changed_keys, never_consulted
 from ledger.replaying.deciding import Settle
+from ledger.replaying.divided import Stays
 from ledger.replaying.planning import CasePlans
 from ledger.replaying.threads import in_order
 from ledger.segments.reading import Segment
@@ -26,6 +27,7 @@ from ledger.segments.reading import Segment
 if TYPE_CHECKING:
     from ledger.plans import PolicyBook
     from ledger.replaying.correcting import Touched
+    from ledger.store import Reader
 
 #: How many of the largest changes are listed.
 LARGEST = 20
@@ -141,21 +143,26 @@ def what_if(
     threads: int | None = None,
     progress: Callable[[int], None] | None = None,
     touched: "Touched | None" = None,
+    reader: "Reader | None" = None,
 ) -> WhatIf:
     """Returns what a segment would be with other documents in force; ``instead`` gives the digest by region.
 
     ``policies`` knows the documents. ``touched`` decides some claims by what registers say now. Each of ``sinks`` is
-    given every batch's changes, in order.
+    given every batch's changes, in order. Stays divided between years are decided from what the log records of them:
+    ``reader`` is of the log that has them; raises StoreError where there are such, and none is given.
     """
     segment = Segment(folder)
     plans = CasePlans(policies, segment.cases, segment.policies, instead)
+    stays = Stays(reader, policies, segment, [plans])
     total = _Sum()
     asked = f"{sorted(periods)} {sorted((region, digest.hex()) for region, digest in instead.items())} {kernel.hex()}"
     asked += f" register {touched.position}" if touched is not None else ""
     # A hash a table, so that it is of no account how a segment is cut into batches.
     hashes = [hashlib.sha256() for _ in range(3)]
     workers: list[Worker] = []
-    parts = in_order(folder, lambda own: Worker(own, plans, settle, touched), Worker.work, workers, threads, progress)
+    parts = in_order(
+        folder, lambda own: Worker(own, plans, stays, settle, touched), Worker.work, workers, threads, progress
+    )
     for part in parts:
         total.add(part)
         tables = (part.changes.claim, part.changes.code, part.changes.new)

@@ -238,9 +238,11 @@ def _refuse_recovered(tx: "Transaction", payment: str, state: payments.PaymentSt
     if state.instructed is None or state.instructed.kind != PAYMENT_PERSON:
         return
     from ledger.manual.docket import read_application
+    from ledger.manual.postings import application_of
 
-    application = payment.split("-", 6)[-1]
-    if read_application(tx, application).recovered is not None:
-        raise Refused(
-            Refusal.MANUAL_STAGE, f"{payment}: expected an application that stands, got {application}: it is recovered"
-        )
+    for application in filter(None, application_of(payment)):
+        found = read_application(tx, application)
+        paid_so = payment in [each.payment for each in found.instructions]
+        if paid_so and found.recovered is not None:
+            text = f"{payment}: expected an application that stands, got {application}: it is recovered"
+            raise Refused(Refusal.MANUAL_STAGE, text)

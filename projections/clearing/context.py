@@ -59,17 +59,12 @@ class Context:
     @property
     def began(self) -> int:
         """Returns the position of the cut-off before this period's, 0 where it is the first."""
-        return max((at for at in self._closes if self.state.closed == 0 or at < self.state.closed), default=0)
+        return cut_off_before(self.reader, self.state, self.position)
 
     @property
     def ended(self) -> int:
         """Returns the position of the cut-off, or the one stated while the period is open."""
         return self.state.closed or self.position
-
-    @cached_property
-    def _closes(self) -> list[int]:
-        events = streams_with_prefix(self.reader, "period")
-        return [at for at, _, _, topic, _ in events if topic in topics_of(PeriodClosed) and at <= self.position]
 
     def lines(self, period: int | None = None) -> Lines:
         """Returns the lines of a period (None: this one), out of the table where it still stands as it did then."""
@@ -124,8 +119,8 @@ class Context:
 
     @cached_property
     def quarantine(self) -> Quarantine:
-        """Returns what was quarantined between the cut-off before and this one; of no region, so none with one."""
-        return read_quarantine(self.reader, self.began, self.ended if self.region is None else self.began)
+        """Returns what was quarantined between the cut-off before and this one, of the region where one is given."""
+        return read_quarantine(self.reader, self.began, self.ended, self.region)
 
     @cached_property
     def carried(self) -> "list[Break]":
@@ -159,10 +154,24 @@ class Context:
             ("carried", len(self.carried), sum(abs(each.difference_fen) for each in self.carried)),
             ("quarantined", *self.quarantine.of(CLAIMS)),
             ("quarantined_lines", *self.quarantine.of(LINES)),
+            ("unplaced", *self.quarantine.unplaced),
             ("unread", self.quarantine.unread, 0),
             ("mended", self.quarantine.mended, self.quarantine.mended_fen),
         )
         return tuple(remark for remark in found if remark[1] or remark[2])
+
+
+def cut_off_before(reader: "Reader", state: Clearing, position: int) -> int:
+    """Returns the position of the cut-off before a period's own, as of a position; 0 where it is the first."""
+    events = streams_with_prefix(reader, "period")
+    closes = [at for at, _, _, topic, _ in events if topic in topics_of(PeriodClosed) and at <= position]
+    return max((at for at in closes if state.closed == 0 or at < state.closed), default=0)
+
+
+def quarantine_of(reader: "Reader", period: int, region: int | None) -> Quarantine:
+    """Returns the quarantine of a period as it stands, whether or not jobs are under way."""
+    state = read_clearing(reader, period)
+    return read_quarantine(reader, cut_off_before(reader, state, reader.size), state.closed or reader.size, region)
 
 
 def context(reader: "Reader", period: int, region: int | None, position: int | None) -> Context:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 SELECT_TOPICS = (
     "SELECT position, state FROM trace_event WHERE topic IN ({}) AND position > ? AND position <= ? ORDER BY position"
 )
+SELECT_MENDED = (
+    "SELECT COUNT(*), CAST(SUM(medfee_sumamt) AS BIGINT) FROM trace_act"
+    " WHERE cause = ? AND claim > ? AND claim <= ? AND ? IN (insured_region, treatment_region)"
+)
 #: What a job takes in: claims or fee lines.
 CLAIMS, LINES = "intake", "lines"
 
@@ -29,11 +33,16 @@ class Refused(NamedTuple):
 
 
 class Quarantine(NamedTuple):
-    """Is what was quarantined between two positions, and what came back mended and was booked (rows, fen)."""
+    """Is what was quarantined between two positions, and what came back mended and was booked (rows, fen).
+
+    Of one region ``refused`` are the claims of its residents and those treated there; ``unplaced`` are (rows, fen) that
+    may be its too: claims whose regions cannot both be read and name another one at most, and every fee line.
+    """
 
     refused: tuple[Refused, ...]
     mended: int
     mended_fen: int
+    unplaced: tuple[int, int] = (0, 0)
 
     def of(self, content: str) -> tuple[int, int]:
         """Returns (rows, fen) quarantined of claims or of fee lines."""
@@ -46,8 +55,10 @@ class Quarantine(NamedTuple):
         return sum(each.unread for each in self.refused)
 
 
-def read_quarantine(reader: "Reader", after: int, stop: int) -> Quarantine:
+def read_quarantine(reader: "Reader", after: int, stop: int, region: int | None = None) -> Quarantine:
     """Returns the quarantine behind a position up to another; a mended row that is refused again is in it once.
+
+    With a ``region`` the claims in which it is insured or treatment region.
 
     A batch of a past version states no amounts: its rows count as unread.
     """
@@ -57,6 +68,7 @@ def read_quarantine(reader: "Reader", after: int, stop: int) -> Quarantine:
     jobs = _jobs(reader, {batch.cause for batch in batches})
     sums: dict[tuple[str, str, str], list[int]] = {}
     mended = mended_fen = 0
+    unplaced = [0, 0]
     for batch in batches:
         job = jobs[batch.cause]
         if job.retry:
@@ -65,12 +77,27 @@ def read_quarantine(reader: "Reader", after: int, stop: int) -> Quarantine:
             continue
         unread = set(batch.unread)
         fees = batch.quarantined_fen or (0,) * len(batch.quarantined)
-        for (row, reason, _), fee in zip(batch.quarantined, fees, strict=True):
+        places = batch.quarantined_regions or ((0, 0),) * len(batch.quarantined)
+        for (row, reason, _), fee, place in zip(batch.quarantined, fees, places, strict=True):
+            if region is not None and region not in place:
+                if 0 in place:
+                    unplaced = [unplaced[0] + 1, unplaced[1] + abs(fee)]
+                continue
             line = sums.setdefault((job.verb, job.source, Refusal(reason).code), [0, 0, 0])
             line[0] += 1
             line[1] += abs(fee)
             line[2] += row in unread or not batch.quarantined_fen
-    return Quarantine(tuple(Refused(*key, *line) for key, line in sorted(sums.items())), mended, mended_fen)
+    if region is not None:
+        retries = sorted(at for at, job in jobs.items() if job.retry)
+        mended, mended_fen = _mended(reader, retries, after, stop, region)
+    refused = tuple(Refused(*key, *line) for key, line in sorted(sums.items()))
+    return Quarantine(refused, mended, mended_fen, (unplaced[0], unplaced[1]))
+
+
+def _mended(reader: "Reader", retries: list[int], after: int, stop: int, region: int) -> tuple[int, int]:
+    """Returns (claims, total fee) of a region that jobs over mended rows booked."""
+    found = [reader.query(SELECT_MENDED, (job, after, stop, region))[0] for job in retries]
+    return sum(int(row[0]) for row in found), sum(int(row[1] or 0) for row in found)
 
 
 def _jobs(reader: "Reader", positions: set[int]) -> dict[int, JobStarted]:

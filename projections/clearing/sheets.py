@@ -242,6 +242,10 @@ REMARKS = {
         "隔离费用明细行（金额绝对值，不在账内）",
         "fee lines quarantined while the period was open (amounts without their sign, in no book)",
     ),
+    "unplaced": (
+        "地区不明的隔离行（含费用明细行，不在账内）",
+        "quarantined rows that no region can be read of, fee lines among them (in no book)",
+    ),
     "unread": ("其中金额无法读取的行", "of the quarantined, rows whose amount cannot be read"),
     "mended": ("隔离后更正入账行", "rows that came back from quarantine mended and were booked"),
 }

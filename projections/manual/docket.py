@@ -9,11 +9,14 @@ import msgspec
 
 from ledger.manual.docket import applications
 from ledger.manual.events import CONFIRMED, INSTRUCTED
+from ledger.manual.owing import owed_to_persons
 from ledger.manual.states import Application
 from ledger.manual.wording import STAGE_NAMES
 from ledger.payments import read_payment
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ledger.store import Reader
 
 PAID = "paid"
@@ -23,6 +26,7 @@ class ApplicationLine(msgspec.Struct, frozen=True):
     """Is an application as it stands: stage, who owns the next step until ``due``, all of it until ``limit``.
 
     ``late`` is whether either is past; ``amount_fen`` what it settled to, ``owed_fen`` what the person owes back.
+    ``further_fen`` is what a booking anew leaves to be paid to the person behind a payment (below zero: paid too much).
     ``person`` is a token.
     """
 
@@ -38,6 +42,7 @@ class ApplicationLine(msgspec.Struct, frozen=True):
     amount_fen: int
     owed_fen: int
     payment: str
+    further_fen: int
 
 
 class LateOwner(msgspec.Struct, frozen=True):
@@ -58,7 +63,10 @@ class Applications(msgspec.Struct, frozen=True):
 
 def listed(reader: "Reader", on: int, late: bool = False) -> Applications:
     """Returns every application in the order of acceptance; ``late``: those past a day of theirs only."""
-    lines = [_line(reader, application, state, on) for application, state in applications(reader).items()]
+    states = applications(reader)
+    claims = [state.settled.claim for state in states.values() if state.settled and state.instructions]
+    owed = {claim: each.fund_fen + each.account_fen for claim, (each, _) in owed_to_persons(reader, claims).items()}
+    lines = [_line(reader, application, state, on, owed) for application, state in states.items()]
     return Applications(tuple(line for line in lines if line.late or not late), tuple(late_owners(lines)))
 
 
@@ -75,16 +83,24 @@ def late_owners(lines: list[ApplicationLine]) -> list[LateOwner]:
     return sorted(owners, key=lambda each: (-each.applications, each.owner))
 
 
-def _line(reader: "Reader", application: str, state: Application, on: int) -> ApplicationLine:
+def _line(
+    reader: "Reader", application: str, state: Application, on: int, owed: "Mapping[int, int]"
+) -> ApplicationLine:
     accepted = state.accepted
     assert accepted is not None
     stage, payment = STAGE_NAMES[state.stage], state.instructed.payment if state.instructed else ""
     running = bool(state.due)
-    if state.stage == INSTRUCTED and read_payment(reader, payment)[0].code in ("confirmed", "withheld"):
+    codes = {read_payment(reader, each.payment)[0].code for each in state.instructions}
+    if state.stage == INSTRUCTED and codes <= {"confirmed", "withheld"}:
         stage, running = PAID, False
     amount = state.settled.amount_fen if state.settled else 0
     if state.stage == CONFIRMED and not amount:
         stage = PAID
+    further = 0
+    if state.stage == INSTRUCTED and state.settled is not None:
+        further = owed[state.settled.claim] - state.instructed_fen
+    if stage == PAID and further > 0:
+        stage = STAGE_NAMES[INSTRUCTED]
     late = running and min(state.due, accepted.limit) < on
     return ApplicationLine(
         *(application, accepted.token, accepted.region, accepted.on, stage, state.owner if running else ""),
@@ -92,4 +108,5 @@ def _line(reader: "Reader", application: str, state: Application, on: int) -> Ap
         late,
         *(amount, sum(state.outstanding)),
         payment,
+        further,
     )

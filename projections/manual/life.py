@@ -30,7 +30,8 @@ class Lives:
 
     def of_payment(self, stream: str) -> str:
         """Returns the application that a payment pays, empty where it pays none."""
-        return next((name for name, line in self.lines.items() if line.payment == stream), "")
+        paid = {each.payment: name for name, state in self.states.items() for each in state.instructions}
+        return paid.get(stream, "")
 
     def following(self, application: str) -> tuple[str, ...]:
         """Returns the applications that pay one anew."""

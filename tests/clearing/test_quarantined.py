@@ -3,7 +3,10 @@
 import csv
 from pathlib import Path
 
+import pytest
+
 import projections
+from console.main import main
 from ledger.service import Ledger
 from projections.clearing.sheets import Issued
 from tests.ledger.worlds import claim, opened, refund, write
@@ -57,6 +60,41 @@ def test_quarantined_rows_are_stated_with_count_and_amount(store_url: str, tmp_p
         assert listed["lines", "lines.csv", "amount_text"] == (1, 0, 1)
         assert sheet.totals[3:] == (8, 10_000_00 + 3_000_00 + 100_00 + 10_000_00 + 850, 2)
         assert remarks(read.issue("pairs", PERIOD)) == remarks(before)
+
+
+def test_a_region_reads_its_own_quarantine(store_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A region's statement has the rows of its residents and those treated there; what names no region stands apart."""
+    book, file = taken(store_url, tmp_path)
+    away = {"insu_admdvs": "470101", "psn_no": ""}
+    rows = [
+        claim(11, **away),
+        claim(12, **away, mdtrtarea_admvs="470101"),
+        claim(13, insu_admdvs="??", mdtrtarea_admvs="470101"),
+        claim(14, insu_admdvs="??", medfee_sumamt="50.00"),
+        claim(15, insu_admdvs="470101", mdtrtarea_admvs="470101"),
+    ]
+    assert book.intake(write(tmp_path / "more.csv", rows)).quarantined == 4
+    assert book.lines(write_lines(tmp_path / "lines.csv", [line(99, 1, pric="0.5", cnt="3")])).quarantined == 1
+    with projections.open(store_url) as read:
+        both = remarks(read.issue("variance", PERIOD))["quarantined"]
+        here, there = (remarks(read.issue("variance", PERIOD, region)) for region in (260_100, 470_100))
+        assert both == (9, 2_310_000 + 3_005_000)
+        assert here["quarantined"] == (7, 2_310_000 + 1_005_000) and here["unplaced"] == (2, 1_000_000 + 150)
+        assert there["quarantined"] == (3, 3_000_000) and there["unplaced"] == (2, 5_000 + 150)
+        (sheet,) = [sheet for sheet in read.issue("variance", PERIOD, 470_100).sheets if sheet.name == "quarantine"]
+        assert sum(row[3] for row in sheet.rows) == 3
+    with file.open(encoding="utf-8", newline="") as read_from:
+        found = list(csv.DictReader(read_from))
+    for row in found:
+        row["medfee_sumamt"] = row["medfee_sumamt"].replace("12,000.00", "10000.00")
+    assert book.intake(write(tmp_path / "mended.csv", found, list(found[0])), retry=True).booked == 1
+    with projections.open(store_url) as read:
+        assert remarks(read.issue("payable", PERIOD, 260_100))["mended"] == (1, 1_000_000)
+        assert "mended" not in remarks(read.issue("payable", PERIOD, 470_100))
+    assert main(["statement", "--period", str(PERIOD), "--region", "470100", "--store", store_url]) == 0
+    said = capsys.readouterr().out
+    assert "3 rows, 30,000.00: rows of claims of 470100 quarantined 隔离" in said
+    assert "2 rows, 51.50: quarantined rows that no region can be read of" in said
 
 
 def test_what_comes_back_mended_is_said_beside_the_quarantine(store_url: str, tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ COUNTED = (SOURCE, f'{SOURCE}\nstay_across_years = "split_by_days"\ndischarge_da
 
 def stay(serial: int, begin: str, end: str, **cells: str) -> dict[str, str]:
     """Returns a stay of P1, settled on the day of discharge."""
-    return claim(serial, psn_no="P1", begndate=begin, enddate=end, **{"setl_time": f"{end} 08:00:00"} | cells)
+    own = {"psn_no": "P1", "begndate": begin, "enddate": end, "setl_time": f"{end} 08:00:00"}
+    return claim(serial, **own | cells)
 
 
 def turning(serial: int, **cells: str) -> dict[str, str]:

@@ -60,6 +60,41 @@ def test_a_month_below_zero_is_set_off_against_the_next_payments(store_url: str,
         assert read.trace(april.key) is not None
 
 
+def test_a_region_below_zero_is_carried_into_its_next_payments(store_url: str, tmp_path: Path) -> None:
+    """A month of refunds leaves the treatment region owing: it comes off the next payments of the same ordered pair.
+
+    Payables stay gross per pair (DOMAIN section 1): what the regions owe each other the other way is not touched.
+    """
+    book = opened(store_url)
+    away = {"mdtrtarea_admvs": "470101", "fixmedins_code": HOSPITAL}
+    back = {"insu_admdvs": "470101"}
+    first = settled(1, 6_000, **away)
+    book.pay(cleared(book, tmp_path, 202401, first), "regions")
+    book.confirm(AWAY, "R1")
+    other = in_month(2, settled(9, 7_000, **back))
+    paid = book.pay(
+        cleared(book, tmp_path, 202402, refund(first, 2, setl_time="2024-02-06 08:00:00"), other), "regions"
+    )
+    owing, reverse = sorted(paid, key=lambda each: each.amount_fen)
+    assert (owing.payer, owing.amount_fen, reverse.amount_fen) == (HOME, -600_000, 700_000)
+    (march,) = book.pay(cleared(book, tmp_path, 202403, in_month(3, settled(3, 4_000, **away))), "regions")
+    assert (march.amount_fen, march.offset_fen, march.state) == (0, 400_000, "withheld")
+    book.receive(owing.key, "BACK-1", -50_000)
+    (april,) = book.pay(cleared(book, tmp_path, 202404, in_month(4, settled(4, 5_000, **away))), "regions")
+    assert (april.amount_fen, april.offset_fen) == (350_000, 150_000)
+    done = next(each for each in book.payments(202402) if each.key == owing.key)
+    assert (done.transit_fen, done.received_fen, done.set_off_fen) == (0, -50_000, -550_000)
+    book.confirm(april.key, "R4")
+    book.confirm(reverse.key, "R5")
+    held = accounts(book)
+    kept = ("transit:", "due:", "offset:", "receivable:")
+    assert not [name for name in held if name.startswith(kept)]
+    assert held[f"bank:{HOME}"] == -900_000 + 700_000
+    with projections.open(store_url) as read:
+        (found,) = read.trace(april.key).found
+        assert found.agrees
+
+
 def test_what_was_paid_back_is_not_set_off_again(sqlite_url: str, tmp_path: Path) -> None:
     """A part that an institution pays back by receipt lowers what the next payment is less by."""
     book = opened(sqlite_url)
