@@ -34,7 +34,7 @@ class Policies(Base):
 
         document, where = read_document(policy)
         name, digest = read_policy(document, where).header.name, digest_of(document)
-        listed = tuple(sorted(set(regions)))
+        listed = region_codes(regions)
         with self.transaction() as tx:
             stream = policy_stream(digest)
             have = [decode_event(topic, state) for _, _, topic, state in tx.stream(stream)]
@@ -107,6 +107,16 @@ class Policies(Base):
         if digest is None:
             raise Refused(Refusal.UNKNOWN_KEY, f"expected a region with a policy in force, got {region:06d}")
         return self.policy(digest.hex())
+
+
+def region_codes(regions: Sequence[int]) -> tuple[int, ...]:
+    """Returns region codes in order, each once; raises Refused for what is no list of six-digit integers."""
+    if isinstance(regions, str | int):
+        raise Refused(Refusal.BAD_VALUE, f"regions: expected a list of codes such as [440100], got {regions!r}")
+    for region in regions:
+        if not isinstance(region, int) or not 100_000 <= region <= 999_999:
+            raise Refused(Refusal.BAD_VALUE, f"regions: expected six-digit integers such as 440100, got {region!r}")
+    return tuple(sorted(set(regions)))
 
 
 def read_document(policy: str | Path) -> tuple[str, str]:
