@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger.events import PolicyEnacted
+from ledger.file_kinds import bytes_found
 from ledger.keys import policy_stream
 from ledger.knowledge import Knowledge
 from ledger.mapper import decode_event
@@ -128,5 +129,7 @@ def read_document(policy: str | Path) -> tuple[str, str]:
         try:
             return path.read_text(encoding="utf-8"), str(policy)
         except UnicodeDecodeError as error:
-            raise Refused(Refusal.POLICY_INVALID, f"{policy}: expected UTF-8 text, got {error.reason}") from None
+            raise Refused(
+                Refusal.POLICY_INVALID, f"{policy}: expected UTF-8 text, got {bytes_found(error.object)}"
+            ) from None
     return shipped(str(policy)), str(policy)
