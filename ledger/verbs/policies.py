@@ -106,7 +106,10 @@ class Policies(Base):
             known.refresh(reader)
             digest = known.policies.digest_in_force(region)
         if digest is None:
-            raise Refused(Refusal.UNKNOWN_KEY, f"expected a region with a policy in force, got {region:06d}")
+            raise Refused(
+                Refusal.UNKNOWN_KEY,
+                f"expected a region with a policy in force, got {region:06d}: see settlement policy list",
+            )
         return self.policy(digest.hex())
 
 
