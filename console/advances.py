@@ -146,7 +146,8 @@ def listing(*, period: Period, options: Options = NO_OPTIONS) -> int:
         return status
     columns = (
         Column("of", "类别"), Column("payer", "付款方"), Column("payee", "收款方"), Column("quota", "额度", yuan),
-        Column("given", "已拨", yuan), Column("used", "已用", yuan), Column("use", "使用率"), Column("warning", "预警"),
+        Column("given", "已拨", yuan), Column("used", "已用", yuan), Column("use", "使用率", right=True),
+        Column("warning", "预警"),
     )  # fmt: skip
     colours = {"none": "", "yellow": "yellow 黄", "red": "red 红"}
     rows = [
@@ -249,10 +250,11 @@ def _print_guarantees(found: "list[Guarantee]", options: Options) -> None:
         return
     columns = (
         Column("region", "地区"), Column("institution", "机构"), Column("bank", "担保银行"), Column("number", "保函号"),
-        Column("from", "起"), Column("to", "止"), Column("limit", "限额", yuan), Column("in use", "已用", yuan),
+        Column("from", "起", output.day_text), Column("to", "止", output.day_text), Column("limit", "限额", yuan),
+        Column("in use", "已用", yuan),
     )  # fmt: skip
     rows = [
-        (f"{each.region:06d}", each.payee, each.bank, each.code, str(each.begin), str(each.to or ""), each.limit_fen,
+        (f"{each.region:06d}", each.payee, each.bank, each.code, each.begin, each.to, each.limit_fen,
          each.used_fen)
         for each in found
     ]  # fmt: skip

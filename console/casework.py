@@ -11,7 +11,7 @@ import projections
 from console import output
 from console.failures import UserError
 from console.options import NO_OPTIONS, Amount, Case, Day, OnDay, Options, PeriodReviewed
-from console.output import Column, count
+from console.output import Column, count, day_text
 from ledger.money import yuan_display as yuan
 
 if TYPE_CHECKING:
@@ -248,12 +248,12 @@ def cases(*, due: bool = False, on: Day = 0, options: Options = NO_OPTIONS) -> N
         return
     columns = (
         *(Column("case", "案件"), Column("source", "来源"), Column("debtor", "对象"), Column("stage", "环节")),
-        *(Column("owner", "经办"), Column("due", "期限"), Column("late", "逾期")),
+        *(Column("owner", "经办"), Column("due", "期限", day_text), Column("late", "逾期")),
         *(Column("claims", "结算单", count), Column("amount", "金额", yuan)),
     )
     rows = [
         (
-            *(each.case, each.source, each.debtor, each.stage, each.owner or "—", str(each.due or "—")),
+            *(each.case, each.source, each.debtor, each.stage, each.owner or "—", each.due),
             *("late" if each.late else "", each.items, each.amount_fen),
         )
         for each in lines

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from ledger.intake import IntakeReport
 
 Taken = TypeVar("Taken")
+
+#: What to do about rows that are right in themselves: reasons for which something else is missing.
+NEXT_STEPS = {
+    "no_policy": "enact a policy for their regions (settlement policy enact --regions), then retry them as they are",
+    "unknown_psn_no": "register their persons (settlement register FILE), then retry them as they are",
+    "institution_unknown": "register their institutions (settlement register FILE), then retry them as they are",
+    "refund_unknown": "take in what they refund first, then retry them as they are",
+    "line_claim_unknown": "take their claims in first, then retry them as they are",
+}
 DryRun = Annotated[bool, Parameter(help="Do everything but write: the same report, no event.")]
 
 
@@ -102,7 +111,13 @@ def print_intake(report: "IntakeReport", amount: str = "medfee 医疗费总额")
         columns = (Column("reason"), Column("rows", write=count))
         output.print_table(columns, sorted(report.reasons.items(), key=lambda each: (-each[1], each[0])))
     if report.quarantine_path:
-        output.print_line(f"bad rows: {report.quarantine_path}; mend them and take them in with --retry")
+        output.print_line(
+            f"bad rows: {report.quarantine_path}; mend them and take them in with: settlement intake --retry"
+            f" {report.quarantine_path}"
+        )
+    for reason, text in NEXT_STEPS.items():
+        if report.reasons.get(reason):
+            output.print_line(f"{reason}: {text}")
 
 
 def reverse(claim: Claim, /, *, setl_id: str | None = None, options: Options = NO_OPTIONS) -> None:

@@ -4,8 +4,12 @@ from cyclopts import App
 
 import ledger
 from console import output, policies
+from console.failures import UserError
 from console.options import NO_OPTIONS, Options, Regions
 from console.output import Column
+
+#: How the source of a document begins that states none.
+NO_SOURCE = "none"
 
 
 def register(app: App) -> None:
@@ -30,6 +34,8 @@ def enact(policy: str, /, *, regions: Regions, assumed: bool = False, options: O
     assumed
         The policy is an assumption: statements say how many claims and how much stand under it.
     """
+    if not assumed:
+        _expect_a_source(policy)
     with ledger.open(options.store, actor=options.who) as book:
         enacted = book.enact(policy, regions, assumed=assumed, reason=options.reason)
     where = ", ".join(f"{region:06d}" for region in enacted.regions)
@@ -37,6 +43,20 @@ def enact(policy: str, /, *, regions: Regions, assumed: bool = False, options: O
     output.answer(
         options, enacted, f"{done} {enacted.name} ({enacted.digest}) for {where}{', assumed' if assumed else ''}"
     )
+
+
+def _expect_a_source(policy: str) -> None:
+    """Raises UserError for a document that names no source: it is an assumption as a whole, and enacted as one."""
+    from ledger.policy import read_policy
+    from ledger.verbs.policies import read_document
+
+    header = read_policy(*read_document(policy)).header
+    if header.source.startswith(NO_SOURCE):
+        raise UserError(
+            "usage",
+            f"{header.name}: expected --assumed, as its source is {header.source!r}: statements then say what stands"
+            " under it",
+        )
 
 
 def list_policies(*, options: Options = NO_OPTIONS) -> None:

@@ -119,13 +119,25 @@ def print_prices(priced: list[dict[str, Any]]) -> None:
             for each in priced
         ],
     )
+    for text in filter(None, map(why_not, priced)):
+        output.print_line(text)
+
+
+def why_not(each: dict[str, Any]) -> str:
+    """Returns why a row would not be booked, in words; nothing where it would."""
+    if each["outcome"] != "refused":
+        return ""
+    return f"row {each['row']}: {each['reason']}: {each['field']}: expected {each['expected']}, got {each['got']!r}"
 
 
 def print_priced(each: dict[str, Any]) -> None:
     """Prints one priced claim with its steps."""
     what = each.get("reason") or each["outcome"]
     output.print_line(f"row {each['row']}: {each.get('setl_id', '')} {what}".rstrip())
-    print_steps(each.get("steps", []))
+    if refused := why_not(each):
+        output.print_line(refused)
+    else:
+        print_steps(each.get("steps", []))
     for name, gives in each.get("policy_gives", {}).items():
         print_difference(name, yuan_grouped(gives), yuan_grouped(each[name]))
     output.print_line("")
@@ -157,7 +169,7 @@ def lines_of(step: dict[str, Any]) -> list[Line]:
     """Returns the lines of a step: each rule with what it read, then the amount it is for."""
     lines: list[Line] = []
     for rule in step["rules"]:
-        lines.append((str(rule["step"]), f"  {rule['rule']}", "", rule["amount"]))
+        lines.append((str(rule["step"]), f"  {rule['rule'].replace('``', '')}", "", rule["amount"]))
         lines += [("", f"    {field_of(name)}", "input 输入", fen) for name, fen in rule["inputs"].items()]
         lines += [
             ("", f"    {each['text']}", f"{each['key']}, {each['file']}, since {each['since']}", "")

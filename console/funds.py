@@ -114,7 +114,7 @@ def listing(*, begin: Period, to: Period, region: Region | None = None, options:
         Column("region", "地区"), Column("fund", "基金"),
         Column("opening", "期初", yuan), Column("income", "收入", yuan),
         Column("spend", "支出", yuan), Column("recovered", "追回", yuan), Column("change", "当期结余", yuan),
-        Column("closing", "累计结余", yuan), Column("months payable", "可支付月数"),
+        Column("closing", "累计结余", yuan), Column("months payable", "可支付月数", right=True),
     )  # fmt: skip
     for account, title in ((False, "Pooled funds 统筹基金"), (True, "Personal accounts 个人账户")):
         rows: list[tuple[Any, ...]] = [
@@ -159,7 +159,7 @@ def ratio(*, begin: Period, to: Period, region: Region | None = None, options: O
     columns = (
         Column("insutype", "险种"), Column("med_type", "医疗类别"), Column("person-times", "人次", count),
         Column("total fee", "总费用", yuan), Column("in scope", "政策范围内", yuan), Column("funds", "基金支付", yuan),
-        Column("ratio", "支付比例", _percent),
+        Column("ratio", "支付比例", _percent, right=True),
     )  # fmt: skip
     rows = [
         (str(each.insutype), str(each.med_type), each.person_times, each.medfee_fen, each.inscp_fen, each.fund_fen,

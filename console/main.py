@@ -70,6 +70,7 @@ def application() -> App:
         help_epilogue=EPILOGUE,
         help_format="plaintext",
         default_parameter=PARAMETERS,
+        suppress_keyboard_interrupt=False,
         version=lambda: version("settlement-ledger"),
     )
     for family in FAMILIES:

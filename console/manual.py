@@ -11,7 +11,7 @@ from console import output
 from console.casework import Evidence, today
 from console.failures import UserError
 from console.options import NO_OPTIONS, AmountIn, Day, OnDay, Options, ReceiptIn
-from console.output import Column, count
+from console.output import Column, count, day_text
 from ledger.money import yuan_display as yuan
 
 if TYPE_CHECKING:
@@ -205,14 +205,14 @@ def list_applications(*, late: bool = False, on: Day = 0, options: Options = NO_
         output.print_json(found)
         return
     columns = (
-        *(Column("application", "申请"), Column("person", "参保人", str), Column("accepted", "受理日", str)),
-        *(Column("stage", "环节"), Column("owner", "经办"), Column("due", "环节期限"), Column("limit", "总期限", str)),
-        *(Column("late", "逾期"), Column("amount", "金额", yuan), Column("owed", "应退", yuan)),
-        Column("further", "补差", yuan),
+        *(Column("application", "申请"), Column("person", "参保人", str), Column("accepted", "受理日", day_text)),
+        *(Column("stage", "环节"), Column("owner", "经办"), Column("due", "环节期限", day_text)),
+        *(Column("limit", "总期限", day_text), Column("late", "逾期")),
+        *(Column("amount", "金额", yuan), Column("owed", "应退", yuan), Column("further", "补差", yuan)),
     )
     rows = [
         (
-            *(each.application, each.person, each.accepted, each.stage, each.owner or "—", str(each.due or "—")),
+            *(each.application, each.person, each.accepted, each.stage, each.owner or "—", each.due),
             *(each.limit, "late" if each.late else "", each.amount_fen, each.owed_fen),
             each.further_fen,
         )
@@ -223,7 +223,7 @@ def list_applications(*, late: bool = False, on: Day = 0, options: Options = NO_
         output.print_line("")
         late_columns = (
             *(Column("late", "逾期经办"), Column("applications", "件数", count)),
-            *(Column("amount", "金额", yuan), Column("since", "自", str)),
+            *(Column("amount", "金额", yuan), Column("since", "自", day_text)),
         )
         output.print_table(
             late_columns, [(each.owner, each.applications, each.amount_fen, each.since) for each in found.late]

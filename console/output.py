@@ -44,11 +44,12 @@ class Column(NamedTuple):
     heading: str
     term: str = ""
     write: Callable[[Any], str] = str
+    right: bool = False
 
     @property
     def is_number(self) -> bool:
-        """Returns whether the cells stand on the right."""
-        return self.write in (yuan, count, yuan_grouped)
+        """Returns whether the cells stand on the right: amounts, counts, and text that is said to be a figure."""
+        return self.right or self.write in (yuan, count, yuan_grouped)
 
 
 def plain(value: Any) -> Any:

@@ -28,7 +28,7 @@ def close(*, period: ClearingPeriod, options: Options = NO_OPTIONS) -> None:
 
 
 def periods(*, options: Options = NO_OPTIONS) -> None:
-    """List the clearing periods: open or closed, and at which positions of the log."""
+    """List the clearing periods with their state: open, closed, drafted, checked, signed or paid."""
     with ledger.open(options.store, actor=options.who) as book:
         found = book.periods()
     if options.json:

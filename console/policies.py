@@ -187,7 +187,18 @@ def _policy(name: str, options: Options) -> "Policy":
     if not (len(name) == 6 and name.isdecimal()) and (path.suffix or path.exists() or name in shipped_names()):
         return read_policy(*read_document(name))
     with ledger.open(options.store, actor=options.who) as book:
-        document = book.policy_in_force(int(name)) if name.isdecimal() and len(name) == 6 else book.policy(name)
+        if name.isdecimal() and len(name) == 6:
+            document = book.policy_in_force(int(name))
+        else:
+            found = book.policies()
+            if not any(name and (each.name == name or each.digest.startswith(name)) for each in found):
+                enacted = ", ".join(sorted({each.name for each in found})) or "none"
+                raise UserError(
+                    "unknown_key",
+                    f"expected a region (six digits), a policy file, one that ships ({', '.join(shipped_names())}),"
+                    f" or the name or digest of an enacted one ({enacted}), got {name!r}",
+                )
+            document = book.policy(name)
     return read_policy(document, name)
 
 

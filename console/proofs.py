@@ -129,12 +129,11 @@ def _verify_proof(path: Path, kept: "list[Checkpoint]", pinned: "PublicKey | Non
 
 
 def _print_proven(proof: "Proof", stated: "Checkpoint", pinned: "PublicKey | None", kept: "list[Checkpoint]") -> None:
-    import msgspec
+    from console.event_words import fields_in_words
 
     for each in proof.events:
         output.print_line(f"position {count(each.position)}: {each.topic} of {each.stream}, version {each.version}")
-        fields = msgspec.structs.asdict(each.event)
-        output.print_fields((f"  {name}", str(output.plain(value))) for name, value in fields.items())
+        output.print_fields((f"  {name}", text) for name, text in fields_in_words(each.event))
     output.print_line(
         f"{len(proof.events)} events are in the log of size {count(stated.size)}, root {stated.root.hex()}"
     )

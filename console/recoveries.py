@@ -164,15 +164,13 @@ def in_wan(fen: int) -> str:
 
 def _print_money(title: str, lines: "tuple[MoneyLine, ...]", shown: object) -> None:
     assert callable(shown)
+    figures = (
+        *(("raised", "应收"), ("collected", "已收"), ("offset", "抵扣"), ("written off", "核销")),
+        *(("cancelled", "撤销"), ("repaid", "退还"), ("outstanding", "未收"), ("missed", "逾期")),
+    )
     columns = (
-        *(Column("kind", "类别"), Column("of", "对象"), Column("number", "笔数", count), Column("raised", "应收")),
-        *(Column("collected", "已收"), Column("offset", "抵扣"), Column("written off", "核销")),
-        *(
-            Column("cancelled", "撤销"),
-            Column("repaid", "退还"),
-            Column("outstanding", "未收"),
-            Column("missed", "逾期"),
-        ),
+        *(Column("kind", "类别"), Column("of", "对象"), Column("number", "笔数", count)),
+        *(Column(name, term, right=True) for name, term in figures),
     )
     rows = [(each.kind, each.key, each.recoveries, *map(shown, _amounts(each))) for each in lines]
     sums = [sum(column) for column in zip(*map(_amounts, lines), strict=True)] or [0] * 8

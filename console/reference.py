@@ -31,6 +31,11 @@ def commands(app: App, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
         yield from commands(child, (*path, name))
 
 
+def options(app: App) -> frozenset[str]:
+    """Returns every name of a command's options, those of every command among them."""
+    return frozenset(name for argument in _collected(app) for name in argument.names if name.startswith("--"))
+
+
 def reference() -> str:
     """Returns the whole reference as Markdown."""
     parts = [HEAD, EPILOGUE, "", "## Options of every command", ""]

@@ -55,7 +55,7 @@ def register_file(file: Path, /, *, options: Options = NO_OPTIONS) -> int:
         return 1 if registered.refused else 0
     output.print_line(f"registered {registered.new:,} new of {registered.rows:,} {registered.kind} from {file}")
     if registered.position:
-        output.print_line(f"settled claims it reaches back to: settlement touched {registered.position}")
+        output.print_line(f"for the settled claims it reaches back to, run: settlement touched {registered.position}")
     if registered.refused:
         columns = (Column("row", "行", count), Column("refused", "原因"), Column("why"))
         output.print_table(columns, [(each.row, each.reason, each.text) for each in registered.refused])

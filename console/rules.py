@@ -132,7 +132,7 @@ def enact(pack: str, /, *, options: Options = NO_OPTIONS) -> None:
     output.print_fields(
         [
             ("pack 规则包", f"{enacted.name} {enacted.digest}"),
-            ("from 起始日", str(enacted.begin)),
+            ("from 起始日", output.day_text(enacted.begin)),
             ("rules 规则", f"{enacted.rules:,}, {enacted.in_force:,} in force with those that go on"),
             ("position 位置", "in force already" if enacted.already else f"{enacted.position:,}"),
         ]

@@ -11,7 +11,7 @@ from console import output
 from console.casework import CHINA
 from console.failures import UserError
 from console.options import NO_OPTIONS, Options
-from console.output import Column, count
+from console.output import Column, count, day_text
 from ledger.money import yuan_display as yuan
 from projections.trace_tree import (
     CaseTrace,
@@ -251,7 +251,11 @@ def _case(found: CaseTrace) -> Iterator[Line]:
         what = f"{step.kind} {step.what}".strip()
         row = f", {step.source} row {step.row:,}" if step.source and step.row else ""
         text = f" ({step.text})" if step.text else ""
-        yield 1, str(step.on or "—"), f"{step.position:,} {what} {yuan(step.amount_fen)} by {step.actor}{row}{text}"
+        yield (
+            1,
+            day_text(step.on) or "—",
+            f"{step.position:,} {what} {yuan(step.amount_fen)} by {step.actor}{row}{text}",
+        )
 
     for violation in found.violations:
         yield 1, "violation 违规", violation
@@ -271,7 +275,12 @@ def _violation(found: ViolationTrace) -> Iterator[Line]:
 def _application(found: ManualTrace) -> Iterator[Line]:
     owed = f", owed back {yuan(found.owed_fen)}" if found.owed_fen else ""
     yield 0, "application 手工报销", f"{found.application}: {found.stage}, {yuan(found.amount_fen)}{owed}"
-    yield 1, "when", f"accepted {found.accepted}, until {found.limit}{f', with {found.owner}' if found.owner else ''}"
+    yield (
+        1,
+        "when",
+        f"accepted {day_text(found.accepted)}, until {day_text(found.limit)}"
+        f"{f', with {found.owner}' if found.owner else ''}",
+    )
     if found.claim is not None:
         yield from _act(1, "claim 结算", found.claim)
     if found.refund is not None:

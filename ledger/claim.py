@@ -14,11 +14,12 @@ BOOKED, DUPLICATE, REFUSED = "booked", "duplicate", "refused"
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Is one claim in the national field names (DOMAIN section 6); what is empty or left out is an empty cell.
+    """Is one claim in the national field names (DOMAIN section 6); what is left out reads as an absent column does.
 
-    Amounts are yuan, as Decimal or text, never float; days are dates or ``YYYY-MM-DD``; ``setl_time`` is a datetime
-    or ``YYYY-MM-DD HH:MM:SS``. With ``fund_pay_sumamt`` the claim is settled by its source, without it by the policy;
-    with ``init_setl_id`` it refunds that settlement, all amounts negative.
+    That is 0 for ``hosp_lv`` and ``hosp_part_amt`` and an empty cell for all else. Amounts are yuan, as Decimal or
+    text, never float; days are dates or ``YYYY-MM-DD``; ``setl_time`` is a datetime or ``YYYY-MM-DD HH:MM:SS``. With
+    ``fund_pay_sumamt`` the claim is settled by its source, without it by the policy; with ``init_setl_id`` it refunds
+    that settlement, all amounts negative.
     """
 
     setl_id: str
@@ -37,8 +38,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     preselfpay_amt: Yuan
     inscp_scp_amt: Yuan
     fixmedins_code: str
-    hosp_lv: Code = ""
-    hosp_part_amt: Yuan = ""
+    hosp_lv: Code = 0
+    hosp_part_amt: Yuan = "0"
     mdtrt_id: str = ""
     medins_setl_id: str = ""
     init_setl_id: str = ""

@@ -23,7 +23,7 @@ def key(what: str, text: str) -> str:
 def unfinished(jobs: Mapping[str, int]) -> str:
     """Returns what to do about jobs that did not complete."""
     named = ", ".join(f"{position} ({stream})" for stream, position in sorted(jobs.items()))
-    return f"expected every job to be complete, got unfinished job {named}: run its intake again to complete it"
+    return f"expected every job to be complete, got unfinished job {named}: take its file in again to complete it"
 
 
 def period(refusal: Refusal, wanted: int, state: Periods, jobs: Mapping[str, int]) -> str:
@@ -35,7 +35,7 @@ def period(refusal: Refusal, wanted: int, state: Periods, jobs: Mapping[str, int
     if refusal == Refusal.PERIOD_OUT_OF_ORDER:
         earlier = ", ".join(str(p) for p in state.open if p < wanted)
         return f"period {earlier} is still open before {wanted}: close it first"
-    return f"expected a period with claims ({_listed(state.opened)}), got {wanted}"
+    return f"expected a period with claims, as an integer ({_listed(state.opened)}), got {wanted!r}"
 
 
 def payment(refusal: Refusal, wanted: int) -> str:

@@ -24,7 +24,7 @@ from ledger.events import Event, JobAbandoned, JobBatch, JobCompleted, JobStarte
 from ledger.keys import job_stream
 from ledger.mapper import decode_event
 from ledger.profile import Profile
-from ledger.quarantine import write_quarantine
+from ledger.quarantine import check_place, write_quarantine
 from ledger.refusals import Refusal, Refused
 from ledger.source import ClaimColumns, Source, SourceError, open_source
 from ledger.store.runs import MOST_RUNS, merge_runs
@@ -303,8 +303,8 @@ def run_job(
     if retry != source.is_quarantine:
         raise Refused(Refusal.NOT_ALLOWED, _retry_text(source, retry))
     target = quarantine or source.path.with_name(f"{source.path.stem}.quarantine.csv")
-    if not target.parent.is_dir():
-        raise Refused(Refusal.NOT_ALLOWED, f"{target}: expected a folder for the quarantine file, got none there")
+    if not dry_run:
+        check_place(target)
     if dry_run:
         _run_dry(job, batch_rows, progress)
     else:
@@ -312,7 +312,7 @@ def run_job(
     written = None
     if job.quarantined and not dry_run:
         refused = [(row, Refusal(reason), field) for row, reason, field in sorted(job.quarantined)]
-        written = str(write_quarantine(target, source, refused))
+        written = _write_rows(job, target, refused)
     reasons = Counter(Refusal(reason).code for _, reason, _ in sorted(job.quarantined))
     return IntakeReport(
         job.position,
@@ -329,6 +329,17 @@ def run_job(
         job.late,
         dry_run,
     )
+
+
+def _write_rows(job: Job[Rows], target: Path, refused: list[tuple[int, Refusal, int]]) -> str:
+    """Writes the quarantine file of a complete job and returns its path; raises SourceError where it cannot."""
+    try:
+        return str(write_quarantine(target, job.source, refused))
+    except OSError as error:
+        raise SourceError(
+            f"{target}: expected to write the bad rows there, got: {(error.strerror or str(error)).lower()}; job"
+            f" {job.position} is complete and stays: take the same file in again with --quarantine FILE"
+        ) from error
 
 
 def _retry_text(source: Source, retry: bool) -> str:

@@ -22,9 +22,10 @@ from ledger.plans import PolicyBook
 from ledger.policy import digest_of, read_policy
 from ledger.policy_views import iso
 from ledger.profile import load_profile
+from ledger.quarantine import quarantine_rows
 from ledger.refusals import Refusal
 from ledger.registers import FILING_CLASSES
-from ledger.source import open_source
+from ledger.source import Source, open_source
 from ledger.stays.booking import counted_by_claim
 
 
@@ -49,7 +50,7 @@ def price(
             book.register(register)
         book.intake(claims, quarantine=Path(folder) / "refused.csv")
         with book.store.read() as reader:
-            answers = {row: _refused(row, code) for row, code in _refusals(reader, source.digest)}
+            answers = dict(_refusals(reader, source))
             known = Knowledge()
             known.refresh(reader)
             explainer = Explainer(known.policies, {digest_of(document): where}) if explain else None
@@ -76,16 +77,22 @@ def _regions(claims: str | Path, prefixes: tuple[str, ...]) -> list[int]:
     return owned[:1] if prefixes else regions
 
 
-def _refusals(reader: Any, digest: bytes) -> Iterator[tuple[int, str]]:
-    for _, _, topic, state in reader.stream(job_stream("intake", digest)):
+def _refusals(reader: Any, source: Source) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yields (row, answer) of the rows that would not be booked, each refused one with field, expected and got."""
+    refused: dict[int, tuple[int, Refusal, int]] = {}
+    for _, _, topic, state in reader.stream(job_stream("intake", source.digest)):
         event = decode_event(topic, state)
         if isinstance(event, JobBatch):
-            yield from ((row, Refusal(reason).code) for row, reason, _ in event.quarantined)
-            yield from ((row, "duplicate") for row, _ in event.duplicates)
-
-
-def _refused(row: int, code: str) -> dict[str, Any]:
-    return {"row": row, "outcome": "duplicate" if code == "duplicate" else "refused", "reason": code}
+            refused |= {row: (row, Refusal(reason), field) for row, reason, field in event.quarantined}
+            for row, _ in event.duplicates:
+                yield row, {"row": row, "outcome": "duplicate", "reason": "duplicate"}
+    at = source.national.index("setl_id")
+    for number, reason, field, expected, got, *cells in quarantine_rows(
+        source, [refused[row] for row in sorted(refused)]
+    ):
+        said = {"reason": reason, "field": field, "expected": expected, "got": got}
+        named = {"setl_id": cells[at]} if len(cells) == len(source.columns) else {}
+        yield int(number), {"row": int(number), "outcome": "refused", **named, **said}
 
 
 def _priced(acts: Any, at: int, row: int) -> dict[str, Any]:

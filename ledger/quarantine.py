@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from core_ext.defusing import defused, escaped
 from ledger.money import LIMIT_FEN, fen_from_text, yuan_display, yuan_text
-from ledger.refusals import Refusal
+from ledger.refusals import Refusal, Refused
 
 if TYPE_CHECKING:
     from ledger.source import Source
@@ -179,6 +179,22 @@ def _sum_fen(texts: Sequence[str]) -> int | None:
         return sum(map(fen_from_text, texts))
     except ValueError:
         return None
+
+
+def check_place(target: Path) -> None:
+    """Refuses a place where no quarantine file can be written, before a row is booked."""
+    other = "name another place with --quarantine FILE"
+    if not target.parent.is_dir():
+        raise Refused(
+            Refusal.NOT_ALLOWED, f"{target}: expected a folder for the quarantine file, got none there: {other}"
+        )
+    if target.is_dir():
+        raise Refused(Refusal.NOT_ALLOWED, f"{target}: expected a file for the bad rows, got a folder: {other}")
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise Refused(
+            Refusal.NOT_ALLOWED,
+            f"{target.parent}: expected a folder where the bad rows may be written, got one that may not be: {other}",
+        )
 
 
 def write_quarantine(path: Path, source: "Source", rows: Iterable[tuple[int, Refusal, int]]) -> Path:

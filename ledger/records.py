@@ -11,6 +11,7 @@ import numpy as np
 from core_ext.cells import BAD_QUOTES, WRONG_COUNT, Cells, cut_record, new_cells
 from core_ext.defusing import undone
 from core_ext.kernels import load
+from ledger.file_kinds import GB18030, bytes_found, is_gb18030
 from ledger.profile import Profile
 from ledger.quarantine import DIAGNOSTICS
 from ledger.refusals import LedgerError
@@ -72,9 +73,21 @@ class Records:
         # A quarantine file is ours: UTF-8 and commas, whatever its first source was.
         encoding = "utf-8" if self.is_quarantine else profile.encoding
         self._delimiter = ord("," if self.is_quarantine else profile.delimiter)
+        if encoding == "utf-8" and not self.is_quarantine:
+            self._refuse_gb18030()
         self._decoder = None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)(_UNREADABLE)
         self._show = "surrogateescape" if self._decoder is None else "surrogatepass"
         self.header = self._read_header(encoding)
+
+    def _refuse_gb18030(self) -> None:
+        """Raises SourceError for a file in the encoding of Chinese spreadsheets, each row of which would be damaged."""
+        start = self._file.read(BLOCK_BYTES // 4)
+        self._file.seek(0)
+        if not start.isascii() and is_gb18030(start):
+            raise SourceError(
+                f"{self.path}: expected text in UTF-8, got {GB18030}: save it as UTF-8, or take it in with"
+                " --profile national-gb18030"
+            )
 
     def __enter__(self) -> "Records":
         return self
@@ -109,10 +122,7 @@ class Records:
             cells = [raw[a:b].replace(b'""', b'"') if quoted else raw[a:b] for a, b, quoted in bounds]
             names = [(undone(cell) if self._lead else cell).decode() for cell in cells]
         except UnicodeDecodeError as error:
-            hint = "does the profile name the file's encoding?"
-            raise SourceError(
-                f"{self.path}: expected a header in {encoding}, got {error.object[:40]!r}; {hint}"
-            ) from error
+            raise SourceError(f"{self.path}: expected a header in {encoding}, got {bytes_found(raw)}") from error
         return tuple(names[self._lead :])
 
     def _more(self, least: int) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ledger.events import Event
+from ledger.file_kinds import bytes_found, rather
 from ledger.refusals import LedgerError
 
 Value = TypeVar("Value")
@@ -65,8 +66,8 @@ class RegisterFile:
         try:
             content = path.read_bytes()
             text = content.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise RegisterError(f"{path.name}: expected UTF-8 text, got byte 0x{content[error.start]:02x}") from None
+        except UnicodeDecodeError:
+            raise RegisterError(f"{path.name}: expected UTF-8 text, got {bytes_found(content)}") from None
         self.digest = hashlib.sha256(content).digest()[:16]
         try:
             rows = list(csv.reader(io.StringIO(text, newline="")))
@@ -82,6 +83,9 @@ class RegisterFile:
 
     def _kind(self) -> str:
         """Returns what the header says the file registers."""
+        other = rather(self.header)
+        if other and "settlement register" not in other:
+            self._refuse("the columns of a register", f"{', '.join(self.header)}{other}")
         for kind, (needed, optional) in COLUMNS.items():
             if set(needed) <= set(self.header):
                 known = {*needed, *optional}

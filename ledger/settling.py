@@ -36,6 +36,10 @@ _MONEY = frozenset(AMOUNTS) | {name for name in FACTS if name.endswith(("_amt", 
 
 def cells_of(claim: Claim, number: int) -> list[str]:
     """Returns a claim's cells in order of COLUMNS; raises Refused for a value of a type that says no such thing."""
+    if not isinstance(claim, Claim):
+        raise Refused(
+            Refusal.BAD_VALUE, f"claim {number}: expected ledger.Claim, got {type(claim).__name__}; nothing was written"
+        )
     cells = []
     for name in COLUMNS:
         value = getattr(claim, name)

@@ -27,6 +27,7 @@ from core_ext.cells import (
 from core_ext.kernels import load
 from core_ext.layout import FACT
 from core_ext.text import Texts
+from ledger.file_kinds import rather
 from ledger.normalising import Normaliser, asks_for_normalising, empty_nulls
 from ledger.profile import Profile
 from ledger.quarantine import COLUMN_OF
@@ -239,5 +240,7 @@ def _places(
     missing = [name for name in required if name not in national]
     if missing:
         got = ", ".join(columns)
-        raise SourceError(f"{path}: expected the columns {', '.join(missing)} in the header, got only: {got}")
+        raise SourceError(
+            f"{path}: expected the columns {', '.join(missing)} in the header, got only: {got}{rather(columns)}"
+        )
     return np.array([national.index(name) if name in national else -1 for name in known], np.int64)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from ledger.file_kinds import bytes_found, rather
 from ledger.money import fen_from_text
 from ledger.refusals import Refusal, Refused
 
@@ -53,16 +54,19 @@ def read_acts_file(path: Path) -> tuple[list[Act], bytes]:
     claim without amount: all that stands), ``amount`` in yuan, ``multiple`` as 1.5, ``evidence`` hex digests. Raises
     Refused (bad_value) naming row and column.
     """
+    content = path.read_bytes()
     try:
-        content = path.read_bytes()
         text = content.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused(Refusal.BAD_VALUE, f"expected a readable CSV file of acts, got {path}: {error}") from None
+    except UnicodeDecodeError:
+        raise Refused(Refusal.BAD_VALUE, f"{path.name}: expected UTF-8 text, got {bytes_found(content)}") from None
     reader = csv.DictReader(io.StringIO(text, newline=""))
     known = {*Act.__struct_fields__, "amount"} - {"amount_fen", "row", "seed"}
     unknown = sorted(set(reader.fieldnames or ["nothing"]) - known)
     if unknown:
-        raise Refused(Refusal.BAD_VALUE, f"{path.name}: expected columns of {', '.join(sorted(known))}, got {unknown}")
+        raise Refused(
+            Refusal.BAD_VALUE,
+            f"{path.name}: expected columns of {', '.join(sorted(known))}, got {', '.join(unknown)}{rather(unknown)}",
+        )
     return [_act(path.name, number, row) for number, row in enumerate(reader, 1)], content
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from core_ext.cells import COLUMNS
 from ledger.casework.acts import digest_of_text
+from ledger.file_kinds import bytes_found
 from ledger.manual.events import OUTCOMES
 from ledger.money import fen_from_text
 from ledger.refusals import Refusal, Refused
@@ -55,17 +56,18 @@ def read_acts_file(path: Path) -> tuple[list[Act], bytes]:
 
 def read_rows(path: Path) -> tuple[list[dict[str, str]], bytes]:
     """Returns the rows of a CSV file, blank cells left out, and its bytes; raises Refused (bad_value)."""
+    content = path.read_bytes()
     try:
-        content = path.read_bytes()
         text = content.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused(Refusal.BAD_VALUE, f"expected a readable CSV file, got {path}: {error}") from None
+    except UnicodeDecodeError:
+        raise Refused(Refusal.BAD_VALUE, f"{path.name}: expected UTF-8 text, got {bytes_found(content)}") from None
     reader = csv.DictReader(io.StringIO(text, newline=""), restkey="", restval="")
     unknown = sorted(set(reader.fieldnames or ["nothing"]) - {*_OWN, *COLUMNS, *SIDE_COLUMNS, "refd_setl_flag"})
     if unknown:
         raise Refused(
             Refusal.BAD_VALUE,
-            f"{path.name}: expected columns of {', '.join(_OWN)} and national field names of a claim, got {unknown}",
+            f"{path.name}: expected columns of {', '.join(_OWN)} and national field names of a claim, got"
+            f" {', '.join(unknown)}",
         )
     rows = []
     for number, row in enumerate(reader, 1):

@@ -15,6 +15,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
+from ledger.file_kinds import bytes_found, rather
 from ledger.money import fen_from_text, yuan_text
 from ledger.paying.events import BankBatchIssued
 from ledger.refusals import Refusal, Refused
@@ -78,7 +79,7 @@ def profile_document(named: str | Path) -> str:
         text = f"expected the name of a shipped bank profile (bank) or the path of one, got {str(named)!r}"
         raise Refused(Refusal.BANK_PROFILE_INVALID, text) from None
     except UnicodeDecodeError as error:
-        text = f"{named}: expected UTF-8 text, got {error.reason}"
+        text = f"{named}: expected UTF-8 text, got {bytes_found(error.object)}"
         raise Refused(Refusal.BANK_PROFILE_INVALID, text) from None
 
 
@@ -144,7 +145,8 @@ def read_return(content: bytes, profile: Profile, where: str) -> Iterator[Return
         text = content.decode(profile.encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise Refused(
-            Refusal.NOT_UTF8, f"{where}: expected {profile.encoding} text, got {error.reason} at byte {error.start}"
+            Refusal.NOT_UTF8,
+            f"{where}: expected {profile.encoding} text, got at byte {error.start}: {bytes_found(content)}",
         ) from None
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=profile.delimiter)
     header = next(rows, [])
@@ -152,7 +154,8 @@ def read_return(content: bytes, profile: Profile, where: str) -> Iterator[Return
     names = (columns.reference, columns.amount, columns.status, columns.receipt, columns.reason)
     if missing := [name for name in names if name not in header]:
         raise Refused(
-            Refusal.ROW_SHAPE, f"{where}: expected columns {', '.join(missing)}, got {', '.join(header) or 'none'}"
+            Refusal.ROW_SHAPE,
+            f"{where}: expected columns {', '.join(missing)}, got {', '.join(header) or 'none'}{rather(header)}",
         )
     at = [header.index(name) for name in names]
     for number, cells in enumerate(rows, 1):

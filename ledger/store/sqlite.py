@@ -1,5 +1,6 @@
 """Keeps a store in one SQLite file: write-ahead log, every commit on disk before it returns."""
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -155,6 +156,10 @@ class SQLiteLink(Link):
         return StoreError(f"{self._place}: the database refused a statement, nothing was written: {error}")
 
 
+#: What to do about a store that may be read only.
+COPY_FIRST = "even a query brings derived tables up to date, so copy it (and its -wal file) to a folder of your own"
+
+
 class SQLiteBackend(Backend):
     """Is a SQLite file that holds one store."""
 
@@ -179,15 +184,23 @@ class SQLiteBackend(Backend):
 
     def check_place(self, create: bool) -> None:
         path = self._url.path
+        if path.is_dir():
+            raise StoreError(
+                f"expected a file at {self.place}, got a folder: name a file in it, as {self.place}/ledger.db"
+            )
         if create:
             if not path.parent.is_dir():
                 raise StoreError(f"expected the folder {path.parent} to be there, got none: make it first")
             try:
                 path.touch()
             except OSError as error:
-                raise StoreError(f"expected to be allowed to create {self.place}, got: {error}") from error
+                raise StoreError(f"expected to be allowed to create {self.place}, got: {error.strerror}") from error
         elif not path.is_file():
             raise StoreError(f"expected a ledger at {self.place}, got no such file: create it with `settlement init`")
+        elif not os.access(path, os.R_OK | os.W_OK):
+            raise StoreError(f"expected to be allowed to read and write {self.place}, got no permission: {COPY_FIRST}")
+        elif not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists():
+            raise StoreError(f"expected to be allowed to write in {path.parent}, got no permission: {COPY_FIRST}")
 
     @contextmanager
     def link(self, mode: Mode) -> Iterator[SQLiteLink]:

@@ -63,7 +63,9 @@ def parse_url(url: str) -> SQLiteURL | PostgresURL:
         return _sqlite(url, rest)
     if separator and scheme in ("postgresql", "postgres"):
         return _postgres(url)
-    raise StoreError(f"{EXPECTED}, got {scheme + '://…' if separator else url!r}")
+    shown = f"{scheme}://…" if separator else url
+    hint = f": write sqlite:///{url}" if url and ":" not in url else ""
+    raise StoreError(f"{EXPECTED}, got {shown!r}{hint}")
 
 
 def _sqlite(url: str, rest: str) -> SQLiteURL:

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from ledger.file_kinds import bytes_found
 from ledger.policy import digest_of
 from ledger.policy_errors import UNREADABLE, collecting, convert, expect, resting
 from ledger.policy_faults import PolicyFault, located, no_toml
@@ -64,7 +65,7 @@ def read_document(pack: str | Path) -> tuple[str, str]:
     try:
         return path.read_text(encoding="utf-8"), str(pack)
     except UnicodeDecodeError as error:
-        raise Refused(Refusal.RULES_INVALID, f"{pack}: expected UTF-8 text, got {error.reason}") from None
+        raise Refused(Refusal.RULES_INVALID, f"{pack}: expected UTF-8 text, got {bytes_found(error.object)}") from None
 
 
 def version_of(rule: Rule) -> bytes:

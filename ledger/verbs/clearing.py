@@ -7,6 +7,7 @@ from ledger import explain
 from ledger.clearing import states
 from ledger.clearing.events import ClearingDrafted, ClearingTermsSet
 from ledger.clearing.states import read_clearing
+from ledger.file_kinds import bytes_found
 from ledger.keys import CLEARING_TERMS, period_stream
 from ledger.refusals import Refusal, Refused
 from ledger.reports import ClearingReport, TermsReport
@@ -93,7 +94,9 @@ class Clearings(Base):
         try:
             document = Path(path).read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
-            raise Refused(Refusal.TERMS_INVALID, f"{path}: expected UTF-8 text, got {error.reason}") from None
+            raise Refused(
+                Refusal.TERMS_INVALID, f"{path}: expected UTF-8 text, got {bytes_found(error.object)}"
+            ) from None
         terms = read_terms(document, str(path))
         with self.transaction() as tx:
             _, held, stands = terms_in_force(tx, begin_period)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger.events import PolicyEnacted
+from ledger.file_kinds import bytes_found
 from ledger.keys import policy_stream
 from ledger.knowledge import Knowledge
 from ledger.mapper import decode_event
@@ -34,7 +35,7 @@ class Policies(Base):
 
         document, where = read_document(policy)
         name, digest = read_policy(document, where).header.name, digest_of(document)
-        listed = tuple(sorted(set(regions)))
+        listed = region_codes(regions)
         with self.transaction() as tx:
             stream = policy_stream(digest)
             have = [decode_event(topic, state) for _, _, topic, state in tx.stream(stream)]
@@ -105,8 +106,21 @@ class Policies(Base):
             known.refresh(reader)
             digest = known.policies.digest_in_force(region)
         if digest is None:
-            raise Refused(Refusal.UNKNOWN_KEY, f"expected a region with a policy in force, got {region:06d}")
+            raise Refused(
+                Refusal.UNKNOWN_KEY,
+                f"expected a region with a policy in force, got {region:06d}: see settlement policy list",
+            )
         return self.policy(digest.hex())
+
+
+def region_codes(regions: Sequence[int]) -> tuple[int, ...]:
+    """Returns region codes in order, each once; raises Refused for what is no list of six-digit integers."""
+    if isinstance(regions, str | int):
+        raise Refused(Refusal.BAD_VALUE, f"regions: expected a list of codes such as [440100], got {regions!r}")
+    for region in regions:
+        if not isinstance(region, int) or not 100_000 <= region <= 999_999:
+            raise Refused(Refusal.BAD_VALUE, f"regions: expected six-digit integers such as 440100, got {region!r}")
+    return tuple(sorted(set(regions)))
 
 
 def read_document(policy: str | Path) -> tuple[str, str]:
@@ -118,5 +132,7 @@ def read_document(policy: str | Path) -> tuple[str, str]:
         try:
             return path.read_text(encoding="utf-8"), str(policy)
         except UnicodeDecodeError as error:
-            raise Refused(Refusal.POLICY_INVALID, f"{policy}: expected UTF-8 text, got {error.reason}") from None
+            raise Refused(
+                Refusal.POLICY_INVALID, f"{policy}: expected UTF-8 text, got {bytes_found(error.object)}"
+            ) from None
     return shipped(str(policy)), str(policy)

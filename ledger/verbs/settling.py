@@ -5,6 +5,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from ledger.grouping import Group
+from ledger.refusals import Refusal, Refused
 from ledger.verbs.base import Base
 
 if TYPE_CHECKING:
@@ -43,9 +44,12 @@ class Settling(Base):
         Claims of other threads may share the transaction: each is decided over the state the one before it left.
         Many claims are booked 2,048 a transaction; an error leaves those before it booked.
         """
+        from ledger.claim import Claim
         from ledger.profile import load_profile
         from ledger.settling import cells_of, check_profile
 
+        if isinstance(claims, Claim):
+            raise Refused(Refusal.BAD_VALUE, "expected claims in a list, got one claim: settle([claim])")
         loaded = self._profiles.get(profile)
         if loaded is None:
             loaded = load_profile(profile)

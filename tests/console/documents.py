@@ -48,3 +48,34 @@ def differences(shown: tuple[str, ...], printed: str) -> list[str]:
         else:
             left = left[at + 1 :]
     return missing
+
+
+class Mention(NamedTuple):
+    """Is a command written in running text, `` `pay confirm KEY --receipt R` ``: its words and its options."""
+
+    document: str
+    text: str
+    words: tuple[str, ...]
+    options: tuple[str, ...]
+
+
+def mentions(document: str, known: set[tuple[str, ...]]) -> list[Mention]:
+    """Returns the commands named between backticks, with or without ``settlement``; what begins as none is no command.
+
+    A single word such as `close` counts only behind ``settlement`` or before an option.
+    """
+    text = re.sub(r"^```.*?^```$", "", (ROOT / document).read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    found = []
+    for code in re.findall(r"`([^`\n]+(?:\n[^`\n]+)?)`", text):
+        tokens = code.replace("\n", " ").split()
+        named = tokens[:1] == ["settlement"]
+        tokens = tokens[1:] if named else tokens
+        # Options of every command may stand before it.
+        while named and len(tokens) > 1 and tokens[0] in ("--store", "--segments"):
+            tokens = tokens[2:]
+        bare = [token for token in tokens if not token.startswith("--")]
+        options = tuple(token.partition("=")[0].rstrip("],") for token in tokens if token.startswith("--"))
+        words = next((tuple(bare[:n]) for n in (3, 2, 1) if len(bare) >= n and tuple(bare[:n]) in known), ())
+        if named or (words and (len(words) > 1 or options)):
+            found.append(Mention(document, code, words, options))
+    return found

@@ -2,10 +2,12 @@
 
 import datetime
 import threading
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import ledger
@@ -239,3 +241,37 @@ def test_a_group_that_fails_fails_for_everyone_in_it_and_for_nobody_else() -> No
     gate.error = KeyboardInterrupt()
     got = gate.submit([1, 2, 3])
     assert got[1] == 2 and isinstance(got[2], KeyboardInterrupt) and isinstance(got[3], OutcomeUnknown)
+
+
+def test_a_claim_of_its_required_fields_alone_is_booked(store_url: str) -> None:
+    """What a caller leaves out reads as a column that a file does not have: no hospital share, no level given."""
+    needed = {field.name: claim(1)[field.name] for field in msgspec.structs.fields(Claim) if field.required}
+    with opened(store_url) as book:
+        (result,) = book.settle([Claim(**needed)])
+        assert (result.outcome, result.reason, result.field) == ("booked", "", "")
+
+
+@pytest.mark.parametrize(
+    ("claims", "expected"),
+    [
+        (lambda: as_claim(claim(1)), r"expected claims in a list, got one claim: settle\(\[claim\]\)"),
+        (lambda: [as_claim(claim(1)), claim(2)], "claim 2: expected ledger.Claim, got dict; nothing was written"),
+    ],
+    ids=["a claim by itself", "a dictionary"],
+)
+def test_what_is_no_list_of_claims_is_refused_by_name(claims: Callable[[], Any], expected: str, store_url: str) -> None:
+    """A host that hands in something else is told so, and nothing is written."""
+    with opened(store_url) as book:
+        before = events_of(book)
+        with pytest.raises(Refused, match=expected) as refused:
+            book.settle(claims())
+        assert refused.value.refusal == Refusal.BAD_VALUE
+        assert events_of(book) == before
+
+
+@pytest.mark.parametrize("regions", ["441800", 441800, ["441800"], [4418]])
+def test_regions_that_are_no_list_of_codes_are_refused_by_name(regions: Any, store_url: str) -> None:
+    """Enacting for text, for a single number or for four digits is told with what was expected."""
+    with opened(store_url) as book, pytest.raises(Refused, match="regions: expected") as refused:
+        book.enact("qingyuan", regions)
+    assert refused.value.refusal == Refusal.BAD_VALUE
