@@ -2,7 +2,17 @@
 
 from typing import TYPE_CHECKING
 
-from ledger.events import ClawbackRaised, JobCompleted, JobStarted, PolicyEnacted
+import msgspec
+
+from ledger.events import (
+    ClawbackRaised,
+    CommandRecorded,
+    JobAbandoned,
+    JobBatch,
+    JobCompleted,
+    JobStarted,
+    PolicyEnacted,
+)
 from ledger.policy import digest_of
 from ledger.postings import Opened, Posting, checked_postings
 from ledger.refusals import Refused, StoreError
@@ -27,11 +37,18 @@ class EventChecks:
         self._policies = policies
         self._traced = traced
         self._open_jobs: dict[str, int] = {}
+        #: The recorded time of the last event that has one, and the tokens that were erased.
+        self.recorded_at = 0
+        self.erased: set[int] = set()
 
     def check(self, events: list[Placed]) -> list[Posting]:
         """Checks a page's events and returns what those that balance post."""
         for placed in events:
             event = placed.event
+            if isinstance(event, CommandRecorded | JobStarted | JobBatch | JobCompleted | JobAbandoned):
+                self._check_time(placed.position, event.recorded_at)
+            if isinstance(event, CommandRecorded) and event.verb == "erase":
+                self._erase(event)
             if isinstance(event, PolicyEnacted):
                 self._policies.known.add(event.digest)
                 digest = digest_of(event.document)
@@ -47,6 +64,18 @@ class EventChecks:
             # One of them has nothing behind it: find which.
             opened = [pair for placed in events for pair in self._opened(placed)]
         return [posting for placed, opener in opened for posting in self._postings(placed, opener)]
+
+    def _check_time(self, position: int, recorded_at: int) -> None:
+        """Names an event recorded before the one in front of it: time in the log never goes back."""
+        if recorded_at < self.recorded_at and not self._found.has(position):
+            self._found.event(position, "recorded-earlier", f"{self.recorded_at} or later", str(recorded_at))
+        self.recorded_at = max(self.recorded_at, recorded_at)
+
+    def _erase(self, command: CommandRecorded) -> None:
+        arguments = msgspec.json.decode(command.arguments)
+        token = arguments.get("token") if isinstance(arguments, dict) else None
+        if isinstance(token, int):
+            self.erased.add(token)
 
     def finish(self) -> None:
         """Names the jobs that started and never ended; where their end is missing from the log, it is that finding."""

@@ -14,6 +14,8 @@ from ledger.events import Event
 from ledger.mapper import decode_event
 from ledger.reconciling.breaks import carried as breaks_at
 from ledger.reconciling.reports import BreakTotals
+from ledger.refusals import StoreError
+from ledger.store.seals import digests_of
 from projections import axes, balances, claim_findings, line_index, proof, statement, trace
 from projections import breaks as break_rows
 from projections.as_of import position_at
@@ -349,7 +351,11 @@ class Projections:
         from projections.checkpoint import state
 
         with self._tree() as (tree, reader):
-            return state(tree.size, tree.root(), reader.recorded_at, signer, next_key)
+            given = reader.tokens_given
+            digest = digests_of(reader, [given]).get(given)
+            if digest is None:
+                raise StoreError(f"expected the seals of {given} persons, got fewer: run verify")
+            return state(tree.size, tree.root(), reader.recorded_at, signer, next_key, (given, digest))
 
     def prove(self, key: str | int, checkpoint: "Checkpoint") -> "Proof":
         """Returns the proof that a claim's, payment's or clawback's events, or that at a position, are in the log.

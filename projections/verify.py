@@ -18,6 +18,7 @@ from projections.database_checks import check_database
 from projections.event_checks import EventChecks
 from projections.findings import Finding, Findings
 from projections.log_scan import SELECT_LAST, ReadPage, scan
+from projections.person_checks import check_kept, check_persons, check_recorded_at
 from projections.proof import SIZE, WIDTH
 from projections.register_checks import check_registers
 from projections.row_checks import RowChecks
@@ -80,6 +81,8 @@ def verify(
         if all(finding.kind == "unfinished-job" for finding in found.listed()):
             check_state(reader, found)
             check_registers(reader, found)
+            check_persons(reader, frozenset(events.erased), found)
+            check_recorded_at(reader, events.recorded_at, found)
         if not found.listed():
             check_segments(reader, segments, at[proof.MODEL.name], found)
     return found.listed()
@@ -88,8 +91,8 @@ def verify(
 def verify_checkpoints(store: "Store", checkpoints: "Sequence[Checkpoint]") -> list[Finding]:
     """Returns a finding for every checkpoint that the log does not begin with: it was rewritten, or cut.
 
-    Only the roots are compared: whoever holds the signing key could rewrite the log and sign it anew, but not take
-    back a checkpoint that somebody else kept.
+    Only the roots, and the digests of persons' seals, are compared: whoever holds the signing key could rewrite the
+    log and sign it anew, but not take back a checkpoint that somebody else kept.
     """
     found = Findings()
     with store.read() as reader:
@@ -108,6 +111,7 @@ def verify_checkpoints(store: "Store", checkpoints: "Sequence[Checkpoint]") -> l
                     root = str(error)
                 if root != checkpoint.root.hex():
                     found.other("rewritten-log", where, f"root {checkpoint.root.hex()}", f"root {root}")
+        check_kept(reader, checkpoints, found)
     return found.listed()
 
 
