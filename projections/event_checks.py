@@ -24,6 +24,9 @@ from projections.pages import Placed
 if TYPE_CHECKING:
     from ledger.store import Reader
 
+#: How far a clock may be ahead of the verifier's before what it recorded is named, microseconds.
+DAY_US = 24 * 60 * 60 * 1_000_000
+
 SELECT_FIRST = "SELECT position FROM trace_event WHERE stream = ? AND version = 1"
 SELECT_LAST_OF = "SELECT position FROM trace_event WHERE stream = ? AND topic = ? ORDER BY position DESC LIMIT 1"
 
@@ -31,7 +34,10 @@ SELECT_LAST_OF = "SELECT position FROM trace_event WHERE stream = ? AND topic = 
 class EventChecks:
     """Is the checks of one verification, page after page; ``traced`` says whether the trace model has rows."""
 
-    def __init__(self, reader: "Reader", found: Findings, policies: Policies, traced: bool) -> None:
+    def __init__(
+        self, reader: "Reader", found: Findings, policies: Policies, traced: bool, now_us: int | None = None
+    ) -> None:
+        self._latest = None if now_us is None else now_us + DAY_US
         self._reader = reader
         self._found = found
         self._policies = policies
@@ -70,6 +76,12 @@ class EventChecks:
         if recorded_at < self.recorded_at and not self._found.has(position):
             self._found.event(position, "recorded-earlier", f"{self.recorded_at} or later", str(recorded_at))
         self.recorded_at = max(self.recorded_at, recorded_at)
+        if self._latest is not None and recorded_at > self._latest:
+            # All that follow it are late too: time never goes back.
+            self._found.event(
+                position, "recorded-later", f"{self._latest} or earlier, a day from now", str(recorded_at)
+            )
+            self._latest = None
 
     def _erase(self, command: CommandRecorded) -> None:
         arguments = msgspec.json.decode(command.arguments)

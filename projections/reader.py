@@ -368,21 +368,33 @@ class Projections:
         with self._tree() as (tree, reader):
             return prove(reader, tree, str(key), positions_of(reader, trace), checkpoint)
 
-    def verify(self, checkpoints: "Sequence[Checkpoint]" = ()) -> "list[Finding]":
+    def verify(self, checkpoints: "Sequence[Checkpoint]" = (), now_us: int | None = None) -> "list[Finding]":
         """Returns what is wrong with the log and with the models' rows; nothing where all is well.
 
         Models are verified where they stand, before they catch up; where nothing is found they then catch up, so
         that every event so far is anchored in the tree for the next time. Then the log is held against
         ``checkpoints`` that others kept: each must be its beginning. Without one it is internally consistent only.
+        ``now_us`` is the time of day of whoever verifies (microseconds since 1970 UTC): nothing may have been recorded
+        more than a day after it.
         """
         from ledger.store.url import segments_folder
         from projections.verify import verify, verify_checkpoints
 
         folder = segments_folder(self._store.url, self.segments)
-        found = verify(self._store, MODELS, self._page_events, folder)
+        found = verify(self._store, MODELS, self._page_events, folder, now_us)
         if not found:
             self.catch_up()
         return found + verify_checkpoints(self._store, checkpoints)
+
+    def unseen_segments(self) -> list[int]:
+        """Returns the sealed periods (yyyymm) whose files ``verify`` cannot look at, for want of a folder."""
+        from ledger.segments.sealing import sealed_periods
+        from ledger.store.url import segments_folder
+
+        if segments_folder(self._store.url, self.segments) is not None:
+            return []
+        with self._store.read() as reader:
+            return sorted(sealed_periods(reader))
 
 
 def _position(reader: "Reader", name: str) -> int:
