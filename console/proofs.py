@@ -56,6 +56,7 @@ def verify(
     proof
         A file that `proof` wrote: checked by itself, no store is opened.
     """
+    from ledger.store.store import system_clock_us
     from projections.checkpoint import check_signatures, read_checkpoint
     from projections.signing import read_public_key
 
@@ -71,18 +72,29 @@ def verify(
         raise UserError("usage", "expected --checkpoint FILE beside --public-key: a log carries no signature itself")
     wrong = check_signatures(kept, pinned) if pinned is not None else []
     with projections.open(options.store, segments=options.segments) as read:
-        findings = read.verify(kept)
+        findings = read.verify(kept, system_clock_us())
         size = read.root()[0] if not findings else 0
+        unseen = read.unseen_segments() if not findings else []
     anchored = max((each.size for each in kept), default=0)
     if options.json:
         behind = size - anchored if not findings else None
         output.print_json(
-            {"findings": findings, "signatures": wrong, "size": size, "anchored": anchored, "unanchored": behind}
+            {
+                "findings": findings,
+                "signatures": wrong,
+                "size": size,
+                "anchored": anchored,
+                "unanchored": behind,
+                "unseen_segments": unseen,
+            }
         )
     else:
         _print_findings(findings, wrong)
         if not findings and not wrong:
             print_anchor(size, anchored, pinned)
+            if unseen:
+                periods = ", ".join(map(str, unseen))
+                output.print_line(f"the files of sealed periods {periods} were not looked at: give --segments DIR")
     return failures.CHECK_FAILED if findings or wrong else failures.OK
 
 

@@ -4,6 +4,7 @@ A period can be closed with open breaks: they are carried, and its statement lis
 (``carried``). Rows hold what lists sort and sum by; what a break says by field is read from its stream.
 """
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,7 +21,7 @@ from ledger.reconciling.events import (
 from ledger.reconciling.reports import Break, BreakTotals
 from ledger.reconciling.states import BreakState, Status, evolve, folded
 from projections.pages import Page
-from projections.tables import Change, Mode, ReadModel, Table, change_of
+from projections.tables import Change, Mode, ReadModel, Rows, Table, change_of
 
 if TYPE_CHECKING:
     from ledger.store import Reader
@@ -35,7 +36,7 @@ BREAK = Table(
 )
 TABLES = (BREAK,)
 
-_FAMILY = (BreakFound, BreakAssigned, BreakExplained, BreakCarried, BreakResolved)
+FAMILY = (BreakFound, BreakAssigned, BreakExplained, BreakCarried, BreakResolved)
 #: States a list may ask for beside a single one.
 OPEN, ALL = "open", "all"
 STATUSES = (OPEN, ALL, *(status.value for status in Status))
@@ -53,7 +54,7 @@ def fold(reader: "Reader", page: Page) -> list[Change]:
     """Returns the row of every break that a page's events are about, as it stands behind the page."""
     states: dict[str, BreakState] = {}
     for placed in page.others:
-        if not isinstance(placed.event, _FAMILY):
+        if not isinstance(placed.event, FAMILY):
             continue
         if placed.stream not in states:
             states[placed.stream] = _before(reader, placed.stream, placed.position, placed.version)
@@ -74,6 +75,15 @@ def _row(state: BreakState) -> tuple[str | int, ...]:
         state.stream, found.period, state.standing, found.counterpart, found.kind, state.status.value,
         int(state.is_open), state.owner, found.ours_fen, found.theirs_fen,
     )  # fmt: skip
+
+
+def rows_at(reader: "Reader", streams: Iterable[str], stop: int) -> Rows:
+    """Returns the rows of breaks as they stand at a position, each out of its own stream."""
+    rows: Rows = {}
+    for stream in sorted(streams):
+        row = _row(_before(reader, stream, stop + 1, 0))
+        rows[row[:1]] = row[1:]
+    return rows
 
 
 MODEL = ReadModel("breaks", 1, TABLES, fold)

@@ -6,6 +6,7 @@ The text is C2SP's tlog-checkpoint inside a signed note, so that others' witness
     size
     base64 of the root
     recorded MICROSECONDS
+    persons COUNT base64       (the digest of the first COUNT persons' seals; older notes have none)
     next-key PUBLIC KEY        (only where the key is about to change)
 
     — origin base64(key id ‖ signature)
@@ -33,7 +34,10 @@ from projections.signing import (
 #: The origin of a checkpoint that nobody has signed.
 UNSIGNED = "unsigned"
 
-_BODY = re.compile(r"([^\n]+)\n([1-9][0-9]{0,18})\n([A-Za-z0-9+/]{43}=)\nrecorded ([0-9]{1,18})\n(?:next-key (\S+)\n)?")
+_BODY = re.compile(
+    r"([^\n]+)\n([1-9][0-9]{0,18})\n([A-Za-z0-9+/]{43}=)\nrecorded ([0-9]{1,18})\n"
+    r"(?:persons (0|[1-9][0-9]{0,18}) ([A-Za-z0-9+/]{43}=)\n)?(?:next-key (\S+)\n)?"
+)
 _SIGNATURE = re.compile(r"— ([^\s+]+) (\S+)\n")
 
 
@@ -41,6 +45,7 @@ _SIGNATURE = re.compile(r"— ([^\s+]+) (\S+)\n")
 class Checkpoint:
     """Is a statement of what the first ``size`` events of a log are; ``recorded_at`` in microseconds since 1970 UTC.
 
+    ``persons`` is how many persons had tokens, and the digest of their seals (``ledger.store.seals``).
     ``next_key`` is the key that signs after this one; ``signature`` is (key id, 64 bytes), or None where unsigned.
     """
 
@@ -50,11 +55,14 @@ class Checkpoint:
     recorded_at: int
     next_key: PublicKey | None = None
     signature: tuple[bytes, bytes] | None = None
+    persons: tuple[int, bytes] | None = None
 
     @property
     def body(self) -> str:
         """Returns the text that is signed."""
         lines = [self.origin, str(self.size), b64encode(self.root).decode(), f"recorded {self.recorded_at}"]
+        if self.persons is not None:
+            lines.append(f"persons {self.persons[0]} {b64encode(self.persons[1]).decode()}")
         if self.next_key is not None:
             lines.append(f"next-key {self.next_key}")
         return "".join(f"{line}\n" for line in lines)
@@ -74,7 +82,14 @@ class Checkpoint:
         return key_id == key.id and key.signed(self.body, signature)
 
 
-def state(size: int, root: bytes, recorded_at: int, signer: Signer | None, next_key: PublicKey | None) -> Checkpoint:
+def state(
+    size: int,
+    root: bytes,
+    recorded_at: int,
+    signer: Signer | None,
+    next_key: PublicKey | None,
+    persons: tuple[int, bytes] | None = None,
+) -> Checkpoint:
     """Returns the checkpoint of a log of ``size`` events, signed where a key is given.
 
     Raises ProofError for an empty log, which has nothing to state, and for a next key without one that announces it.
@@ -84,10 +99,10 @@ def state(size: int, root: bytes, recorded_at: int, signer: Signer | None, next_
     if signer is None:
         if next_key is not None:
             raise ProofError("expected the present key to announce the next one, got none")
-        return Checkpoint(UNSIGNED, size, root, recorded_at)
+        return Checkpoint(UNSIGNED, size, root, recorded_at, persons=persons)
     if next_key is not None and next_key.name != signer.name:
         raise ProofError(f"expected a next key of the same origin {signer.name!r}, got {next_key.name!r}")
-    stated = Checkpoint(signer.name, size, root, recorded_at, next_key)
+    stated = Checkpoint(signer.name, size, root, recorded_at, next_key, persons=persons)
     return parse(f"{stated.body}\n{signer.sign(stated.body)}")
 
 
@@ -120,8 +135,11 @@ def parse(note: str) -> Checkpoint:
         if len(raw) != ID_BYTES + SIGNATURE_BYTES:
             raise ProofError(f"expected a signature of {ID_BYTES + SIGNATURE_BYTES} bytes, got {len(raw)}")
         signature = raw[:ID_BYTES], raw[ID_BYTES:]
-    next_key = read_public_key(found[5]) if found[5] else None
-    return Checkpoint(found[1], int(found[2]), root, int(found[4]), next_key, signature)
+    persons = (int(found[5]), decoded(found[6])) if found[6] else None
+    if persons is not None and len(persons[1]) != SIZE:
+        raise ProofError(f"expected a digest of {SIZE} bytes, got {len(persons[1])}")
+    next_key = read_public_key(found[7]) if found[7] else None
+    return Checkpoint(found[1], int(found[2]), root, int(found[4]), next_key, signature, persons)
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:

@@ -2,7 +2,17 @@
 
 from typing import TYPE_CHECKING
 
-from ledger.events import ClawbackRaised, JobCompleted, JobStarted, PolicyEnacted
+import msgspec
+
+from ledger.events import (
+    ClawbackRaised,
+    CommandRecorded,
+    JobAbandoned,
+    JobBatch,
+    JobCompleted,
+    JobStarted,
+    PolicyEnacted,
+)
 from ledger.policy import digest_of
 from ledger.postings import Opened, Posting, checked_postings
 from ledger.refusals import Refused, StoreError
@@ -14,6 +24,9 @@ from projections.pages import Placed
 if TYPE_CHECKING:
     from ledger.store import Reader
 
+#: How far a clock may be ahead of the verifier's before what it recorded is named, microseconds.
+DAY_US = 24 * 60 * 60 * 1_000_000
+
 SELECT_FIRST = "SELECT position FROM trace_event WHERE stream = ? AND version = 1"
 SELECT_LAST_OF = "SELECT position FROM trace_event WHERE stream = ? AND topic = ? ORDER BY position DESC LIMIT 1"
 
@@ -21,17 +34,27 @@ SELECT_LAST_OF = "SELECT position FROM trace_event WHERE stream = ? AND topic = 
 class EventChecks:
     """Is the checks of one verification, page after page; ``traced`` says whether the trace model has rows."""
 
-    def __init__(self, reader: "Reader", found: Findings, policies: Policies, traced: bool) -> None:
+    def __init__(
+        self, reader: "Reader", found: Findings, policies: Policies, traced: bool, now_us: int | None = None
+    ) -> None:
+        self._latest = None if now_us is None else now_us + DAY_US
         self._reader = reader
         self._found = found
         self._policies = policies
         self._traced = traced
         self._open_jobs: dict[str, int] = {}
+        #: The recorded time of the last event that has one, and the tokens that were erased.
+        self.recorded_at = 0
+        self.erased: set[int] = set()
 
     def check(self, events: list[Placed]) -> list[Posting]:
         """Checks a page's events and returns what those that balance post."""
         for placed in events:
             event = placed.event
+            if isinstance(event, CommandRecorded | JobStarted | JobBatch | JobCompleted | JobAbandoned):
+                self._check_time(placed.position, event.recorded_at)
+            if isinstance(event, CommandRecorded) and event.verb == "erase":
+                self._erase(event)
             if isinstance(event, PolicyEnacted):
                 self._policies.known.add(event.digest)
                 digest = digest_of(event.document)
@@ -47,6 +70,24 @@ class EventChecks:
             # One of them has nothing behind it: find which.
             opened = [pair for placed in events for pair in self._opened(placed)]
         return [posting for placed, opener in opened for posting in self._postings(placed, opener)]
+
+    def _check_time(self, position: int, recorded_at: int) -> None:
+        """Names an event recorded before the one in front of it: time in the log never goes back."""
+        if recorded_at < self.recorded_at and not self._found.has(position):
+            self._found.event(position, "recorded-earlier", f"{self.recorded_at} or later", str(recorded_at))
+        self.recorded_at = max(self.recorded_at, recorded_at)
+        if self._latest is not None and recorded_at > self._latest:
+            # All that follow it are late too: time never goes back.
+            self._found.event(
+                position, "recorded-later", f"{self._latest} or earlier, a day from now", str(recorded_at)
+            )
+            self._latest = None
+
+    def _erase(self, command: CommandRecorded) -> None:
+        arguments = msgspec.json.decode(command.arguments)
+        token = arguments.get("token") if isinstance(arguments, dict) else None
+        if isinstance(token, int):
+            self.erased.add(token)
 
     def finish(self) -> None:
         """Names the jobs that started and never ended; where their end is missing from the log, it is that finding."""

@@ -1,5 +1,6 @@
 """Reads the whole log for verification and stops at nothing: what is missing or unreadable becomes a finding."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,12 @@ SELECT_ROWS = (
     "SELECT notification_id, topic, state, originator_id, originator_version FROM stored_events"
     " WHERE notification_id > ? AND notification_id <= ? ORDER BY notification_id"
 )
+SELECT_NEXT = "SELECT MIN(notification_id) FROM stored_events WHERE notification_id > ?"
+SELECT_BEFORE = "SELECT notification_id FROM stored_events WHERE notification_id < 1 ORDER BY notification_id LIMIT 20"
 SELECT_LAST = "SELECT COALESCE(MAX(notification_id), 0), COUNT(*) FROM stored_events"
+
+#: Empty positions of a gap that are named one by one: more than anybody reads.
+MOST_MISSING = 1_000
 
 _ACTS = frozenset(ACT_TOPICS)
 _BULK = frozenset(BULK_TOPICS)
@@ -60,6 +66,8 @@ def scan(
     """
     last, _ = reader.query(SELECT_LAST)[0]
     size = reader.size
+    for (position,) in reader.query(SELECT_BEFORE):
+        found.event(position, "beyond-head", "positions from 1 on", str(position))
     after = 0
     while after < last:
         high = min((stop for stop in (*stops, last) if after < stop <= last), default=last)
@@ -73,8 +81,16 @@ def scan(
             else:
                 high += 1
                 rows = reader.whole(reader.query(SELECT_ROWS, (after, high)), 2, (after, high))
+        if not rows:
+            # Whatever an altered position says: the events behind a gap are looked for, not the gap walked through.
+            (following,) = reader.query(SELECT_NEXT, (after,))[0]
+            high = min([int(following) - 1, *(stop for stop in stops if stop > after)])
         if len(rows) != high - after:
-            _missing(range(after + 1, high + 1), {row[0] for row in rows}, found)
+            positions = [row[0] for row in rows]
+            _missing(range(after + 1, high + 1), set(positions), found)
+            for position, count in Counter(positions).items() if len(positions) > len(set(positions)) else ():
+                if count > 1:
+                    found.event(position, "doubled-event", "one event", f"{count} at one position")
         for row in rows if high > size else ():
             if row[0] > size:
                 found.event(row[0], "beyond-head", f"no event behind position {size}, the head", row[1])
@@ -97,9 +113,13 @@ def _typed(row: WideRow, found: Findings) -> bool:
 
 
 def _missing(expected: range, present: set[int], found: Findings) -> None:
-    for position in expected:
+    """Names every empty position of a page; of a gap without an event, however long it is said to be, the first."""
+    named = expected if present else expected[:MOST_MISSING]
+    for position in named:
         if position not in present:
             found.event(position, "missing-event", "an event", "none")
+    if rest := expected[len(named) :]:
+        found.other("missing-events", f"positions {rest[0]} to {rest[-1]}", f"{len(rest)} events", "none")
 
 
 def _readable_others(rows: Sequence[WideRow], found: Findings) -> list[Placed]:

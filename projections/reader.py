@@ -14,6 +14,8 @@ from ledger.events import Event
 from ledger.mapper import decode_event
 from ledger.reconciling.breaks import carried as breaks_at
 from ledger.reconciling.reports import BreakTotals
+from ledger.refusals import StoreError
+from ledger.store.seals import digests_of
 from projections import axes, balances, claim_findings, line_index, proof, statement, trace
 from projections import breaks as break_rows
 from projections.as_of import position_at
@@ -358,7 +360,11 @@ class Projections:
         from projections.checkpoint import state
 
         with self._tree() as (tree, reader):
-            return state(tree.size, tree.root(), reader.recorded_at, signer, next_key)
+            given = reader.tokens_given
+            digest = digests_of(reader, [given]).get(given)
+            if digest is None:
+                raise StoreError(f"expected the seals of {given} persons, got fewer: run verify")
+            return state(tree.size, tree.root(), reader.recorded_at, signer, next_key, (given, digest))
 
     def prove(self, key: str | int, checkpoint: "Checkpoint") -> "Proof":
         """Returns the proof that a claim's, payment's or clawback's events, or that at a position, are in the log.
@@ -371,21 +377,33 @@ class Projections:
         with self._tree() as (tree, reader):
             return prove(reader, tree, str(key), positions_of(reader, trace), checkpoint)
 
-    def verify(self, checkpoints: "Sequence[Checkpoint]" = ()) -> "list[Finding]":
+    def verify(self, checkpoints: "Sequence[Checkpoint]" = (), now_us: int | None = None) -> "list[Finding]":
         """Returns what is wrong with the log and with the models' rows; nothing where all is well.
 
         Models are verified where they stand, before they catch up; where nothing is found they then catch up, so
         that every event so far is anchored in the tree for the next time. Then the log is held against
         ``checkpoints`` that others kept: each must be its beginning. Without one it is internally consistent only.
+        ``now_us`` is the time of day of whoever verifies (microseconds since 1970 UTC): nothing may have been recorded
+        more than a day after it.
         """
         from ledger.store.url import segments_folder
         from projections.verify import verify, verify_checkpoints
 
         folder = segments_folder(self._store.url, self.segments)
-        found = verify(self._store, MODELS, self._page_events, folder)
+        found = verify(self._store, MODELS, self._page_events, folder, now_us)
         if not found:
             self.catch_up()
         return found + verify_checkpoints(self._store, checkpoints)
+
+    def unseen_segments(self) -> list[int]:
+        """Returns the sealed periods (yyyymm) whose files ``verify`` cannot look at, for want of a folder."""
+        from ledger.segments.sealing import sealed_periods
+        from ledger.store.url import segments_folder
+
+        if segments_folder(self._store.url, self.segments) is not None:
+            return []
+        with self._store.read() as reader:
+            return sorted(sealed_periods(reader))
 
 
 def _position(reader: "Reader", name: str) -> int:

@@ -11,7 +11,7 @@ from ledger.events import BASIS_RESETTLED, ClaimFiled
 from ledger.mapper import decode_event
 from ledger.postings import Opened, Posting, checked_postings
 from ledger.refusals import Refused, StoreError
-from projections import balances, line_index, statement, trace
+from projections import balances, breaks, line_index, statement, trace
 from projections.balances import BALANCE, with_opened
 from projections.clearing import lines
 from projections.findings import Findings
@@ -45,6 +45,7 @@ class RowChecks:
         self._untold: list[int] = []
         self._held: list[Change] = []
         self._rows = 0
+        self._breaks: set[str] = set()
 
     def check(self, page: ReadPage, posted: Sequence[Posting]) -> None:
         """Adds a page to the rebuilt tables and compares the trace rows of its positions."""
@@ -57,6 +58,8 @@ class RowChecks:
             for account, amount_fen in posted:
                 sums[account] = sums.get(account, 0) + amount_fen
             self._add([change_of(BALANCE, sums.items())])
+        if page.stop <= self._at[breaks.MODEL.name]:
+            self._breaks |= {placed.stream for placed in page.others if isinstance(placed.event, breaks.FAMILY)}
         self._check_trace(page)
         self._check_lines(page)
 
@@ -160,6 +163,25 @@ class RowChecks:
         if not self._found.positions():
             # What an altered event was cannot be told here: the trace does not keep every dimension.
             lines.check_rows(self._reader, self._tables, self._found)
+            self._check_breaks()
+        self._check_outside()
+
+    def _check_breaks(self) -> None:
+        """Names the rows of breaks that are not how their streams stand."""
+        expected = breaks.rows_at(self._reader, self._breaks, self._at[breaks.MODEL.name])
+        held = read_table(self._reader, breaks.BREAK)
+        for key in sorted(expected.keys() | held.keys()):
+            if expected.get(key) != held.get(key):
+                edited(self._found, breaks.BREAK, key, expected.get(key), held.get(key))
+
+    def _check_outside(self) -> None:
+        """Names rows of positions that no page has: before the first event, or behind where their model stands."""
+        for model, tables in ((trace.MODEL, (ACT, EVENT)), (line_index.MODEL, line_index.TABLES)):
+            for table in tables:
+                condition = f"({table.key[0]} < 1 OR {table.key[0]} > ?)"
+                for row in self._reader.query(table.select(condition), (self._at[model.name],)):
+                    width = len(table.key)
+                    edited(self._found, table, row[:width], None, row[width:])
 
     @property
     def _traced(self) -> bool:

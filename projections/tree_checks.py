@@ -21,6 +21,7 @@ MOST_ALTERED = 3
 SELECT_LEAVES = "SELECT number, hashes, root FROM proof_tile WHERE level = 0 AND number BETWEEN ? AND ? ORDER BY number"
 SELECT_ROOTS = "SELECT number, root FROM proof_tile WHERE level = ? ORDER BY number"
 SELECT_TILE = "SELECT hashes, root FROM proof_tile WHERE level = ? AND number = ?"
+SELECT_ABOVE = "SELECT level, number FROM proof_tile WHERE level >= ? OR level < 0 ORDER BY level, number"
 SELECT_TILES = "SELECT number, hashes, root FROM proof_tile WHERE level = ? ORDER BY number"
 
 
@@ -75,6 +76,9 @@ class TreeChecks:
                 self._tile(level, number, "no row", f"{len(held[number][0]) // SIZE} hashes")
             entries //= WIDTH
             level += 1
+        # The tree would come upon them once it has grown so high.
+        for high, number in self._reader.query(SELECT_ABOVE, (level,)):
+            self._tile(int(high), int(number), "no row", "a tile")
 
     def _roots(self, level: int) -> dict[int, bytes]:
         return dict(self._reader.query(SELECT_ROOTS, (level,)))

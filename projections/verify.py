@@ -18,6 +18,7 @@ from projections.database_checks import check_database
 from projections.event_checks import EventChecks
 from projections.findings import Finding, Findings
 from projections.log_scan import SELECT_LAST, ReadPage, scan
+from projections.person_checks import check_kept, check_persons, check_recorded_at
 from projections.proof import SIZE, WIDTH
 from projections.register_checks import check_registers
 from projections.row_checks import RowChecks
@@ -37,7 +38,10 @@ SELECT_BROKEN = (
     "SELECT originator_id FROM stored_events GROUP BY originator_id"
     " HAVING MIN(originator_version) <> 1 OR MAX(originator_version) <> COUNT(*) ORDER BY originator_id"
 )
-SELECT_LAST_TILE = "SELECT number, hashes FROM proof_tile WHERE level = 0 ORDER BY number DESC LIMIT 1"
+SELECT_LAST_TILE = (
+    "SELECT number, hashes, (SELECT COUNT(*) FROM proof_tile WHERE level = 0) FROM proof_tile WHERE level = 0"
+    " ORDER BY number DESC LIMIT 1"
+)
 SELECT_TRACED = (
     "SELECT COALESCE(MAX(position), 0) FROM trace_event UNION ALL SELECT * FROM (SELECT claim + CASE WHEN basis ="
     f" {BASIS_RESETTLED} THEN 0 ELSE 1 END FROM trace_act ORDER BY claim DESC LIMIT 1) AS last_act"
@@ -46,11 +50,16 @@ SELECT_POLICIES = "SELECT position, state FROM trace_event WHERE topic = ? ORDER
 
 
 def verify(
-    store: "Store", models: Sequence[ReadModel], page_events: int, segments: "Path | None" = None
+    store: "Store",
+    models: Sequence[ReadModel],
+    page_events: int,
+    segments: "Path | None" = None,
+    now_us: int | None = None,
 ) -> list[Finding]:
     """Returns what is wrong with a store, one finding an event or row; an empty list where nothing is.
 
     ``segments`` is the folder of the sealed periods' files; None: they are not looked at, only made anew and compared.
+    ``now_us``: what was recorded more than a day after it is named; None: no time is asked.
     """
     found = Findings()
     with store.read() as reader:
@@ -63,7 +72,7 @@ def verify(
         traced = at[trace.MODEL.name] > 0
         policies = Policies(_traced_policies(reader) if traced else {})
         tree = TreeChecks(reader, at[proof.MODEL.name], found)
-        events = EventChecks(reader, found, policies, traced)
+        events = EventChecks(reader, found, policies, traced, now_us)
         rows = RowChecks(reader, at, found)
         stops = sorted(set(at.values()))
         for after, stop, page_rows in scan(reader, stops, max(at.values()), found, page_events):
@@ -80,6 +89,8 @@ def verify(
         if all(finding.kind == "unfinished-job" for finding in found.listed()):
             check_state(reader, found)
             check_registers(reader, found)
+            check_persons(reader, frozenset(events.erased), found)
+            check_recorded_at(reader, events.recorded_at, found)
         if not found.listed():
             check_segments(reader, segments, at[proof.MODEL.name], found)
     return found.listed()
@@ -88,8 +99,8 @@ def verify(
 def verify_checkpoints(store: "Store", checkpoints: "Sequence[Checkpoint]") -> list[Finding]:
     """Returns a finding for every checkpoint that the log does not begin with: it was rewritten, or cut.
 
-    Only the roots are compared: whoever holds the signing key could rewrite the log and sign it anew, but not take
-    back a checkpoint that somebody else kept.
+    Only the roots, and the digests of persons' seals, are compared: whoever holds the signing key could rewrite the
+    log and sign it anew, but not take back a checkpoint that somebody else kept.
     """
     found = Findings()
     with store.read() as reader:
@@ -108,13 +119,17 @@ def verify_checkpoints(store: "Store", checkpoints: "Sequence[Checkpoint]") -> l
                     root = str(error)
                 if root != checkpoint.root.hex():
                     found.other("rewritten-log", where, f"root {checkpoint.root.hex()}", f"root {root}")
+        check_kept(reader, checkpoints, found)
     return found.listed()
 
 
 def _positions(reader: "Reader", stated: dict[str, int], found: Findings) -> dict[str, int]:
     """Returns where each model stands: the tree by its leaves, the trace by its rows, none beyond log and tree."""
     tiles = reader.query(SELECT_LAST_TILE)
-    leaves = int(tiles[0][0]) * WIDTH + len(tiles[0][1]) // SIZE if tiles else 0
+    # A tile's number may be anything; there are no more full ones below the last than there are rows.
+    leaves = 0
+    for number, hashes, count in tiles:
+        leaves = max(0, min(int(number), int(count) - 1)) * WIDTH + min(len(hashes) // SIZE, WIDTH)
     limit = max(leaves, reader.size, int(reader.query(SELECT_LAST)[0][0]))
     at = {name: min(position, limit) for name, position in stated.items()}
     at[proof.MODEL.name] = leaves

@@ -31,7 +31,8 @@ Progress = Callable[[int], None]
 
 #: Every table of the write side's state: its key, by which it is read in order, and all its columns.
 STATE: dict[str, tuple[str, tuple[str, ...]]] = {
-    "person": ("token", ("token", "psn_no", "psn_name")),
+    "person": ("token", ("token", "psn_no", "psn_name", "salt")),
+    "person_seal": ("first", ("first", "seals")),
     "person_year": ("key", ("key", "version", "state")),
     "person_year_run": ("run", COLUMNS),
     "account": ("token", ("token", "balance_fen")),

@@ -6,6 +6,8 @@ from contextlib import AbstractContextManager
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ledger.refusals import StoreError
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -18,6 +20,14 @@ if TYPE_CHECKING:
     Column: TypeAlias = Ints | Sequence[str] | Sequence[bytes] | Sequence[int]
 
 Row: TypeAlias = tuple[Any, ...]
+
+
+def the_head(rows: Sequence[Row]) -> tuple[int, int, int]:
+    """Returns log_head's (size, recorded_at, tokens); raises StoreError unless there is one row of it."""
+    if len(rows) != 1:
+        raise StoreError(f"expected one row in log_head, got {len(rows)}: restore the store from a backup")
+    size, recorded_at, tokens = rows[0]
+    return size, recorded_at, tokens
 
 
 class Mode(Enum):

@@ -14,7 +14,7 @@ from psycopg.sql import quote
 from core_ext.kernels import load
 from ledger.refusals import OutcomeUnknown, StoreError
 from ledger.store.faults import Conflict
-from ledger.store.link import Backend, Link, Mode, Row
+from ledger.store.link import Backend, Link, Mode, Row, the_head
 from ledger.store.postgres_connection import (
     APPEND_EVENTS,
     COPY_EVENTS,
@@ -166,8 +166,7 @@ class PostgresLink(Link):
     def head(self) -> tuple[int, int, int]:
         if self._locked is not None:
             return self._locked
-        size, recorded_at, tokens = self.query(HEAD)[0]
-        return size, recorded_at, tokens
+        return the_head(self.query(HEAD))
 
     def anybody_waits(self) -> bool:
         return bool(self.query(ANYBODY_WAITS)[0][0])

@@ -22,6 +22,7 @@ GRANTS: dict[str, tuple[str, str]] = {
     "log_head": ("SELECT, UPDATE (size, recorded_at, tokens)", _READ),
     "schema_version": (_READ, _READ),
     "person": (_APPEND, _NOTHING),
+    "person_seal": (_APPEND, _READ),
     "person_year": (_KEEP, _READ),
     "person_year_run": ("SELECT, INSERT, DELETE", _READ),
     "account": (_KEEP, _READ),

@@ -1,7 +1,7 @@
 """Holds the tables of a store, the same on both databases, and the version that names their shape."""
 
 #: The shape of the tables below; a store carries it, and a newer one is refused.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 # One row an event. The explicit integer key is the log position: VACUUM renumbers SQLite's implicit ones.
 STORED_EVENTS = """
@@ -29,12 +29,23 @@ SCHEMA_VERSION_TABLE = "CREATE TABLE schema_version (version {int} PRIMARY KEY)"
 
 FIRST_VERSION = f"INSERT INTO schema_version (version) VALUES ({SCHEMA_VERSION})"
 
-# The only table with identity: erasing a row here leaves every event and proof as it was.
-PERSON = """
+# What version 4 adds to a person's row: the salt of its seal (ledger.store.seals).
+SALT = "salt {blob} NOT NULL DEFAULT {empty}"
+
+# The only table with identity: erasing a row here leaves every event and proof as it was. It is written as ALTER
+# TABLE leaves it in an older store, to the letter.
+PERSON = f"""
 CREATE TABLE person (
-  token {int} PRIMARY KEY,
-  psn_no {text} NOT NULL UNIQUE,
-  psn_name {text} NOT NULL
+  token {{int}} PRIMARY KEY,
+  psn_no {{text}} NOT NULL UNIQUE,
+  psn_name {{text}} NOT NULL
+, {SALT})"""
+
+# The seals of the persons whose tokens a transaction gave, 32 bytes each, from token ``first`` on; they outlive rows.
+PERSON_SEAL = """
+CREATE TABLE person_seal (
+  first {int} PRIMARY KEY,
+  seals {blob} NOT NULL
 )"""
 
 # key = token * 16384 + year; state as ledger.store.state packs the accumulators.
@@ -176,6 +187,7 @@ TABLES = (
     LOG_HEAD,
     FIRST_HEAD,
     PERSON,
+    PERSON_SEAL,
     PERSON_YEAR,
     PERSON_YEAR_RUN,
     ACCOUNT,
@@ -199,13 +211,14 @@ TABLES = (
 
 LAST = (SCHEMA_VERSION_TABLE, FIRST_VERSION)
 
-SQLITE_TYPES = {"int": "INTEGER", "text": "TEXT", "blob": "BLOB", "hot": "", "narrow": " WITHOUT ROWID"}
+SQLITE_TYPES = {"int": "INTEGER", "text": "TEXT", "blob": "BLOB", "empty": "x''", "hot": "", "narrow": " WITHOUT ROWID"}
 
 # Ids compare as bytes, as SQLite's do; a fill factor leaves room to rewrite a balance on its own page.
 POSTGRES_TYPES = {
     "int": "bigint",
     "text": 'text COLLATE "C"',
     "blob": "bytea",
+    "empty": "''",
     "hot": " WITH (fillfactor = 80)",
     "narrow": "",
 }
@@ -255,6 +268,8 @@ POSTGRES_RUN_STORAGE = "ALTER TABLE person_year_run " + ", ".join(
     f"ALTER COLUMN {column} SET STORAGE EXTERNAL" for column in ("keys", "versions", "amounts")
 )
 
+ADD_SALT = f"ALTER TABLE person ADD COLUMN {SALT}"
+
 SQLITE_HEAD_GUARD = (SQLITE_HEAD_BACK, SQLITE_HEAD_DELETE)
 POSTGRES_HEAD_GUARD = (POSTGRES_HEAD, POSTGRES_HEAD_BACK, POSTGRES_HEAD_DELETE)
 
@@ -282,7 +297,15 @@ STEPS: dict[int, dict[str, tuple[str, ...]]] = {
         "sqlite": (PERSON_YEAR_RUN.format(**SQLITE_TYPES),),
         "postgres": (PERSON_YEAR_RUN.format(**POSTGRES_TYPES), POSTGRES_RUN_STORAGE),
     },
+    # 3 had nothing to hold a person's number and name against. ``ledger.store.seals.seal_all`` fills both.
+    3: {
+        "sqlite": (ADD_SALT.format(**SQLITE_TYPES), PERSON_SEAL.format(**SQLITE_TYPES)),
+        "postgres": (ADD_SALT.format(**POSTGRES_TYPES), PERSON_SEAL.format(**POSTGRES_TYPES)),
+    },
 }
+
+#: The version whose store must have its persons sealed on the way up.
+UNSEALED = 3
 
 
 def sqlite_statements() -> list[str]:

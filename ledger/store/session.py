@@ -1,5 +1,6 @@
 """Reads and writes a store inside one transaction: the log, and beside it what the write side keeps."""
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -13,6 +14,7 @@ from ledger.segments.events import PeriodAttached, PeriodDetached
 from ledger.store.archives import Archives
 from ledger.store.link import Link, Row
 from ledger.store.runs import RUN_ROWS, put_run
+from ledger.store.seals import Random
 from ledger.store.state import StateReader, StateWriter
 
 if TYPE_CHECKING:
@@ -200,8 +202,11 @@ class Writer(Reader):
 class Transaction(StateWriter, Writer):
     """Is the one transaction that appends: it holds the lock on the log's head from its first line to its commit."""
 
-    def __init__(self, link: Link, clock_us: Callable[[], int], on_commit: "OnCommit | None" = None) -> None:
+    def __init__(
+        self, link: Link, clock_us: Callable[[], int], on_commit: "OnCommit | None" = None, random: Random = os.urandom
+    ) -> None:
         super().__init__(link)
+        self._random = random
         self._recorded_at = max(int(clock_us()), self._recorded_at)
         self._head = (self._size, self._tokens)
         self._on_commit = on_commit

@@ -15,7 +15,7 @@ from eventsourcing.persistence import ConnectionPoolClosedError, ConnectionUnava
 from core_ext.kernels import load
 from ledger.refusals import OutcomeUnknown, StoreError
 from ledger.store.faults import Conflict
-from ledger.store.link import Backend, Link, Mode, Row
+from ledger.store.link import Backend, Link, Mode, Row, the_head
 from ledger.store.schema import sqlite_statements
 from ledger.store.sqlite_recorder import (
     LOCK_TIMEOUT_S,
@@ -120,8 +120,7 @@ class SQLiteLink(Link):
             raise self._refused(error) from error
 
     def head(self) -> tuple[int, int, int]:
-        size, recorded_at, tokens = self.query(HEAD)[0]
-        return size, recorded_at, tokens
+        return the_head(self.query(HEAD))
 
     def anybody_waits(self) -> bool:
         return self._anybody_waits()

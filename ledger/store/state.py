@@ -14,6 +14,7 @@ from core_ext.kernels import load
 from core_ext.layout import ACCUMULATORS
 from ledger.refusals import StoreError
 from ledger.store.runs import LAST, find_in_runs
+from ledger.store.seals import SALT, Random, cut, seals_of
 
 if TYPE_CHECKING:
     from ledger.store.link import Ints, Link
@@ -122,6 +123,7 @@ class StateWriter(StateReader):
     """Writes the state, inside the transaction that appends."""
 
     _tokens: int
+    _random: Random
 
     def add_persons(self, persons: Sequence[tuple[str, str]], unknown: bool = False) -> dict[str, int]:
         """Returns the tokens of (psn_no, psn_name): consecutive from the last one given, in the order given.
@@ -137,12 +139,18 @@ class StateWriter(StateReader):
         given = dict(zip(fresh, range(self._tokens + 1, self._tokens + 1 + len(fresh)), strict=True))
         if fresh:
             tokens = np.array(list(given.values()), dtype=np.int64)
-            self._link.put("person", ("token", "psn_no", "psn_name"), (tokens, fresh, [names[no] for no in fresh]))
+            named, salts = [names[psn_no] for psn_no in fresh], cut(self._random(SALT * len(fresh)), SALT)
+            self._link.put("person", ("token", "psn_no", "psn_name", "salt"), (tokens, fresh, named, salts))
+            seals = seals_of(list(given.values()), fresh, named, salts)
+            self._link.put("person_seal", ("first", "seals"), ([self._tokens + 1], [seals]))
             self._tokens += len(fresh)
         return {psn_no: given.get(psn_no) or known[psn_no] for psn_no in names}
 
     def remove_person(self, token: int) -> None:
-        """Removes who a token is; the token is never given again. Raises StoreError where there is nobody."""
+        """Removes who a token is, and its seal's salt with it; the token is never given again.
+
+        Raises StoreError where there is nobody.
+        """
         if self._link.erase("person", "token", token) != 1:
             raise StoreError(f"expected a person of token {token}, got none")
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from ledger.refusals import StoreError
 from ledger.store.archives import Archives
 from ledger.store.link import Backend, Link, Mode
-from ledger.store.schema import SCHEMA_VERSION, STEPS
+from ledger.store.schema import SCHEMA_VERSION, STEPS, UNSEALED
+from ledger.store.seals import Random, seal_all
 from ledger.store.session import OnCommit, Reader, Transaction, Writer
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from eventsourcing.persistence import ApplicationRecorder
 
 VERSION = "SELECT version FROM schema_version"
+TOKENS = "SELECT tokens FROM log_head"
 WRITE_VERSION = "UPDATE schema_version SET version = ?"
 
 
@@ -41,6 +43,8 @@ class Store:
         self.dialect = backend.dialect
         #: Where the states of detached events are: in the folder of the sealed segments.
         self.archives = Archives()
+        #: Where the salts of persons' seals come from; another source may stand in its place, as another clock may.
+        self.random: Random = os.urandom
 
     def __repr__(self) -> str:
         return f"<Store {self._backend.place}>"
@@ -66,7 +70,7 @@ class Store:
         written), or OutcomeUnknown where the connection was lost while committing.
         """
         with self._link(Mode.APPEND) as link:
-            transaction = Transaction(link, clock_us, self.on_commit)
+            transaction = Transaction(link, clock_us, self.on_commit, self.random)
             transaction.archives = self.archives
             yield transaction
             transaction.finish()
@@ -136,6 +140,8 @@ def upgrade_store(backend: Backend) -> tuple[int, int]:
             for version in range(before, SCHEMA_VERSION):
                 for statement in STEPS[version][backend.dialect]:
                     link.execute(statement)
+                if version == UNSEALED:
+                    seal_all(link, link.query(TOKENS)[0][0], os.urandom)
             if before != SCHEMA_VERSION:
                 link.execute(WRITE_VERSION, (SCHEMA_VERSION,))
         return before, SCHEMA_VERSION

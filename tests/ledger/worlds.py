@@ -134,9 +134,10 @@ def sign(book: Ledger, period: int) -> None:
 
 
 def rows_of(book: Ledger, table: str, order: str) -> list[tuple[object, ...]]:
-    """Returns every row of a table of the store."""
+    """Returns every row of a table of the store; of a person who it is, for the salt beside is of no two stores."""
+    columns = "token, psn_no, psn_name" if table == "person" else "*"
     with book.store.read() as reader:
-        return [tuple(row) for row in reader.query(f"SELECT * FROM {table} ORDER BY {order}")]
+        return [tuple(row) for row in reader.query(f"SELECT {columns} FROM {table} ORDER BY {order}")]
 
 
 def events_of(book: Ledger) -> list[tuple[int, str, int, str, bytes]]:

@@ -199,7 +199,8 @@ class Book:
 
     def save(self, url: str, after: int = 0) -> None:
         """Appends the log behind position ``after`` to the store at ``url``, created if need be."""
-        with store.create(url) as opened, opened.begin(lambda: self.now()) as tx:
+        recorded_at = max(getattr(event, "recorded_at", 0) for _, _, event in self.log)
+        with store.create(url) as opened, opened.begin(lambda: recorded_at) as tx:
             assert tx.size == after
             tx.append(EventBlock.from_events(self.log[after:]))
             filed = [(event, at) for at, (_, _, event) in enumerate(self.log, 1) if at > after]

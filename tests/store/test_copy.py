@@ -104,7 +104,7 @@ def test_an_empty_ledger_moves(store_url: str, target_url: str) -> None:
 def test_every_table_of_the_state_is_copied() -> None:
     """A table that the write side gains later cannot be forgotten."""
     declared = {
-        found[1]: set(re.findall(r"^  (\w+) \w", statement, re.MULTILINE)) - {"UNIQUE", "PRIMARY"}
+        found[1]: set(re.findall(r"^[ ,] (\w+) \w", statement, re.MULTILINE)) - {"UNIQUE", "PRIMARY"}
         for statement in postgres_statements()
         if (found := re.match(r"\s*CREATE TABLE (\w+)", statement))
     }

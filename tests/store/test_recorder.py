@@ -104,6 +104,7 @@ def test_creating_tables_through_the_library_changes_nothing(store: Store) -> No
         "member",
         "message",
         "person",
+        "person_seal",
         "person_year",
         "person_year_run",
         "price_cap",

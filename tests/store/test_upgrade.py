@@ -74,6 +74,8 @@ def test_postgres_moves_up_too(postgres_url: str) -> None:
             writer.execute("DROP TRIGGER log_head_refuse_delete ON log_head")
             writer.execute("DROP FUNCTION log_head_refuse()")
             writer.execute("DROP TABLE person_year_run")
+            writer.execute("DROP TABLE person_seal")
+            writer.execute("ALTER TABLE person DROP COLUMN salt")
             writer.execute("UPDATE schema_version SET version = 1")
     assert upgrade(postgres_url) == (1, SCHEMA_VERSION)
     with connect(postgres_url) as store:
