@@ -12,6 +12,7 @@ from console.failures import UserError
 from console.options import NO_OPTIONS, Options, Period, Region
 from console.output import Column
 from ledger.money import yuan_display as yuan
+from ledger.quarantine import check_place
 
 
 def register(app: App) -> None:
@@ -52,8 +53,7 @@ def pay_file(
                 raise UserError("usage", f"{out}: expected a file that is not there yet, got one of something else")
             batch = held
         else:
-            if not out.parent.is_dir():
-                raise UserError("usage", f"{out}: expected a folder that is there, got {out.parent}")
+            check_place(out, "the bank file", "--out")
             batch = book.pay_file(period, profile, payer=payer, reason=options.reason)
             write_whole(out, batch.content)
     if options.json:

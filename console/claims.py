@@ -96,19 +96,19 @@ def take_in(run: Callable[..., Taken], file: Path, options: Options, **how: str 
 
 def print_intake(report: "IntakeReport", amount: str = "medfee 医疗费总额") -> None:
     """Prints one job's outcome: rows by what became of them, reasons of the quarantined ones."""
-    booked = [("periods", " ".join(str(period) for period in report.periods)), ("late", count(report.late))]
+    booked = [("periods 清算期", " ".join(str(period) for period in report.periods)), ("late 跨期", count(report.late))]
     output.print_fields(
         [
-            ("source", f"{report.source}{'  (dry run: nothing was written)' if report.dry_run else ''}"),
-            ("rows", count(report.rows)),
-            ("booked", f"{count(report.booked)}, {amount} {yuan(report.medfee_fen)}"),
-            ("duplicate", count(report.duplicate)),
-            ("quarantined", count(report.quarantined)),
+            ("source 文件", f"{report.source}{'  (dry run: nothing was written)' if report.dry_run else ''}"),
+            ("rows 行数", count(report.rows)),
+            ("booked 入账", f"{count(report.booked)}, {amount} {yuan(report.medfee_fen)}"),
+            ("duplicate 重复", count(report.duplicate)),
+            ("quarantined 隔离", count(report.quarantined)),
             *(booked if report.periods else ()),
         ]
     )
     if report.reasons:
-        columns = (Column("reason"), Column("rows", write=count))
+        columns = (Column("reason", "原因"), Column("rows", "行数", count))
         output.print_table(columns, sorted(report.reasons.items(), key=lambda each: (-each[1], each[0])))
     if report.quarantine_path:
         output.print_line(
@@ -156,14 +156,14 @@ def jobs(*, options: Options = NO_OPTIONS) -> None:
         output.print_json(found)
         return
     columns = (
-        Column("job", write=count),
-        Column("verb"),
-        Column("source"),
-        Column("state"),
-        Column("rows", write=count),
-        Column("booked", write=count),
-        Column("duplicate", write=count),
-        Column("quarantined", write=count),
+        Column("job", "作业", count),
+        Column("verb", "动作"),
+        Column("source", "文件"),
+        Column("state", "状态"),
+        Column("rows", "行数", count),
+        Column("booked", "入账", count),
+        Column("duplicate", "重复", count),
+        Column("quarantined", "隔离", count),
     )
     output.print_table(
         columns,

@@ -66,7 +66,12 @@ def list_policies(*, options: Options = NO_OPTIONS) -> None:
     if options.json:
         output.print_json(enacted)
         return
-    columns = (Column("policy", "政策"), Column("digest"), Column("assumed"), Column("regions", "参保地"))
+    columns = (
+        Column("policy", "政策"),
+        Column("digest", "摘要"),
+        Column("assumed", "假定"),
+        Column("regions", "参保地"),
+    )
     output.print_table(
         columns,
         [

@@ -60,5 +60,8 @@ def _one_line(error: BaseException) -> str:
 
 
 def _file_text(error: OSError) -> str:
-    what = (error.strerror or str(error)).lower()
+    if isinstance(error, FileExistsError):
+        what = "is there already, and nothing is overwritten: name another"
+    else:
+        what = (error.strerror or str(error)).lower()
     return f"{error.filename}: {what}" if error.filename else what

@@ -121,7 +121,8 @@ def generate(
     """
     if not 100 <= claims <= MOST_CLAIMS or claims < 20 * len(PLANTED) * faults or faults < 0:
         raise ValueError(
-            f"claims: expected 100 to {MOST_CLAIMS} and 20 a planted row, got {claims} with {faults} faults"
+            f"claims: expected 100 to {MOST_CLAIMS:,}, and at least {20 * len(PLANTED) * faults:,} for {faults} faults"
+            f" of each kind, got {claims:,}"
         )
     places = len(PLANTED) * faults
     planted = {(k + 1) * claims // (places + 1): k % len(PLANTED) for k in range(places)}

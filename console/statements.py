@@ -62,6 +62,7 @@ def statement(
     *,
     period: Period | None = None,
     region: Region | None = None,
+    counterpart: Region | None = None,
     kind: Kind | None = None,
     format: Literal["table", "json", "csv", "xlsx"] = "table",
     lang: Literal["zh", "en"] = "zh",
@@ -84,6 +85,8 @@ def statement(
         The clearing period, as yyyymm; every period by default.
     region
         Only the pairs of this region, insured (参保地) or treatment (就医地).
+    counterpart
+        Only its pairs with this one, in both directions.
     kind
         pairs and provinces (gross, by insurance and clearing type), chain (上解, 下拨), summary (汇总), payable (应付),
         receivable (应收), net, roles (双角色), late, detail (明细), deductions (审核扣款), institutions,
@@ -100,10 +103,12 @@ def statement(
         As it was recorded: a log position, or a moment with its time zone such as 2024-02-05T18:00:00+08:00. An issued
         statement has its own position.
     """
+    if counterpart is not None and region is None:
+        raise UserError("usage", "--counterpart: expected --region beside it: a pair has two regions")
     if kind is not None or format == "xlsx" or out is not None:
         for option, given in (
             ("--as-of", as_of), ("--served-to", served_to), ("--under-policy", under_policy),
-            ("--enacted-to", enacted_to),
+            ("--enacted-to", enacted_to), ("--counterpart", counterpart),
         ):  # fmt: skip
             if given is not None:
                 raise UserError(
@@ -123,11 +128,17 @@ def statement(
             found = read.statement(period, region, **axes.arguments)
         except ValueError as error:
             raise UserError("usage", f"--as-of: {error}") from error
-        instead = read.institution_payments(period, region) if period and as_of is None else None
-        aside = read.quarantine(period, region) if period and as_of is None else None
+        whole = as_of is None and counterpart is None
+        instead = read.institution_payments(period, region) if period and whole else None
+        aside = read.quarantine(period, region) if period and whole else None
+    if counterpart is not None:
+        from projections.statement import of_pair
+
+        found = of_pair(found, counterpart)
     if not found.lines:
         which = f" in {period}" if period else ""
         of = f" of region {region:06d}" if region else ""
+        of += f" with {counterpart:06d}" if counterpart else ""
         raise UserError(
             "unknown_key", f"expected booked claims{of}{which}, got none: run settlement periods to see what there is"
         )

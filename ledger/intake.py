@@ -304,7 +304,7 @@ def run_job(
         raise Refused(Refusal.NOT_ALLOWED, _retry_text(source, retry))
     target = quarantine or source.path.with_name(f"{source.path.stem}.quarantine.csv")
     if not dry_run:
-        check_place(target)
+        check_place(target, "the bad rows", "--quarantine")
     if dry_run:
         _run_dry(job, batch_rows, progress)
     else:

@@ -181,19 +181,20 @@ def _sum_fen(texts: Sequence[str]) -> int | None:
         return None
 
 
-def check_place(target: Path) -> None:
-    """Refuses a place where no quarantine file can be written, before a row is booked."""
-    other = "name another place with --quarantine FILE"
+def check_place(target: Path, what: str, option: str) -> None:
+    """Refuses a place where a file cannot be written, so that it is known before anything is recorded.
+
+    ``what`` goes there, ``option`` names another place.
+    """
+    other = f"name another place with {option} FILE"
     if not target.parent.is_dir():
-        raise Refused(
-            Refusal.NOT_ALLOWED, f"{target}: expected a folder for the quarantine file, got none there: {other}"
-        )
+        raise Refused(Refusal.NOT_ALLOWED, f"{target}: expected a folder for {what}, got none there: {other}")
     if target.is_dir():
-        raise Refused(Refusal.NOT_ALLOWED, f"{target}: expected a file for the bad rows, got a folder: {other}")
+        raise Refused(Refusal.NOT_ALLOWED, f"{target}: expected a file for {what}, got a folder: {other}")
     if not os.access(target.parent, os.W_OK | os.X_OK):
         raise Refused(
             Refusal.NOT_ALLOWED,
-            f"{target.parent}: expected a folder where the bad rows may be written, got one that may not be: {other}",
+            f"{target.parent}: expected a folder where {what} may be written, got one that may not be: {other}",
         )
 
 

@@ -175,6 +175,13 @@ def statement_of(rows: Rows, period: int | None, region: int | None, position: i
     return Statement(period, region, position, tuple(lines), totals_of(lines))
 
 
+def of_pair(found: Statement, counterpart: int) -> Statement:
+    """Returns what a statement of one region says of its pairs with a counterpart, in both directions."""
+    pair = {found.region, counterpart}
+    lines = tuple(line for line in found.lines if {line.insured_region, line.treatment_region} == pair)
+    return Statement(found.period, found.region, found.position, lines, totals_of(lines))
+
+
 def _place(line: StatementLine) -> tuple[int, ...]:
     """Returns what orders lines as SELECT_LINES does."""
     same_city = int(line.insured_region == line.treatment_region)

@@ -20,6 +20,7 @@ from ledger.acts import read_acts
 from ledger.knowledge import Knowledge, unfinished_jobs
 from ledger.mapper import decode_event
 from ledger.profile import Profile
+from ledger.quarantine import check_place
 from ledger.reconciling.breaks import break_states
 from ledger.reconciling.comparing import compare
 from ledger.reconciling.events import OUTCOMES, BreakFound, BreakResolved, ReconciliationRun
@@ -90,10 +91,12 @@ def run_reconcile(
     with ledger.store.read() as reader:
         view = _look(reader, scope, source, stated)
     run = _run_of(view, source is not None, digest, profile)
+    target = mismatches or path.with_name(f"{path.stem}.mismatch.csv")
+    if source is not None and (view.seen or view.keyless):
+        check_place(target, "the rows that do not stand alike", "--mismatches")
     reconciled = _append(ledger, view, run, path, reason)
     if source is None or not (view.seen or view.keyless):
         return reconciled
-    target = mismatches or path.with_name(f"{path.stem}.mismatch.csv")
     written = write_mismatches(target, source, view.seen, view.keyless, view.ours, view.numbers)
     return msgspec.structs.replace(reconciled, mismatch_path=str(written))
 

@@ -8,12 +8,13 @@ import msgspec
 from ledger.refusals import LedgerError
 
 #: How the cells of a column are written: yuan, a count, basis points, or what stands for a thing.
-FEN, COUNT, RATIO, REGION, PERIOD, TIME, CODE, TEXT = (
+FEN, COUNT, RATIO, REGION, PERIOD, DAY, TIME, CODE, TEXT = (
     "fen",
     "count",
     "ratio",
     "region",
     "period",
+    "day",
     "time",
     "code",
     "text",
@@ -59,8 +60,8 @@ FIELDS: dict[str, Field] = {
     "token": Field("人员代号", "person token", CODE),
     "case": Field("扣款案号", "case", TEXT),
     "claim": Field("日志位置", "log position", CODE),
-    "begndate": Field("开始日期", "begndate", CODE),
-    "enddate": Field("结束日期", "enddate", CODE),
+    "begndate": Field("开始日期", "begndate", DAY),
+    "enddate": Field("结束日期", "enddate", DAY),
     "setl_time": Field("结算时间", "setl_time", TIME),
     "person_times": Field("人次", "person-times", COUNT),
     "settlements": Field("结算笔数", "settlements", COUNT),
@@ -269,6 +270,8 @@ def cell_text(name: str, value: Any, lang: str) -> str:
             return f"{value:06d}"
         case "period":
             return f"{value // 100:04d}-{value % 100:02d}"
+        case "day":
+            return f"{value // 10_000:04d}-{value // 100 % 100:02d}-{value % 100:02d}"
         case "time":
             text = f"{value:014d}"
             return f"{text[:4]}-{text[4:6]}-{text[6:8]} {text[8:10]}:{text[10:12]}:{text[12:]}"

@@ -132,6 +132,24 @@ def test_the_statement_shows_sections_funds_and_amounts(shell: Shell) -> None:
     assert {row["section"] for row in rows} == {"off_site", "same_city"}
 
 
+def test_a_statement_of_one_pair_has_its_lines_alone(shell: Shell) -> None:
+    """A region's statement with one counterpart holds both directions of the pair, with totals of its own."""
+    shell.booked()
+    told = shell.json("statement", "--period", "202401", "--region", "441800", "--counterpart", "440100")
+    assert {(line["insured_region"], line["treatment_region"]) for line in told["lines"]} == {(441800, 440100)}
+    assert told["totals"]["due_fen"] == sum(line["due_fen"] for line in told["lines"]) == 994_050
+    turned = shell.json("statement", "--period", "202401", "--region", "440100", "--counterpart", "441800")
+    assert turned["totals"] == told["totals"]
+    own = shell.json("statement", "--period", "202401", "--region", "441800", "--counterpart", "441800")
+    assert {line["section"] for line in own["lines"]} == {"same_city"}
+    words = ["statement", "--period", "202401", "--counterpart", "440100"]
+    assert "expected --region beside it" in shell.refused(*words)
+    assert "issued statement" in shell.refused(*words, "--region", "441800", "--kind", "payable")
+    assert "of region 441800 with 110000" in shell.refused(
+        "statement", "--period", "202401", "--region", "441800", "--counterpart", "110000"
+    )
+
+
 def test_a_file_row_leads_to_its_claim_and_a_claim_to_its_file_row(shell: Shell) -> None:
     """Tracing works both ways, and a quarantined row says why."""
     shell.booked()

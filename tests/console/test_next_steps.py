@@ -159,6 +159,14 @@ def test_days_are_written_as_days(shell: Shell) -> None:
     assert " 2024-01-01" in shell("rules", "enact", "national-2024-01")
 
 
+def test_a_detail_sheet_has_its_days_as_the_national_interface_writes_them(shell: Shell) -> None:
+    """The first and last day of care read YYYY-MM-DD beside the time of settlement, on screen and in CSV."""
+    shell.booked()
+    words = ["statement", "--period", "202401", "--kind", "detail", "--region", "441800"]
+    assert re.search(r" 2024-01-08 +2024-01-15 +2024-01-15 16:05:12 ", shell(*words))
+    assert ",2024-01-08,2024-01-15,2024-01-15 16:05:12," in shell(*words, "--format", "csv")
+
+
 def test_an_explanation_has_no_marks_of_code(shell: Shell) -> None:
     """Rules are sentences for a domain reader."""
     shell.booked()

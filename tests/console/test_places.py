@@ -78,3 +78,22 @@ def test_a_folder_is_no_quarantine_file(store: str, tmp_path: Path) -> None:
     refused = settlement("intake", str(tmp_path / "claims.csv"), "--store", store, "--quarantine", str(tmp_path))
     assert refused.returncode == 2
     assert "expected a file for the bad rows, got a folder" in refused.stderr
+
+
+def test_a_reconciliation_that_cannot_hand_its_rows_back_records_nothing(store: str, tmp_path: Path) -> None:
+    """The mismatch file goes beside the counterpart's: where it cannot, no break is found on record either."""
+    share = tmp_path / "share"
+    share.mkdir()
+    shutil.copy(tmp_path / "details_440100.csv", share)
+    share.chmod(0o555)
+    with ledger.open(store, actor="tester") as book:
+        book.intake(tmp_path / "claims.csv")
+    words = ["reconcile", str(share / "details_440100.csv"), "--counterpart", "440100", "--period", "202401"]
+    refused = settlement(*words, "--store", store)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "expected a folder where the rows that do not stand alike may be written" in refused.stderr
+    assert "--mismatches FILE" in refused.stderr
+    assert "0 breaks" in settlement("breaks", "--store", store).stdout
+    done = settlement(*words, "--store", store, "--mismatches", str(tmp_path / "back.csv"))
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "1 breaks" in settlement("breaks", "--store", store).stdout

@@ -95,7 +95,7 @@ def test_mistakes_are_refused_in_a_line(shell: Shell) -> None:
     """A key over another, a note over another, a key as a checkpoint, an unknown key of the log: one line each."""
     mine, kept = key(shell), str(shell.folder / "kept")
     shell("checkpoint", "--key", mine, "--out", kept)
-    assert "file exists" in shell.refused("checkpoint", "--out", kept)
+    assert "is there already, and nothing is overwritten" in shell.refused("checkpoint", "--out", kept)
     assert shell.refused("verify", "--checkpoint", f"{mine}.pub").startswith("proof: ")
     assert shell.refused("verify", "--public-key", f"{mine}.pub").startswith("usage: ")
     assert shell.refused("proof", "nothing").startswith("proof: ")
