@@ -168,7 +168,7 @@ class Context:
             ("carried", len(self.carried), sum(abs(each.difference_fen) for each in self.carried)),
             ("quarantined", *self.quarantine.of(CLAIMS)),
             ("quarantined_lines", *self.quarantine.of(LINES)),
-            ("unplaced", *self.quarantine.unplaced),
+            ("unplaced", self.quarantine.unplaced, self.quarantine.unplaced_fen),
             ("unread", self.quarantine.unread, 0),
             ("mended", self.quarantine.mended, self.quarantine.mended_fen),
         )
