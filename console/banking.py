@@ -61,6 +61,11 @@ def pay_file(
         return
     again = ", issued before: the same bytes" if batch.again else ""
     output.print_line(f"{out}: batch {batch.number:,}, {batch.rows:,} payments, {yuan(batch.total_fen)}{again}")
+    if batch.persons:
+        output.print_line(
+            f"NOT IN THE FILE: {batch.persons:,} payments to persons, {yuan(batch.persons_fen)}: the log has no account"
+            " of theirs; transfer them apart, then pay confirm"
+        )
     if batch.waiting:
         output.print_line(f"{batch.waiting:,} more wait for the next file: ask again with another --out")
 

@@ -182,10 +182,23 @@ OWN_UNITS = {
     ("CaseClosed", "by"): "text",
     **{
         (f"Manual{step}", "by"): "text"
-        for step in ("Accepted", "Archived", "Entered", "Reviewed", "Settled", "Confirmed", "Instructed", "Recovered")
+        for step in (
+            "Accepted",
+            "Archived",
+            "Entered",
+            "Reviewed",
+            "Settled",
+            "Confirmed",
+            "Instructed",
+            "Recovered",
+            "Requested",
+            "Completed",
+        )
     },
     ("ManualSettled", "parts"): "(fund code, fen)",
     ("ManualRecovered", "parts"): "(fund code, fen)",
+    ("ManualRequested", "missing"): "text",
+    ("ManualCompleted", "paused_days"): "working days",
     ("ManualOwed", "times"): "1, -1 or 0",
     ("ManualOwed", "application"): "text",
     ("ClearingDrafted", "late"): "(yyyymm, count, fen)",

@@ -16,6 +16,7 @@ from ledger.money import yuan_display as yuan
 
 if TYPE_CHECKING:
     from ledger.verbs.manual import ManualTaken
+    from projections.manual.docket import ApplicationLine
 
 Application = Annotated[str, Parameter(help="The number of the application.")]
 NextOwner = Annotated[str, Parameter(help="Who owns the next step; as the terms say by default.")]
@@ -25,7 +26,21 @@ Outcome = Literal["pass", "return", "decline"]
 def register(app: App) -> None:
     """Adds this family to the command line."""
     manual = App(name="manual", help="Reimburse by hand (手工报销): from 受理 to 拨付, by the working-day clock.")
-    for command in (terms, accept, archive, enter, review, settle, confirm, pay, recover, collect, run):
+    for command in (
+        terms,
+        accept,
+        archive,
+        request,
+        complete,
+        enter,
+        review,
+        settle,
+        confirm,
+        pay,
+        recover,
+        collect,
+        run,
+    ):
         manual.command(command)
     manual.command(list_applications, name="list")
     app.command(manual)
@@ -83,6 +98,16 @@ def archive(
 ) -> None:
     """Archive the documents (归档): their SHA-256 digests go into the log."""
     _take(options, "archive", application, on, owner=owner, evidence=_evidence(evidence))
+
+
+def request(application: Application, /, *, on: OnDay = 0, options: Options = NO_OPTIONS) -> None:
+    """Ask the person for what is missing (补正): --reason says what, all at once; the clock stands still."""
+    _take(options, "request", application, on, reason=options.reason)
+
+
+def complete(application: Application, /, *, evidence: Evidence, on: OnDay = 0, options: Options = NO_OPTIONS) -> None:
+    """Take in what was missing; the working days it took count in no limit."""
+    _take(options, "complete", application, on, evidence=_evidence(evidence))
 
 
 def enter(
@@ -212,7 +237,7 @@ def list_applications(*, late: bool = False, on: Day = 0, options: Options = NO_
     )
     rows = [
         (
-            *(each.application, each.person, each.accepted, each.stage, each.owner or "—", each.due),
+            *(each.application, each.person, each.accepted, each.stage, _owner(each), each.due),
             *(each.limit, "late" if each.late else "", each.amount_fen, each.owed_fen),
             each.further_fen,
         )
@@ -231,6 +256,10 @@ def list_applications(*, late: bool = False, on: Day = 0, options: Options = NO_
     late_count = sum(each.applications for each in found.late)
     total = yuan(sum(each.amount_fen for each in found.lines))
     output.print_line(f"{len(found.lines):,} applications, {late_count:,} late, {total}")
+
+
+def _owner(line: "ApplicationLine") -> str:
+    return f"补正, since {line.waiting}" if line.waiting else line.owner or "—"
 
 
 def _evidence(text: str) -> tuple[bytes, ...]:

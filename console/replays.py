@@ -196,6 +196,11 @@ def _repriced(report: "Repriced", options: Options) -> int:
         f"{count(report.changed)} of {count(report.acts)} settlements would differ in service order, funds by"
         f" {yuan(report.fund_new_fen - report.fund_fen)}; nothing is booked"
     )
+    if report.divided:
+        output.print_line(
+            f"LEFT AS BOOKED: {count(report.divided)} settlements of persons with a stay DIVIDED BETWEEN BENEFIT YEARS"
+            " (跨年度分割), whose order of service is that of two years"
+        )
     return failures.OK
 
 

@@ -139,8 +139,11 @@ def statement(
         which = f" in {period}" if period else ""
         of = f" of region {region:06d}" if region else ""
         of += f" with {counterpart:06d}" if counterpart else ""
+        held = 0 if aside is None else aside.of("intake")[0] + aside.unplaced
+        but = f" and {held:,} rows in quarantine" if held else ""
         raise UserError(
-            "unknown_key", f"expected booked claims{of}{which}, got none: run settlement periods to see what there is"
+            "unknown_key",
+            f"expected booked claims{of}{which}, got none{but}: run settlement periods to see what there is",
         )
     if options.json or format == "json":
         of_institutions = {} if instead is None else {"institution_difference_fen": instead.difference_fen}
@@ -264,7 +267,7 @@ def print_quarantine(found: "Quarantine", region: int | None) -> None:
     for (number, amount), what in (
         (found.of("intake"), f"rows of claims{of} quarantined 隔离 while the period was open, in no book"),
         (found.of("lines"), "fee lines quarantined 隔离, in no book"),
-        (found.unplaced, "quarantined rows that no region can be read of, fee lines among them"),
+        ((found.unplaced, found.unplaced_fen), "quarantined rows that no region can be read of, fee lines among them"),
         ((found.mended, found.mended_fen), f"rows{of} mended and booked since 更正入账"),
     ):
         if number:

@@ -147,6 +147,7 @@ class Refusal(IntEnum):
     MANUAL_SOURCE_SETTLED = 221
     MANUAL_TRANSIT = 222
     MANUAL_NOT_RECOVERED = 223
+    MANUAL_WAITING = 260
     # beyond one machine
     SPARK_MISSING = 205
     SPARK_FAILED = 206

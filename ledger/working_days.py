@@ -42,6 +42,12 @@ def add_working_days(day: datetime.date, count: int) -> datetime.date:
     return day
 
 
+def working_days_between(after: datetime.date, to: datetime.date) -> int:
+    """Returns how many working days lie behind ``after`` up to and with ``to``; raises CalendarUnpublishedError."""
+    days = (after + datetime.timedelta(days=at) for at in range(1, (to - after).days + 1))
+    return sum(is_working_day(day) for day in days)
+
+
 @cache
 def _calendar(year: int) -> "HolidayBase":
     from holidays.utils import country_holidays

@@ -14,7 +14,19 @@ from ledger.money import fen_from_text
 from ledger.refusals import Refusal, Refused
 from ledger.side_columns import SIDE_COLUMNS
 
-VERBS = ("accept", "archive", "enter", "review", "settle", "confirm", "pay", "recover", "collect")
+VERBS = (
+    "accept",
+    "archive",
+    "enter",
+    "review",
+    "settle",
+    "confirm",
+    "pay",
+    "recover",
+    "collect",
+    "request",
+    "complete",
+)
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True):

@@ -57,6 +57,8 @@ class Desk:
             "pay": self._pay,
             "recover": self._recover,
             "collect": self._collect,
+            "request": self._request,
+            "complete": self._complete,
         }
         key("application", act.application)
         doing = Doing(self._cause, act.row, act.on or self._today, self._ledger.actor, act.owner)
@@ -112,6 +114,12 @@ class Desk:
 
     def _archive(self, act: Act, doing: Doing, state: Application) -> None:
         self._decided(act, state, states.decide_archive(state, doing, self._known(act, state), act.evidence))
+
+    def _request(self, act: Act, doing: Doing, state: Application) -> None:
+        self._decided(act, state, states.decide_request(state, doing, act.reason))
+
+    def _complete(self, act: Act, doing: Doing, state: Application) -> None:
+        self._decided(act, state, states.decide_complete(state, doing, act.evidence))
 
     def _enter(self, act: Act, doing: Doing, state: Application) -> None:
         terms = self._known(act, state)

@@ -192,6 +192,34 @@ class ManualSetOff(Event, frozen=True):
     application: str
 
 
+class ManualRequested(Event, frozen=True):
+    """Asks the person for what is missing (补正), once and in full: the clock stands still from this day on."""
+
+    TOPIC = "manual-requested/1"
+    cause: int
+    row: int
+    on: int
+    by: str
+    missing: str
+
+
+class ManualCompleted(Event, frozen=True):
+    """Takes in what was missing: SHA-256 of each document; the clock goes on.
+
+    ``paused_days`` are the working days it stood still; the open step has until ``due``, all of it until ``limit``.
+    """
+
+    TOPIC = "manual-completed/1"
+    cause: int
+    row: int
+    on: int
+    by: str
+    evidence: tuple[bytes, ...]
+    paused_days: int
+    due: int
+    limit: int
+
+
 class ManualOwed(Event, frozen=True):
     """Owes what a claim's funds and account pay to the person, who paid the institution; a refund's is negative.
 
@@ -227,4 +255,6 @@ MANUAL_EVENTS: tuple[type[Event], ...] = (
     ManualCollected,
     ManualSetOff,
     ManualOwed,
+    ManualRequested,
+    ManualCompleted,
 )

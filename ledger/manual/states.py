@@ -23,15 +23,17 @@ from ledger.manual.events import (
     ManualAccepted,
     ManualArchived,
     ManualCollected,
+    ManualCompleted,
     ManualConfirmed,
     ManualEntered,
     ManualInstructed,
     ManualRecovered,
+    ManualRequested,
     ManualReviewed,
     ManualSetOff,
     ManualSettled,
 )
-from ledger.manual.terms import Terms, due_day, limit_day
+from ledger.manual.terms import Terms, due_day, later_day, limit_day, paused_days
 from ledger.refusals import Refusal
 
 Parts = tuple[tuple[int, int], ...]
@@ -54,18 +56,26 @@ STAGES_OF = {
     "pay": (CONFIRMED, INSTRUCTED),
     "recover": (SETTLED, CONFIRMED, INSTRUCTED),
     "collect": (RECOVERED,),
+    "request": (ACCEPTED, ARCHIVED, ENTERED, REVIEWED),
+    "complete": (ACCEPTED, ARCHIVED, ENTERED, REVIEWED),
 }
 
 
 @dataclass(slots=True)
 class Application:
-    """Is one application as its stream tells it; ``actors`` who did each stage last, lists hold fen per part."""
+    """Is one application as its stream tells it; ``actors`` who did each stage last, lists hold fen per part.
+
+    ``waiting`` is the day since which something is ``missing`` that the person was asked for (0: nothing is).
+    """
 
     accepted: ManualAccepted | None = None
     stage: int = 0
     owner: str = ""
     due: int = 0
     last_day: int = 0
+    limit: int = 0
+    waiting: int = 0
+    missing: str = ""
     actors: dict[int, str] = field(default_factory=dict)
     evidence: tuple[bytes, ...] = ()
     cells: tuple[tuple[str, str], ...] = ()
@@ -108,10 +118,10 @@ def evolve(state: Application, event: Event) -> Application:
     state.version += 1
     match event:
         case ManualAccepted():
-            state.accepted = event
+            state.accepted, state.limit = event, event.limit
             _move(state, ACCEPTED, event)
         case ManualArchived():
-            state.evidence = event.evidence
+            state.evidence += event.evidence
             _move(state, ARCHIVED, event)
         case ManualEntered():
             state.cells = event.cells
@@ -131,6 +141,12 @@ def evolve(state: Application, event: Event) -> Application:
         case ManualRecovered():
             state.recovered, state.came_in = event, [0] * len(event.parts)
             state.stage, state.last_day, state.owner, state.due = RECOVERED, event.on, "", 0
+        case ManualRequested():
+            state.waiting, state.missing, state.last_day = event.on, event.missing, event.on
+        case ManualCompleted():
+            state.waiting, state.missing, state.last_day = 0, "", event.on
+            state.evidence += event.evidence
+            state.due, state.limit = event.due, event.limit
         case ManualCollected() | ManualSetOff():
             state.came_in = [a + b for a, b in zip(state.came_in, event.shares, strict=True)]
             state.last_day = max(state.last_day, event.on)
@@ -156,11 +172,13 @@ def _move(state: Application, stage: int, event: _Step) -> None:
 
 
 def refusal_of(state: Application, step: str, doing: Doing) -> Refusal:
-    """Returns why a step may not be done (unknown, its stage, an earlier day, the same person), or NONE."""
+    """Returns why a step may not be done (unknown, its stage, waiting, an earlier day, the same person), or NONE."""
     if state.accepted is None:
         return Refusal.UNKNOWN_KEY
     if state.stage not in STAGES_OF[step]:
         return Refusal.MANUAL_STAGE
+    if bool(state.waiting) != (step == "complete"):
+        return Refusal.MANUAL_WAITING
     if doing.on < state.last_day:
         return Refusal.MANUAL_DAY
     if doing.by in [state.actors.get(stage) for stage in APART.get(step, ())]:
@@ -190,6 +208,26 @@ def decide_archive(state: Application, doing: Doing, terms: Terms, evidence: tup
     if not evidence or len(set(evidence)) != len(evidence):
         return Refusal.MANUAL_EVIDENCE
     return ManualArchived(doing.cause, doing.row, doing.on, doing.by, evidence, *following(terms, "enter", doing))
+
+
+def decide_request(state: Application, doing: Doing, missing: str) -> Event | Refusal:
+    """Returns the request for what is missing, or why not; it says what, all of it at once (一次性告知)."""
+    if refusal := refusal_of(state, "request", doing):
+        return refusal
+    if not missing.strip():
+        return Refusal.BAD_VALUE
+    return ManualRequested(doing.cause, doing.row, doing.on, doing.by, missing)
+
+
+def decide_complete(state: Application, doing: Doing, evidence: tuple[bytes, ...]) -> Event | Refusal:
+    """Returns what was missing taken in, or why not: the working days it took count in no limit."""
+    if refusal := refusal_of(state, "complete", doing):
+        return refusal
+    if not evidence or len({*evidence, *state.evidence}) != len(evidence) + len(state.evidence):
+        return Refusal.MANUAL_EVIDENCE
+    paused = paused_days(state.waiting, doing.on)
+    due, limit = (later_day(day, paused) for day in (state.due, state.limit))
+    return ManualCompleted(doing.cause, doing.row, doing.on, doing.by, evidence, paused, due, limit)
 
 
 def decide_enter(state: Application, doing: Doing, terms: Terms, cells: tuple[tuple[str, str], ...]) -> Event | Refusal:

@@ -14,7 +14,7 @@ from ledger.keys import handling_terms_stream
 from ledger.manual.events import HandlingTermsEnacted
 from ledger.refusals import Refusal, Refused
 from ledger.register_file import number_of
-from ledger.working_days import add_working_days
+from ledger.working_days import add_working_days, working_days_between
 
 if TYPE_CHECKING:
     from ledger.store import Reader
@@ -87,6 +87,16 @@ def terms_on(held: list[Terms], region: int, on: int) -> Terms:
 def due_day(terms: Terms, step: str, on: int) -> int:
     """Returns the last day of a step that begins on a day; raises CalendarUnpublishedError beyond the calendar."""
     return number_of(add_working_days(day_of(on), terms.step[step].days))
+
+
+def paused_days(asked: int, on: int) -> int:
+    """Returns the working days behind the day on which something was asked for, up to the day it came."""
+    return working_days_between(day_of(asked), day_of(on))
+
+
+def later_day(day: int, count: int) -> int:
+    """Returns a last day moved by working days; raises CalendarUnpublishedError beyond the calendar."""
+    return number_of(add_working_days(day_of(day), count))
 
 
 def limit_day(terms: Terms, on: int) -> int:

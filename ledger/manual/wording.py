@@ -19,6 +19,12 @@ def refused(refusal: Refusal, act: Act, state: Application) -> Refused:
         Refusal.UNKNOWN_KEY: "expected the number of an application, got one that was never accepted",
         Refusal.STREAM_EXISTS: f"expected a new number, got {act.receipt or act.application} again",
         Refusal.MANUAL_STAGE: f"{act.act}: expected stage {wanted}, got {stage}",
+        Refusal.MANUAL_WAITING: (
+            f"{act.act}: expected everything that was asked for, got nothing since {state.waiting} (manual complete):"
+            f" {state.missing}"
+            if state.waiting
+            else f"{act.act}: expected an application that waits for something, got one that was asked for nothing"
+        ),
         Refusal.MANUAL_DAY: f"expected a day from {state.last_day} on, got {act.on}",
         Refusal.MANUAL_SAME_PERSON: f"{act.act}: expected somebody else than who did a step before it, got {others}",
         Refusal.MANUAL_EVIDENCE: "expected the documents' digests (--evidence), each once",

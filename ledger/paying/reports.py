@@ -28,7 +28,10 @@ class Receipt(msgspec.Struct, frozen=True):
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """Is a bank batch file as issued: its bytes, ``again`` where it had been before, and what waits for the next."""
+    """Is a bank batch file as issued: its bytes, ``again`` where it had been before, and what waits for the next.
+
+    ``persons`` payments in transit to persons, ``persons_fen`` in all, are in no file: the log has no such account.
+    """
 
     number: int
     period: int
@@ -37,6 +40,8 @@ class Batch(msgspec.Struct, frozen=True):
     again: bool
     waiting: int
     content: bytes
+    persons: int = 0
+    persons_fen: int = 0
 
 
 class ReturnedRow(msgspec.Struct, frozen=True):

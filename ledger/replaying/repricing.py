@@ -15,11 +15,14 @@ from core_ext.kernels import load
 from core_ext.layout import ACCUMULATORS, AMOUNT, AMOUNTS, FACT, FACTS, HOW
 from core_ext.settling import COMPUTE
 from core_ext.text import text_at
+from ledger.events import BASIS_KERNEL
 from ledger.plan_rows import with_limits
+from ledger.replaying.columns import persons_with
 from ledger.replaying.deciding import Decider, Input, Settle
 from ledger.replaying.planning import CasePlans
 from ledger.segments.reading import Batch, Segment
 from ledger.segments.shape import Ints
+from ledger.stays.replaying import divided_rows
 
 if TYPE_CHECKING:
     from ledger.plans import PolicyBook
@@ -37,7 +40,10 @@ class RepricedClaim(msgspec.Struct, frozen=True):
 
 
 class Repriced(msgspec.Struct, frozen=True):
-    """Is a period in the order of service: ``acts`` settlements that stand, and those that would differ."""
+    """Is a period in the order of service: ``acts`` settlements that stand, and those that would differ.
+
+    ``divided`` more are left as they are booked: those of persons with a stay that is divided between benefit years.
+    """
 
     period: int
     acts: int
@@ -45,6 +51,7 @@ class Repriced(msgspec.Struct, frozen=True):
     fund_fen: int
     fund_new_fen: int
     claims: tuple[RepricedClaim, ...]
+    divided: int = 0
 
 
 def reprice(
@@ -59,7 +66,7 @@ def reprice(
     plans = CasePlans(policies, segment.cases, segment.policies)
     decider = Decider(settle)
     kernel: Settle = settle or load("settle").settle
-    acts = done = fund = fund_new = 0
+    acts = done = fund = fund_new = left = 0
     claims: list[RepricedClaim] = []
     for batch in segment.all():
         facts = decider.wide(batch, FACTS, "facts")
@@ -67,7 +74,10 @@ def reprice(
         given = decider.read(batch, facts, plan)
         gone = set(batch.ints("original")[batch.ints("reversed") == 1].tolist())
         standing = ~np.isin(batch.ints("claim"), list(gone))
-        rows = np.flatnonzero(standing & (given.kind == COMPUTE) & (batch.ints("carried") == 0))
+        asked = standing & (batch.ints("carried") == 0) & (batch.ints("basis") == BASIS_KERNEL)
+        divided = persons_with(batch.ints("token"), divided_rows(batch.ints("basis"), batch.ints("flags")))
+        left += int((asked & divided).sum())
+        rows = np.flatnonzero(asked & ~divided & (given.kind == COMPUTE))
         # A stay is served when it begins; what began and ended together stays in the order of the log.
         order = np.lexsort(
             (batch.ints("position")[rows], facts[rows, FACT["enddate"]], facts[rows, FACT["begndate"]],
@@ -84,7 +94,7 @@ def reprice(
         if progress is not None:
             progress(done)
     claims.sort(key=lambda each: each.claim)
-    return Repriced(segment.period, acts, len(claims), fund, fund_new, tuple(claims))
+    return Repriced(segment.period, acts, len(claims), fund, fund_new, tuple(claims), left)
 
 
 def _priced(kernel: Settle, plans: CasePlans, given: Input, rows: Ints, limits: Ints) -> Ints:

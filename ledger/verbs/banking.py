@@ -4,11 +4,14 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ledger import explain
 from ledger.events import PAYMENT_PERSON
 from ledger.keys import batch_stream, payee_stream
 from ledger.knowledge import streams_with_prefix
 from ledger.mapper import decode_event
+from ledger.money import yuan_display as yuan
 from ledger.paying.bank_file import Profile, profile_document, read_profile, read_return, render
 from ledger.paying.events import BankBatchIssued, PayeeAccountSet
 from ledger.paying.reports import BankReturn, Batch, Payee
@@ -64,8 +67,10 @@ class Banking(Base):
                 and state.instructed.kind != PAYMENT_PERSON
                 and payer in (None, state.instructed.payer)
             ]
+            persons, persons_fen = _to_persons(found, payer)
             if not sending:
-                return _again(batches, found, period, payer)
+                again = _again(batches, found, period, payer, persons, persons_fen)
+                return msgspec.structs.replace(again, persons=persons, persons_fen=persons_fen)
             rows = tuple(
                 (stream, state.attempt, state.transit_fen, *_party(tx, state.instructed.payee, terms))
                 for stream, state in sending[: terms.limit]
@@ -77,7 +82,8 @@ class Banking(Base):
             event = BankBatchIssued(cause, 0, number, period, document, rows, sum(row[2] for row in rows))
             content = render(event)
             self.append(tx, [command, (batch_stream(number), 1, event)])
-            return Batch(number, period, len(rows), event.total_fen, False, len(sending) - len(rows), content)
+            left = len(sending) - len(rows)
+            return Batch(number, period, len(rows), event.total_fen, False, left, content, persons, persons_fen)
 
     def batches(self, period: int | None = None) -> list[Batch]:
         """Returns the batch files issued, of a period where one is given; their bytes are those first issued."""
@@ -114,7 +120,27 @@ def read_batches(reader: "Reader") -> list[BankBatchIssued]:
     return [event for event in found if isinstance(event, BankBatchIssued)]
 
 
-def _again(batches: list[BankBatchIssued], found: dict[str, PaymentState], period: int, payer: int | None) -> Batch:
+def _to_persons(found: dict[str, PaymentState], payer: int | None) -> tuple[int, int]:
+    """Returns (payments, fen) in transit to persons, which no file holds."""
+    fen = [
+        state.transit_fen
+        for state in found.values()
+        if state.instructed is not None
+        and state.instructed.kind == PAYMENT_PERSON
+        and state.transit_fen > 0
+        and payer in (None, state.instructed.payer)
+    ]
+    return len(fen), sum(fen)
+
+
+def _again(
+    batches: list[BankBatchIssued],
+    found: dict[str, PaymentState],
+    period: int,
+    payer: int | None,
+    persons: int,
+    persons_fen: int,
+) -> Batch:
     """Returns the last file of a period once more, while the bank has answered no row of it; else raises Refused."""
     for each in reversed(batches):
         if each.period == period and payer in (None, _payer_of(each)):
@@ -127,10 +153,10 @@ def _again(batches: list[BankBatchIssued], found: dict[str, PaymentState], perio
                         f" {each.number} is {state.code}: the bank has had that file",
                     )
             return Batch(each.number, period, len(each.payments), each.total_fen, True, 0, render(each))
-    raise Refused(
-        Refusal.NOT_IN_TRANSIT,
-        f"period {period}: expected payments in transit, got none: pay instructs what a signed clearing owes",
-    )
+    got = "none: pay instructs what a signed clearing owes"
+    if persons:
+        got = f"{persons:,} to persons alone, {yuan(persons_fen)}: transfer these apart, then pay confirm"
+    raise Refused(Refusal.NOT_IN_TRANSIT, f"period {period}: expected payments in transit, got {got}")
 
 
 def _payer_of(batch: BankBatchIssued) -> int | None:

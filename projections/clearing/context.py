@@ -139,6 +139,19 @@ class Context:
         """Returns what persons are owed for claims reimbursed by hand, as of the position."""
         return list(owed_events(self.reader, self.position))
 
+    def by_hand(self) -> dict[tuple[int, int], int]:
+        """Returns what of the period's dues is owed to persons instead, per (insured, treatment region), in fen."""
+        sums: dict[tuple[int, int], int] = {}
+        for owed in self._by_hand:
+            pair = (owed.insured_region, owed.treatment_region)
+            sums[pair] = sums.get(pair, 0) + owed.fund_fen + owed.account_fen
+        return sums
+
+    @property
+    def _by_hand(self) -> list[ManualOwed]:
+        found = [owed for owed in self.reimbursed if owed.period == self.period]
+        return [owed for owed in found if self.region in (None, owed.insured_region, owed.treatment_region)]
+
     def remarks(self) -> tuple[tuple[str, int, int], ...]:
         """Returns what a reader must know beside the figures: (what, count, fen), what is nil left out."""
         totals = self.totals
@@ -151,10 +164,11 @@ class Context:
             ("assumed", totals["assumed_claims"], totals["assumed_medfee_fen"]),
             ("unchecked", totals["unchecked_claims"], totals["unchecked_medfee_fen"]),
             ("deducted", len(self.deductions), sum(each.raised.amount_fen for each in self.deductions)),
+            ("by_hand", sum(owed.times for owed in self._by_hand), sum(self.by_hand().values())),
             ("carried", len(self.carried), sum(abs(each.difference_fen) for each in self.carried)),
             ("quarantined", *self.quarantine.of(CLAIMS)),
             ("quarantined_lines", *self.quarantine.of(LINES)),
-            ("unplaced", *self.quarantine.unplaced),
+            ("unplaced", self.quarantine.unplaced, self.quarantine.unplaced_fen),
             ("unread", self.quarantine.unread, 0),
             ("mended", self.quarantine.mended, self.quarantine.mended_fen),
         )

@@ -24,15 +24,20 @@ OF_REGION = f"{_SUMMED} AND ? IN (insured_region, treatment_region) GROUP BY fix
 
 
 def notice_sheets(context: Context) -> tuple[Sheet, ...]:
-    """Returns the payment and receipt notices: per ordered pair fund, account, the amount in digits and capitals."""
+    """Returns the payment and receipt notices: per ordered pair fund, account, the amount in digits and capitals.
+
+    What was reimbursed by hand is paid to the persons: it stands beside, and is not in the amount.
+    """
     by = ("insured_region", "treatment_region")
     found = context.lines().sums(by, ("fund_pay_sumamt", "acct_pay"), context.region)
-    rows = [
-        (f"{insured:06d}", f"{treatment:06d}", fund, account, fund + account, capitals(fund + account))
-        for insured, treatment, fund, account in found
-        if insured != treatment and fund + account
-    ]
-    columns = ("payer", "payee", "fund_pay_sumamt", "acct_pay", "amount_fen", "capitals")
+    by_hand, rows = context.by_hand(), []
+    for insured, treatment, fund, account in found:
+        reimbursed = by_hand.get((insured, treatment), 0)
+        amount = fund + account - reimbursed
+        if insured != treatment and (amount or reimbursed):
+            said = (fund, account, reimbursed, amount, capitals(amount))
+            rows.append((f"{insured:06d}", f"{treatment:06d}", *said))
+    columns = ("payer", "payee", "fund_pay_sumamt", "acct_pay", "reimbursed_fen", "amount_fen", "capitals")
     return (Sheet("notices", "付款、收款通知书", "Payment and receipt notices", columns, rows),)
 
 

@@ -35,14 +35,15 @@ class Refused(NamedTuple):
 class Quarantine(NamedTuple):
     """Is what was quarantined between two positions, and what came back mended and was booked (rows, fen).
 
-    Of one region ``refused`` are the claims of its residents and those treated there; ``unplaced`` are (rows, fen) that
+    Of one region ``refused`` are the claims of its residents and those treated there; ``unplaced`` rows
     may be its too: claims whose regions cannot both be read and name another one at most, and every fee line.
     """
 
     refused: tuple[Refused, ...]
     mended: int
     mended_fen: int
-    unplaced: tuple[int, int] = (0, 0)
+    unplaced: int = 0
+    unplaced_fen: int = 0
 
     def of(self, content: str) -> tuple[int, int]:
         """Returns (rows, fen) quarantined of claims or of fee lines."""
@@ -68,7 +69,7 @@ def read_quarantine(reader: "Reader", after: int, stop: int, region: int | None 
     jobs = _jobs(reader, {batch.cause for batch in batches})
     sums: dict[tuple[str, str, str], list[int]] = {}
     mended = mended_fen = 0
-    unplaced = [0, 0]
+    unplaced = unplaced_fen = 0
     for batch in batches:
         job = jobs[batch.cause]
         if job.retry:
@@ -81,7 +82,8 @@ def read_quarantine(reader: "Reader", after: int, stop: int, region: int | None 
         for (row, reason, _), fee, place in zip(batch.quarantined, fees, places, strict=True):
             if region is not None and region not in place:
                 if 0 in place:
-                    unplaced = [unplaced[0] + 1, unplaced[1] + abs(fee)]
+                    unplaced += 1
+                    unplaced_fen += abs(fee)
                 continue
             line = sums.setdefault((job.verb, job.source, Refusal(reason).code), [0, 0, 0])
             line[0] += 1
@@ -91,7 +93,7 @@ def read_quarantine(reader: "Reader", after: int, stop: int, region: int | None 
         retries = sorted(at for at, job in jobs.items() if job.retry)
         mended, mended_fen = _mended(reader, retries, after, stop, region)
     refused = tuple(Refused(*key, *line) for key, line in sorted(sums.items()))
-    return Quarantine(refused, mended, mended_fen, (unplaced[0], unplaced[1]))
+    return Quarantine(refused, mended, mended_fen, unplaced, unplaced_fen)
 
 
 def _mended(reader: "Reader", retries: list[int], after: int, stop: int, region: int) -> tuple[int, int]:

@@ -87,6 +87,7 @@ FIELDS: dict[str, Field] = {
     "receivable_fen": Field("本期应收", "receivable", FEN),
     "net_fen": Field("净额", "net", FEN),
     "deducted_fen": Field("审核扣款", "audit deductions", FEN),
+    "reimbursed_fen": Field("手工报销", "reimbursed by hand", FEN),
     "after_deductions_fen": Field("扣款后金额", "after deductions", FEN),
     "direct_times": Field("直接结算人次", "direct", COUNT),
     "direct_ratio": Field("直接结算率", "direct rate", RATIO),
@@ -234,6 +235,10 @@ REMARKS = {
     "assumed": ("假定政策", "claims under an assumed policy"),
     "unchecked": ("未核政策", "claims whose region has no enacted policy"),
     "deducted": ("审核扣款", "audit deductions"),
+    "by_hand": (
+        "其中手工报销：付给本人，不向医药机构和就医地支付",
+        "of these reimbursed by hand: paid to the persons, and to no institution and no other region",
+    ),
     "carried": ("未了结对账差异（差额绝对值）", "open breaks carried (differences without their sign)"),
     "quarantined": (
         "隔离结算行（总费用绝对值，不在账内）",

@@ -1,7 +1,8 @@
 """Draws up the gross sheets: pairs at both grains, the chain of legs, summary, payable, receivable, net, two roles.
 
 Payables and receivables are stated gross per ordered pair; audit deductions stand apart, since they are collected by
-receipt or offset and never lower a claim (DOMAIN section 9); so do the personal accounts' legs.
+receipt or offset and never lower a claim (DOMAIN section 9); so do the personal accounts' legs. A claim reimbursed by
+hand counts among them like any other, and what is paid to its person instead stands beside what is due.
 """
 
 from collections.abc import Iterable
@@ -160,17 +161,18 @@ def _sided(context: Context, name: str, zh: str, en: str, *, insured_first: bool
             line = sums.setdefault(pair, [0] * 7)
             employee = fund if insutype in EMPLOYEE else 0
             _add(line, (times, medfee, employee, fund - employee, fund, account, fund + account))
-    deducted = context.deducted()
+    deducted, by_hand = context.deducted(), context.by_hand()
     rows = []
     for pair in sorted(sums.keys() | {_turned(p, insured_first) for p in deducted}):
-        amount_fen = deducted.get(_turned(pair, insured_first), 0)
+        amount_fen, reimbursed = (each.get(_turned(pair, insured_first), 0) for each in (deducted, by_hand))
         if pair[0] != pair[1] and context.region in (None, pair[0]):
             line = sums.get(pair, [0] * 7)
-            rows.append((*pair, *line[:6], amount_fen, line[6], line[6] - amount_fen))
+            left = line[6] - amount_fen - reimbursed
+            rows.append((*pair, *line[:6], amount_fen, line[6], reimbursed, left))
     own = "insured_region" if insured_first else "treatment_region"
     columns = (
         *(own, "counterpart", "person_times", "medfee_sumamt", "employee_fen", "resident_fen", *_DUE, "deducted_fen"),
-        *("due_fen" if insured_first else "receivable_fen", "after_deductions_fen"),
+        *("due_fen" if insured_first else "receivable_fen", "reimbursed_fen", "after_deductions_fen"),
     )
     return Sheet(name, zh, en, columns, rows)
 

@@ -27,7 +27,8 @@ class ApplicationLine(msgspec.Struct, frozen=True):
 
     ``late`` is whether either is past; ``amount_fen`` what it settled to, ``owed_fen`` what the person owes back.
     ``further_fen`` is what a booking anew leaves to be paid to the person behind a payment (below zero: paid too much).
-    ``person`` is a token.
+    ``waiting`` is the day since which the person has been asked for something missing (补正), 0 where nothing is: the
+    clock stands still, and nobody is late. ``person`` is a token.
     """
 
     application: str
@@ -43,6 +44,7 @@ class ApplicationLine(msgspec.Struct, frozen=True):
     owed_fen: int
     payment: str
     further_fen: int
+    waiting: int
 
 
 class LateOwner(msgspec.Struct, frozen=True):
@@ -101,12 +103,14 @@ def _line(
         further = owed[state.settled.claim] - state.instructed_fen
     if stage == PAID and further > 0:
         stage = STAGE_NAMES[INSTRUCTED]
-    late = running and min(state.due, accepted.limit) < on
+    running = running and not state.waiting
+    late = running and min(state.due, state.limit) < on
     return ApplicationLine(
         *(application, accepted.token, accepted.region, accepted.on, stage, state.owner if running else ""),
-        *(state.due if running else 0, accepted.limit),
+        *(state.due if running else 0, state.limit),
         late,
         *(amount, sum(state.outstanding)),
         payment,
         further,
+        state.waiting,
     )

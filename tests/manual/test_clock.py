@@ -9,7 +9,7 @@ import projections
 from console.main import main
 from ledger.manual.terms import read_terms
 from ledger.refusals import Refusal, Refused
-from tests.manual.worlds import act, do, office, payment_of, take_to
+from tests.manual.worlds import DOCUMENTS, act, do, office, payment_of, refused, take_to
 
 TERMS = """
 name = "elsewhere"
@@ -40,6 +40,38 @@ def test_ten_working_days_skip_the_holidays(store_url: str) -> None:
         with projections.open(store_url) as read:
             (line,) = read.applications(20240403).lines
             assert (line.stage, line.owner, line.due) == ("reviewed", "结算岗", 20240407)
+
+
+def test_the_clock_stands_still_while_something_is_missing(store_url: str) -> None:
+    """补正: from the request to the day the documents come no working day counts, nobody is late and no step is taken.
+
+    Accepted on 1 April, asked on the 2nd, completed on the 9th: the 3rd, 7th (worked), 8th and 9th are four days.
+    """
+    with office(store_url) as book:
+        take_to(book, "accept")
+        refused(book, act("complete", evidence=DOCUMENTS[:1]), Refusal.MANUAL_WAITING)
+        refused(book, act("request", on=20240402), Refusal.BAD_VALUE)
+        do(book, act("request", on=20240402, reason="the invoice's second page"))
+        assert "second page" in refused(book, act("archive", on=20240403), Refusal.MANUAL_WAITING)
+        refused(book, act("request", on=20240403, reason="and the seal"), Refusal.MANUAL_WAITING)
+        with projections.open(store_url) as read:
+            (line,) = read.applications(20240430).lines
+            assert (line.late, line.waiting, line.owner, line.due) == (False, 20240402, "", 0)
+        refused(book, act("complete", on=20240409, evidence=()), Refusal.MANUAL_EVIDENCE)
+        do(book, act("complete", on=20240409, evidence=(b"\x09" * 32,)))
+        with projections.open(store_url) as read:
+            (line,) = read.applications(20240409).lines
+            assert (line.due, line.limit, line.owner, line.late) == (20240409, 20240422, "归档岗", False)
+            assert [each.late for each in read.applications(20240410).lines] == [True]
+        do(book, act("archive", on=20240409), act("enter", on=20240410))
+        refused(book, act("complete", on=20240410, evidence=(b"\x08" * 32,)), Refusal.MANUAL_WAITING)
+        do(book, act("request", on=20240410, reason="the prescription"))
+        do(book, act("complete", on=20240410, evidence=(b"\x08" * 32,)))
+        do(book, *(act(each, on=20240411) for each in ("review", "settle")))
+        refused(book, act("request", on=20240411, reason="too late"), Refusal.MANUAL_STAGE)
+        with projections.open(store_url) as read:
+            assert read.applications(20240411).lines[0].limit == 20240422
+            assert read.verify() == []
 
 
 def test_the_whole_clock_runs_until_the_bank_has_paid(store_url: str) -> None:

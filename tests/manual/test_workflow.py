@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 import projections
+from console.main import main
 from ledger.manual.docket import read_application
 from ledger.manual.events import PASSED, ManualEntered, ManualOwed
 from ledger.mapper import decode_event
+from ledger.money import yuan_display
 from ledger.refusals import Refusal, Refused
 from tests.ledger.worlds import claim, events_of, sign, write
 from tests.manual.worlds import (
@@ -83,6 +85,52 @@ def test_off_site_nothing_is_due_between_regions(store_url: str, tmp_path: Path)
             (found,) = read.trace(region.key).found
             assert found.agrees
             assert read.verify() == []
+
+
+def test_statements_say_what_is_paid_by_hand(sqlite_url: str, tmp_path: Path) -> None:
+    """Payable, receivable and notice show the gross due and the part that goes to persons: the rest is paid."""
+    with office(sqlite_url) as book:
+        take_to(book, "pay", **OFF_SITE)
+        take_to(book, "settle", "A2", serial=4)
+        book.intake(write(tmp_path / "c.csv", [claim(2, **OFF_SITE, fund_pay_sumamt="")]))
+        book.close(202401)
+        sign(book, 202401)
+        paid = {each.payee: each for each in book.pay(202401)}["260100"]
+    with projections.open(sqlite_url) as read:
+        issued = {kind: read.issue(kind, 202401) for kind in ("payable", "receivable", "notices")}
+        sums = {what: (count, fen) for what, count, fen in issued["payable"].remarks}
+        local = read.trace("260100/S000004").found[0].claim.due_fen
+        assert read.verify() == []
+    due = {"payable": "due_fen", "receivable": "receivable_fen"}
+    for kind, name in due.items():
+        (sheet,) = issued[kind].sheets
+        (row,) = [dict(zip(sheet.columns, row, strict=True)) for row in sheet.rows]
+        assert row[name] - row["reimbursed_fen"] == row["after_deductions_fen"] == paid.amount_fen
+        assert row["reimbursed_fen"] == paid.withheld_fen > 0
+    (sheet,) = issued["notices"].sheets
+    (notice,) = [dict(zip(sheet.columns, row, strict=True)) for row in sheet.rows]
+    assert (notice["amount_fen"], notice["reimbursed_fen"]) == (paid.amount_fen, paid.withheld_fen)
+    assert sums["by_hand"] == (2, paid.withheld_fen + local)
+
+
+def test_a_bank_file_says_which_persons_it_leaves_out(
+    sqlite_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is in transit to persons is in no file, and the command says how many and how much; alone it is refused."""
+    with office(sqlite_url) as book:
+        take_to(book, "pay")
+        book.intake(write(tmp_path / "c.csv", [claim(2)]))
+        with pytest.raises(Refused, match="1 to persons alone"):
+            book.pay_file(202401)
+        book.payee_account("H26010100001", "6222000011112222", name="hospital")
+        book.close(202401)
+        sign(book, 202401)
+        book.pay(202401)
+        fen = next(each.amount_fen for each in book.payments(202401) if each.kind == "person")
+    out = tmp_path / "bank.csv"
+    assert main(["pay-file", "--period", "202401", "--out", str(out), "--store", sqlite_url]) == 0
+    assert f"NOT IN THE FILE: 1 payments to persons, {yuan_display(fen)}" in capsys.readouterr().out
+    assert "person-" not in out.read_text(encoding="utf-8")
 
 
 def test_steps_come_in_order_and_days_do_not_go_back(store_url: str) -> None:

@@ -17,7 +17,7 @@ WHO = {
     **dict.fromkeys(("accept", "archive"), "wang"),
     "enter": "li",
     "review": "zhao",
-    **dict.fromkeys(("settle", "recover", "collect"), "wang"),
+    **dict.fromkeys(("settle", "recover", "collect", "request", "complete"), "wang"),
     "confirm": "qian",
     "pay": "sun",
 }

@@ -10,7 +10,9 @@ import projections
 from console.main import main
 from core_ext.layout import AMOUNTS
 from ledger.service import Ledger
+from ledger.touched import last_register
 from tests.axes.test_axes import moved, under
+from tests.ledger.registry import registered
 from tests.ledger.test_benefit_year import SOURCE
 from tests.ledger.test_divided_stays import stay, turning
 from tests.ledger.worlds import claim, clock, refund, sign, write
@@ -172,6 +174,35 @@ def test_figures_under_another_policy_are_those_of_a_store_filed_under_it(tmp_pa
             own, version = book.answers(position, person).versions
             assert own.fund_fen == booked(book, PERIODS)[name][fund]
             assert (version.fund_fen, version.priced) == (expected[name][fund], True)
+
+
+def test_the_order_of_service_leaves_divided_stays_and_says_so(
+    sqlite_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--reprice` prices nobody with a divided stay, and says how many settlements it left."""
+    with told(sqlite_url, policy(tmp_path, "was", SPLIT), files(tmp_path)) as book:
+        found = book.reprice(202401)
+        assert (found.divided, found.acts, found.changed) == (8, 1, 0)
+    assert main(["replay", "--period", "202401", "--reprice", "--store", sqlite_url]) == 0
+    assert "LEFT AS BOOKED: 8 settlements of persons with a stay DIVIDED" in capsys.readouterr().out
+
+
+def test_a_late_register_reprices_a_divided_stay(sqlite_url: str, tmp_path: Path) -> None:
+    """A day of birth told late gives each part the age of its own year, as if it had been told in time."""
+    aged = ('2 = "0.84" } }', '2 = "0.84" } }, exceptions = [{ age_from = 70, ratio = { 2 = "0.90" } }]')
+    document, rows = policy(tmp_path, "aged", SPLIT, aged), [turning(1), stay(2, "2024-01-10", "2024-01-12")]
+    with told(f"sqlite:///{tmp_path / 'fresh.db'}", document, []) as other:
+        registered(other, tmp_path, "psn_no,gend,brdy", "P1,1,1954-01-02")
+        other.intake(write(tmp_path / "claims.csv", rows))
+        in_time = booked(other, [202401])
+    with told(sqlite_url, document, [tmp_path / "claims.csv"]) as book:
+        before = booked(book, [202401])
+        registered(book, tmp_path, "psn_no,gend,brdy", "P1,1,1954-01-02")
+        with book.store.read() as reader:
+            position = last_register(reader)
+        found = book.what_if(None, 202401, register=position, diff=tmp_path / "diff.csv")
+    assert as_listed(tmp_path / "diff.csv") == {n: a for n, a in in_time.items() if a != before[n]}
+    assert found.changed == 2
 
 
 def test_a_correction_leaves_divided_stays_and_says_so(
