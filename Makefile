@@ -18,7 +18,7 @@ PACKAGES := core_ext ledger projections console
 help:
 	@echo 'make demo    build, then run a generated month from file to replay (CLAIMS=$(CLAIMS))'
 	@echo 'make test    run every test, on SQLite and on a real PostgreSQL'
-	@echo 'make faults  kill, cut, starve and flip many times over; draw policies and compare both kernels (EXAMPLES=$(EXAMPLES), SEED=now)'
+	@echo 'make faults  kill, cut, starve and flip many times over; draw policies and compare both kernels (EXAMPLES=$(EXAMPLES), SEED=now; given the same SEED it goes on where it stopped)'
 	@echo 'make check   ruff, mypy --strict, import-linter'
 	@echo 'make build   compile the kernels and install the packages into $(VENV)'
 	@echo 'make bench   measure, and write bench/report.json'
@@ -37,8 +37,7 @@ test: $(MADE)/build $(MADE)/test $(MADE)/bench
 	$(BIN)/python -m pytest --numprocesses=auto $(ARGS)
 
 faults: $(MADE)/build $(MADE)/test
-	@echo 'EXAMPLES=$(EXAMPLES) SEED=$(SEED)'
-	LEDGER_FAULTS=full LEDGER_FAULT_SEED=$(SEED) LEDGER_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/faults tests/settle/test_language.py -s $(ARGS)
+	$(BIN)/python -m tests.faults --seed $(SEED) --examples $(EXAMPLES) $(ARGS)
 
 check: $(MADE)/build $(MADE)/test $(MADE)/check
 	$(BIN)/ruff check .

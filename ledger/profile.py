@@ -16,6 +16,8 @@ from ledger.money import fen_from_text
 from ledger.refusals import LedgerError
 
 NATIONAL = "national"
+#: The profiles this package comes with.
+SHIPPED = (NATIONAL, "registered")
 
 #: Encodings a profile may name. Each keeps ASCII and spells a byte it cannot read as one damaged cell.
 ENCODINGS = ("utf-8", "gb18030", "gbk", "gb2312", "big5")

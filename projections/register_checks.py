@@ -1,21 +1,26 @@
 """Holds the registers, trace codes and uses of drugs that the write side keeps against the events they follow from.
 
-Like ``state_checks``: no query reads them, but the next settlement does. A trace code's holder depends on a source
-profile that the log does not hold: that the holder, or nobody, had a line with the code is what is compared.
+Like ``state_checks``: no query reads them, but the next settlement does. Which trace codes are held depends on the
+job's source profile, of which the log has the digest: under a shipped profile every code that is traced must have its
+row, under a file of somebody's own a row may be missing; of either, the holder, or nobody, must have had such a line.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from core_ext.layout import FACT
 from core_ext.line_cells import PARTS
 from ledger.acts import read_acts
 from ledger.caps import FOR_EVER
-from ledger.events import Event, FilingRegistered, MemberEnrolled
+from ledger.events import Event, FilingRegistered, JobStarted, MemberEnrolled
 from ledger.line_columns import NUMBER, lines_of
 from ledger.line_events import DrugCapSet, LinesFiled, PriceCapSet
 from ledger.mapper import decode_event
+from ledger.profile import SHIPPED, load_profile
 from ledger.register_events import (
     STATUS_ACTIVE,
     STATUS_ENDED,
@@ -37,6 +42,7 @@ if TYPE_CHECKING:
     from ledger.store import Reader
 
 Key = tuple[Any, ...]
+Int64s = NDArray[np.int64]
 
 #: Each register's table: its columns, those of its key first, and how many those are.
 REGISTERS: dict[str, tuple[str, int]] = {
@@ -80,6 +86,9 @@ class _Registers:
         self.uses: Counter[Key] = Counter()
         self.coded: dict[str, set[int]] = {}
         self.given_back: set[str] = set()
+        self.held: set[str] = set()
+        self._untraced = {each.digest: each.untraced_list_types for each in map(load_profile, SHIPPED)}
+        self._jobs: dict[int, tuple[int, ...] | None] = {}
         self._maxima: dict[str, list[tuple[int, int]]] = {}
         self._claims: dict[int, tuple[int, int]] | None = None
         self._reader = reader
@@ -114,7 +123,7 @@ class _Registers:
             rows["drug_cap"][(position,)] = (event.med_list_codg, event.window, *maximum)
             self._maxima.setdefault(event.med_list_codg, []).append((event.begin, event.to or FOR_EVER))
         elif isinstance(event, LinesFiled):
-            self._lines(event)
+            self._lines(position, event)
         else:
             self._institution(event)
 
@@ -130,13 +139,16 @@ class _Registers:
             if days:
                 rows[event.code, event.begin] = (status, *rows[event.code, max(days)][1:])
 
-    def _lines(self, event: LinesFiled) -> None:
+    def _lines(self, position: int, event: LinesFiled) -> None:
         token, original = self._claim(event.claim)
         lines = lines_of(event)
         days = lines.table[:, NUMBER["fee_ocur_time"]].tolist()
         back = ((lines.table[:, NUMBER["pric"]] < 0) != (lines.table[:, NUMBER["cnt"]] < 0)).tolist()
         used = (lines.split[:, _PRESELF] + lines.split[:, _INSCP]).tolist()
+        traced = self._traced(position, event, lines.table) if not original and any(lines.codes) else None
         for at, item in enumerate(lines.items):
+            if traced is not None and traced[at] and not back[at]:
+                self.held.update(codes_in(lines.codes[at]))
             for code in codes_in(lines.codes[at]):
                 self.coded.setdefault(code, set()).add(event.claim)
                 if back[at]:
@@ -144,6 +156,19 @@ class _Registers:
             day = days[at]
             if used[at] and not original and any(begin <= day <= to for begin, to in self._maxima.get(item, ())):
                 self.uses[token, item, day, event.claim, used[at]] += 1
+
+    def _traced(self, position: int, event: LinesFiled, table: Int64s) -> list[bool] | None:
+        """Returns which lines' codes were to be held; None where nobody can tell, or the claim was refunded before."""
+        if event.cause not in self._jobs:
+            found = self._reader.events_at([event.cause]).get(event.cause)
+            job = decode_event(found[2], found[3]) if found is not None else None
+            self._jobs[event.cause] = self._untraced.get(job.profile) if isinstance(job, JobStarted) else None
+        untraced = self._jobs[event.cause]
+        if untraced is None or 0 < self._reader.reversals([event.claim]).get(event.claim, 0) < position:
+            return None
+        split_pack, list_type = table[:, NUMBER["trdn_flag"]], table[:, NUMBER["list_type"]]
+        traced: list[bool] = ((split_pack != 1) & ~np.isin(list_type, np.array(untraced, np.int64))).tolist()
+        return traced
 
     def _claim(self, position: int) -> tuple[int, int]:
         """Returns (token, claim refunded or 0) of a claim; read once, where the log has lines at all."""
@@ -177,10 +202,14 @@ def check_registers(reader: "Reader", found: Findings) -> None:
     for code in sorted(codes.keys() | told.coded.keys()):
         claims = told.coded.get(code, set())
         claim = codes.get(code)
-        if claim is None or claim in claims or (claim == NOBODY and code in told.given_back):
+        if (
+            (claim is None and code not in told.held)
+            or claim in claims
+            or (claim == NOBODY and code in told.given_back)
+        ):
             continue
         expected = f"one of the claims {', '.join(map(str, sorted(claims)[:5]))}" if claims else "no row"
-        found.other("edited-row", f"trace_code code={code}", expected, f"claim={claim}")
+        found.other("edited-row", f"trace_code code={code}", expected, "no row" if claim is None else f"claim={claim}")
 
 
 def _compare(found: Findings, table: str, columns: str, expected: dict[Key, Key], got: dict[Key, Key]) -> None:

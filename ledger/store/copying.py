@@ -151,6 +151,7 @@ def _copy_table(reader: Reader, link: Link, table: str) -> None:
 def _state(query: Callable[..., list[Any]], table: str) -> Iterator[list[tuple[Any, ...]]]:
     """Yields a table's rows in order of its key, a page at a time."""
     key, columns = STATE[table]
+    at = columns.index(key)
     first = query(FIRST_KEY.format(key=key, table=table))[0][0]
     statement = SELECT_STATE.format(columns=", ".join(columns), table=table, key=key)
     last = LAST_KEY.format(key=key, table=table, limit=PAGE)
@@ -158,7 +159,7 @@ def _state(query: Callable[..., list[Any]], table: str) -> Iterator[list[tuple[A
     while first is not None:
         rows = query(statement, (first, stop))
         # The row of the page before is read once more, and left out.
-        yield rows if first == stop else [row for row in rows if row[0] != first]
+        yield rows if first == stop else [row for row in rows if row[at] != first]
         first, stop = stop, query(last, (stop,))[0][0]
         if stop is None:
             return

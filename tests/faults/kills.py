@@ -143,9 +143,11 @@ def kill_often(
     rounds: int,
     rng: random.Random,
     strike: Callable[[int], None] = lambda pid: os.kill(pid, signal.SIGKILL),
+    middle: int = 0,
 ) -> Toll:
     """Raises ``rounds`` writers or more one after another and strikes each at a random moment; each takes up the files
-    the one before it left. What is wrong with the log is looked for after each."""
+    the one before it left. What is wrong with the log is looked for after each. ``middle`` of them, and a quarter at
+    least, must have been struck before their end."""
     toll, number = Toll(), 1
     files: list[Path] = []
     # How long a writer takes that nobody strikes tells when to strike the others.
@@ -154,7 +156,7 @@ def kill_often(
     toll.wrong += nursery.heard().errors
     whole_s = 2 * (time.monotonic() - started)
     # A busy machine strikes late more often; then more writers are raised, until enough were struck in the middle.
-    while toll.rounds < rounds or (toll.killed <= rounds // 4 and toll.rounds < 4 * rounds):
+    while toll.rounds < rounds or (toll.killed <= max(rounds // 4, middle - 1) and toll.rounds < 4 * rounds):
         while len(files) < 2:
             files.append(file_of(folder, number))
             number += 1

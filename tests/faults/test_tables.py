@@ -209,7 +209,7 @@ def judged(whole: Whole, table: str, fault: str, rng: random.Random) -> str:
 FAULTS = ("flipped", "taken away", "planted")
 
 
-@pytest.mark.parametrize(("made", "few", "many"), [(OnSqlite, 1, 200), (OnPostgres, 1, 20)])
+@pytest.mark.parametrize(("made", "few", "many"), [(OnSqlite, 1, 100), (OnPostgres, 1, 10)])
 def test_a_fault_in_any_table_is_found(
     made: type[Whole], few: int, many: int, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
