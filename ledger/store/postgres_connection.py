@@ -99,6 +99,9 @@ def conninfo(url: "PostgresURL") -> str:
 class LedgerConnection(psycopg.Connection[Any]):
     """Is a connection made without the environment."""
 
+    #: Whether it has the statements that every append runs (ledger.store.postgres).
+    prepared = False
+
     @classmethod
     def connect(cls, conninfo: str = "", **options: Any) -> "LedgerConnection":
         """Returns a new connection."""

@@ -63,7 +63,7 @@ def runs_of(url: str) -> set[int]:
 
 @pytest.mark.usefixtures("every_change_a_run")
 def test_runs_and_table_together_are_the_balances(store_url: str) -> None:
-    """Runs of every size beside the table add up to what folding the log gives; no account of theirs is in the table."""
+    """Runs of every size add up to what folding the log gives; nothing of them is in the table."""
     book = full_book()
     found = posted(store_url, book)
     standing = runs_of(store_url)

@@ -1,0 +1,45 @@
+"""What a PostgreSQL connection has prepared for its appends may be forgotten at any time; no append is lost by it."""
+
+import pytest
+
+from ledger import store
+from ledger.store import Conflict
+from tests.store.samples import all_rows, append, block_of, many
+
+
+def test_appends_go_on_behind_what_forgets_statements(postgres_url: str) -> None:
+    """A rollback, a message seen before, a conflict and a dropped table leave the next append as it was."""
+    rows = []
+    with store.create(postgres_url) as opened:
+        # So often that the driver has prepared statements of its own, which it then has forgotten too.
+        for turn in range(8):
+            part = many(f"claim-a{turn}", 3)
+            with opened.begin() as tx:
+                first = tx.append(block_of(part))
+                assert tx.add_messages([f"m{turn % 5}"], [first]) == ([0] if turn >= 5 else [])
+            rows += part
+        with pytest.raises(RuntimeError), opened.begin() as tx:
+            tx.append(block_of(many("claim-b", 3)))
+            raise RuntimeError
+        for part in (many("claim-c", 3), many("claim-d", 600)):
+            append(opened, part)
+            rows += part
+            with pytest.raises(Conflict):
+                append(opened, part)
+        with opened.begin() as tx:
+            tx.execute("CREATE TABLE beside (a int)")
+            tx.append(block_of(many("claim-e", 3)))
+            tx.execute("DROP TABLE beside")
+        append(opened, many("claim-f", 3))
+        rows += many("claim-e", 3) + many("claim-f", 3)
+        assert all_rows(opened) == [(i, *row) for i, row in enumerate(rows, 1)]
+
+
+def test_an_append_prepares_again_what_somebody_else_had_forgotten(postgres_url: str) -> None:
+    """Statements that vanished behind the ledger's back are missed before anything is written, and prepared again."""
+    with store.create(postgres_url) as opened:
+        assert append(opened, many("claim-a", 3)) == 1
+        with opened.write() as writer:
+            writer.execute("DO $$BEGIN EXECUTE 'DEALLOCATE ALL'; END$$")
+        assert append(opened, many("claim-b", 3)) == 4
+        assert len(all_rows(opened)) == 6
