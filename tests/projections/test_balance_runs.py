@@ -8,6 +8,7 @@ import pytest
 import projections
 from ledger import store
 from ledger.refusals import StoreError
+from ledger.store import session
 from projections import balance_runs, balances, posting
 from projections.balance_at import balances_at
 from projections.balance_runs import BALANCE_RUN, STANDING, place_for, read_balances
@@ -26,7 +27,8 @@ Edit = Callable[["Writer"], object]
 
 @pytest.fixture
 def every_change_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes a run of whatever a transaction posts, two of a size."""
+    """Makes a run of whatever a transaction posts, two of a size, each block decoded beside the database."""
+    monkeypatch.setattr(session, "AHEAD_EVENTS", 1)
     monkeypatch.setattr(posting, "RUN_ROWS", 1)
     monkeypatch.setattr(balance_runs, "PLACES", 2)
 

@@ -8,11 +8,18 @@ from ledger import store
 from ledger.block import EventBlock
 from ledger.events import ClaimFiled
 from ledger.refusals import StoreError
+from ledger.store import session
 from projections import balances, trace
 from projections.balance_runs import read_balances
 from projections.catch_up import catch_up, positions
 from projections.posting import post_within
 from tests.projections.books import Book, full_book
+
+
+@pytest.fixture(autouse=True, params=[1, 1_024])
+def ahead_events(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has every block decoded beside the database, or only large ones."""
+    monkeypatch.setattr(session, "AHEAD_EVENTS", request.param)
 
 
 def held(opened: store.Store) -> tuple[int, int, dict[str, int]]:
