@@ -1,9 +1,14 @@
-"""What a PostgreSQL connection has prepared for its appends may be forgotten at any time; no append is lost by it."""
+"""A connection is made for appends: what it has prepared for them may be forgotten, and no append is lost by it."""
+
+import os
+import socket
 
 import pytest
 
 from ledger import store
 from ledger.store import Conflict
+from ledger.store.postgres_connection import connect
+from ledger.store.url import PostgresURL, parse_url
 from tests.store.samples import all_rows, append, block_of, many
 
 
@@ -43,3 +48,17 @@ def test_an_append_prepares_again_what_somebody_else_had_forgotten(postgres_url:
             writer.execute("DO $$BEGIN EXECUTE 'DEALLOCATE ALL'; END$$")
         assert append(opened, many("claim-b", 3)) == 4
         assert len(all_rows(opened)) == 6
+
+
+def test_a_local_socket_is_as_wide_as_the_system_lets_it_be(postgres_url: str) -> None:
+    """The rows of a block wait in the socket, not in the client; a connection over TCP is left as it is."""
+    place = parse_url(postgres_url)
+    assert isinstance(place, PostgresURL)
+    with connect(place) as connection, socket.socket(fileno=os.dup(connection.fileno())) as used:
+        if used.family != socket.AF_UNIX:
+            return
+        with socket.socket(socket.AF_UNIX) as plain:
+            asked = plain.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
+            widest = plain.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+        assert used.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == widest >= asked
