@@ -286,9 +286,12 @@ class PostgresBackend(Backend):
             except (psycopg_pool.PoolTimeout, psycopg_pool.PoolClosed) as error:
                 raise StoreError(f"{self.place}: expected a connection, got none: {error}") from error
             try:
-                cursor = connection.cursor(binary=True, row_factory=tuple_row)
-                if mode is Mode.APPEND and not _ledger(connection).prepared:
-                    self._prepare(cursor)
+                if mode is Mode.APPEND:
+                    cursor = _ledger(connection).appending
+                    if not _ledger(connection).prepared:
+                        self._prepare(cursor)
+                else:
+                    cursor = connection.cursor(binary=True, row_factory=tuple_row)
                 # Several statements go as text only.
                 cursor.execute(BEGIN[mode], binary=False)
                 if mode is not Mode.APPEND:

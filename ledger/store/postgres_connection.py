@@ -6,6 +6,7 @@ import socket
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from eventsourcing.postgres import ConnectionPool, PostgresDatastore
 from psycopg import pq
 from psycopg.adapt import Dumper, Loader
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.rows import dict_row
+from psycopg.rows import TupleRow, dict_row, tuple_row
 from psycopg.types.numeric import NumericBinaryLoader
 
 from core_ext.kernels import load
@@ -101,6 +102,11 @@ class LedgerConnection(psycopg.Connection[Any]):
 
     #: Whether it has the statements that every append runs (ledger.store.postgres).
     prepared = False
+
+    @cached_property
+    def appending(self) -> psycopg.Cursor[TupleRow]:
+        """Returns the cursor of its appends: a new one would look up every type anew."""
+        return self.cursor(binary=True, row_factory=tuple_row)
 
     @classmethod
     def connect(cls, conninfo: str = "", **options: Any) -> "LedgerConnection":
