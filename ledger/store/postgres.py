@@ -48,12 +48,12 @@ COMMIT = b"COMMIT"
 COMMIT_HEAD = "EXECUTE ledger_write_head({:d}, {:d}, {:d}); COMMIT"
 WRITE_HEAD = "UPDATE log_head SET size = {}, recorded_at = {}, tokens = {} RETURNING pg_notify({}, '')"
 # Parsed and planned once a connection: for a hundred events that is a twentieth of a transaction.
-FORGET = b"DEALLOCATE ALL"
+PREPARED = b"SELECT name FROM pg_prepared_statements WHERE name = 'ledger_write_head'"
 PREPARE_HEAD = (
     "PREPARE ledger_lock_head AS SELECT size, recorded_at, tokens FROM log_head FOR UPDATE;"
     f"PREPARE ledger_write_head(bigint, bigint, bigint) AS {WRITE_HEAD}"
 )
-# Behind a statement with such a status psycopg has every prepared statement of the connection forgotten.
+# Behind a statement with such a status psycopg may have every prepared statement of the connection forgotten.
 FORGETS = ("DROP", "ALTER", "ROLLBACK", "DISCARD ALL", "DEALLOCATE ALL")
 HEAD = "SELECT size, recorded_at, tokens FROM log_head"
 # Whoever waits for log_head waits for the transaction that has it.
@@ -310,10 +310,9 @@ class PostgresBackend(Backend):
         raise StoreError(f"{self.place}: expected a connection that lives, got none: is the server still there?")
 
     def _prepare(self, cursor: psycopg.Cursor[TupleRow]) -> None:
-        """Gives a connection the statements that every append runs."""
-        # Not in one text: psycopg, which sees it done, does it once more.
-        cursor.execute(FORGET, binary=False)
-        cursor.execute(PREPARE_HEAD.format("$1", "$2", "$3", self.channel).encode(), binary=False)
+        """Gives a connection the statements that every append runs, where it has them no longer."""
+        if cursor.execute(PREPARED, prepare=False).fetchone() is None:
+            cursor.execute(PREPARE_HEAD.format("$1", "$2", "$3", self.channel).encode(), binary=False)
         _ledger(cursor.connection).prepared = True
 
     def _commit(self, cursor: psycopg.Cursor[TupleRow], statements: bytes) -> None:

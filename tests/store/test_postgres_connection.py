@@ -40,6 +40,24 @@ def test_appends_go_on_behind_what_forgets_statements(postgres_url: str) -> None
         assert all_rows(opened) == [(i, *row) for i, row in enumerate(rows, 1)]
 
 
+def test_statements_of_the_driver_outlive_refused_appends(postgres_url: str) -> None:
+    """However often transactions are rolled back, what the driver has prepared is there when it is used."""
+    with store.create(postgres_url) as opened:
+        for turn in range(40):
+            if turn % 3 == 1:
+                with pytest.raises(RuntimeError), opened.begin() as tx:
+                    tx.append(block_of(many(f"claim-{turn}", 3)))
+                    raise RuntimeError
+            with opened.begin() as tx:
+                tx.append(block_of(many(f"claim-{turn}", 3)))
+                tx.add_messages([f"m{turn % 7}"], [1])
+                assert tx.stream_heads([f"claim-{turn}-000000"]) == {f"claim-{turn}-000000": 2}
+            with opened.write() as writer:
+                writer.execute(f"CREATE TABLE beside_{turn} (a int)")
+                writer.execute(f"DROP TABLE beside_{turn}")
+        assert len(all_rows(opened)) == 120
+
+
 def test_an_append_prepares_again_what_somebody_else_had_forgotten(postgres_url: str) -> None:
     """Statements that vanished behind the ledger's back are missed before anything is written, and prepared again."""
     with store.create(postgres_url) as opened:
