@@ -14,6 +14,17 @@ def grouped(
 def pack_copy(
     streams: Texts, versions: Int64s, topics: Int64s, names: Sequence[str], states: Encoded, first_id: int
 ) -> bytes: ...
+def copy_pieces(
+    streams: Texts,
+    versions: Int64s,
+    topics: Int64s,
+    names: Sequence[str],
+    states: Encoded,
+    first_id: int,
+    per: int,
+    head: bytes,
+    tail: bytes,
+) -> Iterator[bytes]: ...
 def numbered(rows: Sequence[tuple[Any, ...]], names: list[Any], states: list[Any]) -> Int64s: ...
 def pack_arrays(
     streams: Texts, versions: Int64s, topics: Int64s, names: Sequence[str], states: Encoded, first_id: int

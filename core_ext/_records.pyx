@@ -19,6 +19,36 @@ cdef enum:
     INT8 = 20, TEXT = 25, BYTEA = 17  # as PostgreSQL numbers types
     SLACK = 16  # bytes that storing words may write behind the last one
 
+cdef bint rises(const int64_t* offsets, int64_t n, int64_t size) noexcept nogil:
+    """Tells whether n + 1 offsets rise within so many bytes."""
+    cdef int64_t i
+    cdef bint whole = offsets[0] >= 0 and offsets[n] <= size
+    for i in range(n):
+        whole &= offsets[i] <= offsets[i + 1]
+    return whole
+
+
+cdef int64_t rows_checked(streams, versions, topics, names, states) except -1:
+    """Returns how many rows there are; what ``check_rows`` would refuse, that refuses."""
+    cdef const int64_t[::1] ids, at, version, topic
+    cdef int64_t n, i, known = len(names)
+    cdef bint whole = True
+    for column in (streams.offsets, states.offsets, versions, topics):
+        whole &= type(column) is np.ndarray and column.dtype == np.int64 and column.ndim == 1 and column.flags.c_contiguous
+    for column in (streams.data, states.data):
+        whole &= type(column) is np.ndarray and column.dtype == np.uint8 and column.ndim == 1 and column.flags.c_contiguous
+    if not whole:
+        return check_rows(streams, versions, topics, names, states)
+    ids, at, version, topic = streams.offsets, states.offsets, versions, topics
+    n = at.shape[0] - 1
+    if n < 0 or ids.shape[0] != n + 1 or version.shape[0] != n or topic.shape[0] != n:
+        return check_rows(streams, versions, topics, names, states)
+    whole = rises(&ids[0], n, len(streams.data)) and rises(&at[0], n, len(states.data))
+    for i in range(n):
+        whole &= 0 <= topic[i] < known
+    return n if whole else check_rows(streams, versions, topics, names, states)
+
+
 cdef extern from "Python.h":
     bint PyUnicode_IS_ASCII(object text)
     void* PyUnicode_1BYTE_DATA(object text)
@@ -35,7 +65,7 @@ def cut(encoded):
 
 def rows(streams, versions, topics, names, states, int64_t first_id):
     """Returns (id, stream, version, topic, state) a state; see the reference."""
-    cdef int64_t n = check_rows(streams, versions, topics, names, states), i
+    cdef int64_t n = rows_checked(streams, versions, topics, names, states), i
     cdef const int64_t[::1] ids = streams.offsets, at = states.offsets, version = versions, topic = topics
     cdef const char* texts = <const char*>address(streams.data)
     cdef const char* data = <const char*>address(states.data)
@@ -56,7 +86,7 @@ def grouped(streams, versions, topics, names, states, int64_t first_id, int64_t 
     """Yields the rows' cells, ``per`` rows a tuple; see the reference."""
     if per < 1:
         raise ValueError(f"expected at least 1 row a tuple, got {per}")
-    cdef int64_t n = check_rows(streams, versions, topics, names, states), i, k, count
+    cdef int64_t n = rows_checked(streams, versions, topics, names, states), i, k, count
     cdef const int64_t[::1] ids = streams.offsets, at = states.offsets, version = versions, topic = topics
     cdef const char* texts = <const char*>address(streams.data)
     cdef const char* data = <const char*>address(states.data)
@@ -146,22 +176,22 @@ cdef inline uint8_t* put_copy_int(uint8_t* p, int64_t value) noexcept nogil:
     return p + 12
 
 
-def pack_copy(streams, versions, topics, names, states, int64_t first_id):
-    """Returns the rows as PostgreSQL binary COPY tuples; see the reference."""
-    cdef int64_t n = check_rows(streams, versions, topics, names, states), i, total, t
-    name_offsets, name_data, _ = joined([name.encode() for name in names])
-    cdef const int64_t[::1] ids = streams.offsets, at = states.offsets, version = versions, topic = topics
-    cdef const int64_t[::1] name_at = name_offsets
-    cdef const uint8_t* texts = <const uint8_t*>address(streams.data)
-    cdef const uint8_t* data = <const uint8_t*>address(states.data)
-    cdef const uint8_t* named = <const uint8_t*>address(name_data)
-    total = (ids[n] - ids[0]) + (at[n] - at[0]) + 38 * n
-    for i in range(n):
+cdef bytes copy_tuples(
+    const int64_t[::1] ids, const uint8_t* texts, const int64_t[::1] version, const int64_t[::1] topic,
+    const int64_t[::1] name_at, const uint8_t* named, const int64_t[::1] at, const uint8_t* data,
+    int64_t first_id, int64_t begin, int64_t stop, bytes head, bytes tail,
+):
+    """Returns rows ``begin`` to ``stop`` as binary COPY tuples between ``head`` and ``tail``."""
+    cdef int64_t i, t, before = len(head), behind = len(tail)
+    cdef int64_t total = before + behind + (ids[stop] - ids[begin]) + (at[stop] - at[begin]) + 38 * (stop - begin)
+    for i in range(begin, stop):
         total += name_at[topic[i] + 1] - name_at[topic[i]]
-    packed = PyBytes_FromStringAndSize(NULL, total)
+    cdef bytes packed = PyBytes_FromStringAndSize(NULL, total)
     cdef uint8_t* p = <uint8_t*>PyBytes_AS_STRING(packed)
+    memcpy(p, PyBytes_AS_STRING(head), before)
+    p += before
     with nogil:
-        for i in range(n):
+        for i in range(begin, stop):
             p[0], p[1] = 0, 5
             p = put_copy(p + 2, texts + ids[i], ids[i + 1] - ids[i])
             p = put_copy_int(p, version[i])
@@ -169,7 +199,40 @@ def pack_copy(streams, versions, topics, names, states, int64_t first_id):
             p = put_copy(p, named + name_at[t], name_at[t + 1] - name_at[t])
             p = put_copy(p, data + at[i], at[i + 1] - at[i])
             p = put_copy_int(p, first_id + i)
+    memcpy(p, PyBytes_AS_STRING(tail), behind)
     return packed
+
+
+def pack_copy(streams, versions, topics, names, states, int64_t first_id):
+    """Returns the rows as PostgreSQL binary COPY tuples; see the reference."""
+    cdef int64_t n = rows_checked(streams, versions, topics, names, states)
+    name_offsets, name_data, _ = joined([name.encode() for name in names])
+    return copy_tuples(
+        streams.offsets, <const uint8_t*>address(streams.data), versions, topics,
+        name_offsets, <const uint8_t*>address(name_data), states.offsets, <const uint8_t*>address(states.data),
+        first_id, 0, n, b"", b"",
+    )
+
+
+def copy_pieces(
+    streams, versions, topics, names, states, int64_t first_id, int64_t per, bytes head not None, bytes tail not None
+):
+    """Yields the rows as PostgreSQL binary COPY tuples, ``per`` rows a piece; see the reference."""
+    cdef int64_t n = rows_checked(streams, versions, topics, names, states), begin, stop
+    if per < 1:
+        raise ValueError(f"expected at least 1 row a piece, got {per}")
+    name_offsets, name_data, _ = joined([name.encode() for name in names])
+    cdef const int64_t[::1] ids = streams.offsets, at = states.offsets, version = versions, topic = topics
+    cdef const int64_t[::1] name_at = name_offsets
+    cdef const uint8_t* texts = <const uint8_t*>address(streams.data)
+    cdef const uint8_t* data = <const uint8_t*>address(states.data)
+    cdef const uint8_t* named = <const uint8_t*>address(name_data)
+    for begin in range(0, max(n, 1), per):
+        stop = min(begin + per, n)
+        yield copy_tuples(
+            ids, texts, version, topic, name_at, named, at, data, first_id, begin, stop,
+            head if begin == 0 else b"", tail if stop == n else b"",
+        )
 
 
 cdef inline uint8_t* put_head(uint8_t* p, int64_t count, int64_t item) noexcept nogil:
@@ -206,7 +269,7 @@ cdef bytes text_array(const uint8_t* data, const int64_t* offsets, const int64_t
 
 def pack_arrays(streams, versions, topics, names, states, int64_t first_id):
     """Returns the rows as PostgreSQL binary arrays, a column each; see the reference."""
-    cdef int64_t n = check_rows(streams, versions, topics, names, states)
+    cdef int64_t n = rows_checked(streams, versions, topics, names, states)
     name_offsets, name_data, _ = joined([name.encode() for name in names])
     cdef const int64_t* ids = <const int64_t*>address(streams.offsets)
     cdef const int64_t* at = <const int64_t*>address(states.offsets)

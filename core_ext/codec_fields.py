@@ -6,6 +6,7 @@ array of at most W ints and nils), ``table:K`` (K consecutive int fields that be
 """
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -186,8 +187,7 @@ def texts_checked(what: str, offsets: Int64s, data: Bytes) -> int:
 def joined(raws: Sequence[bytes]) -> tuple[Int64s, Bytes, int]:
     """Returns (offsets, data, length of the longest) of raw values; the data is never empty."""
     lengths = [len(raw) for raw in raws]
-    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
-    np.cumsum(lengths, out=offsets[1:])
+    offsets = np.array([0, *accumulate(lengths)], dtype=np.int64)
     return offsets, np.frombuffer(b"".join(raws) + b"\0", dtype=np.uint8), max(lengths, default=0)
 
 

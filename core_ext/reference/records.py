@@ -110,6 +110,37 @@ def pack_copy(
     return b"".join(out)
 
 
+def copy_pieces(
+    streams: Texts,
+    versions: Int64s,
+    topics: Int64s,
+    names: Sequence[str],
+    states: Encoded,
+    first_id: int,
+    per: int,
+    head: bytes,
+    tail: bytes,
+) -> Iterator[bytes]:
+    """Yields what ``pack_copy`` returns, ``per`` rows a piece, between ``head`` and ``tail``.
+
+    Raises as ``pack_copy`` does, and ValueError for ``per`` below 1.
+    """
+    count = check_rows(streams, versions, topics, names, states)
+    if per < 1:
+        raise ValueError(f"expected at least 1 row a piece, got {per}")
+    for at in range(0, max(count, 1), per):
+        stop = min(at + per, count)
+        part = pack_copy(
+            Texts(streams.offsets[at : stop + 1], streams.data),
+            versions[at:stop],
+            topics[at:stop],
+            names,
+            Encoded(states.offsets[at : stop + 1], states.data),
+            first_id + at,
+        )
+        yield (head if at == 0 else b"") + part + (tail if stop == count else b"")
+
+
 #: The numbers PostgreSQL knows the types of an array's items by.
 INT8, TEXT, BYTEA = 20, 25, 17
 

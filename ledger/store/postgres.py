@@ -22,6 +22,7 @@ from ledger.store.postgres_connection import (
     COPY_TRAILER,
     ByteaArray,
     IntArray,
+    LedgerConnection,
     LedgerDatastore,
     TextArray,
     bytea_array,
@@ -41,10 +42,19 @@ if TYPE_CHECKING:
 BEGIN = {
     Mode.READ: b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
     Mode.WRITE: b"BEGIN",
-    Mode.APPEND: b"BEGIN; SELECT size, recorded_at, tokens FROM log_head FOR UPDATE",
+    Mode.APPEND: b"BEGIN; EXECUTE ledger_lock_head",
 }
 COMMIT = b"COMMIT"
-COMMIT_HEAD = "UPDATE log_head SET size = {:d}, recorded_at = {:d}, tokens = {:d} RETURNING pg_notify({}, ''); COMMIT"
+COMMIT_HEAD = "EXECUTE ledger_write_head({:d}, {:d}, {:d}); COMMIT"
+WRITE_HEAD = "UPDATE log_head SET size = {}, recorded_at = {}, tokens = {} RETURNING pg_notify({}, '')"
+# Parsed and planned once a connection: for a hundred events that is a twentieth of a transaction.
+PREPARED = b"SELECT name FROM pg_prepared_statements WHERE name = 'ledger_write_head'"
+PREPARE_HEAD = (
+    "PREPARE ledger_lock_head AS SELECT size, recorded_at, tokens FROM log_head FOR UPDATE;"
+    f"PREPARE ledger_write_head(bigint, bigint, bigint) AS {WRITE_HEAD}"
+)
+# Behind a statement with such a status psycopg may have every prepared statement of the connection forgotten.
+FORGETS = ("DROP", "ALTER", "ROLLBACK", "DISCARD ALL", "DEALLOCATE ALL")
 HEAD = "SELECT size, recorded_at, tokens FROM log_head"
 # Whoever waits for log_head waits for the transaction that has it.
 ANYBODY_WAITS = (
@@ -84,6 +94,11 @@ def _array(keys: "Keys | Column") -> tuple[bytes, str]:
     return bytea_array(keys), "bytea"
 
 
+def _ledger(connection: psycopg.Connection[Any]) -> LedgerConnection:
+    assert isinstance(connection, LedgerConnection)
+    return connection
+
+
 class PostgresLink(Link):
     """Is a transaction on one PostgreSQL connection."""
 
@@ -99,7 +114,10 @@ class PostgresLink(Link):
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
         with self._refusing():
-            return self._cursor.execute(_placeholders(sql), params).rowcount
+            self._cursor.execute(_placeholders(sql), params)
+        if (self._cursor.statusmessage or "").startswith(FORGETS):
+            _ledger(self._cursor.connection).prepared = False
+        return self._cursor.rowcount
 
     def query(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
         with self._refusing():
@@ -143,12 +161,11 @@ class PostgresLink(Link):
             if len(block) < BLOCK_COPY_FROM:
                 self._insert(block, first)
                 return
+            pieces = load("records").copy_pieces(*block.columns, first, PIECE_EVENTS, COPY_HEADER, COPY_TRAILER)
             with self._cursor.copy(COPY_EVENTS) as copy:
-                copy.write(COPY_HEADER)
                 # The server takes a piece in while the next is packed.
-                for at, piece in block.pieces(PIECE_EVENTS):
-                    copy.write(load("records").pack_copy(*piece.columns, first + at))
-                copy.write(COPY_TRAILER)
+                for piece in pieces:
+                    copy.write(piece)
         except psycopg.errors.UniqueViolation as error:
             self.failure = str(error)
             taken = _TAKEN.search(error.diag.message_detail or "")
@@ -172,7 +189,11 @@ class PostgresLink(Link):
         return bool(self.query(ANYBODY_WAITS)[0][0])
 
     def write_head(self, size: int, recorded_at: int, tokens: int) -> None:
-        self.commit = COMMIT_HEAD.format(size, recorded_at, tokens, self._channel).encode()
+        head = (size, recorded_at, tokens)
+        if _ledger(self._cursor.connection).prepared:
+            self.commit = COMMIT_HEAD.format(*head).encode()
+        else:
+            self.commit = f"{WRITE_HEAD.format(*head, self._channel)}; COMMIT".encode()
 
     def _planned_now(self, sql: str, keys: "Keys") -> list[Row]:
         """Returns the rows of a statement planned for this call: a plan made while a table was empty would scan it."""
@@ -264,7 +285,12 @@ class PostgresBackend(Backend):
             except (psycopg_pool.PoolTimeout, psycopg_pool.PoolClosed) as error:
                 raise StoreError(f"{self.place}: expected a connection, got none: {error}") from error
             try:
-                cursor = connection.cursor(binary=True, row_factory=tuple_row)
+                if mode is Mode.APPEND:
+                    cursor = _ledger(connection).appending
+                    if not _ledger(connection).prepared:
+                        self._prepare(cursor)
+                else:
+                    cursor = connection.cursor(binary=True, row_factory=tuple_row)
                 # Several statements go as text only.
                 cursor.execute(BEGIN[mode], binary=False)
                 if mode is not Mode.APPEND:
@@ -274,10 +300,19 @@ class PostgresBackend(Backend):
                 return cursor, (size, recorded_at, tokens)
             except psycopg.Error as error:
                 lost = connection.broken
+                if isinstance(error, psycopg.errors.InvalidSqlStatementName):
+                    # Somebody else has had the connection's statements forgotten: it is given them again.
+                    lost, _ledger(connection).prepared = True, False
                 self._give_back(connection)
                 if not lost:
                     raise StoreError(f"{self.place}: no transaction could begin: {error}") from error
         raise StoreError(f"{self.place}: expected a connection that lives, got none: is the server still there?")
+
+    def _prepare(self, cursor: psycopg.Cursor[TupleRow]) -> None:
+        """Gives a connection the statements that every append runs, where it has them no longer."""
+        if cursor.execute(PREPARED, prepare=False).fetchone() is None:
+            cursor.execute(PREPARE_HEAD.format("$1", "$2", "$3", self.channel).encode(), binary=False)
+        _ledger(cursor.connection).prepared = True
 
     def _commit(self, cursor: psycopg.Cursor[TupleRow], statements: bytes) -> None:
         try:
@@ -300,6 +335,7 @@ class PostgresBackend(Backend):
     def _give_back(self, connection: psycopg.Connection[Any]) -> None:
         try:
             if not connection.broken and connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                _ledger(connection).prepared = False
                 connection.rollback()
         except psycopg.Error:
             # A connection that cannot roll back is one the server has rolled back; the pool throws it away.

@@ -2,9 +2,11 @@
 
 import os
 import pwd
+import socket
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,7 @@ from eventsourcing.postgres import ConnectionPool, PostgresDatastore
 from psycopg import pq
 from psycopg.adapt import Dumper, Loader
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.rows import dict_row
+from psycopg.rows import TupleRow, dict_row, tuple_row
 from psycopg.types.numeric import NumericBinaryLoader
 
 from core_ext.kernels import load
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from psycopg.abc import AdaptContext, Buffer
 
     from ledger.store.url import PostgresURL
+
+#: What a local socket is asked to hold on its way to the server; the system may give less (net.core.wmem_max).
+SEND_BYTES = 4 << 20
 
 #: From how many events on a binary COPY is faster than one INSERT of arrays.
 COPY_FROM = 500
@@ -95,6 +100,14 @@ def conninfo(url: "PostgresURL") -> str:
 class LedgerConnection(psycopg.Connection[Any]):
     """Is a connection made without the environment."""
 
+    #: Whether it has the statements that every append runs (ledger.store.postgres).
+    prepared = False
+
+    @cached_property
+    def appending(self) -> psycopg.Cursor[TupleRow]:
+        """Returns the cursor of its appends: a new one would look up every type anew."""
+        return self.cursor(binary=True, row_factory=tuple_row)
+
     @classmethod
     def connect(cls, conninfo: str = "", **options: Any) -> "LedgerConnection":
         """Returns a new connection."""
@@ -112,12 +125,23 @@ def connect(url: "PostgresURL") -> LedgerConnection:
 def _configured(schema: str) -> Callable[[psycopg.Connection[Any]], None]:
     def configure(connection: psycopg.Connection[Any]) -> None:
         connection.autocommit = True
+        _widen(connection.fileno())
         connection.execute(SETTINGS, (schema,))
         for kind in _ARRAYS:
             connection.adapters.register_dumper(kind, _dumper(kind))
         connection.adapters.register_loader("numeric", IntegralNumeric)
 
     return configure
+
+
+def _widen(descriptor: int) -> None:
+    """Lets a local socket hold a whole block's rows: the server takes them in while the client does something else.
+
+    TCP widens by itself as far as it is worth.
+    """
+    with socket.socket(fileno=os.dup(descriptor)) as local:
+        if local.family == socket.AF_UNIX:
+            local.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
 
 
 class LedgerDatastore(PostgresDatastore):

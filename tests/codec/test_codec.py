@@ -2,6 +2,7 @@
 
 import ctypes
 import mmap
+import re
 from collections.abc import Callable, Sequence
 from types import ModuleType
 
@@ -17,7 +18,7 @@ from core_ext.codec_fields import Array, Binary, Choice, Column, Const, Encoded,
 from core_ext.layout import ABSENT
 from core_ext.reference import codec as reference
 from core_ext.reference import records as specified_records
-from core_ext.text import texts_from_list
+from core_ext.text import Texts, texts_from_list
 
 
 def _portable() -> ModuleType:
@@ -278,6 +279,8 @@ def test_rows_for_stores_are_the_same_in_both_twins(rows: list[tuple[str, int, i
     streams = [row[0] for row in rows]
     assert compiled_records.pack_texts(streams) == specified_records.pack_texts(streams)
     for per in (1, 2, 3):
+        pieces = [list(k.copy_pieces(*arguments, per, b"he", b"ta")) for k in (compiled_records, specified_records)]
+        assert pieces[0] == pieces[1] and b"".join(pieces[0]) == b"he" + compiled.pack_copy(*arguments) + b"ta"
         cells = [cell for row in expected for cell in row]
         groups = [tuple(cells[at : at + 5 * per]) for at in range(0, len(cells), 5 * per)]
         assert list(compiled.grouped(*arguments, per)) == list(reference.grouped(*arguments, per)) == groups
@@ -326,6 +329,41 @@ def test_rows_of_unequal_columns_are_refused(function: Callable[..., object]) ->
         function(streams, ints([1]), ints([0, 0]), ("t",), states, 1)
     with pytest.raises(ValueError, match="topics: expected 0 to 0, got 0 to 1"):
         function(streams, ints([1, 1]), ints([0, 1]), ("t",), states, 1)
+
+
+@pytest.mark.parametrize("kernel", [compiled_records, specified_records])
+@pytest.mark.parametrize(
+    ("column", "other", "message"),
+    [
+        (0, Texts(ints([0, 2, 1]), np.zeros(3, np.uint8)), "streams: expected offsets rising within 3 bytes"),
+        (0, Texts(ints([0, 1, 4]), np.zeros(3, np.uint8)), "streams: expected offsets rising within 3 bytes"),
+        (0, Texts(ints([0, 1, 2]), np.zeros(3, np.int64)), "streams: expected contiguous uint8 data, got int64"),
+        (0, Texts(ints([0, 1]), np.zeros(3, np.uint8)), "streams: expected 2 of them, one a state, got 1"),
+        (1, np.zeros(2, np.int32), "versions: expected int64 values in 1 dimensions, got int32"),
+        (1, np.zeros(4, np.int64)[::2], "versions: expected C-contiguous values"),
+        (2, ints([0, -1]), "topics: expected 0 to 0, got -1 to 0"),
+        (4, Encoded(ints([-1, 1, 2]), np.zeros(3, np.uint8)), "states: expected offsets rising within 3 bytes"),
+        (4, Encoded(ints([]), np.zeros(3, np.uint8)), "states: expected one offset more than texts, got none"),
+    ],
+)
+def test_columns_that_are_no_rows_are_refused_alike(
+    kernel: ModuleType, column: int, other: object, message: str
+) -> None:
+    """Whatever is wrong with a column, nothing is packed, and both kernels say the same."""
+    given: list[object] = [texts_from_list(["a", "b"]), ints([1, 1]), ints([0, 0]), ("t",)]
+    given += [Encoded(*texts_from_list([b"x", b"y"])), 1]
+    given[column] = other
+    for pack in (kernel.pack_copy, kernel.pack_arrays, lambda *rows: list(kernel.copy_pieces(*rows, 2, b"", b""))):
+        with pytest.raises(ValueError, match=re.escape(message)):
+            pack(*given)
+
+
+@pytest.mark.parametrize("kernel", [compiled_records, specified_records])
+def test_a_piece_has_a_row_at_least(kernel: ModuleType) -> None:
+    """Pieces of no rows would never end."""
+    given = (texts_from_list(["a"]), ints([1]), ints([0]), ("t",), Encoded(*texts_from_list([b"x"])), 1)
+    with pytest.raises(ValueError, match="expected at least 1 row a piece, got 0"):
+        list(kernel.copy_pieces(*given, 0, b"", b""))
 
 
 @pytest.mark.parametrize("kernel", [compiled_records, specified_records])
