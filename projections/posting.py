@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def post_within(store: "Store", models: Sequence[ReadModel] = (balances.MODEL,)) -> None:
     """Lets every later transaction of this open store fold what it appends into ``models`` before it commits.
 
-    The models are caught up first. A model that falls behind all the same, by an append of another process that does
+    The models are caught up first; what the store did last in a transaction comes behind them. A model that falls behind all the same, by an append of another process that does
     not post, stays behind until it is asked for or this is called again. Raises StoreError as ``catch_up`` does, and
     ValueError for a model whose tables are not all sums: those may hang on what was folded before.
     """
@@ -46,7 +46,14 @@ def post_within(store: "Store", models: Sequence[ReadModel] = (balances.MODEL,))
             write(tx, added_up(model.fold(tx, page)))
             tx.execute(UPDATE_STATE, (page.stop, model.name))
 
-    store.on_commit = post
+    further = store.on_commit
+
+    def post_first(tx: "Transaction", first: int, blocks: Sequence["EventBlock"]) -> None:
+        post(tx, first, blocks)
+        if further is not None:
+            further(tx, first, blocks)
+
+    store.on_commit = post_first
 
 
 class BlockPage(Page):
