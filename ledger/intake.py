@@ -236,6 +236,8 @@ class ClaimJob(Job[ClaimColumns]):
     """Is a job over a file of claims."""
 
     verb = "intake"
+    #: Whether the memory it may come to need is taken.
+    prepared = False
 
     def batches(self, batch_rows: int) -> Iterator[ClaimColumns]:
         """Yields the file's claims in order, ``batch_rows`` at a time."""
@@ -244,6 +246,9 @@ class ClaimJob(Job[ClaimColumns]):
     def book(self, tx: "Transaction", columns: ClaimColumns) -> None:
         """Decides and books the first claims of ``columns``, as many as can be decided together."""
         knowledge = self.ledger.knowledge
+        if not self.prepared:
+            knowledge.expect(self.source.expected_rows)
+            self.prepared = True
         batch = booking.decide(tx, columns, knowledge, self.profile)
         _, opened = writing.write(tx, batch, knowledge, self.position, [self._header(tx, batch)])
         knowledge.appended(tx.size, opened)
