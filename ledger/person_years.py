@@ -90,7 +90,7 @@ class PersonYears:
 
     def _widen(self, values: Ints) -> None:
         """Gives every accumulator that moved a column; what stood before was 0 in it."""
-        moved = values.any(axis=0)
+        moved = np.asarray(values.any(axis=0), np.bool_)
         moved[self._used] = False
         if moved.any():
             wider = np.concatenate([self._used, np.flatnonzero(moved)])
