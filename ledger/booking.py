@@ -51,6 +51,7 @@ _IDENTITIES = sum(
 class Batch:
     """Is a batch on its way: the source columns, what lookups added, and what the kernel decided.
 
+    ``repeated`` are the rows with a key that an earlier one has, where such rows cut the batch.
     ``stream_texts`` are the claims' streams, ``message_texts`` the keys of their message ids (empty: none).
     All arrays have one row a claim; ``tail`` rows behind the claims are originals of refunds, loaded from the log.
     """
@@ -59,6 +60,7 @@ class Batch:
     stream_texts: Texts
     message_texts: Texts
     faults: Ints
+    repeated: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     duplicate_of: dict[int, int] = field(default_factory=dict)
     person: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     person_tokens: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -157,17 +159,22 @@ def _begin(columns: "ClaimColumns", knowledge: "Knowledge") -> Batch:
 
 
 def decide(
-    tx: "Transaction", columns: "ClaimColumns", knowledge: "Knowledge", profile: Profile, *, new: bool = False
+    tx: "Transaction",
+    columns: "ClaimColumns",
+    knowledge: "Knowledge",
+    profile: Profile,
+    *,
+    asked: Ints | None = None,
 ) -> Batch:
     """Returns the decision on the first rows of ``columns``, as many as can be decided together; writes nothing.
 
-    ``new`` says that the log is taken to have none of their keys: those of rows that book are not looked up, since
-    appending them finds it out (``Conflict``, ``KeysTaken``), those of the others raise KeysTaken here.
+    Where ``asked`` is given, only the keys of those rows are looked up first. The log is taken to have none of the
+    others: appending a row that books finds it out (``Conflict``, ``KeyTaken``), one that does not raises KeyTaken
+    here.
     """
     batch = _begin(columns, knowledge)
     _find_persons(tx, batch, knowledge, profile)
-    if not new:
-        find_known(tx, batch)
+    find_known(tx, batch, asked)
     cut = cut_at_collision(batch)
     if knowledge.policies.limits_diseases:
         cut = cut_at_disease(batch, cut)
@@ -190,8 +197,8 @@ def decide(
         give_back(tx, batch, knowledge)
     _find_periods(batch, knowledge)
     mark(batch)
-    if new:
-        check_new(tx, batch)
+    if asked is not None:
+        check_new(tx, batch, asked)
     return batch
 
 

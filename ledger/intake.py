@@ -16,15 +16,15 @@ import numpy as np
 
 from ledger import booking, writing
 from ledger.ahead import ahead
+from ledger.behind import Behind
 from ledger.events import JobBatch
 from ledger.jobs import Job, Rows, quarantined
 from ledger.profile import Profile
 from ledger.quarantine import write_quarantine
 from ledger.refusals import Refusal, Refused
 from ledger.source import ClaimColumns, Source, SourceError, open_source
-from ledger.store.faults import Conflict
+from ledger.store.faults import Conflict, KeyTaken
 from ledger.store.runs import MOST_RUNS, merge_runs
-from ledger.taken_keys import KeysTaken
 
 if TYPE_CHECKING:
     from ledger.store import Transaction
@@ -35,6 +35,9 @@ Progress = Callable[[int], None]
 #: Rows a transaction: long enough to be fast, short enough that a single command never waits long behind it.
 BATCH_ROWS = 8_192
 
+
+#: Pieces of a batch that one transaction books, where rows of one key have to be decided one after the other.
+MOST_PIECES = 4
 
 #: Where somebody waits for the log: rows a transaction, for how many transactions after the last one that was waited
 #: for, and the gap between them, in which a single command takes its turn.
@@ -80,10 +83,10 @@ class ClaimJob(Job[ClaimColumns]):
     verb = "intake"
     #: Whether the memory it may come to need is taken.
     prepared = False
-    #: Whether keys are looked up before they are appended: from the first on that the log turns out to have, and in
-    #: what follows a row that met a key of its own batch.
+    #: Whether all keys are looked up before they are appended: from the first on that the log turns out to have.
     looks_up = True
-    was_cut = False
+    #: The rows of the file, behind those that were taken, that met a key of their own batch: those are looked up.
+    repeated = np.zeros(0, np.int64)
 
     def start(self, tx: "Transaction") -> None:
         """Starts the job, or takes it up; one that begins anew trusts its keys to be new until one is not."""
@@ -105,9 +108,11 @@ class ClaimJob(Job[ClaimColumns]):
         if not self.prepared:
             knowledge.expect(self.source.expected_rows)
             self.prepared = True
-        new = not (self.looks_up or self.was_cut)
-        batch = booking.decide(tx, columns, knowledge, self.profile, new=new)
-        self.was_cut = batch.n < columns.n
+        first, end = columns.first_row, columns.first_row + columns.n
+        asked = self.repeated[(self.repeated >= first) & (self.repeated < end)] - first
+        batch = booking.decide(tx, columns, knowledge, self.profile, asked=None if self.looks_up else asked)
+        self.repeated = np.union1d(self.repeated, first + batch.repeated)
+        self.repeated = self.repeated[self.repeated >= first + batch.n]
         _, opened = writing.write(tx, batch, knowledge, self.position, [self._header(tx, batch)])
         knowledge.appended(tx.size, opened)
 
@@ -203,7 +208,8 @@ def _run_batches(job: Job[Rows], batch_rows: int, progress: Progress | None) -> 
     with ledger.transaction() as tx:
         job.start(tx)
     try:
-        _run_rows(job, batch_rows, progress)
+        with Behind(ledger.store) as behind:
+            _run_rows(job, batch_rows, progress, behind)
     except SourceError as error:
         raise SourceError(
             f"{error}; job {job.position} stands at row {job.next_row - 1}, what it booked stays: run the same file"
@@ -214,7 +220,7 @@ def _run_batches(job: Job[Rows], batch_rows: int, progress: Progress | None) -> 
         job.complete(tx)
 
 
-def _run_rows(job: Job[Rows], batch_rows: int, progress: Progress | None) -> None:
+def _run_rows(job: Job[Rows], batch_rows: int, progress: Progress | None, behind: Behind) -> None:
     """Books the source's rows batch by batch."""
     ledger, polite = job.ledger, 0
     for columns in job.batches(batch_rows):
@@ -224,10 +230,13 @@ def _run_rows(job: Job[Rows], batch_rows: int, progress: Progress | None) -> Non
                 with ledger.transaction() as tx:
                     job.catch_up(tx)
                     rest = _left(job, rest)
-                    if rest.n:
-                        job.book(tx, rest.slice(0, FEW_ROWS) if polite and rest.n > FEW_ROWS else rest)
+                    part = rest.slice(0, FEW_ROWS) if polite and rest.n > FEW_ROWS else rest
+                    for _ in range(MOST_PIECES):
+                        if part.n:
+                            job.book(tx, part)
+                            part = _left(job, part)
                     waited = ledger.anybody_waits(tx)
-            except (Conflict, KeysTaken):
+            except (Conflict, KeyTaken):
                 if not job.doubt():
                     raise
                 continue
@@ -236,7 +245,8 @@ def _run_rows(job: Job[Rows], batch_rows: int, progress: Progress | None) -> Non
             # Who waits, or comes next, would look through every run; what follows is too little for one.
             merge_runs(ledger.store, beyond=0 if waited and not polite else MOST_RUNS)
             polite = POLITE_BATCHES if waited else max(0, polite - 1)
-            rest = _left(job, rest)
+            left, rest = rest.n, _left(job, rest)
+            behind.wrote(left - rest.n)
             if progress is not None:
                 progress(job.next_row - 1)
 

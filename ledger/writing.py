@@ -32,7 +32,6 @@ from ledger.refusals import Refusal
 from ledger.register_events import ClaimFlagged
 from ledger.sameness import TEXTS
 from ledger.stays.booking import write_parts
-from ledger.taken_keys import KeysTaken
 
 if TYPE_CHECKING:
     from ledger.knowledge import Knowledge
@@ -77,7 +76,7 @@ def write(
     """Appends headers, newly opened periods and all events of a batch, and saves the state they leave behind.
 
     Returns the order of the events and the (period, position) pairs that opened. ``headers`` go first. Raises Conflict
-    or KeysTaken where the log has a key of a row that books: the batch was decided without looking.
+    or KeyTaken where the log has a key of a row that books: the batch was decided without looking.
     """
     rows = batch.booked_rows()
     _name_new_persons(tx, batch, rows, knowledge)
@@ -264,8 +263,9 @@ def _save(tx: "Transaction", batch: Batch, order: Order, knowledge: "Knowledge")
         knowledge.accounts.save(tx, batch.person_tokens[moved], batch.accounts[moved])
     offsets = batch.columns.texts["medins_setl_id"].offsets
     named = rows[offsets[rows + 1] > offsets[rows]]
-    if tx.add_messages(to_list(texts_taken(batch.message_texts, named)), order.filed_at[named]):
-        raise KeysTaken
+    # Their keys begin with their time: in its order an index meets each of its pages once.
+    named = named[np.argsort(batch.facts[named, FACT["setl_time"]], kind="stable")]
+    tx.add_messages(to_list(texts_taken(batch.message_texts, named)), order.filed_at[named])
     refunds = rows[batch.kind[rows] == REFUND]
     if len(refunds):
         assert batch.originals is not None
