@@ -11,8 +11,9 @@ from bench.test_single import opened
 from bench.timing import measure, took_ns
 from bench.workbench import Workbench
 from ledger.events import ClaimReversed, ClaimSettled
-from ledger.store import Reader, Store, connect
+from ledger.store import Store, connect
 from projections import balances, proof
+from projections.balance_runs import read_balances
 from projections.catch_up import catch_up, ensure, positions
 from projections.posting import post_within
 from projections.sealing import seal_within
@@ -21,14 +22,9 @@ from projections.sealing import seal_within
 def forget(store: Store) -> None:
     """Takes the models back to position 0."""
     with store.write() as writer:
-        for model in (balances.MODEL, proof.MODEL):
-            writer.execute(f"DELETE FROM {model.tables[0].name}")
+        for table in (*balances.MODEL.tables, *proof.MODEL.tables):
+            writer.execute(f"DELETE FROM {table.name}")
         writer.execute("UPDATE projection SET position = 0")
-
-
-def book_of(reader: Reader) -> dict[str, int]:
-    """Returns every account's balance."""
-    return {str(account): int(fen) for account, fen in reader.query("SELECT account, amount_fen FROM balance")}
 
 
 @pytest.mark.benchmark(group="project")
@@ -47,11 +43,11 @@ def test_project(benchmark: BenchmarkFixture, workbench: Workbench, stores: Stor
             rounds=workbench.size.month_rounds,
         )
         with store.read() as reader:
-            found = book_of(reader)
+            found = read_balances(reader)
         forget(store)
         catch_up(store, [balances.MODEL], page_events=1_000)
         with store.read() as reader:
-            assert book_of(reader) == found and sum(found.values()) == 0
+            assert read_balances(reader) == found and sum(found.values()) == 0
     appends.close()
     workbench.note(
         {
@@ -86,12 +82,12 @@ def test_post(benchmark: BenchmarkFixture, workbench: Workbench, stores: Stores)
     with connect(posting.url) as store:
         with store.read() as reader:
             assert positions(reader, store.dialect)[balances.MODEL.name][0] == reader.size == len(workbench.events)
-            found = book_of(reader)
+            found = read_balances(reader)
         ensure(store, [proof.MODEL])
         forget(store)
         catch_up(store, [balances.MODEL])
         with store.read() as reader:
-            assert book_of(reader) == found and sum(found.values()) == 0
+            assert read_balances(reader) == found and sum(found.values()) == 0
     posting.close()
     claims = sum(row[3] in (ClaimSettled.TOPIC, ClaimReversed.TOPIC) for row in workbench.events)
     workbench.note(

@@ -3,6 +3,7 @@ beginning, whichever is the shorter way."""
 
 from typing import TYPE_CHECKING
 
+from projections.balance_runs import read_balances
 from projections.balances import BALANCE, MODEL
 from projections.pages import PAGE_EVENTS, read_page
 from projections.tables import Rows, apply
@@ -17,7 +18,7 @@ def balances_at(reader: "Reader", stop: int) -> dict[str, int]:
     """Returns every account's balance in fen behind a position, zeros left out; needs the balances model."""
     held = int(reader.query(SELECT_POSITION, (MODEL.name,))[0][0])
     if stop >= held or held - stop < stop:
-        found = {str(account): int(fen) for account, fen in reader.query(BALANCE.select())}
+        found = read_balances(reader)
         for account, fen in _posted(reader, stop, held).items():
             found[account] = found.get(account, 0) - fen
     else:

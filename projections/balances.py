@@ -25,7 +25,6 @@ from ledger.paying.events import ClawbackOffset, ReceiptMatched, ReceiptSuspende
 from ledger.paying.postings import PAYMENT_STEPS, PLAIN
 from ledger.postings import Opened, fund_codes, postings
 from ledger.refusals import StoreError
-from projections.act_postings import act_postings
 from projections.pages import Page, Placed
 from projections.tables import Change, Mode, ReadModel, Table
 
@@ -33,6 +32,9 @@ if TYPE_CHECKING:
     from ledger.store import Reader
 
 BALANCE = Table("balance", ("account",), ("amount_fen",), Mode.ADD, {"account": "text"}, clustered=True)
+
+#: Sums that are not yet rows of ``balance`` (projections.balance_runs): accounts and fen, packed.
+BALANCE_RUN = Table("balance_run", ("run",), ("sums",), Mode.RUN, {"sums": "blob"})
 
 #: The events beside acts that post.
 MONEY = (
@@ -52,10 +54,10 @@ OPENERS: dict[type[Event], type[Event]] = {
 }
 
 
-def fold(_: "Reader", page: Page) -> list[Change]:
+def fold(reader: "Reader", page: Page) -> list[Change]:
     """Returns what a page's events post, summed per account."""
     sums = postings_of_acts(page)
-    for placed, opened in with_opened(page.reader, page.others):
+    for placed, opened in with_opened(reader, page.others):
         for account, amount_fen in postings(placed.event, opened):
             sums[account] = sums.get(account, 0) + amount_fen
     return [Change(BALANCE, [list(sums), list(sums.values())])]
@@ -63,7 +65,7 @@ def fold(_: "Reader", page: Page) -> list[Change]:
 
 def postings_of_acts(page: Page) -> dict[str, int]:
     """Returns what a page's acts post, summed per account; what was booked anew gives back to the pool that paid."""
-    sums = act_postings(page.acts)
+    sums = dict(page.posted)
     part = AMOUNT["hifp_pay"]
     for _, event in page.resettled:
         now, stood = (each or event.insutype for each in (pool_of(event.how), event.reversed_pool))
@@ -74,7 +76,7 @@ def postings_of_acts(page: Page) -> dict[str, int]:
     return sums
 
 
-MODEL = ReadModel("balances", 2, (BALANCE,), fold, wide=False)
+MODEL = ReadModel("balances", 3, (BALANCE, BALANCE_RUN), fold, wide=False)
 
 
 def with_opened(reader: "Reader", events: Iterable[Placed]) -> list[tuple[Placed, Opened | None]]:

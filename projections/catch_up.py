@@ -74,7 +74,7 @@ def _create(writer: "Writer", dialect: str, models: Iterable[ReadModel], anew: b
             continue
         for table in model.tables:
             writer.execute(f"DROP TABLE IF EXISTS {table.name}")
-            for statement in table.statements(dialect):
+            for statement in (*table.statements(dialect), *table.placing(dialect)):
                 writer.execute(statement)
         writer.execute(DELETE_STATE, (model.name,))
         writer.execute(INSERT_STATE, (model.name, model.version))

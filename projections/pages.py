@@ -19,6 +19,7 @@ from ledger.line_events import LinesDiffer, LinesFiled, TraceCodeRepeated
 from ledger.mapper import decode_event, present_state
 from ledger.refusals import StoreError
 from ledger.replaying.events import ClaimResettled
+from projections.act_postings import act_postings
 
 if TYPE_CHECKING:
     from ledger.store import Reader
@@ -71,7 +72,7 @@ class Page:
     ``topics`` are numbers into ``names``, an event each. A page read for the tree alone has nothing else.
     """
 
-    reader: "Reader"
+    reader: "Reader | None"
     after: int
     stop: int
     positions: Sequence[int]
@@ -92,6 +93,11 @@ class Page:
         if mask.all():
             return acts_of(positions, codes, self.states)
         return acts_of(positions[mask], codes[mask], list(compress(self.states, mask.tolist())))
+
+    @cached_property
+    def posted(self) -> dict[str, int]:
+        """Returns what its acts post, summed per account."""
+        return act_postings(self.acts)
 
     @cached_property
     def beside(self) -> list[tuple[int, str, bytes]]:
@@ -123,6 +129,7 @@ class Page:
 
     def places(self, rows: Sequence[int]) -> list[tuple[str, int]]:
         """Returns stream and version of ``rows``: of every event that is neither part of an act nor beside one."""
+        assert self.reader is not None
         found = self.reader.query(PLACES, (self.after, self.stop, *BULK_TOPICS))
         return [(str(stream), int(version)) for _, stream, version in found]
 

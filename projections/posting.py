@@ -14,7 +14,9 @@ import numpy as np
 from core_ext.kernels import load
 from core_ext.text import Texts, to_list
 from ledger.events import ClaimFiled
+from ledger.store.follower import in_turn
 from projections import balances
+from projections.balance_runs import RUN_ROWS, post_run
 from projections.catch_up import LOCK_STATE, UPDATE_STATE, catch_up, ensure
 from projections.pages import Page
 from projections.tables import ReadModel, added_up, write
@@ -36,25 +38,36 @@ def post_within(store: "Store", models: Sequence[ReadModel] = (balances.MODEL,))
         raise ValueError(f"expected models of sums to post within the transaction, got {', '.join(others)}")
     ensure(store, models)
     catch_up(store, models)
+    store.follower = in_turn(Posting(store.dialect, models), store.follower)
 
-    def post(tx: "Transaction", first: int, blocks: Sequence["EventBlock"]) -> None:
-        locked = LOCK_STATE[store.dialect]
-        due = [model for model in models if tx.query(locked, (model.name,)) == [(first - 1,)]]
+
+class Posting:
+    """Posts what a transaction appends; the acts of a block are decoded and summed while the database takes it in."""
+
+    def __init__(self, dialect: str, models: Sequence[ReadModel]) -> None:
+        self._lock = LOCK_STATE[dialect]
+        self._models = models
+
+    def ahead(self, first: int, block: "EventBlock") -> Page:
+        """Returns a block as a page whose acts are decoded and summed."""
+        page = page_of(first, [block])
+        # The page keeps it.
+        _ = page.posted
+        return page
+
+    def commit(self, tx: "Transaction", first: int, blocks: Sequence["EventBlock"], found: Page | None) -> None:
+        """Folds the blocks and writes what they change, where a model stands directly before them."""
+        due = [model for model in self._models if tx.query(self._lock, (model.name,)) == [(first - 1,)]]
         if not due:
             return
-        page = page_of(tx, first, blocks)
+        page = page_of(first, blocks) if found is None else found
         for model in due:
-            write(tx, added_up(model.fold(tx, page)))
+            for change in model.fold(tx, page):
+                if change.table is balances.BALANCE and len(change) >= RUN_ROWS:
+                    post_run(tx, change)
+                else:
+                    write(tx, added_up([change]))
             tx.execute(UPDATE_STATE, (page.stop, model.name))
-
-    further = store.on_commit
-
-    def post_first(tx: "Transaction", first: int, blocks: Sequence["EventBlock"]) -> None:
-        post(tx, first, blocks)
-        if further is not None:
-            further(tx, first, blocks)
-
-    store.on_commit = post_first
 
 
 class BlockPage(Page):
@@ -74,7 +87,7 @@ class BlockPage(Page):
         return found
 
 
-def page_of(tx: "Transaction", first: int, blocks: Sequence["EventBlock"]) -> Page:
+def page_of(first: int, blocks: Sequence["EventBlock"]) -> "BlockPage":
     """Returns the events of blocks, the first of them at position ``first``, as the page a reader would find."""
     names = list(dict.fromkeys(name for block in blocks for name in block.topic_names))
     number = {name: at for at, name in enumerate(names)}
@@ -87,7 +100,7 @@ def page_of(tx: "Transaction", first: int, blocks: Sequence["EventBlock"]) -> Pa
         topics = topics[:-1]
         states.pop()
     stop = first + len(states)
-    return BlockPage(blocks, tx, first - 1, stop - 1, range(first, stop), topics, names, states)
+    return BlockPage(blocks, None, first - 1, stop - 1, range(first, stop), topics, names, states)
 
 
 def _place(block: "EventBlock", row: int) -> tuple[str, int]:

@@ -17,6 +17,7 @@ from ledger.reconciling.reports import BreakTotals
 from projections import axes, balances, claim_findings, line_index, proof, statement, trace
 from projections import breaks as break_rows
 from projections.as_of import position_at
+from projections.balance_runs import read_balances
 from projections.breaks import OPEN, BreakList
 from projections.catch_up import Progress, catch_up, ensure
 from projections.clearing import lines
@@ -118,8 +119,7 @@ class Projections:
         if as_of is None and served_to is None and changes is None:
             catch_up(self._store, [balances.MODEL], page_events=self._page_events)
             with self._store.read() as reader:
-                rows = reader.query(balances.BALANCE.select())
-                return Balances(_position(reader, balances.MODEL.name), dict(rows))
+                return Balances(_position(reader, balances.MODEL.name), read_balances(reader))
         stop, held = self._folded(balances.MODEL, balances.BALANCE, as_of, served_to, changes)
         return Balances(stop, {account: values[0] for (account,), values in sorted(held.items())})
 

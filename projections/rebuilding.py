@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ledger.refusals import StoreError
 from projections import catch_up as following
 from projections.pages import PAGE_EVENTS
-from projections.tables import Change, ReadModel
+from projections.tables import Change, ReadModel, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +83,7 @@ def _swapped(
         return False
     for at in order:
         for table, shadow in zip(models[at].tables, shadows[at].tables, strict=True):
-            _empty(writer, dialect, table.name, table.columns, table.statements(dialect))
+            _empty(writer, dialect, table)
             columns = ", ".join(table.columns)
             ordered = ", ".join(table.key)
             writer.execute(
@@ -95,15 +95,17 @@ def _swapped(
     return True
 
 
-def _empty(writer: "Writer", dialect: str, name: str, columns: Sequence[str], statements: Sequence[str]) -> None:
+def _empty(writer: "Writer", dialect: str, table: Table) -> None:
     """Empties a live table without standing in a reader's way, and mends its shape.
 
     On SQLite readers keep their snapshot while a table is made again. On PostgreSQL that would wait for every reader,
     and take a role's rights away: rows are deleted, the table is made again only where its columns are others.
     """
-    if dialect == "sqlite" or [column for (column,) in writer.query(COLUMNS, (name,))] != list(columns):
-        writer.execute(f"DROP TABLE IF EXISTS {name}")
+    statements = table.statements(dialect)
+    if dialect == "sqlite" or [name for (name,) in writer.query(COLUMNS, (table.name,))] != list(table.columns):
+        writer.execute(f"DROP TABLE IF EXISTS {table.name}")
+        statements += table.placing(dialect)
     else:
-        writer.execute(f"DELETE FROM {name}")
+        writer.execute(f"DELETE FROM {table.name}")
     for statement in statements:
         writer.execute(statement)

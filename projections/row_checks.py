@@ -12,7 +12,8 @@ from ledger.mapper import decode_event
 from ledger.postings import Opened, Posting, checked_postings
 from ledger.refusals import Refused, StoreError
 from projections import balances, line_index, statement, trace
-from projections.balances import BALANCE, with_opened
+from projections.balance_runs import rows_of_balances
+from projections.balances import BALANCE, BALANCE_RUN, with_opened
 from projections.clearing import lines
 from projections.findings import Findings
 from projections.log_scan import ReadPage
@@ -184,7 +185,12 @@ class RowChecks:
         return posted
 
     def _compare(self, table: Table, explained: set[Row]) -> None:
-        rebuilt, held = self._tables[table.name], read_table(self._reader, table)
+        rebuilt = self._tables[table.name]
+        try:
+            held = rows_of_balances(self._reader) if table is BALANCE else read_table(self._reader, table)
+        except StoreError as error:
+            self._found.other("edited-row", BALANCE_RUN.name, "accounts and a sum for each", str(error))
+            return
         for key in sorted(rebuilt.keys() | held.keys()):
             now, row = rebuilt.get(key), held.get(key)
             if now == row or (key in explained and not any(now or ()) and not any(row or ())):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from core_ext.kernels import load
+from ledger.store.follower import in_turn
 from projections import proof
 from projections.catch_up import LOCK_STATE, UPDATE_STATE, catch_up, ensure
 from projections.tables import write
@@ -26,18 +27,28 @@ def seal_within(store: "Store") -> None:
     """
     ensure(store, [proof.MODEL])
     catch_up(store, [proof.MODEL])
-    before = store.on_commit
+    store.follower = in_turn(store.follower, Sealing(store.dialect))
 
-    def seal(tx: "Transaction", first: int, blocks: Sequence["EventBlock"]) -> None:
-        if before is not None:
-            before(tx, first, blocks)
-        if tx.query(LOCK_STATE[store.dialect], (proof.MODEL.name,)) != [(first - 1,)]:
+
+class Sealing:
+    """Seals what a transaction appends; the leaves of a block are hashed while the database takes it in."""
+
+    def __init__(self, dialect: str) -> None:
+        self._lock = LOCK_STATE[dialect]
+
+    def ahead(self, first: int, block: "EventBlock") -> bytes:
+        """Returns the leaves of a block."""
+        leaves: bytes = load("tree").leaf_columns(*block.columns, first)
+        return leaves
+
+    def commit(self, tx: "Transaction", first: int, blocks: Sequence["EventBlock"], found: bytes | None) -> None:
+        """Writes the tiles that the blocks fill or begin, where the tree stands directly before them."""
+        if tx.query(self._lock, (proof.MODEL.name,)) != [(first - 1,)]:
             return
-        kernel, leaves, at = load("tree"), [], first
+        stop, leaves = first - 1, []
         for block in blocks:
-            leaves.append(kernel.leaf_columns(*block.columns, at))
-            at += len(block)
-        write(tx, proof.grow(tx, first - 1, b"".join(leaves)))
-        tx.execute(UPDATE_STATE, (at - 1, proof.MODEL.name))
-
-    store.on_commit = seal
+            if found is None:
+                leaves.append(self.ahead(stop + 1, block))
+            stop += len(block)
+        write(tx, proof.grow(tx, first - 1, b"".join(leaves) if found is None else found))
+        tx.execute(UPDATE_STATE, (stop, proof.MODEL.name))

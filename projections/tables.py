@@ -33,11 +33,15 @@ LARGEST = 9_000_000_000_000_000_000
 
 
 class Mode(Enum):
-    """Is how a changed row meets the row of its key: its values add up, replace, or are the first."""
+    """Is how a changed row meets the row of its key: its values add up, replace, or are the first.
+
+    A run holds sums of another table, to be added to its rows where they are read.
+    """
 
     ADD = 1
     REPLACE = 2
     APPEND = 3
+    RUN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,13 @@ class Table:
             where = f" WHERE {condition}" if condition else ""
             created.append(f"CREATE INDEX IF NOT EXISTS {self.name}_{suffix} ON {self.name} ({columns}){where}")
         return created
+
+    def placing(self, dialect: str) -> list[str]:
+        """Returns the statements that say how a new table keeps its rows: no reader waits, as nobody has seen it."""
+        if self.mode is not Mode.RUN or dialect != "postgres":
+            return []
+        # What is soon written anew is not worth compressing.
+        return [f"ALTER TABLE {self.name} ALTER COLUMN {name} SET STORAGE EXTERNAL" for name in self.values]
 
     @property
     def conflict(self) -> str:
@@ -127,7 +138,7 @@ class ReadModel:
     @property
     def adds(self) -> bool:
         """Returns whether all its tables are sums, so that its fold hangs on nothing folded before."""
-        return all(table.mode is Mode.ADD for table in self.tables)
+        return all(table.mode in (Mode.ADD, Mode.RUN) for table in self.tables)
 
 
 def change_of(table: Table, rows: Iterable[Row]) -> Change:

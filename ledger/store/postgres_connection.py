@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import socket
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from psycopg.abc import AdaptContext, Buffer
 
     from ledger.store.url import PostgresURL
+
+#: What a local socket is asked to hold on its way to the server; the system may give less (net.core.wmem_max).
+SEND_BYTES = 4 << 20
 
 #: From how many events on a binary COPY is faster than one INSERT of arrays.
 COPY_FROM = 500
@@ -112,12 +116,23 @@ def connect(url: "PostgresURL") -> LedgerConnection:
 def _configured(schema: str) -> Callable[[psycopg.Connection[Any]], None]:
     def configure(connection: psycopg.Connection[Any]) -> None:
         connection.autocommit = True
+        _widen(connection.fileno())
         connection.execute(SETTINGS, (schema,))
         for kind in _ARRAYS:
             connection.adapters.register_dumper(kind, _dumper(kind))
         connection.adapters.register_loader("numeric", IntegralNumeric)
 
     return configure
+
+
+def _widen(descriptor: int) -> None:
+    """Lets a local socket hold a whole block's rows: the server takes them in while the client does something else.
+
+    TCP widens by itself as far as it is worth.
+    """
+    with socket.socket(fileno=os.dup(descriptor)) as local:
+        if local.family == socket.AF_UNIX:
+            local.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
 
 
 class LedgerDatastore(PostgresDatastore):

@@ -11,6 +11,7 @@ import numpy as np
 from ledger.refusals import StoreError
 from ledger.segments.events import PeriodAttached, PeriodDetached
 from ledger.store.archives import Archives
+from ledger.store.follower import AHEAD_EVENTS, Beside, Follower
 from ledger.store.link import Link, Row
 from ledger.store.runs import RUN_ROWS, put_run
 from ledger.store.state import StateReader, StateWriter
@@ -18,9 +19,6 @@ from ledger.store.state import StateReader, StateWriter
 if TYPE_CHECKING:
     from ledger.block import EventBlock
     from ledger.store.link import Column, Ints, Keys
-
-#: Is called at the end of a transaction that appended, still inside it, with the first position and all its blocks.
-OnCommit: TypeAlias = "Callable[[Transaction, int, Sequence[EventBlock]], None]"
 
 #: position, stream, version, topic, state
 EventRow: TypeAlias = tuple[int, str, int, str, bytes]
@@ -200,12 +198,13 @@ class Writer(Reader):
 class Transaction(StateWriter, Writer):
     """Is the one transaction that appends: it holds the lock on the log's head from its first line to its commit."""
 
-    def __init__(self, link: Link, clock_us: Callable[[], int], on_commit: "OnCommit | None" = None) -> None:
+    def __init__(self, link: Link, clock_us: Callable[[], int], follower: "Follower | None" = None) -> None:
         super().__init__(link)
         self._recorded_at = max(int(clock_us()), self._recorded_at)
         self._head = (self._size, self._tokens)
-        self._on_commit = on_commit
+        self._follower = follower
         self._blocks: list[EventBlock] = []
+        self._found: Any = None
         self._run = self._size
 
     def append(self, block: "EventBlock") -> int:
@@ -215,11 +214,23 @@ class Transaction(StateWriter, Writer):
         """
         first = self._size + 1
         if len(block):
-            self._link.append(block, first)
+            self._append(block, first)
             self._size += len(block)
-            if self._on_commit is not None:
-                self._blocks.append(block)
         return first
+
+    def _append(self, block: "EventBlock", first: int) -> None:
+        follower = self._follower
+        if follower is None:
+            self._link.append(block, first)
+            return
+        self._found = None
+        if self._blocks or len(block) < AHEAD_EVENTS:
+            self._link.append(block, first)
+        else:
+            with Beside(lambda: follower.ahead(first, block)) as beside:
+                self._link.append(block, first)
+            self._found = beside.found
+        self._blocks.append(block)
 
     def save_later(self, keys: "Ints", versions: "Ints", values: "Ints") -> None:
         """Saves person-years as ``save_state`` does, many as a run that ``merge_runs`` brings to their table later.
@@ -240,7 +251,7 @@ class Transaction(StateWriter, Writer):
         """Writes the head back, if the log or the tokens grew; raises StoreError where a statement had failed."""
         if self._link.failure is not None:
             raise StoreError(f"expected a transaction without a failed statement, got one: {self._link.failure}")
-        if self._on_commit is not None and self._blocks:
-            self._on_commit(self, self._head[0] + 1, self._blocks)
+        if self._follower is not None and self._blocks:
+            self._follower.commit(self, self._head[0] + 1, self._blocks, self._found)
         if self._head != (self._size, self._tokens):
             self._link.write_head(self._size, self._recorded_at, self._tokens)

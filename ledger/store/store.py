@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from ledger.refusals import StoreError
 from ledger.store.archives import Archives
+from ledger.store.follower import Follower
 from ledger.store.link import Backend, Link, Mode
 from ledger.store.schema import SCHEMA_VERSION, STEPS
-from ledger.store.session import OnCommit, Reader, Transaction, Writer
+from ledger.store.session import Reader, Transaction, Writer
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -36,7 +37,7 @@ class Store:
         self._backend = backend
         self._process = os.getpid()
         #: What a transaction that appended does last, if anything: keep sums at the head of the log, say.
-        self.on_commit: OnCommit | None = None
+        self.follower: Follower | None = None
         self.url = backend.url
         self.dialect = backend.dialect
         #: Where the states of detached events are: in the folder of the sealed segments.
@@ -66,7 +67,7 @@ class Store:
         written), or OutcomeUnknown where the connection was lost while committing.
         """
         with self._link(Mode.APPEND) as link:
-            transaction = Transaction(link, clock_us, self.on_commit)
+            transaction = Transaction(link, clock_us, self.follower)
             transaction.archives = self.archives
             yield transaction
             transaction.finish()

@@ -17,6 +17,7 @@ from ledger.mapper import decode_event
 from ledger.money import round_half_up
 from ledger.postings import ACCOUNT_CODE, fund_codes, postings
 from ledger.reversing import moment
+from projections.balance_runs import read_balances
 from projections.balances import with_opened
 from projections.clearing.lines import FUNDS, LINE, POOL
 from projections.pages import Placed
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 #: What claims of a region's residents took of each fund, by period.
 SUMS = ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in (*FUNDS, "acct_pay"))
 SPENT = f"SELECT period, insured_region, insutype, {SUMS} FROM {LINE.name} GROUP BY period, insured_region, insutype"
-#: The accounts of the books that make up a fund, and of a personal account.
-BOOKED = "SELECT account, amount_fen FROM balance WHERE account LIKE ?"
+#: The kinds of account in the books that make up a fund, and of a personal account.
 OF_FUND = ("fund", "income", "expense", "account", "surplus_expense")
 
 #: The streams of what moves funds beside claims and income.
@@ -151,11 +151,11 @@ def _months(reader: "Reader", causes: set[int]) -> dict[int, int]:
 def _booked(reader: "Reader") -> dict[Key, int]:
     """Returns what the books hold of each fund: credits less debits of its accounts."""
     sums: dict[Key, int] = {}
-    for kind in OF_FUND:
-        for account, amount_fen in reader.query(BOOKED, (f"{kind}:%",)):
-            _, region, code = str(account).split(":")
-            if amount_fen:
-                sums[int(region), int(code)] = sums.get((int(region), int(code)), 0) - int(amount_fen)
+    for account, amount_fen in read_balances(reader).items():
+        kind, _, of = account.partition(":")
+        if kind in OF_FUND and amount_fen:
+            region, code = of.split(":")
+            sums[int(region), int(code)] = sums.get((int(region), int(code)), 0) - amount_fen
     return sums
 
 

@@ -280,6 +280,7 @@ def test_small_tables_name_their_modes() -> None:
     modes = {table.name: table.mode for model in MODELS for table in model.tables}
     assert modes == {
         "balance": Mode.ADD,
+        "balance_run": Mode.RUN,
         "statement_line": Mode.ADD,
         "clearing_line": Mode.ADD,
         "other_pool": Mode.ADD,

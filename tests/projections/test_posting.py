@@ -9,17 +9,17 @@ from ledger.block import EventBlock
 from ledger.events import ClaimFiled
 from ledger.refusals import StoreError
 from projections import balances, trace
+from projections.balance_runs import read_balances
 from projections.catch_up import catch_up, positions
 from projections.posting import post_within
-from projections.tables import Rows, read_table
 from tests.projections.books import Book, full_book
 
 
-def held(opened: store.Store) -> tuple[int, int, Rows]:
-    """Returns the log's size, the position of the balances and their rows."""
+def held(opened: store.Store) -> tuple[int, int, dict[str, int]]:
+    """Returns the log's size, the position of the balances and the balances."""
     with opened.read() as reader:
         at = positions(reader, opened.dialect)[balances.MODEL.name][0]
-        return reader.size, at, read_table(reader, balances.BALANCE)
+        return reader.size, at, read_balances(reader)
 
 
 def pieces(book: Book, size: int) -> list[EventBlock]:
@@ -50,7 +50,7 @@ def test_posting_within_leaves_what_following_leaves(store_url: str, tmp_path: P
                 tx.append(block)
         post_within(followed)
         assert held(followed) == posted
-    assert posted[0] == len(book.log) and sum(fen for (fen,) in posted[2].values()) == 0
+    assert posted[0] == len(book.log) and sum(posted[2].values()) == 0
 
 
 def test_blocks_of_one_transaction_are_posted_together(store_url: str) -> None:
@@ -106,7 +106,7 @@ def test_balances_left_behind_wait_until_they_are_asked_for(store_url: str) -> N
         assert held(opened)[1] == len(first)
         catch_up(opened, [balances.MODEL])
         size, at, rows = held(opened)
-        assert at == size and sum(fen for (fen,) in rows.values()) == 0
+        assert at == size and sum(rows.values()) == 0
 
 
 def test_only_sums_are_posted(sqlite_url: str) -> None:

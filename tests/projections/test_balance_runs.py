@@ -1,0 +1,147 @@
+"""Balances that large transactions leave as runs are the balances, whoever reads them and however many runs stand."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+import projections
+from ledger import store
+from ledger.refusals import StoreError
+from projections import balance_runs, balances, posting
+from projections.balance_at import balances_at
+from projections.balance_runs import BALANCE_RUN, STANDING, place_for, read_balances
+from projections.catch_up import catch_up, ensure
+from projections.posting import post_within
+from projections.reader import MODELS
+from projections.tables import read_table
+from tests.projections.books import Book, full_book
+from tests.projections.test_posting import pieces
+
+if TYPE_CHECKING:
+    from ledger.store import Writer
+
+Edit = Callable[["Writer"], object]
+
+
+@pytest.fixture
+def every_change_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes a run of whatever a transaction posts, two of a size."""
+    monkeypatch.setattr(posting, "RUN_ROWS", 1)
+    monkeypatch.setattr(balance_runs, "PLACES", 2)
+
+
+def posted(url: str, book: Book, size: int = 7) -> dict[str, int]:
+    """Posts a book's events within the transactions that append them, and returns the balances."""
+    with store.create(url) as opened:
+        ensure(opened, MODELS)
+        post_within(opened)
+        for block in pieces(book, size):
+            with opened.begin() as tx:
+                tx.append(block)
+        with opened.read() as reader:
+            return read_balances(reader)
+
+
+def followed(url: str) -> dict[str, int]:
+    """Returns the balances of the log of a store as they are when folded from its beginning."""
+    with store.connect(url) as opened, opened.write() as writer:
+        for table in balances.MODEL.tables:
+            writer.execute(f"DELETE FROM {table.name}")
+        writer.execute("UPDATE projection SET position = 0 WHERE name = 'balances'")
+    with store.connect(url) as opened:
+        catch_up(opened, [balances.MODEL])
+        with opened.read() as reader:
+            return {str(account): int(fen) for (account,), (fen,) in read_table(reader, balances.BALANCE).items()}
+
+
+def runs_of(url: str) -> set[int]:
+    """Returns the runs that stand in a store."""
+    with store.connect(url) as opened, opened.read() as reader:
+        return {run for (run,) in reader.query(STANDING)}
+
+
+@pytest.mark.usefixtures("every_change_a_run")
+def test_runs_and_table_together_are_the_balances(store_url: str) -> None:
+    """Runs of every size beside the table add up to what folding the log gives; no account of theirs is in the table."""
+    book = full_book()
+    found = posted(store_url, book)
+    standing = runs_of(store_url)
+    with store.connect(store_url) as opened, opened.read() as reader:
+        assert not read_table(reader, balances.BALANCE)
+    assert 2 <= len(standing) <= 8 and max(standing) > 3
+    assert followed(store_url) == found and sum(found.values()) == 0
+    assert not runs_of(store_url)
+
+
+@pytest.mark.usefixtures("every_change_a_run")
+def test_who_reads_balances_reads_the_runs(store_url: str) -> None:
+    """Balances now and at a past position, verification and a rebuild see runs as they see the table."""
+    book = full_book()
+    found = posted(store_url, book)
+    with projections.open(store_url) as read:
+        assert read.balances().accounts == found
+        middle = read.balances(as_of=len(book.log) // 2).accounts
+        assert not [finding for finding in read.verify() if finding.where.startswith("balance")]
+    with store.connect(store_url) as opened, opened.read() as reader:
+        kept = {account: fen for account, fen in middle.items() if fen}
+        assert balances_at(reader, len(book.log) // 2) == kept
+    with projections.open(store_url) as read:
+        read.rebuild()
+        assert read.balances().accounts == found and not runs_of(store_url)
+
+
+@pytest.mark.usefixtures("every_change_a_run")
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda tx: tx.execute("UPDATE balance_run SET sums = ? WHERE LENGTH(sums) > 0", (b"\x92\x91\xa1a\x90",)),
+        lambda tx: tx.execute("UPDATE balance_run SET sums = ? WHERE LENGTH(sums) > 0", (b"\xc1",)),
+    ],
+    ids=["another length", "other bytes"],
+)
+def test_a_run_that_is_not_whole_is_found(store_url: str, edit: Edit) -> None:
+    """Balances out of a damaged run are refused by its name, verification names it, and a rebuild mends it."""
+    found = posted(store_url, full_book())
+    with store.connect(store_url) as opened, opened.write() as writer:
+        edit(writer)
+    with projections.open(store_url) as read:
+        with pytest.raises(StoreError, match="balance_run"):
+            read.balances()
+        assert [finding.where for finding in read.verify()] == [BALANCE_RUN.name]
+        read.rebuild()
+        assert read.balances().accounts == found
+
+
+@pytest.mark.usefixtures("every_change_a_run")
+def test_a_sum_changed_in_a_run_is_found(store_url: str) -> None:
+    """A fen more in a run is a finding of the account it stands in."""
+    posted(store_url, full_book())
+    with store.connect(store_url) as opened, opened.write() as writer:
+        balance_runs.post_run(writer, balances_change("bank:A", 1))
+    with projections.open(store_url) as read:
+        (finding,) = read.verify()
+    assert finding.kind == "edited-row" and finding.where == "balance account=bank:A"
+
+
+def balances_change(account: str, fen: int) -> balance_runs.Change:
+    """Returns a change of one account."""
+    return balance_runs.Change(balances.BALANCE, [[account], [fen]])
+
+
+def test_a_run_refuses_a_sum_no_table_would_take(store_url: str) -> None:
+    """A balance never leaves the integers."""
+    with store.create(store_url) as opened:
+        ensure(opened, [balances.MODEL])
+        with pytest.raises(OverflowError, match="expected sums of at most"), opened.write() as writer:
+            balance_runs.post_run(writer, balances_change("bank:A", 9 * 10**18 + 1))
+
+
+def test_places_fill_up_size_by_size() -> None:
+    """The ninth run takes in eight and is of the next size; when those are eight too, it takes in all of them."""
+    assert place_for([]) == (0, -1)
+    assert place_for(range(7)) == (7, -1)
+    assert place_for(range(8)) == (8, 7)
+    assert place_for([*range(8), 8, 9]) == (10, 7)
+    assert place_for(range(16)) == (16, 15)
+    assert place_for([0, 2]) == (1, -1)
