@@ -208,7 +208,7 @@ def _run_batches(job: Job[Rows], batch_rows: int, progress: Progress | None) -> 
     with ledger.transaction() as tx:
         job.start(tx)
     try:
-        with Behind(ledger.store) as behind:
+        with Behind(ledger.store, job.position // 2) as behind:
             _run_rows(job, batch_rows, progress, behind)
     except SourceError as error:
         raise SourceError(

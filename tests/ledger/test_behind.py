@@ -56,6 +56,34 @@ def test_a_job_that_is_followed_leaves_what_it_leaves_alone(
     assert found[0] == found[1]
 
 
+def test_a_large_store_is_written_back_in_larger_steps(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two of them a job writes half of what there is, so that no page is written back again and again."""
+    monkeypatch.setattr(behind, "ROWS_BETWEEN", 10)
+    with store.create(store_url) as opened_store:
+        begun: list[int] = []
+        written = 0
+        write_back = opened_store.write_back
+
+        def noted() -> None:
+            write_back()
+            begun.append(written)
+
+        monkeypatch.setattr(opened_store, "write_back", noted)
+        for held in (0, 1_000):
+            begun.clear()
+            written = 0
+            with behind.Behind(opened_store, held) as follower:
+                while written < 2_000:
+                    written += 10
+                    follower.wrote(10)
+                    while follower.busy:
+                        pass
+            if held == 0:
+                assert begun[:4] == [10, 20, 40, 80]
+            else:
+                assert begun == [1_000]
+
+
 def test_what_goes_wrong_behind_a_job_is_raised_between_two_of_its_transactions(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
