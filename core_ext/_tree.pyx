@@ -5,6 +5,11 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
+from core_ext.msgpack cimport address
+
+from core_ext.codec_fields import joined
+from core_ext.reference.records import check_rows
+
 
 cdef extern from "Python.h":
     const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL
@@ -57,18 +62,21 @@ cdef inline uint8_t* put(uint8_t* out, const char* text, Py_ssize_t size) noexce
 cdef int read_event(Event* event, object position, object topic, object state, object stream, object version) except -1:
     """Points an event at its parts, which the caller keeps alive."""
     cdef char* raw
-    cdef Py_ssize_t size
     event.position = position
     event.version = version
-    if event.position < 0 or event.version < 0:
-        raise OverflowError(
-            f"expected a position and a version of 63 bits, got {event.position} and {event.version}"
-        )
     event.topic = PyUnicode_AsUTF8AndSize(topic, &event.topic_size)
     event.stream = PyUnicode_AsUTF8AndSize(stream, &event.stream_size)
     PyBytes_AsStringAndSize(state, &raw, &event.state_size)
     event.state = raw
-    size = max(event.topic_size, event.stream_size)
+    return 0
+
+
+cdef int check_event(const Event* event) except -1:
+    cdef Py_ssize_t size = max(event.topic_size, event.stream_size)
+    if event.position < 0 or event.version < 0:
+        raise OverflowError(
+            f"expected a position and a version of 63 bits, got {event.position} and {event.version}"
+        )
     if size > LONGEST_NAME:
         raise ValueError(f"expected a topic or stream of at most {LONGEST_NAME} bytes, got {size}")
     return 0
@@ -80,6 +88,7 @@ cdef bytes hashed(const Event* events, Py_ssize_t n):
     cdef const Event* event
     cdef uint8_t* end
     for k in range(n):
+        check_event(events + k)
         longest = max(longest, HEAD + 4 + events[k].topic_size + events[k].stream_size + events[k].state_size)
     cdef bytes out = PyBytes_FromStringAndSize(NULL, n * HASH)
     cdef uint8_t* leaves = <uint8_t*> PyBytes_AS_STRING(out)
@@ -132,6 +141,37 @@ def leaf_rows(int64_t first, list rows not None):
             if len(row) != 4:
                 raise ValueError(f"expected (topic, state, stream, version), got {len(row)} cells")
             read_event(events + k, first + k, row[0], row[1], row[2], row[3])
+        return hashed(events, n)
+    finally:
+        free(events)
+
+
+def leaf_columns(streams, versions, topics, names, states, int64_t first):
+    """Returns the leaves of a block of events on their way into the log; see the reference."""
+    cdef Py_ssize_t n = check_rows(streams, versions, topics, names, states), k
+    name_offsets, name_data, _ = joined([name.encode() for name in names])
+    cdef const int64_t* named = <const int64_t*> <size_t> address(name_offsets)
+    cdef const int64_t* ids = <const int64_t*> <size_t> address(streams.offsets)
+    cdef const int64_t* at = <const int64_t*> <size_t> address(states.offsets)
+    cdef const int64_t* version = <const int64_t*> <size_t> address(versions)
+    cdef const int64_t* topic = <const int64_t*> <size_t> address(topics)
+    cdef const char* name_text = <const char*> <size_t> address(name_data)
+    cdef const char* text = <const char*> <size_t> address(streams.data)
+    cdef const char* data = <const char*> <size_t> address(states.data)
+    cdef Event* events = <Event*> malloc((n + 1) * sizeof(Event))
+    if events == NULL:
+        raise MemoryError()
+    try:
+        with nogil:
+            for k in range(n):
+                events[k].position = first + k
+                events[k].version = version[k]
+                events[k].topic = name_text + named[topic[k]]
+                events[k].topic_size = named[topic[k] + 1] - named[topic[k]]
+                events[k].stream = text + ids[k]
+                events[k].stream_size = ids[k + 1] - ids[k]
+                events[k].state = data + at[k]
+                events[k].state_size = at[k + 1] - at[k]
         return hashed(events, n)
     finally:
         free(events)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ledger.known import KnownInts, grown
+from ledger.known import KnownInts, grown, taken
 
 if TYPE_CHECKING:
     from ledger.store import Transaction
@@ -22,6 +22,12 @@ class Accounts:
     def __init__(self) -> None:
         self._known = KnownInts()
         self._fen = np.zeros(1024, np.int64)
+
+    def reserve(self, count: int) -> None:
+        """Takes the room that ``count`` accounts need, at most that of MOST."""
+        count = min(count, MOST)
+        self._known.reserve(count)
+        self._fen = taken(self._fen, count)
 
     def load(self, tx: "Transaction", tokens: Ints) -> Ints:
         """Returns the balances as the store has them; each token once."""

@@ -24,10 +24,10 @@ from ledger.plan_rows import pools_of, resolved, with_limits
 from ledger.profile import Profile
 from ledger.refusals import Refusal
 from ledger.registers import filing_masks
-from ledger.sameness import same_content
 from ledger.side_columns import known_births
 from ledger.source import cut_texts
 from ledger.stays.booking import cut_at_refund, cut_at_stay, give_back, mark, settle_stay, to_divide
+from ledger.taken_keys import KEYLESS, check_new, cut_at_collision, find_known
 
 if TYPE_CHECKING:
     from ledger.knowledge import Knowledge
@@ -45,23 +45,22 @@ SKIP, COMPUTE, SOURCE, REFUND, UNCHECKED = range(5)
 _IDENTITIES = sum(
     1 << int(r) for r in (Refusal.IDENTITY_I1, Refusal.IDENTITY_I2, Refusal.IDENTITY_I3, Refusal.IDENTITY_I5)
 )
-# A row with one of these has no trustworthy key: it can neither be a duplicate nor stand in a key's way.
-_KEYLESS = sum(1 << int(r) for r in (Refusal.ROW_SHAPE, Refusal.NOT_UTF8, Refusal.UNSAFE_TEXT, Refusal.BAD_KEY))
 
 
 @dataclass(slots=True)
 class Batch:
     """Is a batch on its way: the source columns, what lookups added, and what the kernel decided.
 
-    ``streams`` are the claims' streams, ``messages`` the keys of their message ids (empty: none).
+    ``repeated`` are the rows with a key that an earlier one has, where such rows cut the batch.
+    ``stream_texts`` are the claims' streams, ``message_texts`` the keys of their message ids (empty: none).
     All arrays have one row a claim; ``tail`` rows behind the claims are originals of refunds, loaded from the log.
     """
 
     columns: "ClaimColumns"
     stream_texts: Texts
-    streams: list[str]
-    messages: list[str]
+    message_texts: Texts
     faults: Ints
+    repeated: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     duplicate_of: dict[int, int] = field(default_factory=dict)
     person: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     person_tokens: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -106,8 +105,7 @@ class Batch:
             self,
             columns=self.columns.slice(0, n),
             stream_texts=cut_texts(self.stream_texts, 0, n),
-            streams=self.streams[:n],
-            messages=self.messages[:n],
+            message_texts=cut_texts(self.message_texts, 0, n),
             duplicate_of={row: at for row, at in self.duplicate_of.items() if row < n},
             **{name: getattr(self, name)[:n] for name in looked_up},
         )
@@ -144,54 +142,39 @@ def _begin(columns: "ClaimColumns", knowledge: "Knowledge") -> Batch:
         named = facts[:, FACT[region]]
         facts[:, FACT[region]] = np.where(named > 0, named, knowledge.policies.region_of(facts[:, FACT[code]]))
     # Money is owed to a place and to an institution: a row that names none is refused. Faulty rows read as 0 anyway.
-    sound = (faults & (_KEYLESS | 1 << Refusal.BAD_CODE)) == 0
+    sound = (faults & (KEYLESS | 1 << Refusal.BAD_CODE)) == 0
     offsets = columns.texts["fixmedins_code"].offsets
     faults[sound & (facts[:, FACT["treatment_region"]] == 0)] |= 1 << Refusal.BAD_CODE
     faults[sound & (offsets[1:] == offsets[:-1])] |= 1 << Refusal.BAD_CODE
     year = facts[:, FACT["setl_time"]] // 10**10
-    out_of_time = ((year < FIRST_YEAR) | (year > LAST_YEAR)) & ((faults & (_KEYLESS | 1 << Refusal.BAD_DATE)) == 0)
+    out_of_time = ((year < FIRST_YEAR) | (year > LAST_YEAR)) & ((faults & (KEYLESS | 1 << Refusal.BAD_DATE)) == 0)
     faults[out_of_time] |= 1 << Refusal.BAD_DATE
-    streams = claim_streams(np.ascontiguousarray(facts[:, FACT["insured_region"]]), columns.texts["setl_id"])
     return Batch(
         columns=columns,
-        stream_texts=streams,
-        streams=to_list(streams),
-        messages=to_list(message_keys(columns.texts["medins_setl_id"])),
+        stream_texts=claim_streams(np.ascontiguousarray(facts[:, FACT["insured_region"]]), columns.texts["setl_id"]),
+        message_texts=message_keys(columns.texts["medins_setl_id"]),
         faults=faults,
         facts=facts,
     )
 
 
-def cut_at_collision(batch: Batch) -> int:
-    """Returns how many rows of the batch may be decided together: up to the first that meets a key of its own batch.
+def decide(
+    tx: "Transaction",
+    columns: "ClaimColumns",
+    knowledge: "Knowledge",
+    profile: Profile,
+    *,
+    asked: Ints | None = None,
+) -> Batch:
+    """Returns the decision on the first rows of ``columns``, as many as can be decided together; writes nothing.
 
-    Whether the earlier row books is known only once the kernel has run, so the later one waits for the next batch.
-    Rows the log already knows are decided; they neither wait nor stand in the way.
+    Where ``asked`` is given, only the keys of those rows are looked up first. The log is taken to have none of the
+    others: appending a row that books finds it out (``Conflict``, ``KeyTaken``), one that does not raises KeyTaken
+    here.
     """
-    messages = [message for message in batch.messages if message]
-    if len(set(batch.streams)) == batch.n and len(set(messages)) == len(messages):
-        return batch.n
-    usable = ((batch.faults & (_KEYLESS | 1 << Refusal.SETL_ID_CONFLICT)) == 0).tolist()
-    bookable = batch.may_book().tolist()
-    seen_streams: set[str] = set()
-    seen_messages: set[str] = set()
-    for row, (stream, message) in enumerate(zip(batch.streams, batch.messages, strict=True)):
-        if not usable[row] or row in batch.duplicate_of:
-            continue
-        if stream in seen_streams or message in seen_messages:
-            return row
-        if bookable[row]:
-            seen_streams.add(stream)
-            if message:
-                seen_messages.add(message)
-    return batch.n
-
-
-def decide(tx: "Transaction", columns: "ClaimColumns", knowledge: "Knowledge", profile: Profile) -> Batch:
-    """Returns the decision on the first rows of ``columns``, as many as can be decided together; writes nothing."""
     batch = _begin(columns, knowledge)
     _find_persons(tx, batch, knowledge, profile)
-    _find_known(tx, batch)
+    find_known(tx, batch, asked)
     cut = cut_at_collision(batch)
     if knowledge.policies.limits_diseases:
         cut = cut_at_disease(batch, cut)
@@ -214,27 +197,9 @@ def decide(tx: "Transaction", columns: "ClaimColumns", knowledge: "Knowledge", p
         give_back(tx, batch, knowledge)
     _find_periods(batch, knowledge)
     mark(batch)
+    if asked is not None:
+        check_new(tx, batch, asked)
     return batch
-
-
-def _find_known(tx: "Transaction", batch: Batch) -> None:
-    """Marks rows whose key or message id is in the log: equal content is a duplicate, other content a conflict."""
-    rows = np.flatnonzero((batch.faults & _KEYLESS) == 0).tolist()
-    known = tx.first_events(list(map(batch.streams.__getitem__, rows)))
-    if known:
-        for row in rows:
-            hit = known.get(batch.streams[row])
-            if hit is None:
-                continue
-            if same_content(batch, row, hit[1]):
-                batch.duplicate_of[row] = hit[0]
-            else:
-                batch.faults[row] |= 1 << Refusal.SETL_ID_CONFLICT
-    messages = tx.find_messages(list(filter(None, map(batch.messages.__getitem__, rows))))
-    if messages:
-        for row in rows:
-            if row not in batch.duplicate_of and batch.messages[row] in messages:
-                batch.faults[row] |= 1 << Refusal.MSGID_CONFLICT
 
 
 def _find_persons(tx: "Transaction", batch: Batch, knowledge: "Knowledge", profile: Profile) -> None:

@@ -6,27 +6,25 @@ again reads where it stopped and goes on; until then the job is unfinished and r
 """
 
 import time
-from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, Protocol, Self, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from core_ext.layout import FACT
 from ledger import booking, writing
 from ledger.ahead import ahead
-from ledger.block import EventBlock
-from ledger.events import Event, JobAbandoned, JobBatch, JobCompleted, JobStarted
-from ledger.keys import job_stream
-from ledger.mapper import decode_event
+from ledger.behind import Behind
+from ledger.events import JobBatch
+from ledger.jobs import Job, Rows, quarantined
 from ledger.profile import Profile
 from ledger.quarantine import check_place, write_quarantine
 from ledger.refusals import Refusal, Refused
 from ledger.source import ClaimColumns, Source, SourceError, open_source
+from ledger.store.faults import Conflict, KeyTaken
 from ledger.store.runs import MOST_RUNS, merge_runs
 
 if TYPE_CHECKING:
@@ -34,11 +32,13 @@ if TYPE_CHECKING:
     from ledger.verbs.base import Base
 
 Progress = Callable[[int], None]
-Int64s = NDArray[np.int64]
 
 #: Rows a transaction: long enough to be fast, short enough that a single command never waits long behind it.
 BATCH_ROWS = 8_192
 
+
+#: Pieces of a batch that one transaction books, where rows of one key have to be decided one after the other.
+MOST_PIECES = 4
 
 #: Where somebody waits for the log: rows a transaction, for how many transactions after the last one that was waited
 #: for, and the gap between them, in which a single command takes its turn.
@@ -78,166 +78,29 @@ class _DryRunOver(Exception):
     """Ends a transaction without committing it."""
 
 
-class Columns(Protocol):
-    """Is a batch of rows of a source, of claims or of fee lines."""
-
-    first_row: int
-    n: int
-
-    def slice(self, start: int, stop: int) -> Self:
-        """Returns rows ``start`` up to ``stop``."""
-        ...
-
-    def fields_of(self, rows: Int64s, reasons: Int64s) -> Int64s:
-        """Returns the file column to blame for each row's reason, -1 where no one cell is."""
-        ...
-
-    def fees_of(self, rows: Int64s) -> list[int | None]:
-        """Returns the whole amount of rows in fen, None where it cannot be read."""
-        ...
-
-
-Rows = TypeVar("Rows", bound=Columns)
-
-
 _REGIONS = [FACT["insured_region"], FACT["treatment_region"]]
-Quarantined = tuple[tuple[tuple[int, int, int], ...], tuple[int, ...], tuple[int, ...]]
-
-
-def quarantined(columns: Columns, reasons: Int64s) -> Quarantined:
-    """Returns what a JobBatch says of the rows that have a reason.
-
-    That is each as (row, reason, file column to blame or -1), what each amounts to in fen (0 where it cannot be read),
-    and the rows where it cannot.
-    """
-    refused = np.flatnonzero(reasons)
-    fields = columns.fields_of(refused, reasons[refused])
-    rows = (columns.first_row + refused).tolist()
-    fees = columns.fees_of(refused)
-    unread = tuple(row for row, fee in zip(rows, fees, strict=True) if fee is None)
-    named = tuple(zip(rows, reasons[refused].tolist(), fields.tolist(), strict=True))
-    return named, tuple(fee or 0 for fee in fees), unread
-
-
-class Job(ABC, Generic[Rows]):
-    """Is one run over one source: what the log already holds of it, and the totals so far.
-
-    The log is the truth: whoever else works on the same source at the same time works on the same job, and each
-    takes up what the other has committed.
-    """
-
-    verb: str
-
-    def __init__(self, ledger: "Base", source: Source, profile: Profile, reason: str) -> None:
-        self.ledger = ledger
-        self.source = source
-        self.profile = profile
-        self.reason = reason
-        self.stream = job_stream(self.verb, source.digest)
-        self.position = 0
-        self.version = 0
-        self.completed = False
-        self._reset()
-
-    def _reset(self) -> None:
-        self.next_row = 1
-        self.booked = 0
-        self.medfee_fen = 0
-        self.late = 0
-        self.periods: set[int] = set()
-        self.duplicates: list[tuple[int, int]] = []
-        self.quarantined: list[tuple[int, int, int]] = []
-
-    def start(self, tx: "Transaction") -> None:
-        """Starts the job, or takes up the one over the same source that is not complete."""
-        events = self._events(tx)
-        profile = b""
-        for position, event in events:
-            if isinstance(event, JobStarted):
-                self.position, profile = position, event.profile
-            elif isinstance(event, JobCompleted | JobAbandoned):
-                self.position = 0
-        if self.position:
-            if profile != self.profile.digest:
-                raise Refused(
-                    Refusal.JOB_UNFINISHED,
-                    f"{self.source.name}: expected the profile job {self.position} was started with, got"
-                    f" {self.profile.name}: run it again with that one, or abandon the job",
-                )
-            self._take(events)
-            return
-        self.position = tx.size + 1
-        started = JobStarted(
-            tx.recorded_at,
-            self.verb,
-            self.ledger.actor,
-            self.reason,
-            self.source.name,
-            self.source.digest,
-            self.profile.digest,
-            self.ledger.kernel,
-            int(self.source.is_quarantine),
-        )
-        self.version += 1
-        tx.append(EventBlock.from_events([(self.stream, self.version, started)]))
-
-    def catch_up(self, tx: "Transaction") -> None:
-        """Takes up what others committed to the job since."""
-        if tx.stream_heads([self.stream])[self.stream] != self.version:
-            self._take(self._events(tx))
-
-    def _events(self, tx: "Transaction") -> list[tuple[int, Event]]:
-        events = [(position, decode_event(topic, state)) for position, _, topic, state in tx.stream(self.stream)]
-        self.version = len(events)
-        return events
-
-    def _take(self, events: list[tuple[int, Event]]) -> None:
-        """Makes the totals those of the job's events."""
-        self._reset()
-        for _, event in events:
-            if isinstance(event, JobBatch) and event.cause == self.position:
-                self._add(event)
-            elif isinstance(event, JobCompleted | JobAbandoned) and event.cause == self.position:
-                self.completed = True
-
-    def _add(self, batch: JobBatch) -> None:
-        self.next_row = batch.first_row + batch.rows
-        self.booked += batch.booked
-        self.medfee_fen += batch.medfee_fen
-        self.late += batch.late
-        self.periods.update(batch.periods)
-        self.duplicates += batch.duplicates
-        self.quarantined += batch.quarantined
-
-    @abstractmethod
-    def batches(self, batch_rows: int) -> Iterator[Rows]:
-        """Yields the source's rows in order, about ``batch_rows`` at a time."""
-
-    @abstractmethod
-    def book(self, tx: "Transaction", columns: Rows) -> None:
-        """Decides and writes the first rows of ``columns``, as many as can be decided together."""
-
-    def note(self, event: JobBatch) -> writing.Header:
-        """Returns a batch's outcome, ready to append, and adds it to the totals."""
-        self._add(event)
-        self.version += 1
-        return self.stream, self.version, event
-
-    def complete(self, tx: "Transaction") -> None:
-        """Appends the JobCompleted with the job's totals, unless another worker has."""
-        self.catch_up(tx)
-        if self.completed:
-            return
-        totals = (self.next_row - 1, self.booked, len(self.duplicates), len(self.quarantined), self.medfee_fen)
-        event = JobCompleted(self.position, tx.recorded_at, *totals)
-        self.version += 1
-        tx.append(EventBlock.from_events([(self.stream, self.version, event)]))
 
 
 class ClaimJob(Job[ClaimColumns]):
     """Is a job over a file of claims."""
 
     verb = "intake"
+    #: Whether the memory it may come to need is taken.
+    prepared = False
+    #: Whether all keys are looked up before they are appended: from the first on that the log turns out to have.
+    looks_up = True
+    #: The rows of the file, behind those that were taken, that met a key of their own batch: those are looked up.
+    repeated = np.zeros(0, np.int64)
+
+    def start(self, tx: "Transaction") -> None:
+        """Starts the job, or takes it up; one that begins anew trusts its keys to be new until one is not."""
+        super().start(tx)
+        self.looks_up = self.source.is_quarantine or self.next_row > 1
+
+    def doubt(self) -> bool:
+        """Looks keys up from now on; returns whether it did not before."""
+        trusted, self.looks_up = not self.looks_up, True
+        return trusted
 
     def batches(self, batch_rows: int) -> Iterator[ClaimColumns]:
         """Yields the file's claims in order, ``batch_rows`` at a time."""
@@ -246,7 +109,14 @@ class ClaimJob(Job[ClaimColumns]):
     def book(self, tx: "Transaction", columns: ClaimColumns) -> None:
         """Decides and books the first claims of ``columns``, as many as can be decided together."""
         knowledge = self.ledger.knowledge
-        batch = booking.decide(tx, columns, knowledge, self.profile)
+        if not self.prepared:
+            knowledge.expect(self.source.expected_rows)
+            self.prepared = True
+        first, end = columns.first_row, columns.first_row + columns.n
+        asked = self.repeated[(self.repeated >= first) & (self.repeated < end)] - first
+        batch = booking.decide(tx, columns, knowledge, self.profile, asked=None if self.looks_up else asked)
+        self.repeated = np.union1d(self.repeated, first + batch.repeated)
+        self.repeated = self.repeated[self.repeated >= first + batch.n]
         _, opened = writing.write(tx, batch, knowledge, self.position, [self._header(tx, batch)])
         knowledge.appended(tx.size, opened)
 
@@ -354,7 +224,8 @@ def _run_batches(job: Job[Rows], batch_rows: int, progress: Progress | None) -> 
     with ledger.transaction() as tx:
         job.start(tx)
     try:
-        _run_rows(job, batch_rows, progress)
+        with Behind(ledger.store, job.position // 2) as behind:
+            _run_rows(job, batch_rows, progress, behind)
     except SourceError as error:
         raise SourceError(
             f"{error}; job {job.position} stands at row {job.next_row - 1}, what it booked stays: run the same file"
@@ -365,24 +236,33 @@ def _run_batches(job: Job[Rows], batch_rows: int, progress: Progress | None) -> 
         job.complete(tx)
 
 
-def _run_rows(job: Job[Rows], batch_rows: int, progress: Progress | None) -> None:
+def _run_rows(job: Job[Rows], batch_rows: int, progress: Progress | None, behind: Behind) -> None:
     """Books the source's rows batch by batch."""
     ledger, polite = job.ledger, 0
     for columns in job.batches(batch_rows):
         rest = _left(job, columns)
         while rest.n:
-            with ledger.transaction() as tx:
-                job.catch_up(tx)
-                rest = _left(job, rest)
-                if rest.n:
-                    job.book(tx, rest.slice(0, FEW_ROWS) if polite and rest.n > FEW_ROWS else rest)
-                waited = ledger.anybody_waits(tx)
+            try:
+                with ledger.transaction() as tx:
+                    job.catch_up(tx)
+                    rest = _left(job, rest)
+                    part = rest.slice(0, FEW_ROWS) if polite and rest.n > FEW_ROWS else rest
+                    for _ in range(MOST_PIECES):
+                        if part.n:
+                            job.book(tx, part)
+                            part = _left(job, part)
+                    waited = ledger.anybody_waits(tx)
+            except (Conflict, KeyTaken):
+                if not job.doubt():
+                    raise
+                continue
             if waited:
                 time.sleep(GAP_MS / 1000)
             # Who waits, or comes next, would look through every run; what follows is too little for one.
             merge_runs(ledger.store, beyond=0 if waited and not polite else MOST_RUNS)
             polite = POLITE_BATCHES if waited else max(0, polite - 1)
-            rest = _left(job, rest)
+            left, rest = rest.n, _left(job, rest)
+            behind.wrote(left - rest.n)
             if progress is not None:
                 progress(job.next_row - 1)
 
@@ -393,6 +273,8 @@ def _run_dry(job: Job[Rows], batch_rows: int, progress: Progress | None) -> None
     try:
         with ledger.transaction() as tx:
             job.start(tx)
+            # What it has written it cannot take back row by row.
+            job.doubt()
             for columns in job.batches(batch_rows):
                 rest = _left(job, columns)
                 while rest.n:

@@ -85,9 +85,18 @@ class Knowledge:
 
     def remember(self, numbers: "Texts", tokens: Ints) -> None:
         """Keeps tokens of persons not known so far; a token never changes, so the cache cannot go stale."""
-        if len(self.tokens) > CACHED_PERSONS:
+        if len(self.tokens) + len(tokens) > CACHED_PERSONS:
             self.tokens.clear()
         self.tokens.add(numbers, tokens)
+
+    def expect(self, claims: int) -> None:
+        """Takes the memory that a job over so many claims may come to need, within the bounds there are.
+
+        So it is there or not there at the job's beginning, and nothing is copied to a larger place on the way.
+        """
+        self.tokens.reserve(min(claims, CACHED_PERSONS))
+        self.person_years.reserve(claims)
+        self.accounts.reserve(claims)
 
 
 def recovered_by_claim(reader: "Reader") -> dict[int, list[int]]:

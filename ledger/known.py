@@ -14,6 +14,9 @@ Cell = TypeVar("Cell", bound=np.generic)
 
 SMALLEST = 1_024
 
+#: What a text takes where nothing is known of it: a person's number is some twenty characters.
+TEXT_BYTES = 20
+
 
 def grown(column: npt.NDArray[Cell], size: int) -> npt.NDArray[Cell]:
     """Returns a column with room for ``size`` rows, twice as many as before where it had not; new ones are zero."""
@@ -21,6 +24,16 @@ def grown(column: npt.NDArray[Cell], size: int) -> npt.NDArray[Cell]:
         return column
     more = np.zeros((max(size, 2 * len(column)), *column.shape[1:]), column.dtype)
     more[: len(column)] = column
+    return more
+
+
+def taken(column: npt.NDArray[Cell], size: int) -> npt.NDArray[Cell]:
+    """Returns a column with room for ``size`` rows whose memory is taken now, not when it is first used."""
+    if size <= len(column):
+        return column
+    more = np.empty((size, *column.shape[1:]), column.dtype)
+    more[: len(column)] = column
+    more[len(column) :] = 0
     return more
 
 
@@ -33,13 +46,21 @@ class KnownInts:
     """Is integers and the row of each: 0 for the first one added, and so on."""
 
     def __init__(self) -> None:
-        self.clear()
-
-    def clear(self) -> None:
-        """Forgets them all."""
         self._n = 0
         self._held = np.zeros(SMALLEST, np.int64)
         self._slots = np.zeros(_slots_for(SMALLEST), np.int64)
+
+    def clear(self) -> None:
+        """Forgets them all and keeps their room."""
+        self._n = 0
+        self._slots[:] = 0
+
+    def reserve(self, count: int) -> None:
+        """Takes the room that ``count`` of them need."""
+        self._held = taken(self._held, count)
+        if (size := _slots_for(count)) > len(self._slots):
+            self._slots = taken(self._slots[:0], size)
+            load("index").put_ints(self._slots, self._held[: self._n], 0)
 
     def __len__(self) -> int:
         """Returns how many there are."""
@@ -58,7 +79,7 @@ class KnownInts:
         self._n = last
         whole = 2 * last > len(self._slots)
         if whole:
-            self._slots = np.zeros(_slots_for(2 * last), np.int64)
+            self._slots = np.zeros(_slots_for(last), np.int64)
         load("index").put_ints(self._slots, self._held[:last], 0 if whole else first)
         return slice(first, last)
 
@@ -67,15 +88,25 @@ class KnownTexts:
     """Is texts and a number for each of them."""
 
     def __init__(self) -> None:
-        self.clear()
-
-    def clear(self) -> None:
-        """Forgets them all."""
         self._n = 0
         self._offsets = np.zeros(SMALLEST + 1, np.int64)
-        self._data = np.zeros(16 * SMALLEST, np.uint8)
+        self._data = np.zeros(TEXT_BYTES * SMALLEST, np.uint8)
         self._numbers = np.zeros(SMALLEST + 1, np.int64)
         self._slots = np.zeros(_slots_for(SMALLEST), np.int64)
+
+    def clear(self) -> None:
+        """Forgets them all and keeps their room."""
+        self._n = 0
+        self._slots[:] = 0
+
+    def reserve(self, count: int) -> None:
+        """Takes the room that ``count`` of them need, if they are TEXT_BYTES long."""
+        self._offsets = taken(self._offsets, count + 1)
+        self._numbers = taken(self._numbers, count + 1)
+        self._data = taken(self._data, TEXT_BYTES * count)
+        if (size := _slots_for(count)) > len(self._slots):
+            self._slots = taken(self._slots[:0], size)
+            load("index").put_texts(self._slots, self._held(), 0)
 
     def __len__(self) -> int:
         """Returns how many there are."""
@@ -100,7 +131,7 @@ class KnownTexts:
         self._n = last
         whole = 2 * last > len(self._slots)
         if whole:
-            self._slots = np.zeros(_slots_for(2 * last), np.int64)
+            self._slots = np.zeros(_slots_for(last), np.int64)
         load("index").put_texts(self._slots, self._held(), 0 if whole else first)
 
     def _held(self) -> Texts:

@@ -8,7 +8,8 @@ import numpy as np
 
 from ledger import line_booking, line_writing
 from ledger.events import JobBatch
-from ledger.intake import IntakeReport, Job, Taking, quarantined, run_job
+from ledger.intake import IntakeReport, Taking, run_job
+from ledger.jobs import Job, quarantined
 from ledger.line_booking import OWN_EVENT, LineBatch
 from ledger.line_source import LineColumns, LineSource, open_lines
 from ledger.profile import Profile

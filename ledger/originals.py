@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core_ext.layout import ACCUMULATORS, AMOUNTS, FACT, FACTS, HOW
-from core_ext.text import text_at
+from core_ext.text import text_at, to_list
 from ledger.events import BASIS_KERNEL, FLAG_ASSUMED, ClaimFiled, ClaimSettled
 from ledger.keys import YEARS, claim_stream
 from ledger.mapper import decode_event
@@ -60,13 +60,15 @@ def load_originals(tx: "Transaction", batch: "Batch", knowledge: "Knowledge") ->
     rows = [row for row in np.flatnonzero(batch.columns.refund).tolist() if row not in batch.duplicate_of]
     wanted: dict[int, str] = {}
     if rows:
+        regions, named = batch.facts[:, FACT["insured_region"]], batch.columns.texts["init_setl_id"]
+        asked = {row: claim_stream(int(regions[row]), text_at(named, row)) for row in rows}
         # Only a row that may book can be refunded, and only one of a key may.
         here: dict[str, int] = {}
-        for row in np.flatnonzero(batch.may_book()).tolist():
-            here.setdefault(batch.streams[row], row)
-        for row in rows:
-            region = int(batch.facts[row, FACT["insured_region"]])
-            stream = claim_stream(region, text_at(batch.columns.texts["init_setl_id"], row))
+        streams, may_book = set(asked.values()), batch.may_book()
+        for row, stream in enumerate(to_list(batch.stream_texts)):
+            if stream in streams and may_book[row]:
+                here.setdefault(stream, row)
+        for row, stream in asked.items():
             at = here.get(stream, n)
             if at < row:
                 found.ref[row] = at

@@ -10,15 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from core_ext.layout import ACCUMULATORS
-from ledger.known import KnownInts, grown
+from ledger.known import KnownInts, grown, taken
 
 if TYPE_CHECKING:
     from ledger.store import Transaction
 
 Ints = npt.NDArray[np.int64]
 
-#: Past this many person-years the memory starts anew; each takes about 250 bytes.
+#: Past this many person-years the memory starts anew; each takes about 120 bytes.
 MOST = 1_000_000
+
+#: Rows there is room for at first.
+FEWEST = 1_024
 
 
 class PersonYears:
@@ -28,8 +31,17 @@ class PersonYears:
         self._known = KnownInts()
         # What was written behind this position is in memory, so the runs behind it need not be looked through.
         self._since = -1
-        self._versions = np.zeros(1024, np.int64)
-        self._values = np.zeros((1024, len(ACCUMULATORS)), np.int64)
+        self._versions = np.zeros(FEWEST, np.int64)
+        # Most accumulators move nowhere: only those that moved for somebody have a column.
+        self._used = np.zeros(0, np.int64)
+        self._values = np.zeros((FEWEST, 0), np.int64)
+
+    def reserve(self, count: int) -> None:
+        """Takes the room that ``count`` person-years need, at most that of MOST."""
+        count = min(count, MOST)
+        self._known.reserve(count)
+        self._versions = taken(self._versions, count)
+        self._values = taken(self._values, count)
 
     def load(self, tx: "Transaction", keys: Ints) -> tuple[Ints, Ints]:
         """Returns (versions, values) of person-years as the store has them; zeros for one it has not."""
@@ -44,7 +56,9 @@ class PersonYears:
             versions, values = tx.load_state(keys[missing], self._since)
             self._take(keys[missing], versions, values)
             rows = self._known.find(keys)
-        return self._versions[rows], self._values[rows]
+        values = np.zeros((len(rows), len(ACCUMULATORS)), np.int64)
+        values[:, self._used] = self._values[rows]
+        return self._versions[rows], values
 
     def save(self, tx: "Transaction", keys: Ints, versions: Ints, values: Ints) -> None:
         """Writes person-years to the store and remembers them, each key once."""
@@ -55,8 +69,7 @@ class PersonYears:
             self._start_anew(tx)
             return
         known = ~fresh
-        self._versions[rows[known]] = versions[known]
-        self._values[rows[known]] = values[known]
+        self._put(rows[known], versions[known], values[known])
         if fresh.any():
             self._take(keys[fresh], versions[fresh], values[fresh])
 
@@ -68,5 +81,20 @@ class PersonYears:
         rows = self._known.add(keys)
         self._versions = grown(self._versions, rows.stop)
         self._values = grown(self._values, rows.stop)
+        self._put(rows, versions, values)
+
+    def _put(self, rows: Ints | slice, versions: Ints, values: Ints) -> None:
+        self._widen(values)
         self._versions[rows] = versions
-        self._values[rows] = values
+        self._values[rows] = values[:, self._used]
+
+    def _widen(self, values: Ints) -> None:
+        """Gives every accumulator that moved a column; what stood before was 0 in it."""
+        moved = np.asarray(values.any(axis=0), np.bool_)
+        moved[self._used] = False
+        if moved.any():
+            wider = np.concatenate([self._used, np.flatnonzero(moved)])
+            table = np.zeros((len(self._values), len(wider)), np.int64)
+            table[:, : len(self._used)] = self._values
+            table[:, len(self._used) :] = 0
+            self._used, self._values = wider, table

@@ -166,6 +166,8 @@ class Source:
         self._insutypes = np.array(profile.insutypes, np.int64)
         self._normaliser = self._meaning()
         self._side = side_places(self.national)
+        #: About how many records the file has, as its first batch lets one think; 0 before that is read.
+        self.expected_rows = 0
 
     def _meaning(self) -> Normaliser | None:
         """Returns what the profile makes of the file's amounts, None where it takes them as they are."""
@@ -194,6 +196,9 @@ class Source:
         places = {name: at for at, name in enumerate(self.national)}
         with Records(self.path, self.profile) as records:
             while count := records.cut(cells):
+                if not self.expected_rows:
+                    read = int(cells.records[count - 1, 1] - cells.records[0, 0])
+                    self.expected_rows = self._identity[1] * count // max(read, 1) + 1
                 empty_nulls(self.profile, records.data, cells, count)
                 found = parse(records.data, cells, count, self._places, self._insutypes)
                 if self._normaliser is not None:

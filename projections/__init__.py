@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ledger.store import Store
     from projections.reader import Projections
 
-__all__ = ["grant_roles", "open", "post_within"]
+__all__ = ["grant_roles", "open", "post_within", "seal_within"]
 
 
 def open(url: str, *, segments: str | Path | None = None) -> "Projections":
@@ -39,6 +39,17 @@ def post_within(store: "Store") -> None:
     from projections.posting import post_within as post
 
     post(store)
+
+
+def seal_within(store: "Store") -> None:
+    """Lets every later transaction of this open store (``ledger.open(url).store``) enter the tree before it commits.
+
+    What is durable is then proven: a checkpoint has nothing to catch up. Raises StoreError where the tree cannot be
+    caught up first.
+    """
+    from projections.sealing import seal_within as seal
+
+    seal(store)
 
 
 def grant_roles(url: str) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from core_ext.kernels import load
 from core_ext.text import Texts, to_list
 from ledger.events import ClaimFiled
+from ledger.store.follower import in_turn
 from projections import balances
 from projections.balance_runs import RUN_ROWS, post_run
 from projections.catch_up import LOCK_STATE, UPDATE_STATE, catch_up, ensure
@@ -28,15 +29,16 @@ if TYPE_CHECKING:
 def post_within(store: "Store", models: Sequence[ReadModel] = (balances.MODEL,)) -> None:
     """Lets every later transaction of this open store fold what it appends into ``models`` before it commits.
 
-    The models are caught up first. A model that falls behind all the same, by an append of another process that does
-    not post, stays behind until it is asked for or this is called again. Raises StoreError as ``catch_up`` does, and
-    ValueError for a model whose tables are not all sums: those may hang on what was folded before.
+    The models are caught up first; what the store did last in a transaction before comes behind them. A model that
+    falls behind all the same, by an append of another process that does not post, stays behind until it is asked for
+    or this is called again. Raises StoreError as ``catch_up`` does, and ValueError for a model whose tables are not
+    all sums: those may hang on what was folded before.
     """
     if others := [model.name for model in models if model.wide or not model.adds]:
         raise ValueError(f"expected models of sums to post within the transaction, got {', '.join(others)}")
     ensure(store, models)
     catch_up(store, models)
-    store.follower = Posting(store.dialect, models)
+    store.follower = in_turn(Posting(store.dialect, models), store.follower)
 
 
 class Posting:

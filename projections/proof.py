@@ -59,8 +59,13 @@ def root_of(hashes: bytes) -> bytes:
 
 def fold(reader: "Reader", page: Page) -> list[Change]:
     """Returns the tiles that a page's events fill or begin, at every level; needs a wide page and the tiles so far."""
-    entries = page.leaves
-    start = page.after
+    return grow(reader, page.after, page.leaves)
+
+
+def grow(reader: "Reader", after: int, leaves: bytes) -> list[Change]:
+    """Returns the tiles that leaves fill or begin, at every level; the first of them stands behind ``after``."""
+    entries = leaves
+    start = after
     tiles: list[tuple[int, int, bytes, bytes]] = []
     level = 0
     while entries:

@@ -8,6 +8,10 @@ A node is SHA-256 of 0x01, left, right.
 from collections.abc import Sequence
 from hashlib import sha256
 
+from core_ext.codec_fields import Encoded, Int64s
+from core_ext.reference.records import rows
+from core_ext.text import Texts
+
 SIZE = 32
 LONGEST_NAME = 65_535
 
@@ -45,6 +49,17 @@ def leaf_rows(first: int, rows: list[tuple[str, bytes, str, int]]) -> bytes:
             raise ValueError(f"expected (topic, state, stream, version), got {len(row)} cells")
     topics, states, streams, versions = zip(*rows, strict=True) if rows else ((), (), (), ())
     return leaf_hashes(range(first, first + len(rows)), topics, states, streams, versions)
+
+
+def leaf_columns(
+    streams: Texts, versions: Int64s, topics: Int64s, names: Sequence[str], states: Encoded, first: int
+) -> bytes:
+    """Returns the leaves of a block of events on their way into the log, which follow each other from ``first``.
+
+    Raises as ``leaf_hashes`` does, ValueError too for columns that do not belong together.
+    """
+    events = rows(streams, versions, topics, names, states, first)
+    return leaf_rows(first, [(topic, state, stream, version) for _, stream, version, topic, state in events])
 
 
 def _framed(text: str) -> bytes:

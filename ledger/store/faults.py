@@ -1,6 +1,6 @@
 """Names what a store raises on purpose besides StoreError and OutcomeUnknown."""
 
-from ledger.refusals import LedgerError
+from ledger.refusals import LedgerError, StoreError
 
 
 class Conflict(LedgerError):
@@ -16,3 +16,7 @@ class Conflict(LedgerError):
         )
         self.stream = stream
         self.version = version
+
+
+class KeyTaken(StoreError):
+    """Is a row whose key another row has: the transaction is of no more use and wrote nothing."""

@@ -54,3 +54,28 @@ class Beside:
         # Whatever is wrong with what it was given, the caller meets it again where it can say so.
         with suppress(Exception):
             self.found = self._call()
+
+
+class InTurn:
+    """Is two followers, the second behind the first."""
+
+    def __init__(self, first: Follower, second: Follower) -> None:
+        self._first = first
+        self._second = second
+
+    def ahead(self, first: int, block: "EventBlock") -> tuple[Any, Any]:
+        """Returns what a block comes to for each of them."""
+        return self._first.ahead(first, block), self._second.ahead(first, block)
+
+    def commit(
+        self, tx: "Transaction", first: int, blocks: Sequence["EventBlock"], found: tuple[Any, Any] | None
+    ) -> None:
+        """Lets each of them do what it does last in a transaction."""
+        own, other = found or (None, None)
+        self._first.commit(tx, first, blocks, own)
+        self._second.commit(tx, first, blocks, other)
+
+
+def in_turn(first: Follower | None, second: Follower | None) -> Follower | None:
+    """Returns the follower that is both, or the one there is."""
+    return InTurn(first, second) if first is not None and second is not None else first or second

@@ -13,7 +13,7 @@ from psycopg.sql import quote
 
 from core_ext.kernels import load
 from ledger.refusals import OutcomeUnknown, StoreError
-from ledger.store.faults import Conflict
+from ledger.store.faults import Conflict, KeyTaken
 from ledger.store.link import Backend, Link, Mode, Row, the_head
 from ledger.store.postgres_connection import (
     APPEND_EVENTS,
@@ -213,7 +213,8 @@ class PostgresLink(Link):
 
     def _refused(self, error: psycopg.Error) -> StoreError:
         self.failure = str(error)
-        return StoreError(f"{self._place}: the database refused a statement, nothing was written: {error}")
+        kind = KeyTaken if isinstance(error, psycopg.errors.UniqueViolation) else StoreError
+        return kind(f"{self._place}: the database refused a statement, nothing was written: {error}")
 
 
 class PostgresBackend(Backend):
@@ -268,6 +269,10 @@ class PostgresBackend(Backend):
 
     def statements(self) -> list[str]:
         return postgres_statements()
+
+    def write_back(self) -> None:
+        # The server's own checkpointer does it.
+        return
 
     def close(self) -> None:
         self._datastore.close()

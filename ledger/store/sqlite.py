@@ -14,7 +14,7 @@ from eventsourcing.persistence import ConnectionPoolClosedError, ConnectionUnava
 
 from core_ext.kernels import load
 from ledger.refusals import OutcomeUnknown, StoreError
-from ledger.store.faults import Conflict
+from ledger.store.faults import Conflict, KeyTaken
 from ledger.store.link import Backend, Link, Mode, Row, the_head
 from ledger.store.schema import sqlite_statements
 from ledger.store.sqlite_recorder import (
@@ -38,6 +38,8 @@ ROWS_A_STATEMENT = 16
 HEAD = "SELECT size, recorded_at, tokens FROM log_head"
 WRITE_HEAD = "UPDATE log_head SET size = ?, recorded_at = ?, tokens = ?"
 EVENTS = "stored_events (notification_id, originator_id, originator_version, topic, state)"
+#: What SQLite calls a key that another row has.
+TAKEN = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE")
 TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 
 
@@ -152,7 +154,8 @@ class SQLiteLink(Link):
 
     def _refused(self, error: Exception) -> StoreError:
         self.failure = str(error)
-        return StoreError(f"{self._place}: the database refused a statement, nothing was written: {error}")
+        kind = KeyTaken if getattr(error, "sqlite_errorname", "") in TAKEN else StoreError
+        return kind(f"{self._place}: the database refused a statement, nothing was written: {error}")
 
 
 #: What to do about a store that may be read only.
@@ -239,6 +242,16 @@ class SQLiteBackend(Backend):
 
     def statements(self) -> list[str]:
         return sqlite_statements()
+
+    def write_back(self) -> None:
+        # A passive checkpoint waits for nobody and keeps nobody waiting; what it leaves over the next commit takes.
+        with self._connection(False) as raw:
+            try:
+                raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            except sqlite3.Error as error:
+                raise StoreError(
+                    f"{self.place}: the database could not bring what is committed to its place: {error}"
+                ) from error
 
     def close(self) -> None:
         self._writers.close()

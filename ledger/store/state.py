@@ -25,7 +25,6 @@ NARROW, WIDE = 4, 8
 
 REPLACE_STATE = "ON CONFLICT (key) DO UPDATE SET version = excluded.version, state = excluded.state"
 REPLACE_ACCOUNT = "ON CONFLICT (token) DO UPDATE SET balance_fen = excluded.balance_fen"
-KEEP = "ON CONFLICT DO NOTHING"
 
 
 def packed(values: "Ints") -> list[bytes]:
@@ -165,25 +164,9 @@ class StateWriter(StateReader):
         """Writes account balances in fen, each token once."""
         self._link.put("account", ("token", "balance_fen"), (tokens, balances), REPLACE_ACCOUNT)
 
-    def add_messages(self, keys: Sequence[str], positions: "Sequence[int] | Ints") -> list[int]:
-        """Notes messages that are not yet known and returns the indexes of those that are, earlier in the list or in
-        the store; their rows stay as they were. Keys as ``ledger.keys.message_key`` forms them."""
-        at = np.asarray(positions, dtype=np.int64)
-        self._link.execute("SAVEPOINT messages")
-        if self._link.put("message", ("msgid", "position"), (keys, at), KEEP) == len(keys):
-            self._link.execute("RELEASE SAVEPOINT messages")
-            return []
-        # Which ones were there is asked only when some were: the common batch pays one insert a message.
-        self._link.execute("ROLLBACK TO SAVEPOINT messages")
-        self._link.execute("RELEASE SAVEPOINT messages")
-        seen = set(self.find_messages(keys))
-        present: list[int] = []
-        fresh: list[int] = []
-        for i, key in enumerate(keys):
-            (present if key in seen else fresh).append(i)
-            seen.add(key)
-        self._link.put("message", ("msgid", "position"), ([keys[i] for i in fresh], at[fresh]))
-        return present
+    def add_messages(self, keys: Sequence[str], positions: "Sequence[int] | Ints") -> None:
+        """Notes messages, keys as ``ledger.keys.message_key`` forms them; raises KeyTaken where one is known."""
+        self._link.put("message", ("msgid", "position"), (keys, np.asarray(positions, dtype=np.int64)))
 
     def add_reversals(self, reversals: Sequence[tuple[int, int]]) -> None:
         """Notes (position of a ClaimFiled, position of what reverses it); raises StoreError for one reversed before."""

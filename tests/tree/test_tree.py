@@ -4,12 +4,15 @@ import hashlib
 from collections.abc import Iterator
 from types import ModuleType
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core_ext import _tree
+from core_ext.codec_fields import Encoded
 from core_ext.reference import tree as reference
+from core_ext.text import Texts, texts_from_list
 
 NAMES = st.text(max_size=80)
 INTS = st.sampled_from([0, 1, 255, 256, 2**31, 2**63 - 1])
@@ -44,6 +47,30 @@ def test_leaves_of_rows_are_those_of_their_columns(first: int, rows: list[tuple[
         for at, (topic, state, stream, version) in enumerate(rows)
     ]
     assert _tree.leaf_rows(first, rows) == reference.leaf_rows(first, rows) == b"".join(leaves)
+
+
+@settings(max_examples=60)
+@given(
+    st.integers(0, 2**62),
+    st.lists(st.tuples(st.integers(0, 1), st.binary(max_size=400), NAMES, INTS), max_size=6),
+    st.integers(0, 3),
+)
+def test_leaves_of_a_block_are_those_of_its_rows(
+    first: int, rows: list[tuple[int, bytes, str, int]], skipped: int
+) -> None:
+    """Events on their way into the log, a piece of a block too, have the leaves they have once they are in it."""
+    names = ("a", "topic/2")
+    skipped = min(skipped, len(rows))
+    streams, states = texts_from_list([row[2] for row in rows]), texts_from_list([row[1] for row in rows])
+    columns = (
+        Texts(streams.offsets[skipped:], streams.data),
+        np.array([row[3] for row in rows], np.int64)[skipped:],
+        np.array([row[0] for row in rows], np.int64)[skipped:],
+        names,
+        Encoded(states.offsets[skipped:], states.data),
+    )
+    expected = reference.leaf_rows(first, [(names[row[0]], *row[1:]) for row in rows[skipped:]])
+    assert _tree.leaf_columns(*columns, first) == reference.leaf_columns(*columns, first) == expected
 
 
 @pytest.mark.parametrize("length", [*range(130), 1000, 65_536, 100_000])
@@ -85,3 +112,18 @@ def test_what_is_no_event_is_refused(twin: ModuleType) -> None:
     for hashes in (b"", b"\0" * 31, b"\0" * 33):
         with pytest.raises(ValueError, match="expected one hash of 32 bytes or more"):
             root_of(hashes)
+
+
+@pytest.mark.parametrize("twin", [_tree, reference])
+def test_a_block_that_does_not_fit_together_is_refused(twin: ModuleType) -> None:
+    """Columns of unequal length, a topic without a name, an endless stream, a version below zero: errors, no hash."""
+    one, state = texts_from_list(["s"]), Encoded(*texts_from_list([b"x"]))
+    numbers = np.array([0], np.int64)
+    with pytest.raises(ValueError, match="expected 1 of them"):
+        twin.leaf_columns(one, numbers[:0], numbers, ("t",), state, 1)
+    with pytest.raises(ValueError, match="topics"):
+        twin.leaf_columns(one, numbers, numbers + 1, ("t",), state, 1)
+    with pytest.raises(ValueError, match="65535"):
+        twin.leaf_columns(texts_from_list(["s" * 65_536]), numbers, numbers, ("t",), state, 1)
+    with pytest.raises(OverflowError):
+        twin.leaf_columns(one, numbers - 1, numbers, ("t",), state, 1)

@@ -1,0 +1,97 @@
+"""Tells which keys of a batch are taken: by the log, or by an earlier row of the same batch."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from core_ext.kernels import load
+from core_ext.text import Texts, texts_taken, to_list
+from ledger.refusals import Refusal
+from ledger.sameness import same_content
+from ledger.store.faults import KeyTaken
+
+if TYPE_CHECKING:
+    from ledger.booking import Batch
+    from ledger.store import Transaction
+
+Ints = npt.NDArray[np.int64]
+
+# A row with one of these has no trustworthy key: it can neither be a duplicate nor stand in a key's way.
+KEYLESS = sum(1 << int(r) for r in (Refusal.ROW_SHAPE, Refusal.NOT_UTF8, Refusal.UNSAFE_TEXT, Refusal.BAD_KEY))
+
+
+def cut_at_collision(batch: "Batch") -> int:
+    """Returns how many rows of the batch may be decided together: up to the first that meets a key of its own batch.
+
+    Whether the earlier row books is known only once the kernel has run, so the later one waits for the next batch.
+    Rows the log already knows are decided; they neither wait nor stand in the way.
+    """
+    batch.repeated = np.union1d(_repeated(batch.stream_texts), _repeated(batch.message_texts))
+    if not len(batch.repeated):
+        return batch.n
+    usable = ((batch.faults & (KEYLESS | 1 << Refusal.SETL_ID_CONFLICT)) == 0).tolist()
+    bookable = batch.may_book().tolist()
+    seen_streams: set[str] = set()
+    seen_messages: set[str] = set()
+    keys = zip(to_list(batch.stream_texts), to_list(batch.message_texts), strict=True)
+    for row, (stream, message) in enumerate(keys):
+        if not usable[row] or row in batch.duplicate_of:
+            continue
+        if stream in seen_streams or message in seen_messages:
+            return row
+        if bookable[row]:
+            seen_streams.add(stream)
+            if message:
+                seen_messages.add(message)
+    return batch.n
+
+
+def _repeated(texts: Texts) -> Ints:
+    """Returns the rows whose text an earlier row has, empty ones aside."""
+    numbers, first = load("index").number_texts(texts)
+    rows: Ints = np.flatnonzero(first[numbers] != np.arange(len(numbers)))
+    return rows[texts.offsets[rows + 1] > texts.offsets[rows]]
+
+
+def check_new(tx: "Transaction", batch: "Batch", asked: Ints) -> None:
+    """Raises KeyTaken where the log has a key of a row that does not book and was not ``asked`` for.
+
+    The row would be a duplicate or a conflict instead of what it is now.
+    """
+    left = (batch.faults & KEYLESS) == 0
+    left[batch.booked_rows()] = False
+    left[asked[asked < batch.n]] = False
+    rows = np.flatnonzero(left)
+    if len(rows):
+        streams, messages = (to_list(texts_taken(texts, rows)) for texts in (batch.stream_texts, batch.message_texts))
+        taken = [*tx.first_events(streams), *tx.find_messages(list(filter(None, messages)))]
+        if taken:
+            raise KeyTaken(f"expected keys that the log has not, got {taken[0]}: look them up and decide again")
+
+
+def find_known(tx: "Transaction", batch: "Batch", asked: Ints | None = None) -> None:
+    """Marks rows whose key or message id is in the log: equal content is a duplicate, other content a conflict.
+
+    ``asked`` are the rows to look at, all of them where it is None.
+    """
+    keyed = (batch.faults & KEYLESS) == 0
+    rows = (np.flatnonzero(keyed) if asked is None else asked[keyed[asked]]).tolist()
+    if not rows:
+        return
+    streams, keys = to_list(batch.stream_texts), to_list(batch.message_texts)
+    known = tx.first_events(list(map(streams.__getitem__, rows)))
+    if known:
+        for row in rows:
+            hit = known.get(streams[row])
+            if hit is None:
+                continue
+            if same_content(batch, row, hit[1]):
+                batch.duplicate_of[row] = hit[0]
+            else:
+                batch.faults[row] |= 1 << Refusal.SETL_ID_CONFLICT
+    messages = tx.find_messages(list(filter(None, map(keys.__getitem__, rows))))
+    if messages:
+        for row in rows:
+            if row not in batch.duplicate_of and keys[row] in messages:
+                batch.faults[row] |= 1 << Refusal.MSGID_CONFLICT
