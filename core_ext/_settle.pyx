@@ -236,7 +236,7 @@ cdef class Packed:
         # The allocator of large arrays asks for large pages (terms are looked up all over) and gives them as they fill.
         self.memory = np.empty((np.count_nonzero(marks) + 1) * TERMS_MOST, np.uint8)
         self.terms = <const char*> ((<uintptr_t> &self.memory[0] + LINE - 1) & ~<uintptr_t> (LINE - 1))
-        self.unsound = 0
+        self.unsound, self.abreast = 0, None
         if self.rows:
             with nogil:
                 self.unsound = pack_plans(&table[0], self.rows, &self.at[0], &self.basic_at[0], <char*> self.terms)

@@ -1,0 +1,120 @@
+/* Settles persons abreast: a window of rows sorted by person is taken round by round, the k-th row of every person in
+   round k, so that one instruction serves many of them. The specification is core_ext.reference.basic.
+
+   Whole numbers of 32 bits, and no operation that could leave them. What comes in is looked over first: every amount of
+   a claim and everything a year and an account hold is 0 or more and below 2^30 fen (AMOUNT_BITS, ten million yuan), a
+   claim's parts add up to its fee (I1), a year has below 2^10 stays; and of a plan ``abreast.pxd`` takes only what says
+   amounts below 2^30, LESS_BITS of a deductible's step, edges and ceilings cut at 2^31 - 1, ratios of whole basis
+   points. So
+   - a share: with s = 10^4 a + b, (s r + 5000) // 10^4 = a r + (b r + 5000) // 10^4, where b r + 5000 < 1.1 * 10^8 and
+     the result is at most s, as r is at most 10^4. It is the reference's share, whose ratio and divisor are both 10^4
+     times these;
+   - a deductible before its floor: amount - less * stays - counted lies above -(2^20 * 2^10 + 2^30) = -2^31;
+   - where segments begin, the sum of four accumulators, which ``fault`` keeps below 2^30, and where they stop: below
+     2^30 + 2^30, and no edge or ceiling that was cut lies below it;
+   - what an account may pay: parts of one fee, less a deductible; above -2^30 and below 2^30;
+   - what a person pays: a fee less a hospital's part less a fund's: above -2^31; below 0 is a ``fault``.
+   After each round everything held is again below 2^30, or the window is a ``fault``: nothing of it has been written,
+   and it is settled one row at a time, as is what was never fit to go abreast. */
+#ifndef CORE_EXT_ABREAST_H
+#define CORE_EXT_ABREAST_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+/* A window's rows; lanes go by whole STEPs; the longest run of one person's rows that goes abreast; where amounts of
+   a window stand beside the columns: a column every BESIDE, whose places behind WINDOW stand for no row. */
+enum { WINDOW = 512, STEP = 16, RUN_MOST = 32, BESIDE = WINDOW + STEP };
+enum { AMOUNT_BITS = 30, STAYS_BITS = 10, LESS_BITS = 20 };
+enum {
+    SAYS_ANNUAL = 1, SAYS_WAIVED = 2, SAYS_INSIDE = 4, SAYS_BEGINS = 8, SAYS_BEGINS_ALL = 16, SAYS_STAY = 32,
+    SAYS_BELOW_COUNTS = 64, SAYS_ACCOUNT = 256, SAYS_PLACED = 65536
+};
+enum { H_STAYS, H_COUNTED, H_PLACED, H_HIFP = 6, H_INSCP, H_BALANCE, HELD };
+
+/* What a plan says, in one line of the cache: ratios in basis points, two of the segments' in one number. The first of
+   a table, of no plan, says nothing. */
+typedef struct {
+    int32_t first, amount, less, floor, ceiling, says;
+    uint32_t lower, upper;
+    int32_t edge[4], known, rest[3];
+} abreast_terms;
+
+enum { TERMS_USED = 12 };
+
+typedef struct {
+    /* Of the window's rows: their plans, from 1, and amounts, 0 where a row is not fit; and whether one is a refund. */
+    int32_t said[BESIDE], refund[BESIDE], inscp[BESIDE], preself[BESIDE], overlmt[BESIDE], due[BESIDE];
+    /* Of lanes: the first row, and what is held. */
+    int32_t begins[BESIDE], held[HELD][BESIDE];
+    /* Of a round: its rows and their amounts and terms, what is booked, and what it and the round before it moved. */
+    int32_t row[BESIDE], of_refund[BESIDE], of_inscp[BESIDE], of_preself[BESIDE], of_overlmt[BESIDE], of_due[BESIDE];
+    int32_t terms[TERMS_USED][BESIDE];
+    int32_t dedc[2][BESIDE], hifp[2][BESIDE], part[2][BESIDE], acct[2][BESIDE], cash[BESIDE];
+    int32_t placed[2][BESIDE], counted[2][BESIDE], stays[2][BESIDE], scope[2][BESIDE];
+} abreast_lanes;
+
+typedef struct {
+    const int64_t *plan, *kind, *medfee, *fulamt, *overlmt, *preself, *inscp, *hosp;
+    int64_t plans, compute;
+} abreast_rows;
+
+static inline int32_t abreast_most(int32_t a, int32_t b) { return a > b ? a : b; }
+static inline int32_t abreast_least(int32_t a, int32_t b) { return a < b ? a : b; }
+
+/* All bits where a plan says so, else none. */
+static inline int32_t abreast_mask(int32_t says, int32_t what) { return -(int32_t)((says & what) != 0); }
+
+static inline int32_t abreast_share(int32_t fen, uint32_t ratio) {
+    uint32_t whole = (uint32_t)fen / 10000u, rest = (uint32_t)fen - whole * 10000u;
+    return (int32_t)(whole * ratio + (rest * ratio + 5000u) / 10000u);
+}
+
+#if defined(__clang__)
+#define ABREAST_EACH _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define ABREAST_EACH _Pragma("GCC ivdep")
+#endif
+
+typedef struct {
+    void (*look)(const abreast_rows *rows, size_t first, size_t count, abreast_lanes *lanes);
+    int (*settle)(abreast_lanes *lanes, const abreast_terms *terms, const int32_t *widths, size_t rounds,
+                  int64_t *beside);
+} abreast_way;
+
+#define ABREAST_NAME(name) name##_portable
+#include "abreast_rows.h"
+#undef ABREAST_NAME
+static const abreast_way ABREAST_PORTABLE = {abreast_look_portable, abreast_settle_portable};
+
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,bmi,bmi2")
+#endif
+#define ABREAST_NAME(name) name##_wide
+#include "abreast_rows.h"
+#undef ABREAST_NAME
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+static const abreast_way ABREAST_WIDE = {abreast_look_wide, abreast_settle_wide};
+
+static const abreast_way *abreast_chosen(int portable) {
+    __builtin_cpu_init();
+    return !portable && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") ? &ABREAST_WIDE
+                                                                                         : &ABREAST_PORTABLE;
+}
+#else
+static const abreast_way *abreast_chosen(int portable) { return (void)portable, &ABREAST_PORTABLE; }
+#endif
+
+#endif
