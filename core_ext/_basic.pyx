@@ -31,6 +31,7 @@ if (
 # amounts leave past the caches, which would only read what they overwrite.
 cdef enum:
     STREAMED_FROM = 65_536
+    LANES_MOST = 16
     BLOCK = 64
     TERMS_BASIC = 3 * LINE
 
@@ -181,13 +182,13 @@ cdef int make_abreast(Packed book) except -1:
     return 0
 
 
-cdef const abreast_way* way = abreast_chosen(False)
+cdef const abreast_way* way = abreast_chosen(LANES_MOST)
 
 
-def use_portable(bint portable):
-    """Chooses the portable instructions, or again the widest the processor has; for tests of both."""
+def use_lanes(int most):
+    """Settles at most so many persons at a time, 0: one by one, or again as many as the processor can; for tests."""
     global way
-    way = abreast_chosen(portable)
+    way = abreast_chosen(most)
 
 
 def settle(plans, plan, kind, ref, slot, money, years, holder, accounts, code, booked):

@@ -22,9 +22,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
 
 /* A window's rows; lanes go by whole STEPs; the longest run of one person's rows that goes abreast; where amounts of
    a window stand beside the columns: a column every BESIDE, whose places behind WINDOW stand for no row. */
@@ -32,31 +29,34 @@ enum { WINDOW = 512, STEP = 16, RUN_MOST = 32, BESIDE = WINDOW + STEP };
 enum { AMOUNT_BITS = 30, STAYS_BITS = 10, LESS_BITS = 20 };
 enum {
     SAYS_ANNUAL = 1, SAYS_WAIVED = 2, SAYS_INSIDE = 4, SAYS_BEGINS = 8, SAYS_BEGINS_ALL = 16, SAYS_STAY = 32,
-    SAYS_BELOW_COUNTS = 64, SAYS_ACCOUNT = 256, SAYS_PLACED = 65536
+    SAYS_BELOW_COUNTS = 64, SAYS_IN_SCOPE = 128, SAYS_PRESELF = 256, SAYS_NOT_DEDUCTIBLE = 512, SAYS_PLACED = 1024,
+    SAYS_FIRST_AT = 16
 };
 enum { H_STAYS, H_COUNTED, H_PLACED, H_HIFP = 6, H_INSCP, H_BALANCE, HELD };
 
-/* What a plan says, in one line of the cache: ratios in basis points, two of the segments' in one number. The first of
-   a table, of no plan, says nothing. */
+/* What a plan says, in one line of the cache: switches and above them the ratio of the first self-pay; ratios of the
+   segments, two in one number, the last of them without an edge. The first of a table, of no plan, says nothing. */
 typedef struct {
-    int32_t first, amount, less, floor, ceiling, says;
-    uint32_t lower, upper;
-    int32_t edge[4], known, rest[3];
+    int32_t amount, less, floor, ceiling, says, lower, upper, edge[3], known, rest[5];
 } abreast_terms;
 
-enum { TERMS_USED = 12 };
-
 typedef struct {
-    /* Of the window's rows: their plans, from 1, and amounts, 0 where a row is not fit; and whether one is a refund. */
-    int32_t said[BESIDE], refund[BESIDE], inscp[BESIDE], preself[BESIDE], overlmt[BESIDE], due[BESIDE];
+    /* Of the window's rows: their plans, from 1, and amounts, 0 where a row is not fit; a preself of -1 is a refund. */
+    int32_t said[BESIDE], inscp[BESIDE], preself[BESIDE], due[BESIDE];
     /* Of lanes: the first row, and what is held. */
     int32_t begins[BESIDE], held[HELD][BESIDE];
-    /* Of a round: its rows and their amounts and terms, what is booked, and what it and the round before it moved. */
-    int32_t row[BESIDE], of_refund[BESIDE], of_inscp[BESIDE], of_preself[BESIDE], of_overlmt[BESIDE], of_due[BESIDE];
-    int32_t terms[TERMS_USED][BESIDE];
-    int32_t dedc[2][BESIDE], hifp[2][BESIDE], part[2][BESIDE], acct[2][BESIDE], cash[BESIDE];
+    /* What a round and the one before it booked and moved. */
+    int32_t dedc[2][BESIDE], hifp[2][BESIDE], part[2][BESIDE], acct[2][BESIDE];
     int32_t placed[2][BESIDE], counted[2][BESIDE], stays[2][BESIDE], scope[2][BESIDE];
+    /* What rows booked. */
+    int32_t booked[BESIDE][4];
 } abreast_lanes;
+
+/* Of a step of lanes: a row's amounts and what its plan says. */
+typedef struct {
+    int32_t inscp[STEP], preself[STEP], due[STEP], amount[STEP], less[STEP], floor[STEP], ceiling[STEP], says[STEP];
+    int32_t lower[STEP], upper[STEP], edge_0[STEP], edge_1[STEP], edge_2[STEP];
+} abreast_step;
 
 typedef struct {
     const int64_t *plan, *kind, *medfee, *fulamt, *overlmt, *preself, *inscp, *hosp;
@@ -82,23 +82,48 @@ static inline int32_t abreast_share(int32_t fen, uint32_t ratio) {
 
 typedef struct {
     void (*look)(const abreast_rows *rows, size_t first, size_t count, abreast_lanes *lanes);
-    int (*settle)(abreast_lanes *lanes, const abreast_terms *terms, const int32_t *widths, size_t rounds,
-                  int64_t *beside);
+    int (*settle)(abreast_lanes *lanes, const abreast_terms *terms, const int32_t *widths, size_t rounds);
+    void (*put)(const abreast_lanes *lanes, size_t count, int64_t *beside);
 } abreast_way;
 
-#define ABREAST_NAME(name) name##_portable
-#include "abreast_rows.h"
-#undef ABREAST_NAME
-static const abreast_way ABREAST_PORTABLE = {abreast_look_portable, abreast_settle_portable};
-
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#include <immintrin.h>
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2"))), apply_to = function)
 #else
 #pragma GCC push_options
 #pragma GCC target("avx2,bmi,bmi2")
 #endif
-#define ABREAST_NAME(name) name##_wide
+#define ABREAST_NAME(name) name##_avx2
+#define ABREAST_WIDE 8
+#define ABREAST_INTS __m256i
+#define ABREAST_LOAD(from) _mm256_loadu_si256((const __m256i *)(from))
+#define ABREAST_STORE(to, ints) _mm256_storeu_si256((__m256i *)(to), ints)
+#define ABREAST_AT(from, at) _mm256_i32gather_epi32((const int *)(from), at, 4)
+#define ABREAST_LINES(at) _mm256_slli_epi32(at, 4)
+#include "abreast_rows.h"
+#undef ABREAST_NAME
+#undef ABREAST_WIDE
+#undef ABREAST_INTS
+#undef ABREAST_LOAD
+#undef ABREAST_STORE
+#undef ABREAST_AT
+#undef ABREAST_LINES
+#if defined(__clang__)
+#pragma clang attribute pop
+#pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512"))), apply_to = function)
+#else
+#pragma GCC pop_options
+#pragma GCC push_options
+#pragma GCC target("avx2,bmi,bmi2,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")
+#endif
+#define ABREAST_NAME(name) name##_avx512
+#define ABREAST_WIDE 16
+#define ABREAST_INTS __m512i
+#define ABREAST_LOAD(from) _mm512_loadu_si512(from)
+#define ABREAST_STORE(to, ints) _mm512_storeu_si512(to, ints)
+#define ABREAST_AT(from, at) _mm512_i32gather_epi32(at, (const int *)(from), 4)
+#define ABREAST_LINES(at) _mm512_slli_epi32(at, 4)
 #include "abreast_rows.h"
 #undef ABREAST_NAME
 #if defined(__clang__)
@@ -106,15 +131,19 @@ static const abreast_way ABREAST_PORTABLE = {abreast_look_portable, abreast_sett
 #else
 #pragma GCC pop_options
 #endif
-static const abreast_way ABREAST_WIDE = {abreast_look_wide, abreast_settle_wide};
 
-static const abreast_way *abreast_chosen(int portable) {
+/* Returns how many lanes at a time a processor settles at most, of so many as are allowed; NULL where it cannot. */
+static const abreast_way *abreast_chosen(int widest) {
+    static const abreast_way avx512 = {abreast_look_avx512, abreast_settle_avx512, abreast_put_avx512};
+    static const abreast_way avx2 = {abreast_look_avx2, abreast_settle_avx2, abreast_put_avx2};
     __builtin_cpu_init();
-    return !portable && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") ? &ABREAST_WIDE
-                                                                                         : &ABREAST_PORTABLE;
+    if (widest >= 16 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")
+        && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("bmi2"))
+        return &avx512;
+    return widest >= 8 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") ? &avx2 : NULL;
 }
 #else
-static const abreast_way *abreast_chosen(int portable) { return (void)portable, &ABREAST_PORTABLE; }
+static const abreast_way *abreast_chosen(int widest) { return (void)widest, NULL; }
 #endif
 
 #endif

@@ -24,20 +24,22 @@ cdef extern from "abreast.h":
         SAYS_BEGINS_ALL
         SAYS_STAY
         SAYS_BELOW_COUNTS
-        SAYS_ACCOUNT
+        SAYS_IN_SCOPE
+        SAYS_PRESELF
+        SAYS_NOT_DEDUCTIBLE
         SAYS_PLACED
+        SAYS_FIRST_AT
         H_STAYS
         H_PLACED
         H_BALANCE
         HELD
     ctypedef struct abreast_terms:
-        int32_t first, amount, less, floor, ceiling, says
-        uint32_t lower, upper
-        int32_t edge[4]
+        int32_t amount, less, floor, ceiling, says, lower, upper
+        int32_t edge[3]
         int32_t known
     ctypedef struct abreast_lanes:
         int32_t said[BESIDE]
-        int32_t refund[BESIDE]
+        int32_t preself[BESIDE]
         int32_t begins[BESIDE]
         int32_t held[HELD][BESIDE]
     ctypedef struct abreast_rows:
@@ -53,60 +55,68 @@ cdef extern from "abreast.h":
     ctypedef struct abreast_way:
         void (*look)(const abreast_rows* rows, size_t first, size_t count, abreast_lanes* lanes) noexcept nogil
         int (*settle)(
-            abreast_lanes* lanes, const abreast_terms* terms, const int32_t* widths, size_t rounds, int64_t* beside
+            abreast_lanes* lanes, const abreast_terms* terms, const int32_t* widths, size_t rounds
         ) noexcept nogil
-    const abreast_way* abreast_chosen(int portable)
+        void (*put)(const abreast_lanes* lanes, size_t count, int64_t* beside) noexcept nogil
+    const abreast_way* abreast_chosen(int widest)
 
 cdef enum:
     SEGMENTS_ABREAST = 4
     BASIS_POINT = 10_000
-    ACCOUNT_ABREAST = ACCOUNT_IN_SCOPE | ACCOUNT_PRESELF | ACCOUNT_OVER_LIMIT | ACCOUNT_NOT_DEDUCTIBLE
+    ACCOUNT_ABREAST = ACCOUNT_IN_SCOPE | ACCOUNT_PRESELF | ACCOUNT_NOT_DEDUCTIBLE
     EDGE_MOST = 0x7FFFFFFF
 
 
-# Returns whether a basic plan's numbers fit 32 bits as abreast.h needs them.
+# Returns whether a basic plan's numbers fit 32 bits as abreast.h needs them; the last of four segments has no edge.
 cdef inline bint fits(const Terms* terms) noexcept nogil:
-    cdef int64_t out = terms.deductible_amount | terms.deductible_floor
     cdef int64_t finer = terms.first_ratio % BASIS_POINT
     cdef Py_ssize_t at
-    if terms.deductible_kind == BY_ORDINAL and (out >> AMOUNT_BITS or terms.deductible_less >> LESS_BITS):
+    if terms.deductible_kind and not 0 <= terms.deductible_amount < <int64_t> 1 << AMOUNT_BITS:
         return False
-    if terms.deductible_kind == ANNUAL and terms.deductible_amount >> AMOUNT_BITS:
+    if terms.deductible_kind == BY_ORDINAL and not (
+        0 <= terms.deductible_floor < <int64_t> 1 << AMOUNT_BITS and 0 <= terms.deductible_less < 1 << LESS_BITS
+    ):
         return False
     if terms.segments > SEGMENTS_ABREAST or terms.account & ~ACCOUNT_ABREAST:
+        return False
+    if terms.segments == SEGMENTS_ABREAST and segments_of(terms)[SEGMENTS_ABREAST - 1].up_to < EDGE_MOST:
         return False
     for at in range(terms.segments):
         finer |= segments_of(terms)[at].ratio % BASIS_POINT
     return finer == 0
 
 
-cdef inline uint32_t pair(const uint32_t* ratio) noexcept nogil:
-    return ratio[0] | ratio[1] << 16
+cdef inline int32_t switches(const Terms* terms) noexcept nogil:
+    return (
+        SAYS_ANNUAL * (terms.deductible_kind == ANNUAL) | SAYS_WAIVED * terms.deductible_waived
+        | SAYS_INSIDE * terms.deductible_inside | SAYS_BEGINS * (terms.begins == YEAR_OF_KIND)
+        | SAYS_BEGINS_ALL * (terms.begins == YEAR_OF_ALL_KINDS) | SAYS_STAY * terms.stay
+        | SAYS_BELOW_COUNTS * terms.stay_below_counts | SAYS_IN_SCOPE * (terms.account & ACCOUNT_IN_SCOPE != 0)
+        | SAYS_PRESELF * (terms.account & ACCOUNT_PRESELF != 0)
+        | SAYS_NOT_DEDUCTIBLE * (terms.account & ACCOUNT_NOT_DEDUCTIBLE != 0)
+        | SAYS_PLACED << (terms.placed - Y_PLACED_INPATIENT)
+    )
 
 
-# Fills ``into`` with what a basic plan says, as nothing known where it does not fit.
+# Fills ``into`` with what a basic plan says, with nothing where it does not fit.
 cdef inline void pack_abreast(const Terms* terms, abreast_terms* into) noexcept nogil:
-    cdef uint32_t ratio[SEGMENTS_ABREAST]
-    cdef int32_t says = 0
+    cdef const Piece* segments = segments_of(terms)
+    cdef int32_t ratio[SEGMENTS_ABREAST]
+    cdef int64_t edge = 0
     cdef Py_ssize_t at
     if not fits(terms):
         return
     into.known = True
-    into.first = <int32_t> (terms.first_ratio // BASIS_POINT)
+    into.says = switches(terms) | <int32_t> (terms.first_ratio // BASIS_POINT) << SAYS_FIRST_AT
     into.ceiling = <int32_t> most(0, least(terms.ceiling, EDGE_MOST))
-    if not terms.deductible_exempt and terms.deductible_kind:
+    if terms.deductible_kind and not terms.deductible_exempt:
         into.amount = <int32_t> terms.deductible_amount
-    if not terms.deductible_exempt and terms.deductible_kind == BY_ORDINAL:
-        into.less, into.floor = <int32_t> terms.deductible_less, <int32_t> terms.deductible_floor
-    memset(ratio, 0, sizeof(ratio))
+        if terms.deductible_kind == BY_ORDINAL:
+            into.less, into.floor = <int32_t> terms.deductible_less, <int32_t> terms.deductible_floor
     for at in range(SEGMENTS_ABREAST):
-        into.edge[at] = into.edge[at - 1] if at else 0
+        ratio[at] = 0
         if at < terms.segments:
-            into.edge[at] = <int32_t> least(segments_of(terms)[at].up_to, EDGE_MOST)
-            ratio[at] = <uint32_t> (segments_of(terms)[at].ratio // BASIS_POINT)
-    into.lower, into.upper = pair(ratio), pair(ratio + 2)
-    says = (SAYS_PLACED << (terms.placed - Y_PLACED_INPATIENT)) | SAYS_ACCOUNT * terms.account
-    says |= SAYS_ANNUAL * (terms.deductible_kind == ANNUAL) | SAYS_WAIVED * terms.deductible_waived
-    says |= SAYS_INSIDE * terms.deductible_inside | SAYS_STAY * terms.stay
-    says |= SAYS_BEGINS * (terms.begins == YEAR_OF_KIND) | SAYS_BEGINS_ALL * (terms.begins == YEAR_OF_ALL_KINDS)
-    into.says = says | SAYS_BELOW_COUNTS * terms.stay_below_counts
+            edge, ratio[at] = least(segments[at].up_to, EDGE_MOST), <int32_t> (segments[at].ratio // BASIS_POINT)
+        if at < SEGMENTS_ABREAST - 1:
+            into.edge[at] = <int32_t> edge
+    into.lower, into.upper = ratio[0] | ratio[1] << 16, ratio[2] | ratio[3] << 16

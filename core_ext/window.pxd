@@ -20,6 +20,7 @@ cdef struct Window:
     Py_ssize_t runs, odds, lanes_used, rounds
     int32_t begins[WINDOW + 1]  # of runs, and where the last ends
     int32_t odd[WINDOW + 1]  # rows that are no claim fit to go abreast
+    int64_t person[WINDOW]  # of lanes, the person-year
     uint8_t apart[WINDOW]  # whether a run goes one by one
     int32_t width[RUN_MOST + 1]  # how many runs are longer than so many rows
 
@@ -59,7 +60,7 @@ cdef inline bint takes_back(const Columns* columns, const Window* window, Py_ssi
     cdef Py_ssize_t row = columns.first + at
     return (
         at > begins and columns.kind[row] == REFUND and columns.ref[row] == row - 1
-        and columns.abreast[window.lanes.said[at - 1]].known and not window.lanes.refund[at - 1]
+        and columns.abreast[window.lanes.said[at - 1]].known and window.lanes.preself[at - 1] >= 0
         and undoes(columns, row, row - 1)
     )
 
@@ -74,7 +75,7 @@ cdef inline bint told_apart(const Columns* columns, Window* window) noexcept nog
             run += 1
         if takes_back(columns, window, at, window.begins[run]):
             window.lanes.said[at] = window.lanes.said[at - 1]
-            window.lanes.refund[at] = -1
+            window.lanes.preself[at] = -1
         else:
             if columns.kind[columns.first + at] != SKIP and unfit(columns, columns.first + at):
                 return False
@@ -148,10 +149,11 @@ cdef inline void line_up(const Columns* columns, Window* window) noexcept nogil:
         lane = next_lane[length]
         next_lane[length] += 1
         window.lanes.begins[lane] = window.begins[run]
-        year = columns.years + slot[window.begins[run]] * BASIC_YEAR_WIDTH
+        window.person[lane] = slot[window.begins[run]]
+        year = columns.years + window.person[lane] * BASIC_YEAR_WIDTH
         for at in range(BASIC_YEAR_WIDTH):
             window.lanes.held[at][lane] = <int32_t> year[at]
-        window.lanes.held[H_BALANCE][lane] = <int32_t> columns.accounts[columns.holder[slot[window.begins[run]]]]
+        window.lanes.held[H_BALANCE][lane] = <int32_t> columns.accounts[columns.holder[window.person[lane]]]
     for at in range(HELD):
         memset(&window.lanes.held[at][window.lanes_used], 0, STEP * sizeof(int32_t))
 
@@ -161,7 +163,7 @@ cdef inline void give_back(const Columns* columns, const Window* window) noexcep
     cdef int64_t person
     cdef Py_ssize_t lane, at
     for lane in range(window.lanes_used):
-        person = columns.slot[columns.first + window.lanes.begins[lane]]
+        person = window.person[lane]
         year = columns.years + person * BASIC_YEAR_WIDTH
         for at in range(BASIC_YEAR_WIDTH):
             year[at] = window.lanes.held[at][lane]
@@ -176,14 +178,34 @@ cdef inline void settle_apart(const Columns* columns, const Window* window) noex
             for at in range(window.begins[run], window.begins[run + 1]):
                 closely(columns, columns.first + at)
     for at in range(window.odds):
-        if window.lanes.refund[window.odd[at]]:
+        if window.lanes.preself[window.odd[at]] < 0:
             columns.refunded[columns.first + window.odd[at] - 1] = True
+
+
+# Asks for what the next window needs: its columns, a line of eight rows each, the years and what the plans say.
+cdef inline void ask_for_next(const Columns* columns, const Window* window, Py_ssize_t count) noexcept nogil:
+    cdef Py_ssize_t first = columns.first + count, at
+    cdef const int64_t* plan = columns.plan + first
+    cdef const int64_t* slot = columns.slot + first
+    cdef Py_ssize_t ahead = least(WINDOW, columns.n - first)
+    for at in range(0, ahead, 8):
+        prefetch(columns.medfee + first + at, 1)
+        prefetch(columns.fulamt + first + at, 1)
+        prefetch(columns.overlmt + first + at, 1)
+        prefetch(columns.preself + first + at, 1)
+        prefetch(columns.inscp + first + at, 1)
+        prefetch(columns.hosp + first + at, 1)
+        prefetch(columns.kind + first + at, 1)
+        prefetch(plan + at, 1)
+        prefetch(slot + at, 1)
 
 
 # Settles a window's rows, or does nothing and returns false where they go one by one.
 cdef inline bint settled_abreast(const Columns* columns, Window* window, Py_ssize_t count) noexcept nogil:
     cdef const int64_t* slot = columns.slot + columns.first
     cdef Py_ssize_t at
+    if window.way == NULL:
+        return False
     for at in range(1, least(SAMPLE, count)):
         if slot[at] < slot[at - 1]:
             return False
@@ -191,13 +213,13 @@ cdef inline bint settled_abreast(const Columns* columns, Window* window, Py_ssiz
     if not found_runs(columns, window, count):
         return False
     memset(window.apart, 0, window.runs)
-    memset(window.lanes.refund, 0, count * sizeof(int32_t))
-    window.lanes.said[WINDOW] = 0
     if not (told_apart(columns, window) and own_accounts(columns, window) and worth_it(columns, window, count)):
         return False
     line_up(columns, window)
-    if window.way.settle(&window.lanes, columns.abreast, window.width, window.rounds, columns.beside):
+    ask_for_next(columns, window, count)
+    if window.way.settle(&window.lanes, columns.abreast, window.width, window.rounds):
         return False
+    window.way.put(&window.lanes, count, columns.beside)
     give_back(columns, window)
     settle_apart(columns, window)
     return True
