@@ -178,6 +178,8 @@ cdef int make_abreast(Packed book) except -1:
                     pack_abreast(
                         <const Terms*> (book.terms + <Py_ssize_t> (book.basic_at[plan] - 1) * LINE), into + plan + 1
                     )
+                if not into[plan + 1].known:
+                    into[0].mixed = True
         book.abreast = memory
     return 0
 
@@ -214,6 +216,7 @@ def settle(plans, plan, kind, ref, slot, money, years, holder, accounts, code, b
         return
     make_abreast(book)
     columns.abreast = <const abreast_terms*> aligned(&book.abreast[0])
+    columns.mixed = columns.abreast.mixed
     columns.code, columns.refunded = &v_code[0], &v_refunded[0]
     code[:] = 0
     with nogil:

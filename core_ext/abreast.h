@@ -35,9 +35,10 @@ enum {
 enum { H_STAYS, H_COUNTED, H_PLACED, H_HIFP = 6, H_INSCP, H_BALANCE, HELD };
 
 /* What a plan says, in one line of the cache: switches and above them the ratio of the first self-pay; ratios of the
-   segments, two in one number, the last of them without an edge. The first of a table, of no plan, says nothing. */
+   segments, two in one number, the last of them without an edge. The first of a table, of no plan, says nothing but
+   whether there is a plan that is not ``known``. */
 typedef struct {
-    int32_t amount, less, floor, ceiling, says, lower, upper, edge[3], known, rest[5];
+    int32_t amount, less, floor, ceiling, says, lower, upper, edge[3], unused[2], known, mixed, rest[2];
 } abreast_terms;
 
 typedef struct {
@@ -45,6 +46,8 @@ typedef struct {
     int32_t said[BESIDE], inscp[BESIDE], preself[BESIDE], due[BESIDE];
     /* Of lanes: the first row, and what is held. */
     int32_t begins[BESIDE], held[HELD][BESIDE];
+    /* Of a round: its rows, their amounts and what their plans say. */
+    int32_t row[BESIDE], plan[BESIDE], of_inscp[BESIDE], of_preself[BESIDE], of_due[BESIDE], says[12][BESIDE];
     /* What a round and the one before it booked and moved. */
     int32_t dedc[2][BESIDE], hifp[2][BESIDE], part[2][BESIDE], acct[2][BESIDE];
     int32_t placed[2][BESIDE], counted[2][BESIDE], stays[2][BESIDE], scope[2][BESIDE];
@@ -52,11 +55,14 @@ typedef struct {
     int32_t booked[BESIDE][4];
 } abreast_lanes;
 
-/* Of a step of lanes: a row's amounts and what its plan says. */
+/* What is found of a window: where runs begin, and where the last ends; rows that are no claim fit to go abreast. */
 typedef struct {
-    int32_t inscp[STEP], preself[STEP], due[STEP], amount[STEP], less[STEP], floor[STEP], ceiling[STEP], says[STEP];
-    int32_t lower[STEP], upper[STEP], edge_0[STEP], edge_1[STEP], edge_2[STEP];
-} abreast_step;
+    size_t runs, odds;
+    int32_t begins[BESIDE], odd[BESIDE];
+} abreast_runs;
+
+/* The numbers of abreast_terms in their order. */
+enum { T_AMOUNT, T_LESS, T_FLOOR, T_CEILING, T_SAYS, T_LOWER, T_UPPER, T_EDGE };
 
 typedef struct {
     const int64_t *plan, *kind, *medfee, *fulamt, *overlmt, *preself, *inscp, *hosp;
@@ -82,6 +88,9 @@ static inline int32_t abreast_share(int32_t fen, uint32_t ratio) {
 
 typedef struct {
     void (*look)(const abreast_rows *rows, size_t first, size_t count, abreast_lanes *lanes);
+    int (*find)(const int64_t *slot, size_t count, const abreast_lanes *lanes, abreast_runs *runs);
+    uint64_t (*take)(const int64_t *years, const int64_t *holder, const int64_t *accounts, const int64_t *person,
+                     size_t count, abreast_lanes *lanes);
     int (*settle)(abreast_lanes *lanes, const abreast_terms *terms, const int32_t *widths, size_t rounds);
     void (*put)(const abreast_lanes *lanes, size_t count, int64_t *beside);
 } abreast_way;
@@ -89,18 +98,36 @@ typedef struct {
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #include <immintrin.h>
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2,popcnt"))), apply_to = function)
 #else
 #pragma GCC push_options
-#pragma GCC target("avx2,bmi,bmi2")
+#pragma GCC target("avx2,bmi,bmi2,popcnt")
 #endif
+static inline __m128i abreast_part(const abreast_terms *terms, int32_t at, int part) {
+    return _mm_loadu_si128((const __m128i *)&terms[at] + part);
+}
+/* Writes ``at`` and the place of each bit; returns how many. */
+static inline size_t abreast_append(int32_t *to, uint32_t bits, int32_t at) {
+    size_t count = 0;
+    for (; bits; bits &= bits - 1) to[count++] = at + __builtin_ctz(bits);
+    return count;
+}
 #define ABREAST_NAME(name) name##_avx2
 #define ABREAST_WIDE 8
 #define ABREAST_INTS __m256i
 #define ABREAST_LOAD(from) _mm256_loadu_si256((const __m256i *)(from))
 #define ABREAST_STORE(to, ints) _mm256_storeu_si256((__m256i *)(to), ints)
 #define ABREAST_AT(from, at) _mm256_i32gather_epi32((const int *)(from), at, 4)
-#define ABREAST_LINES(at) _mm256_slli_epi32(at, 4)
+#define ABREAST_DIFFER64(a, b) (_mm256_movemask_pd(_mm256_castsi256_pd(_mm256_cmpeq_epi64(a, b))) ^ 15)
+#define ABREAST_LESS64(a, b) _mm256_movemask_pd(_mm256_castsi256_pd(_mm256_cmpgt_epi64(b, a)))
+#define ABREAST_NONE(a) _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(a, _mm256_setzero_si256())))
+#define ABREAST_APPEND(to, bits, at) abreast_append(to, bits, at)
+#define ABREAST_FOUR(terms, at, part)                                                            \
+    _mm256_inserti128_si256(_mm256_castsi128_si256(abreast_part(terms, (at)[0], part)), abreast_part(terms, (at)[4], part), 1)
+#define ABREAST_LOW _mm256_unpacklo_epi32
+#define ABREAST_HIGH _mm256_unpackhi_epi32
+#define ABREAST_LOW2 _mm256_unpacklo_epi64
+#define ABREAST_HIGH2 _mm256_unpackhi_epi64
 #include "abreast_rows.h"
 #undef ABREAST_NAME
 #undef ABREAST_WIDE
@@ -108,14 +135,22 @@ typedef struct {
 #undef ABREAST_LOAD
 #undef ABREAST_STORE
 #undef ABREAST_AT
-#undef ABREAST_LINES
+#undef ABREAST_DIFFER64
+#undef ABREAST_LESS64
+#undef ABREAST_NONE
+#undef ABREAST_APPEND
+#undef ABREAST_FOUR
+#undef ABREAST_LOW
+#undef ABREAST_HIGH
+#undef ABREAST_LOW2
+#undef ABREAST_HIGH2
 #if defined(__clang__)
 #pragma clang attribute pop
-#pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2,popcnt,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512"))), apply_to = function)
 #else
 #pragma GCC pop_options
 #pragma GCC push_options
-#pragma GCC target("avx2,bmi,bmi2,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")
+#pragma GCC target("avx2,bmi,bmi2,popcnt,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")
 #endif
 #define ABREAST_NAME(name) name##_avx512
 #define ABREAST_WIDE 16
@@ -123,7 +158,24 @@ typedef struct {
 #define ABREAST_LOAD(from) _mm512_loadu_si512(from)
 #define ABREAST_STORE(to, ints) _mm512_storeu_si512(to, ints)
 #define ABREAST_AT(from, at) _mm512_i32gather_epi32(at, (const int *)(from), 4)
-#define ABREAST_LINES(at) _mm512_slli_epi32(at, 4)
+#define ABREAST_DIFFER64(a, b) _mm512_cmpneq_epi64_mask(a, b)
+#define ABREAST_LESS64(a, b) _mm512_cmplt_epi64_mask(a, b)
+#define ABREAST_NONE(a) _mm512_testn_epi32_mask(a, a)
+#define ABREAST_APPEND(to, bits, at) abreast_append_wide(to, bits, at)
+#define ABREAST_FOUR(terms, at, part)                                                            \
+    _mm512_inserti32x4(_mm512_inserti32x4(_mm512_inserti32x4(_mm512_castsi128_si512(             \
+        abreast_part(terms, (at)[0], part)), abreast_part(terms, (at)[4], part), 1),             \
+        abreast_part(terms, (at)[8], part), 2), abreast_part(terms, (at)[12], part), 3)
+#define ABREAST_LOW _mm512_unpacklo_epi32
+#define ABREAST_HIGH _mm512_unpackhi_epi32
+#define ABREAST_LOW2 _mm512_unpacklo_epi64
+#define ABREAST_HIGH2 _mm512_unpackhi_epi64
+/* Writes ``at`` and the place of each bit; returns how many. */
+static inline size_t abreast_append_wide(int32_t *to, uint32_t bits, int32_t at) {
+    const __m512i places = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    _mm512_storeu_si512(to, _mm512_maskz_compress_epi32((__mmask16)bits, _mm512_add_epi32(places, _mm512_set1_epi32(at))));
+    return (size_t)__builtin_popcount(bits);
+}
 #include "abreast_rows.h"
 #undef ABREAST_NAME
 #if defined(__clang__)
@@ -134,8 +186,8 @@ typedef struct {
 
 /* Returns how many lanes at a time a processor settles at most, of so many as are allowed; NULL where it cannot. */
 static const abreast_way *abreast_chosen(int widest) {
-    static const abreast_way avx512 = {abreast_look_avx512, abreast_settle_avx512, abreast_put_avx512};
-    static const abreast_way avx2 = {abreast_look_avx2, abreast_settle_avx2, abreast_put_avx2};
+    static const abreast_way avx512 = {abreast_look_avx512, abreast_find_avx512, abreast_take_avx512, abreast_settle_avx512, abreast_put_avx512};
+    static const abreast_way avx2 = {abreast_look_avx2, abreast_find_avx2, abreast_take_avx2, abreast_settle_avx2, abreast_put_avx2};
     __builtin_cpu_init();
     if (widest >= 16 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")
         && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("bmi2"))

@@ -1,7 +1,7 @@
 # Which rows of a window go abreast, and of whom: see abreast.h. The others of the window go one by one, each person's in
 # their order; as persons have nothing in common it does not matter who goes first.
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from core_ext.benefit cimport least, most
@@ -36,12 +36,18 @@ cdef extern from "abreast.h":
     ctypedef struct abreast_terms:
         int32_t amount, less, floor, ceiling, says, lower, upper
         int32_t edge[3]
-        int32_t known
+        int32_t known, mixed
     ctypedef struct abreast_lanes:
         int32_t said[BESIDE]
+        int32_t inscp[BESIDE]
+        int32_t due[BESIDE]
         int32_t preself[BESIDE]
         int32_t begins[BESIDE]
         int32_t held[HELD][BESIDE]
+    ctypedef struct abreast_runs:
+        size_t runs, odds
+        int32_t begins[BESIDE]
+        int32_t odd[BESIDE]
     ctypedef struct abreast_rows:
         const int64_t* plan
         const int64_t* kind
@@ -54,6 +60,11 @@ cdef extern from "abreast.h":
         int64_t plans, compute
     ctypedef struct abreast_way:
         void (*look)(const abreast_rows* rows, size_t first, size_t count, abreast_lanes* lanes) noexcept nogil
+        int (*find)(const int64_t* slot, size_t count, const abreast_lanes* lanes, abreast_runs* runs) noexcept nogil
+        uint64_t (*take)(
+            const int64_t* years, const int64_t* holder, const int64_t* accounts, const int64_t* person, size_t count,
+            abreast_lanes* lanes,
+        ) noexcept nogil
         int (*settle)(
             abreast_lanes* lanes, const abreast_terms* terms, const int32_t* widths, size_t rounds
         ) noexcept nogil

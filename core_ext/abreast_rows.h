@@ -22,35 +22,88 @@ static void ABREAST_NAME(abreast_look)(const abreast_rows *rows, size_t first, s
     }
 }
 
-/* Brings the rows of a step's lanes and what their plans say together; lanes from ``width`` on have none. */
-static inline void ABREAST_NAME(abreast_gather)(const abreast_lanes *lanes, const abreast_terms *terms, int32_t round,
-                                                int32_t width, int32_t from, abreast_step *step) {
-    int32_t row[STEP];
-    for (int32_t lane = 0; lane < STEP; lane++) row[lane] = from + lane < width ? lanes->begins[from + lane] + round : WINDOW;
-    for (int32_t lane = 0; lane < STEP; lane += ABREAST_WIDE) {
-        ABREAST_INTS rows = ABREAST_LOAD(row + lane), said = ABREAST_AT(lanes->said, rows);
-        said = ABREAST_LINES(said);
-        ABREAST_STORE(step->inscp + lane, ABREAST_AT(lanes->inscp, rows));
-        ABREAST_STORE(step->preself + lane, ABREAST_AT(lanes->preself, rows));
-        ABREAST_STORE(step->due + lane, ABREAST_AT(lanes->due, rows));
-        ABREAST_STORE(step->amount + lane, ABREAST_AT(&terms->amount, said));
-        ABREAST_STORE(step->less + lane, ABREAST_AT(&terms->less, said));
-        ABREAST_STORE(step->floor + lane, ABREAST_AT(&terms->floor, said));
-        ABREAST_STORE(step->ceiling + lane, ABREAST_AT(&terms->ceiling, said));
-        ABREAST_STORE(step->says + lane, ABREAST_AT(&terms->says, said));
-        ABREAST_STORE(step->lower + lane, ABREAST_AT(&terms->lower, said));
-        ABREAST_STORE(step->upper + lane, ABREAST_AT(&terms->upper, said));
-        ABREAST_STORE(step->edge_0 + lane, ABREAST_AT(&terms->edge[0], said));
-        ABREAST_STORE(step->edge_1 + lane, ABREAST_AT(&terms->edge[1], said));
-        ABREAST_STORE(step->edge_2 + lane, ABREAST_AT(&terms->edge[2], said));
+/* Finds where each run of one person-year's rows begins, and which rows are not fit; returns whether rows are sorted. */
+static int ABREAST_NAME(abreast_find)(const int64_t *slot, size_t count, const abreast_lanes *lanes, abreast_runs *runs) {
+    size_t begins = 1, odds = 0, at = 1;
+    uint32_t down = 0;
+    runs->begins[0] = 0;
+    runs->odd[0] = 0;
+    odds += lanes->said[0] == 0;
+    for (; at + 16 <= count; at += 16) {
+        uint32_t apart = 0, none = 0;
+        for (size_t part = 0; part < 16; part += ABREAST_WIDE / 2) {
+            ABREAST_INTS here = ABREAST_LOAD(slot + at + part), before = ABREAST_LOAD(slot + at + part - 1);
+            apart |= (uint32_t)ABREAST_DIFFER64(here, before) << part;
+            down |= (uint32_t)ABREAST_LESS64(here, before);
+        }
+        for (size_t part = 0; part < 16; part += ABREAST_WIDE)
+            none |= (uint32_t)ABREAST_NONE(ABREAST_LOAD(lanes->said + at + part)) << part;
+        begins += ABREAST_APPEND(runs->begins + begins, apart, (int32_t)at);
+        odds += ABREAST_APPEND(runs->odd + odds, none, (int32_t)at);
+    }
+    for (; at < count; at++) {
+        runs->begins[begins] = (int32_t)at;
+        begins += slot[at] != slot[at - 1];
+        down |= slot[at] < slot[at - 1];
+        runs->odd[odds] = (int32_t)at;
+        odds += lanes->said[at] == 0;
+    }
+    runs->begins[begins] = (int32_t)count;
+    runs->runs = begins;
+    runs->odds = odds;
+    return down == 0;
+}
+
+/* Takes what ``count`` lanes' years and accounts hold; returns what of it is not within what goes abreast. */
+static uint64_t ABREAST_NAME(abreast_take)(const int64_t *years, const int64_t *holder, const int64_t *accounts,
+                                           const int64_t *person, size_t count, abreast_lanes *lanes) {
+    uint64_t fault = 0;
+    for (size_t lane = 0; lane < count; lane++) {
+        const int64_t *year = years + person[lane] * H_BALANCE;
+        for (int at = 0; at < H_BALANCE; at++) {
+            fault |= (uint64_t)year[at];
+            lanes->held[at][lane] = (int32_t)year[at];
+        }
+        int64_t balance = accounts[holder[person[lane]]];
+        fault |= (uint64_t)balance;
+        fault |= (uint64_t)year[H_STAYS] << (AMOUNT_BITS - STAYS_BITS);
+        fault |= (uint64_t)(year[H_PLACED] + year[H_PLACED + 1] + year[H_PLACED + 2] + year[H_PLACED + 3]);
+        lanes->held[H_BALANCE][lane] = (int32_t)balance;
+    }
+    for (int at = 0; at < HELD; at++) memset(&lanes->held[at][count], 0, STEP * sizeof(int32_t));
+    return fault >> AMOUNT_BITS;
+}
+
+/* Brings together a round's rows and what their plans say; lanes from ``width`` on have none. */
+static void ABREAST_NAME(abreast_gather)(abreast_lanes *lanes, const abreast_terms *terms, int32_t round, int32_t width,
+                                         int32_t whole) {
+    int32_t *row = lanes->row;
+    for (int32_t lane = 0; lane < width; lane++) row[lane] = lanes->begins[lane] + round;
+    for (int32_t lane = width; lane < whole; lane++) row[lane] = WINDOW;
+    for (int32_t lane = 0; lane < whole; lane += ABREAST_WIDE) {
+        ABREAST_INTS rows = ABREAST_LOAD(row + lane);
+        ABREAST_STORE(lanes->plan + lane, ABREAST_AT(lanes->said, rows));
+        ABREAST_STORE(lanes->of_inscp + lane, ABREAST_AT(lanes->inscp, rows));
+        ABREAST_STORE(lanes->of_preself + lane, ABREAST_AT(lanes->preself, rows));
+        ABREAST_STORE(lanes->of_due + lane, ABREAST_AT(lanes->due, rows));
+    }
+    for (int32_t lane = 0; lane < whole; lane += ABREAST_WIDE) {
+        const int32_t *plan = lanes->plan + lane;
+        for (int part = 0; part < 3; part++) {
+            ABREAST_INTS a = ABREAST_FOUR(terms, plan, part), b = ABREAST_FOUR(terms, plan + 1, part);
+            ABREAST_INTS c = ABREAST_FOUR(terms, plan + 2, part), d = ABREAST_FOUR(terms, plan + 3, part);
+            ABREAST_INTS ab = ABREAST_LOW(a, b), cd = ABREAST_LOW(c, d), ef = ABREAST_HIGH(a, b), gh = ABREAST_HIGH(c, d);
+            ABREAST_STORE(lanes->says[4 * part] + lane, ABREAST_LOW2(ab, cd));
+            ABREAST_STORE(lanes->says[4 * part + 1] + lane, ABREAST_HIGH2(ab, cd));
+            ABREAST_STORE(lanes->says[4 * part + 2] + lane, ABREAST_LOW2(ef, gh));
+            ABREAST_STORE(lanes->says[4 * part + 3] + lane, ABREAST_HIGH2(ef, gh));
+        }
     }
 }
 
-/* Settles the rows of a round, of the first ``width`` lanes; returns what of the results went too far. */
-static inline uint32_t ABREAST_NAME(abreast_round)(abreast_lanes *lanes, const abreast_terms *terms, int32_t round,
-                                                   int32_t width, int32_t whole) {
+/* Settles a round; returns what of the results went too far. */
+static uint32_t ABREAST_NAME(abreast_round)(abreast_lanes *lanes, int32_t round, int32_t whole) {
     const int turn = round & 1;
-    const int32_t *begins = lanes->begins;
     int32_t *stays = lanes->held[H_STAYS], *counted = lanes->held[H_COUNTED], *hifp = lanes->held[H_HIFP];
     int32_t *inscp = lanes->held[H_INSCP], *balance = lanes->held[H_BALANCE];
     int32_t *placed_0 = lanes->held[H_PLACED], *placed_1 = lanes->held[H_PLACED + 1];
@@ -63,22 +116,19 @@ static inline uint32_t ABREAST_NAME(abreast_round)(abreast_lanes *lanes, const a
     const int32_t *was_counted = lanes->counted[!turn], *was_stays = lanes->stays[!turn];
     const int32_t *was_scope = lanes->scope[!turn];
     uint32_t fault = 0;
-    for (int32_t from = 0; from < whole; from += STEP) {
-        abreast_step step;
-        ABREAST_NAME(abreast_gather)(lanes, terms, round, width, from, &step);
-        ABREAST_EACH
-        for (int32_t lane = 0; lane < STEP; lane++) {
-        const int32_t at = from + lane;
-        int32_t claimed = step.inscp[lane], due = step.due[lane];
-        int32_t refund = step.preself[lane] >> 31, preself = step.preself[lane] & ~refund;
-        int32_t says = step.says[lane], annual = abreast_mask(says, SAYS_ANNUAL), inside = abreast_mask(says, SAYS_INSIDE);
+    ABREAST_EACH
+    for (int32_t at = 0; at < whole; at++) {
+        int32_t claimed = lanes->of_inscp[at], due = lanes->of_due[at];
+        int32_t refund = lanes->of_preself[at] >> 31, preself = lanes->of_preself[at] & ~refund;
+        int32_t says = lanes->says[T_SAYS][at], annual = abreast_mask(says, SAYS_ANNUAL);
+        int32_t inside = abreast_mask(says, SAYS_INSIDE);
         int32_t in_0 = abreast_mask(says, SAYS_PLACED), in_1 = abreast_mask(says, SAYS_PLACED << 1);
         int32_t in_2 = abreast_mask(says, SAYS_PLACED << 2), in_3 = abreast_mask(says, SAYS_PLACED << 3);
-        uint32_t lower = (uint32_t)step.lower[lane], upper = (uint32_t)step.upper[lane];
-        int32_t edge_0 = step.edge_0[lane], edge_1 = step.edge_1[lane], edge_2 = step.edge_2[lane];
+        uint32_t lower = (uint32_t)lanes->says[T_LOWER][at], upper = (uint32_t)lanes->says[T_UPPER][at];
+        int32_t edge_0 = lanes->says[T_EDGE][at], edge_1 = lanes->says[T_EDGE + 1][at], edge_2 = lanes->says[T_EDGE + 2][at];
         int32_t base = claimed - abreast_share(claimed, (uint32_t)says >> SAYS_FIRST_AT);
-        int32_t room = abreast_most(0, step.ceiling[lane] - hifp[at]);
-        int32_t owed = abreast_most(step.floor[lane], step.amount[lane] - step.less[lane] * stays[at] - (counted[at] & annual));
+        int32_t room = abreast_most(0, lanes->says[T_CEILING][at] - hifp[at]);
+        int32_t owed = abreast_most(lanes->says[T_FLOOR][at], lanes->says[T_AMOUNT][at] - lanes->says[T_LESS][at] * stays[at] - (counted[at] & annual));
         int32_t owes = -(int32_t)(room > 0) | ~abreast_mask(says, SAYS_WAIVED);
         int32_t dedc = abreast_least(owed, base) & owes;
         int32_t of_kind = (placed_0[at] & in_0) | (placed_1[at] & in_1) | (placed_2[at] & in_2) | (placed_3[at] & in_3);
@@ -118,7 +168,6 @@ static inline uint32_t ABREAST_NAME(abreast_round)(abreast_lanes *lanes, const a
         balance[at] -= acct;
         fault |= (uint32_t)(stays[at] << (AMOUNT_BITS - STAYS_BITS)) | (uint32_t)counted[at] | (uint32_t)hifp[at];
         fault |= (uint32_t)inscp[at] | (uint32_t)(placed_0[at] + placed_1[at] + placed_2[at] + placed_3[at]);
-        }
     }
     return fault >> AMOUNT_BITS;
 }
@@ -141,10 +190,10 @@ static inline void ABREAST_NAME(abreast_give)(abreast_lanes *lanes, int32_t roun
         __m128i c = _mm_loadu_si128((const __m128i *)&lanes->part[turn][at]);
         __m128i d = _mm_loadu_si128((const __m128i *)&lanes->acct[turn][at]);
         ABREAST_TURN(a, b, c, d);
-        _mm_storeu_si128((__m128i *)lanes->booked[lanes->begins[at] + round], a);
-        _mm_storeu_si128((__m128i *)lanes->booked[lanes->begins[at + 1] + round], b);
-        _mm_storeu_si128((__m128i *)lanes->booked[lanes->begins[at + 2] + round], c);
-        _mm_storeu_si128((__m128i *)lanes->booked[lanes->begins[at + 3] + round], d);
+        _mm_storeu_si128((__m128i *)lanes->booked[lanes->row[at]], a);
+        _mm_storeu_si128((__m128i *)lanes->booked[lanes->row[at + 1]], b);
+        _mm_storeu_si128((__m128i *)lanes->booked[lanes->row[at + 2]], c);
+        _mm_storeu_si128((__m128i *)lanes->booked[lanes->row[at + 3]], d);
     }
 }
 
@@ -154,8 +203,8 @@ static int ABREAST_NAME(abreast_settle)(abreast_lanes *lanes, const abreast_term
                                         size_t rounds) {
     for (int32_t round = 0; round < (int32_t)rounds; round++) {
         int32_t width = widths[round], whole = (width + STEP - 1) & ~(STEP - 1);
-        if (ABREAST_NAME(abreast_round)(lanes, terms, round, width, whole)) return 1;
-        for (int32_t at = width; at < whole; at++) lanes->begins[at] = WINDOW - round;
+        ABREAST_NAME(abreast_gather)(lanes, terms, round, width, whole);
+        if (ABREAST_NAME(abreast_round)(lanes, round, whole)) return 1;
         ABREAST_NAME(abreast_give)(lanes, round, whole);
     }
     return 0;
