@@ -1,7 +1,7 @@
 # A window of rows: who of them go abreast, see abreast.h, and who one by one. Each person's rows go in their order; as
 # persons of a window have nothing in common, neither a year nor an account, it does not matter who goes first.
 
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memset
 
 from core_ext.abreast cimport *
@@ -155,6 +155,11 @@ cdef inline void ask_for_next(const Columns* columns, const Window* window, Py_s
         prefetch(columns.kind + first + at, 1)
         prefetch(plan + at, 1)
         prefetch(slot + at, 1)
+    for at in range(ahead):
+        prefetch(columns.abreast + <uint32_t> plan[at] + 1, 1)
+    if ahead:
+        for at in range(slot[0], least(slot[ahead - 1] + 1, slot[0] + WINDOW)):
+            prefetch(columns.years + at * BASIC_YEAR_WIDTH, 1)
 
 
 # Settles a window's rows, or does nothing and returns false where they go one by one.
@@ -169,8 +174,6 @@ cdef inline bint settled_abreast(const Columns* columns, Window* window, Py_ssiz
     if slot[0] < 0 or slot[count - 1] >= columns.slots:
         return False
     window.way.look(&window.rows, columns.first, count, &window.lanes)
-    for at in range(count):
-        prefetch(columns.abreast + window.lanes.said[at], 1)
     if window.mixed:
         for at in range(count):
             if not columns.abreast[window.lanes.said[at]].known:
@@ -178,7 +181,9 @@ cdef inline bint settled_abreast(const Columns* columns, Window* window, Py_ssiz
     if not window.way.find(slot, count, &window.lanes, &window.found):
         return False
     memset(window.apart, 0, window.found.runs)
-    if not (told_apart(columns, window) and own_accounts(columns, window) and worth_it(columns, window, count)):
+    for at in range(<Py_ssize_t> window.found.odds):
+        prefetch(columns.ref + columns.first + window.found.odd[at], 1)
+    if not (own_accounts(columns, window) and told_apart(columns, window) and worth_it(columns, window, count)):
         return False
     line_up(columns, window)
     if window.way.take(
