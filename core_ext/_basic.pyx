@@ -1,10 +1,11 @@
 """Settles claims under the basic formula, from columns to columns; the specification is ``core_ext.reference.basic``.
 
-Arithmetic is checked as in ``core_ext._settle``: every amount read lies within ±RANGE before it is used, every sum that
-is kept before it is written.
+Rows sorted by person go a window at a time, its persons abreast, where everything lies within the bounds that
+``abreast.h`` proves enough; all others one by one. There arithmetic is checked as in ``core_ext._settle``: every amount
+read lies within ±RANGE before it is used, every sum that is kept before it is written.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from core_ext._settle cimport Packed
@@ -159,36 +160,11 @@ cdef int64_t* written(int64_t[::1] column) noexcept:
     return &column[0] if column.shape[0] else NULL
 
 
-# Where the first whole line of the cache begins.
-cdef const uint8_t* aligned(const uint8_t* memory) noexcept nogil:
-    return <const uint8_t*> ((<uintptr_t> memory + LINE - 1) & ~<uintptr_t> (LINE - 1))
-
-
-# Makes, once, what the plans say to persons settled abreast.
-cdef int make_abreast(Packed book) except -1:
-    cdef uint8_t[::1] memory
-    cdef abreast_terms* into
-    cdef Py_ssize_t plan
-    if book.abreast is None:
-        memory = np.zeros((book.rows + 2) * sizeof(abreast_terms), np.uint8)
-        into = <abreast_terms*> aligned(&memory[0])
-        with nogil:
-            for plan in range(book.rows):
-                if book.basic_at[plan]:
-                    pack_abreast(
-                        <const Terms*> (book.terms + <Py_ssize_t> (book.basic_at[plan] - 1) * LINE), into + plan + 1
-                    )
-                if not into[plan + 1].known:
-                    into[0].mixed = True
-        book.abreast = memory
-    return 0
-
-
 cdef const abreast_way* way = abreast_chosen(LANES_MOST)
 
 
 def use_lanes(int most):
-    """Settles at most so many persons at a time, 0: one by one, or again as many as the processor can; for tests."""
+    """Settles persons 16 or 8 abreast where the processor can, 0: one by one; for tests of each."""
     global way
     way = abreast_chosen(most)
 
@@ -214,9 +190,7 @@ def settle(plans, plan, kind, ref, slot, money, years, holder, accounts, code, b
         columns.booked[at] = written(booked[at])
     if not columns.n:
         return
-    make_abreast(book)
-    columns.abreast = <const abreast_terms*> aligned(&book.abreast[0])
-    columns.mixed = columns.abreast.mixed
+    columns.abreast, columns.mixed = book.abreast, book.abreast.mixed
     columns.code, columns.refunded = &v_code[0], &v_refunded[0]
     code[:] = 0
     with nogil:

@@ -3,19 +3,19 @@
 
    Whole numbers of 32 bits, and no operation that could leave them. What comes in is looked over first: every amount of
    a claim and everything a year and an account hold is 0 or more and below 2^30 fen (AMOUNT_BITS, ten million yuan), a
-   claim's parts add up to its fee (I1), a year has below 2^10 stays; and of a plan ``abreast.pxd`` takes only what says
-   amounts below 2^30, LESS_BITS of a deductible's step, edges and ceilings cut at 2^31 - 1, ratios of whole basis
-   points. So
-   - a share: with s = 10^4 a + b, (s r + 5000) // 10^4 = a r + (b r + 5000) // 10^4, where b r + 5000 < 1.1 * 10^8 and
-     the result is at most s, as r is at most 10^4. It is the reference's share, whose ratio and divisor are both 10^4
-     times these;
-   - a deductible before its floor: amount - less * stays - counted lies above -(2^20 * 2^10 + 2^30) = -2^31;
-   - where segments begin, the sum of four accumulators, which ``fault`` keeps below 2^30, and where they stop: below
-     2^30 + 2^30, and no edge or ceiling that was cut lies below it;
-   - what an account may pay: parts of one fee, less a deductible; above -2^30 and below 2^30;
-   - what a person pays: a fee less a hospital's part less a fund's: above -2^31; below 0 is a ``fault``.
-   After each round everything held is again below 2^30, or the window is a ``fault``: nothing of it has been written,
-   and it is settled one row at a time, as is what was never fit to go abreast. */
+   claim's parts add up to its fee (I1), a year has below 2^10 stays (STAYS_BITS); and of a plan ``abreast.pxd`` takes
+   only what says amounts below 2^30, a step of the deductible below 2^20 (LESS_BITS), ratios of whole basis points, and
+   cuts edges and ceilings at 2^31 - 1. So
+   - a share: with s = 10^4 a + b, (s r + 5000) // 10^4 = a r + (b r + 5000) // 10^4, where b r + 5000 <= 9999 * 10^4 +
+     5000 and the result is at most s, as r is at most 10^4. It is the reference's share, whose ratio and divisor both
+     are 10^4 times these;
+   - a deductible before its floor, amount - less * stays - counted, lies above -(2^30 + 2^30);
+   - where segments begin: a part or the whole of four accumulators whose sum is below 2^30, or 0; where they stop:
+     below 2^31, so that no edge that was cut lies below it;
+   - what an account may pay: parts of one fee less a deductible, above -2^30 and below 2^30;
+   - what a person pays: a fee less a hospital's part less a fund's, above -2^31; below 0 it is a fault.
+   After each round everything held is again below those bounds, or the window has a fault: nothing of it has been
+   written, and it is settled one row at a time, as is every person of whom a row was not fit to go abreast. */
 #ifndef CORE_EXT_ABREAST_H
 #define CORE_EXT_ABREAST_H
 
@@ -25,7 +25,7 @@
 
 /* A window's rows; lanes go by whole STEPs; the longest run of one person's rows that goes abreast; where amounts of
    a window stand beside the columns: a column every BESIDE, whose places behind WINDOW stand for no row. */
-enum { WINDOW = 512, STEP = 16, RUN_MOST = 32, BESIDE = WINDOW + STEP };
+enum { WINDOW = 256, STEP = 16, RUN_MOST = 32, BESIDE = WINDOW + STEP };
 enum { AMOUNT_BITS = 30, STAYS_BITS = 10, LESS_BITS = 20 };
 enum {
     SAYS_ANNUAL = 1, SAYS_WAIVED = 2, SAYS_INSIDE = 4, SAYS_BEGINS = 8, SAYS_BEGINS_ALL = 16, SAYS_STAY = 32,
@@ -80,6 +80,24 @@ static inline int32_t abreast_share(int32_t fen, uint32_t ratio) {
     return (int32_t)(whole * ratio + (rest * ratio + 5000u) / 10000u);
 }
 
+/* What the next window needs, asked for little by little: columns, eight rows each time, the years of its persons and
+   what its plans say. */
+typedef struct {
+    const int64_t *column[9], *plan;
+    const char *years, *terms;
+    size_t at, rows, year, persons;
+} abreast_next;
+
+static inline void abreast_ask(abreast_next *next) {
+    if (next->at >= next->rows) return;
+    for (int column = 0; column < 9; column++) __builtin_prefetch(next->column[column] + next->at);
+    for (size_t row = next->at; row < next->at + 8 && row < next->rows; row++)
+        __builtin_prefetch(next->terms + (size_t)(uint32_t)(next->plan[row] + 1) * sizeof(abreast_terms));
+    for (int line = 0; line < 4 && next->year < next->persons; line++, next->year++)
+        __builtin_prefetch(next->years + next->year * 64);
+    next->at += 8;
+}
+
 #if defined(__clang__)
 #define ABREAST_EACH _Pragma("clang loop vectorize(assume_safety)")
 #else
@@ -91,7 +109,7 @@ typedef struct {
     int (*find)(const int64_t *slot, size_t count, const abreast_lanes *lanes, abreast_runs *runs);
     uint64_t (*take)(const int64_t *years, const int64_t *holder, const int64_t *accounts, const int64_t *person,
                      size_t count, abreast_lanes *lanes);
-    int (*settle)(abreast_lanes *lanes, const abreast_terms *terms, const int32_t *widths, size_t rounds);
+    int (*settle)(abreast_lanes *lanes, const abreast_terms *terms, const int32_t *widths, size_t rounds, abreast_next *next);
     void (*put)(const abreast_lanes *lanes, size_t count, int64_t *beside);
 } abreast_way;
 
@@ -146,7 +164,7 @@ static inline size_t abreast_append(int32_t *to, uint32_t bits, int32_t at) {
 #undef ABREAST_HIGH2
 #if defined(__clang__)
 #pragma clang attribute pop
-#pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2,popcnt,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2,popcnt,avx512f,avx512bw,avx512dq,avx512vl"))), apply_to = function)
 #else
 #pragma GCC pop_options
 #pragma GCC push_options
@@ -185,7 +203,7 @@ static inline size_t abreast_append_wide(int32_t *to, uint32_t bits, int32_t at)
 #endif
 
 /* Returns how many lanes at a time a processor settles at most, of so many as are allowed; NULL where it cannot. */
-static const abreast_way *abreast_chosen(int widest) {
+static inline const abreast_way *abreast_chosen(int widest) {
     static const abreast_way avx512 = {abreast_look_avx512, abreast_find_avx512, abreast_take_avx512, abreast_settle_avx512, abreast_put_avx512};
     static const abreast_way avx2 = {abreast_look_avx2, abreast_find_avx2, abreast_take_avx2, abreast_settle_avx2, abreast_put_avx2};
     __builtin_cpu_init();
@@ -195,7 +213,7 @@ static const abreast_way *abreast_chosen(int widest) {
     return widest >= 8 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") ? &avx2 : NULL;
 }
 #else
-static const abreast_way *abreast_chosen(int widest) { return (void)widest, NULL; }
+static inline const abreast_way *abreast_chosen(int widest) { return (void)widest, NULL; }
 #endif
 
 #endif

@@ -1,8 +1,6 @@
-# Which rows of a window go abreast, and of whom: see abreast.h. The others of the window go one by one, each person's in
-# their order; as persons have nothing in common it does not matter who goes first.
+# What a plan says to persons settled abreast, and how a window of them is settled: see abreast.h.
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.stdint cimport int32_t, int64_t, uint64_t
 
 from core_ext.benefit cimport least, most
 from core_ext.columns cimport *
@@ -15,7 +13,6 @@ cdef extern from "abreast.h":
         RUN_MOST
         BESIDE
         AMOUNT_BITS
-        STAYS_BITS
         LESS_BITS
         SAYS_ANNUAL
         SAYS_WAIVED
@@ -29,8 +26,6 @@ cdef extern from "abreast.h":
         SAYS_NOT_DEDUCTIBLE
         SAYS_PLACED
         SAYS_FIRST_AT
-        H_STAYS
-        H_PLACED
         H_BALANCE
         HELD
     ctypedef struct abreast_terms:
@@ -48,6 +43,12 @@ cdef extern from "abreast.h":
         size_t runs, odds
         int32_t begins[BESIDE]
         int32_t odd[BESIDE]
+    ctypedef struct abreast_next:
+        const int64_t* column[9]
+        const int64_t* plan
+        const char* years
+        const char* terms
+        size_t at, rows, year, persons
     ctypedef struct abreast_rows:
         const int64_t* plan
         const int64_t* kind
@@ -66,7 +67,8 @@ cdef extern from "abreast.h":
             abreast_lanes* lanes,
         ) noexcept nogil
         int (*settle)(
-            abreast_lanes* lanes, const abreast_terms* terms, const int32_t* widths, size_t rounds
+            abreast_lanes* lanes, const abreast_terms* terms, const int32_t* widths, size_t rounds,
+            abreast_next* next,
         ) noexcept nogil
         void (*put)(const abreast_lanes* lanes, size_t count, int64_t* beside) noexcept nogil
     const abreast_way* abreast_chosen(int widest)

@@ -76,7 +76,7 @@ static uint64_t ABREAST_NAME(abreast_take)(const int64_t *years, const int64_t *
 
 /* Brings together a round's rows and what their plans say; lanes from ``width`` on have none. */
 static void ABREAST_NAME(abreast_gather)(abreast_lanes *lanes, const abreast_terms *terms, int32_t round, int32_t width,
-                                         int32_t whole) {
+                                         int32_t whole, abreast_next *next) {
     int32_t *row = lanes->row;
     for (int32_t lane = 0; lane < width; lane++) row[lane] = lanes->begins[lane] + round;
     for (int32_t lane = width; lane < whole; lane++) row[lane] = WINDOW;
@@ -89,6 +89,8 @@ static void ABREAST_NAME(abreast_gather)(abreast_lanes *lanes, const abreast_ter
     }
     for (int32_t lane = 0; lane < whole; lane += ABREAST_WIDE) {
         const int32_t *plan = lanes->plan + lane;
+        abreast_ask(next);
+        abreast_ask(next);
         for (int part = 0; part < 3; part++) {
             ABREAST_INTS a = ABREAST_FOUR(terms, plan, part), b = ABREAST_FOUR(terms, plan + 1, part);
             ABREAST_INTS c = ABREAST_FOUR(terms, plan + 2, part), d = ABREAST_FOUR(terms, plan + 3, part);
@@ -200,10 +202,10 @@ static inline void ABREAST_NAME(abreast_give)(abreast_lanes *lanes, int32_t roun
 /* Settles a window's lanes, ``widths`` of them in each round; returns whether something went too far: then nothing
    counts. */
 static int ABREAST_NAME(abreast_settle)(abreast_lanes *lanes, const abreast_terms *terms, const int32_t *widths,
-                                        size_t rounds) {
+                                        size_t rounds, abreast_next *next) {
     for (int32_t round = 0; round < (int32_t)rounds; round++) {
         int32_t width = widths[round], whole = (width + STEP - 1) & ~(STEP - 1);
-        ABREAST_NAME(abreast_gather)(lanes, terms, round, width, whole);
+        ABREAST_NAME(abreast_gather)(lanes, terms, round, width, whole, next);
         if (ABREAST_NAME(abreast_round)(lanes, round, whole)) return 1;
         ABREAST_NAME(abreast_give)(lanes, round, whole);
     }

@@ -36,7 +36,9 @@ cdef inline void open_window(const Columns* columns, const abreast_way* way, Win
 
 
 # Whether a row takes back the claim right before it, which is of the same run and fit to go abreast.
-cdef inline bint takes_back(const Columns* columns, const Window* window, Py_ssize_t at, Py_ssize_t begins) noexcept nogil:
+cdef inline bint takes_back(
+    const Columns* columns, const Window* window, Py_ssize_t at, Py_ssize_t begins
+) noexcept nogil:
     cdef Py_ssize_t row = columns.first + at
     return (
         at > begins and columns.kind[row] == REFUND and columns.ref[row] == row - 1
@@ -139,32 +141,26 @@ cdef inline void settle_apart(const Columns* columns, const Window* window) noex
             columns.refunded[columns.first + window.found.odd[at] - 1] = True
 
 
-# Asks for what the next window needs: its columns, a line of eight rows each, the years and what the plans say.
-cdef inline void ask_for_next(const Columns* columns, const Window* window, Py_ssize_t count) noexcept nogil:
-    cdef Py_ssize_t first = columns.first + count, at
-    cdef const int64_t* plan = columns.plan + first
+# Fills in what the next window will ask for: a slot that is none asks for no year.
+cdef inline void look_ahead(const Columns* columns, Py_ssize_t count, abreast_next* next) noexcept nogil:
+    cdef Py_ssize_t first = columns.first + count
     cdef const int64_t* slot = columns.slot + first
-    cdef Py_ssize_t ahead = least(WINDOW, columns.n - first)
-    for at in range(0, ahead, 8):
-        prefetch(columns.medfee + first + at, 1)
-        prefetch(columns.fulamt + first + at, 1)
-        prefetch(columns.overlmt + first + at, 1)
-        prefetch(columns.preself + first + at, 1)
-        prefetch(columns.inscp + first + at, 1)
-        prefetch(columns.hosp + first + at, 1)
-        prefetch(columns.kind + first + at, 1)
-        prefetch(plan + at, 1)
-        prefetch(slot + at, 1)
-    for at in range(ahead):
-        prefetch(columns.abreast + <uint32_t> plan[at] + 1, 1)
-    if ahead:
-        for at in range(slot[0], least(slot[ahead - 1] + 1, slot[0] + WINDOW)):
-            prefetch(columns.years + at * BASIC_YEAR_WIDTH, 1)
+    next.plan, next.at, next.year, next.persons = columns.plan + first, 0, 0, 0
+    next.column[0], next.column[1] = columns.medfee + first, columns.fulamt + first
+    next.column[2], next.column[3] = columns.overlmt + first, columns.preself + first
+    next.column[4], next.column[5] = columns.inscp + first, columns.hosp + first
+    next.column[6], next.column[7], next.column[8] = columns.kind + first, next.plan + WINDOW, slot + WINDOW
+    next.rows = least(WINDOW, columns.n - first)
+    next.terms = <const char*> columns.abreast
+    if next.rows and 0 <= slot[0] <= slot[next.rows - 1] < columns.slots:
+        next.years = <const char*> (columns.years + slot[0] * BASIC_YEAR_WIDTH)
+        next.persons = least(WINDOW, slot[next.rows - 1] - slot[0] + 1)
 
 
 # Settles a window's rows, or does nothing and returns false where they go one by one.
 cdef inline bint settled_abreast(const Columns* columns, Window* window, Py_ssize_t count) noexcept nogil:
     cdef const int64_t* slot = columns.slot + columns.first
+    cdef abreast_next next_window
     cdef Py_ssize_t at
     if window.way == NULL:
         return False
@@ -190,8 +186,8 @@ cdef inline bint settled_abreast(const Columns* columns, Window* window, Py_ssiz
         columns.years, columns.holder, columns.accounts, window.person, window.lanes_used, &window.lanes
     ):
         return False
-    ask_for_next(columns, window, count)
-    if window.way.settle(&window.lanes, columns.abreast, window.width, window.rounds):
+    look_ahead(columns, count, &next_window)
+    if window.way.settle(&window.lanes, columns.abreast, window.width, window.rounds, &next_window):
         return False
     window.way.put(&window.lanes, count, columns.beside)
     give_back(columns, window)
