@@ -1,16 +1,19 @@
 """Settles claims under the basic formula, from columns to columns; the specification is ``core_ext.reference.basic``.
 
-Arithmetic is checked as in ``core_ext._settle``: every amount read lies within ±RANGE before it is used, every sum that
-is kept before it is written.
+Rows sorted by person go a window at a time, its persons abreast, where everything lies within the bounds that
+``abreast.h`` proves enough; all others one by one. There arithmetic is checked as in ``core_ext._settle``: every amount
+read lies within ±RANGE before it is used, every sum that is kept before it is written.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from core_ext._settle cimport Packed
+from core_ext.abreast cimport *
 from core_ext.formula cimport *
 from core_ext.columns cimport *
 from core_ext.terms cimport *
+from core_ext.window cimport *
 
 import numpy as np
 
@@ -29,10 +32,15 @@ if (
 # amounts leave past the caches, which would only read what they overwrite.
 cdef enum:
     STREAMED_FROM = 65_536
+    LANES_MOST = 16
+    BLOCK = 64
     TERMS_BASIC = 3 * LINE
-    STRAY = 1
-    UNSOUND = 2
-    MORE_THAN_BASIC = 3
+
+# Which block was looked over ahead of its turn, and where the terms of its claims are.
+cdef struct Ahead:
+    const Terms* terms[2][BLOCK]
+    Py_ssize_t at
+    int turn
 
 
 # Returns whether every amount of a block's claims is plain, I1 holds for each of them, and no row's plan or person-year
@@ -74,94 +82,72 @@ cdef void look_over(const Columns* columns, Py_ssize_t start, Py_ssize_t count, 
             prefetch(columns.years + columns.slot[start + at] * BASIC_YEAR_WIDTH, LINE)
 
 
-cdef inline void nothing(int64_t* beside) noexcept nogil:
-    cdef Py_ssize_t column
-    for column in range(BASIC_AMOUNTS_WIDTH):
-        beside[column * BLOCK] = 0
-
-
-# What keeps a row from being settled or refused at all, 0 nothing.
-cdef int unfit(const Columns* columns, Py_ssize_t row) noexcept nogil:
-    cdef int64_t plan = columns.plan[row], kind = columns.kind[row]
-    if (
-        not -1 <= plan < columns.plans or <uint64_t> columns.slot[row] >= <uint64_t> columns.slots
-        or (kind != COMPUTE and (kind != REFUND or not -1 <= columns.ref[row] < columns.n))
-    ):
-        return STRAY
-    if plan >= 0 and columns.terms_at[plan] == 0:
-        return UNSOUND
-    if kind == COMPUTE and plan >= 0 and columns.basic_at[plan] == 0:
-        return MORE_THAN_BASIC
-    return 0
-
-
-# Settles, refuses or skips one row; returns what keeps it from all of that, 0 nothing.
-cdef int closely(const Columns* columns, Py_ssize_t row) noexcept nogil:
-    cdef int64_t* beside = columns.beside + (row - columns.first)
-    cdef int64_t refusal
-    cdef int fault
-    if columns.kind[row] == SKIP:
-        nothing(beside)
-        return 0
-    fault = unfit(columns, row)
-    if fault:
-        return fault
-    if columns.kind[row] == REFUND:
-        refusal = basic_refund(columns, row, beside)
-    elif columns.plan[row] < 0:
-        refusal = NO_POLICY
-    else:
-        refusal = basic_settlement(columns, row, basic_terms(columns, row), beside)
-    if refusal:
-        nothing(beside)
-        columns.code[row] = <uint8_t> refusal
-    return 0
-
-
-# Lets what a block booked leave for the columns.
+# Lets what a window booked leave for the columns.
 cdef void leave(const Columns* columns, Py_ssize_t count) noexcept nogil:
     cdef Py_ssize_t column
     for column in range(BASIC_AMOUNTS_WIDTH):
         if columns.n < STREAMED_FROM:
             memcpy(
-                columns.booked[column] + columns.first, columns.beside + column * BLOCK,
+                columns.booked[column] + columns.first, columns.beside + column * BESIDE,
                 <size_t> count * sizeof(int64_t),
             )
         else:
-            stream(columns.booked[column] + columns.first, columns.beside + column * BLOCK, count)
+            stream(columns.booked[column] + columns.first, columns.beside + column * BESIDE, count)
 
 
-# Settles rows up to the first that cannot be, and returns its number, or how many there are; leaves why in ``fault``.
-cdef Py_ssize_t settle_columns(Columns* columns, int* fault) noexcept nogil:
-    cdef const Terms* terms[2][BLOCK]
-    cdef int64_t beside[BASIC_AMOUNTS_WIDTH * BLOCK]
+# Settles rows up to ``stop`` one by one, or up to the first that cannot be, and returns where it ended; leaves why in
+# ``fault``.
+cdef Py_ssize_t one_by_one(
+    const Columns* columns, Py_ssize_t begin, Py_ssize_t stop, Ahead* ahead, int* fault
+) noexcept nogil:
     cdef const Terms** now
     cdef const Terms* said
-    cdef Py_ssize_t start, stop, at, turn = 0
+    cdef int64_t* beside
+    cdef Py_ssize_t start, end, at
     cdef bint done
-    fault[0] = 0
-    columns.beside = beside
-    look_over(columns, 0, least(BLOCK, columns.n), terms[0])
-    for start in range(0, columns.n, 64):  # BLOCK, as a step must be a literal
-        stop = least(start + BLOCK, columns.n)
-        columns.first = start
-        now = terms[turn]
-        turn = 1 - turn
-        look_over(columns, stop, least(BLOCK, columns.n - stop), terms[turn])
-        for at in range(stop - start):
-            said = now[at]
+    for start in range(begin, stop, 64):  # BLOCK, as a step must be a literal
+        end = least(start + BLOCK, stop)
+        if ahead.at != start:
+            look_over(columns, start, end - start, ahead.terms[ahead.turn])
+        now = ahead.terms[ahead.turn]
+        ahead.turn, ahead.at = 1 - ahead.turn, end
+        look_over(columns, end, least(BLOCK, columns.n - end), ahead.terms[ahead.turn])
+        for at in range(start, end):
+            said = now[at - start]
+            beside = columns.beside + (at - columns.first)
             done = False
             if said != NULL:
                 if said.usual:
-                    done = settled_plainly(columns, start + at, said, True, beside + at)
+                    done = settled_plainly(columns, at, said, True, beside)
                 else:
-                    done = settled_plainly(columns, start + at, said, False, beside + at)
+                    done = settled_plainly(columns, at, said, False, beside)
             if not done:
-                fault[0] = closely(columns, start + at)
+                fault[0] = closely(columns, at)
                 if fault[0]:
-                    leave(columns, at)
-                    return start + at
-        leave(columns, stop - start)
+                    return at
+    return stop
+
+
+# Settles rows up to the first that cannot be, and returns its number, or how many there are; leaves why in ``fault``.
+cdef Py_ssize_t settle_columns(Columns* columns, const abreast_way* way, int* fault) noexcept nogil:
+    cdef int64_t beside[BASIC_AMOUNTS_WIDTH * BESIDE]
+    cdef Window window
+    cdef Ahead ahead
+    cdef Py_ssize_t stop, found
+    fault[0] = 0
+    columns.beside = beside
+    ahead.at, ahead.turn = -1, 0
+    open_window(columns, way, &window)
+    columns.first = 0
+    while columns.first < columns.n:
+        stop = least(columns.first + WINDOW, columns.n)
+        if not settled_abreast(columns, &window, stop - columns.first):
+            found = one_by_one(columns, columns.first, stop, &ahead, fault)
+            if fault[0]:
+                leave(columns, found - columns.first)
+                return found
+        leave(columns, stop - columns.first)
+        columns.first = stop
     streamed()
     return columns.n
 
@@ -172,6 +158,15 @@ cdef const int64_t* read(const int64_t[::1] column) noexcept:
 
 cdef int64_t* written(int64_t[::1] column) noexcept:
     return &column[0] if column.shape[0] else NULL
+
+
+cdef const abreast_way* way = abreast_chosen(LANES_MOST)
+
+
+def use_lanes(int most):
+    """Settles persons 16 or 8 abreast where the processor can, 0: one by one; for tests of each."""
+    global way
+    way = abreast_chosen(most)
 
 
 def settle(plans, plan, kind, ref, slot, money, years, holder, accounts, code, booked):
@@ -195,10 +190,11 @@ def settle(plans, plan, kind, ref, slot, money, years, holder, accounts, code, b
         columns.booked[at] = written(booked[at])
     if not columns.n:
         return
+    columns.abreast, columns.mixed = book.abreast, book.abreast.mixed
     columns.code, columns.refunded = &v_code[0], &v_refunded[0]
     code[:] = 0
     with nogil:
-        found = settle_columns(&columns, &fault)
+        found = settle_columns(&columns, way, &fault)
     if fault == MORE_THAN_BASIC:
         raise ValueError(f"row {found}: its plan {plan[found]} says more than the basic formula; settle it by `settle`")
     if fault == UNSOUND:

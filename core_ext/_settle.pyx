@@ -8,6 +8,7 @@ they could leave an int64. So no operation can overflow unseen.
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uintptr_t
 
+from core_ext.abreast cimport abreast_terms, pack_abreast
 from core_ext.columns cimport *
 from core_ext.settlement cimport *
 from core_ext.terms cimport *
@@ -227,6 +228,26 @@ cdef int64_t* flat(int64_t[::1] table) noexcept:
     return &table[0] if table.shape[0] else NULL
 
 
+# Returns where the first whole line of the cache begins.
+cdef uint8_t* whole_line(uint8_t* memory) noexcept nogil:
+    return <uint8_t*> ((<uintptr_t> memory + LINE - 1) & ~<uintptr_t> (LINE - 1))
+
+
+# Makes what basic plans say to persons settled abreast; the first entry is no plan's.
+cdef int make_abreast(Packed book) except -1:
+    cdef Py_ssize_t plan
+    book.memory_abreast = np.zeros((book.rows + 2) * sizeof(abreast_terms), np.uint8)
+    book.abreast = <abreast_terms*> whole_line(&book.memory_abreast[0])
+    for plan in range(book.rows):
+        if book.basic_at[plan]:
+            pack_abreast(
+                <const Terms*> (book.terms + <Py_ssize_t> (book.basic_at[plan] - 1) * LINE), book.abreast + plan + 1
+            )
+        if not book.abreast[plan + 1].known:
+            book.abreast[0].mixed = True
+    return 0
+
+
 cdef class Packed:
     """Is plans as this kernel reads them: see ``packed``."""
 
@@ -235,8 +256,8 @@ cdef class Packed:
         self.rows, self.at, self.basic_at = len(plans), marks, np.zeros(len(plans) + 1, np.uint32)
         # The allocator of large arrays asks for large pages (terms are looked up all over) and gives them as they fill.
         self.memory = np.empty((np.count_nonzero(marks) + 1) * TERMS_MOST, np.uint8)
-        self.terms = <const char*> ((<uintptr_t> &self.memory[0] + LINE - 1) & ~<uintptr_t> (LINE - 1))
-        self.unsound = 0
+        self.terms = <const char*> whole_line(&self.memory[0])
+        self.unsound, self.abreast = 0, NULL
         if self.rows:
             with nogil:
                 self.unsound = pack_plans(&table[0], self.rows, &self.at[0], &self.basic_at[0], <char*> self.terms)
@@ -251,7 +272,9 @@ cdef class Packed:
 
 def packed(plans):
     check_plans(plans)
-    return Packed(plans, np.full(len(plans) + 1, NAMED, np.uint32))
+    cdef Packed book = Packed(plans, np.full(len(plans) + 1, NAMED, np.uint32))
+    make_abreast(book)
+    return book
 
 
 def settle(

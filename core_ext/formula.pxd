@@ -4,15 +4,19 @@
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+from core_ext.abreast cimport *
 from core_ext.benefit cimport least, most, share, signs, spread
 from core_ext.columns cimport *
 from core_ext.terms cimport *
 
 
 # A person's year: the first seven accumulators as they are, behind them the in-scope amount, and nothing else moves.
-# Rows are settled a BLOCK at a time; what a block writes stands beside the columns until it is done.
+# What rows book stands beside the columns until the window of them is done. STRAY, UNSOUND, MORE_THAN_BASIC: what keeps
+# a row from being settled or refused at all.
 cdef enum:
-    BLOCK = 64
+    STRAY = 1
+    UNSOUND = 2
+    MORE_THAN_BASIC = 3
     B_INSCP = 7
     BASIC_YEAR_WIDTH = 8
     BASIC_AMOUNTS_WIDTH = 5
@@ -25,6 +29,8 @@ cdef struct Columns:
     const uint32_t* terms_at
     const uint32_t* basic_at
     const char* terms
+    const abreast_terms* abreast
+    bint mixed
     const int64_t* plan
     const int64_t* kind
     const int64_t* ref
@@ -189,15 +195,15 @@ cdef inline bint moved(
 
 # Puts a row's amounts where its block gathers them, the first of them at ``beside``.
 cdef inline void put(int64_t* beside, const Basic* gives, int64_t sign) noexcept nogil:
-    beside[0], beside[BLOCK] = sign * gives.dedc, sign * gives.hifp
-    beside[2 * BLOCK], beside[3 * BLOCK] = sign * gives.part, sign * gives.acct
-    beside[4 * BLOCK] = sign * (gives.part - gives.acct)
+    beside[0], beside[BESIDE] = sign * gives.dedc, sign * gives.hifp
+    beside[2 * BESIDE], beside[3 * BESIDE] = sign * gives.part, sign * gives.acct
+    beside[4 * BESIDE] = sign * (gives.part - gives.acct)
 
 
 # Returns an amount that an earlier row booked.
 cdef inline int64_t booked_by(const Columns* columns, Py_ssize_t column, Py_ssize_t row) noexcept nogil:
     if row >= columns.first:
-        return columns.beside[column * BLOCK + row - columns.first]
+        return columns.beside[column * BESIDE + row - columns.first]
     return columns.booked[column][row]
 
 
@@ -272,4 +278,48 @@ cdef inline int64_t basic_refund(const Columns* columns, Py_ssize_t row, int64_t
         return ARITHMETIC_OVERFLOW
     put(beside, &gives, -1)
     columns.refunded[of] = 1
+    return 0
+
+
+cdef inline void nothing(int64_t* beside) noexcept nogil:
+    cdef Py_ssize_t column
+    for column in range(BASIC_AMOUNTS_WIDTH):
+        beside[column * BESIDE] = 0
+
+
+# What keeps a row from being settled or refused at all, 0 nothing.
+cdef inline int unfit(const Columns* columns, Py_ssize_t row) noexcept nogil:
+    cdef int64_t plan = columns.plan[row], kind = columns.kind[row]
+    if (
+        not -1 <= plan < columns.plans or <uint64_t> columns.slot[row] >= <uint64_t> columns.slots
+        or (kind != COMPUTE and (kind != REFUND or not -1 <= columns.ref[row] < columns.n))
+    ):
+        return STRAY
+    if plan >= 0 and columns.terms_at[plan] == 0:
+        return UNSOUND
+    if kind == COMPUTE and plan >= 0 and columns.basic_at[plan] == 0:
+        return MORE_THAN_BASIC
+    return 0
+
+
+# Settles, refuses or skips one row; returns what keeps it from all of that, 0 nothing.
+cdef inline int closely(const Columns* columns, Py_ssize_t row) noexcept nogil:
+    cdef int64_t* beside = columns.beside + (row - columns.first)
+    cdef int64_t refusal
+    cdef int fault
+    if columns.kind[row] == SKIP:
+        nothing(beside)
+        return 0
+    fault = unfit(columns, row)
+    if fault:
+        return fault
+    if columns.kind[row] == REFUND:
+        refusal = basic_refund(columns, row, beside)
+    elif columns.plan[row] < 0:
+        refusal = NO_POLICY
+    else:
+        refusal = basic_settlement(columns, row, basic_terms(columns, row), beside)
+    if refusal:
+        nothing(beside)
+        columns.code[row] = <uint8_t> refusal
     return 0

@@ -1,0 +1,135 @@
+# What a plan says to persons settled abreast, and how a window of them is settled: see abreast.h.
+
+from libc.stdint cimport int32_t, int64_t, uint64_t
+
+from core_ext.benefit cimport least, most
+from core_ext.columns cimport *
+from core_ext.terms cimport *
+
+cdef extern from "abreast.h":
+    enum:
+        WINDOW
+        STEP
+        RUN_MOST
+        BESIDE
+        AMOUNT_BITS
+        LESS_BITS
+        SAYS_ANNUAL
+        SAYS_WAIVED
+        SAYS_INSIDE
+        SAYS_BEGINS
+        SAYS_BEGINS_ALL
+        SAYS_STAY
+        SAYS_BELOW_COUNTS
+        SAYS_IN_SCOPE
+        SAYS_PRESELF
+        SAYS_NOT_DEDUCTIBLE
+        SAYS_PLACED
+        SAYS_FIRST_AT
+        H_BALANCE
+        HELD
+    ctypedef struct abreast_terms:
+        int32_t amount, less, floor, ceiling, says, lower, upper
+        int32_t edge[3]
+        int32_t known, mixed
+    ctypedef struct abreast_lanes:
+        int32_t said[BESIDE]
+        int32_t inscp[BESIDE]
+        int32_t due[BESIDE]
+        int32_t preself[BESIDE]
+        int32_t begins[BESIDE]
+        int32_t held[HELD][BESIDE]
+    ctypedef struct abreast_runs:
+        size_t runs, odds
+        int32_t begins[BESIDE]
+        int32_t odd[BESIDE]
+    ctypedef struct abreast_next:
+        const int64_t* column[9]
+        const int64_t* plan
+        const char* years
+        const char* terms
+        size_t at, rows, year, persons
+    ctypedef struct abreast_rows:
+        const int64_t* plan
+        const int64_t* kind
+        const int64_t* medfee
+        const int64_t* fulamt
+        const int64_t* overlmt
+        const int64_t* preself
+        const int64_t* inscp
+        const int64_t* hosp
+        int64_t plans, compute
+    ctypedef struct abreast_way:
+        void (*look)(const abreast_rows* rows, size_t first, size_t count, abreast_lanes* lanes) noexcept nogil
+        int (*find)(const int64_t* slot, size_t count, const abreast_lanes* lanes, abreast_runs* runs) noexcept nogil
+        uint64_t (*take)(
+            const int64_t* years, const int64_t* holder, const int64_t* accounts, const int64_t* person, size_t count,
+            abreast_lanes* lanes,
+        ) noexcept nogil
+        int (*settle)(
+            abreast_lanes* lanes, const abreast_terms* terms, const int32_t* widths, size_t rounds,
+            abreast_next* next,
+        ) noexcept nogil
+        void (*put)(const abreast_lanes* lanes, size_t count, int64_t* beside) noexcept nogil
+    const abreast_way* abreast_chosen(int widest)
+
+cdef enum:
+    SEGMENTS_ABREAST = 4
+    BASIS_POINT = 10_000
+    ACCOUNT_ABREAST = ACCOUNT_IN_SCOPE | ACCOUNT_PRESELF | ACCOUNT_NOT_DEDUCTIBLE
+    EDGE_MOST = 0x7FFFFFFF
+
+
+# Returns whether a basic plan's numbers fit 32 bits as abreast.h needs them; the last of four segments has no edge.
+cdef inline bint fits(const Terms* terms) noexcept nogil:
+    cdef int64_t finer = terms.first_ratio % BASIS_POINT
+    cdef Py_ssize_t at
+    if terms.deductible_kind and not 0 <= terms.deductible_amount < <int64_t> 1 << AMOUNT_BITS:
+        return False
+    if terms.deductible_kind == BY_ORDINAL and not (
+        0 <= terms.deductible_floor < <int64_t> 1 << AMOUNT_BITS and 0 <= terms.deductible_less < 1 << LESS_BITS
+    ):
+        return False
+    if terms.segments > SEGMENTS_ABREAST or terms.account & ~ACCOUNT_ABREAST:
+        return False
+    if terms.segments == SEGMENTS_ABREAST and segments_of(terms)[SEGMENTS_ABREAST - 1].up_to < EDGE_MOST:
+        return False
+    for at in range(terms.segments):
+        finer |= segments_of(terms)[at].ratio % BASIS_POINT
+    return finer == 0
+
+
+cdef inline int32_t switches(const Terms* terms) noexcept nogil:
+    return (
+        SAYS_ANNUAL * (terms.deductible_kind == ANNUAL) | SAYS_WAIVED * terms.deductible_waived
+        | SAYS_INSIDE * terms.deductible_inside | SAYS_BEGINS * (terms.begins == YEAR_OF_KIND)
+        | SAYS_BEGINS_ALL * (terms.begins == YEAR_OF_ALL_KINDS) | SAYS_STAY * terms.stay
+        | SAYS_BELOW_COUNTS * terms.stay_below_counts | SAYS_IN_SCOPE * (terms.account & ACCOUNT_IN_SCOPE != 0)
+        | SAYS_PRESELF * (terms.account & ACCOUNT_PRESELF != 0)
+        | SAYS_NOT_DEDUCTIBLE * (terms.account & ACCOUNT_NOT_DEDUCTIBLE != 0)
+        | SAYS_PLACED << (terms.placed - Y_PLACED_INPATIENT)
+    )
+
+
+# Fills ``into`` with what a basic plan says, with nothing where it does not fit.
+cdef inline void pack_abreast(const Terms* terms, abreast_terms* into) noexcept nogil:
+    cdef const Piece* segments = segments_of(terms)
+    cdef int32_t ratio[SEGMENTS_ABREAST]
+    cdef int64_t edge = 0
+    cdef Py_ssize_t at
+    if not fits(terms):
+        return
+    into.known = True
+    into.says = switches(terms) | <int32_t> (terms.first_ratio // BASIS_POINT) << SAYS_FIRST_AT
+    into.ceiling = <int32_t> most(0, least(terms.ceiling, EDGE_MOST))
+    if terms.deductible_kind and not terms.deductible_exempt:
+        into.amount = <int32_t> terms.deductible_amount
+        if terms.deductible_kind == BY_ORDINAL:
+            into.less, into.floor = <int32_t> terms.deductible_less, <int32_t> terms.deductible_floor
+    for at in range(SEGMENTS_ABREAST):
+        ratio[at] = 0
+        if at < terms.segments:
+            edge, ratio[at] = least(segments[at].up_to, EDGE_MOST), <int32_t> (segments[at].ratio // BASIS_POINT)
+        if at < SEGMENTS_ABREAST - 1:
+            into.edge[at] = <int32_t> edge
+    into.lower, into.upper = ratio[0] | ratio[1] << 16, ratio[2] | ratio[3] << 16
