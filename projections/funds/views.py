@@ -90,8 +90,8 @@ def in_scope(reader: "Reader", begin: int, to: int, region: int | None) -> list[
 def receivables(reader: "Reader", on: int, region: int | None, edges: Sequence[int] = EDGES) -> list[Receivable]:
     """Returns what regions are owed by counterparts for periods up to a month, by its age; nothing that is settled.
 
-    A period is 0 months old in itself. What is received of its payment or came off it for cases is off it; what came
-    back is on it again.
+    A period is 0 months old in itself. What is received of its payment or came off it is off it, were it for cases or
+    for an earlier period below zero, which is settled by that; what came back is on it again.
     """
     owed = {(t, i, p): fen for t, i, p, fen in reader.query(OWED, (on,)) if region in (None, t)}
     states: dict[str, PaymentState] = {}
@@ -102,7 +102,8 @@ def receivables(reader: "Reader", on: int, region: int | None, edges: Sequence[i
         assert instructed is not None
         key = (int(instructed.payee), instructed.payer, instructed.period)
         if key in owed:
-            owed[key] -= each.received_fen + instructed.withheld_fen + instructed.returned_fen
+            owed[key] -= each.received_fen + each.set_off_fen
+            owed[key] -= instructed.withheld_fen + instructed.returned_fen + instructed.offset_fen
     found: dict[tuple[int, int], list[int]] = {}
     oldest: dict[tuple[int, int], int] = {}
     for (treatment, insured, period), fen in owed.items():

@@ -93,6 +93,8 @@ def test_a_region_below_zero_is_carried_into_its_next_payments(store_url: str, t
     with projections.open(store_url) as read:
         (found,) = read.trace(april.key).found
         assert found.agrees
+        # What was set off is received neither twice nor left to age.
+        assert read.receivables(202404) == []
 
 
 def test_what_was_paid_back_is_not_set_off_again(sqlite_url: str, tmp_path: Path) -> None:
