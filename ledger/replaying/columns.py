@@ -76,7 +76,7 @@ def acts_of(batch: "Batch", plan: Ints, kind: Flags, lenient: Flags) -> Acts:
     return Acts(
         facts=[batch.lane(name) for name in FACTS],
         amounts=[batch.lane(name) for name in AMOUNTS],
-        placed=[batch.lane(name) for name in PLACED],
+        placed=[batch.present if name == "present" else batch.lane(name) for name in PLACED],
         years=[batch.year(name) for name in ("account", *ACCUMULATORS)],
         first_year=batch.first_year,
         plan=plan,

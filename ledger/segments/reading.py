@@ -15,6 +15,7 @@ from core_ext.layout import ABSENT, AMOUNTS
 from core_ext.reference.lanes import Lane
 from core_ext.text import Texts
 from ledger.acts import ACT_TEXTS
+from ledger.events import BASIS_REFUND
 from ledger.refusals import StoreError
 from ledger.segments.shape import (
     ACT_INTS,
@@ -95,12 +96,20 @@ class Batch:
             for row in rows
         }
 
+    @cached_property
+    def present(self) -> Lane:
+        """Returns the bits of the amounts that sources gave: none of a refund's where it was filed without any."""
+        lane = np.asarray(self.lane("present"))
+        open_ = (lane < 0) & (np.asarray(self.lane("basis")) == BASIS_REFUND)
+        return np.where(open_, lane.dtype.type(0), lane) if open_.any() else lane
+
     def given(self, booked: Ints) -> Ints:
         """Makes of the acts' amounts what their sources gave, and returns it: ABSENT where a source gave nothing.
 
-        ``booked`` is changed. What no source settled keeps its amounts: nobody reads what was given of it.
+        ``booked`` is changed. What no source settled keeps its amounts: nobody reads what was given of it, but of a
+        refund.
         """
-        present = self.lane("present")
+        present = self.present
         given = booked
         for pattern in np.flatnonzero(np.bincount(np.asarray(present, np.int64) + 1)).tolist():
             absent = [at for at in range(len(AMOUNTS)) if pattern and not (pattern - 1) >> at & 1]

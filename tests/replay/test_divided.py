@@ -113,6 +113,25 @@ def test_stays_come_out_as_a_fresh_store_books_them(tmp_path: Path, case: str, f
     assert (swept.changed, swept.totals) == (found.changed, found.totals_new)
 
 
+def test_a_refund_without_amounts_follows_its_claim(sqlite_url: str, tmp_path: Path) -> None:
+    """What a refund's source left open is its claim's negative under the other policy too: by command or by a file,
+    of a claim that is whole or whose person has a divided stay."""
+    was, would_be = policy(tmp_path, "was", SPLIT), policy(tmp_path, "then", SPLIT, LESS)
+    rows = [stay(1, "2024-01-02", "2024-01-04"), refund(stay(1, "2024-01-02", "2024-01-04"), 2),
+            stay(3, "2024-01-02", "2024-01-04", psn_no="P2"), turning(4, psn_no="P3"),
+            stay(5, "2024-01-05", "2024-01-07", psn_no="P3"),
+            refund(stay(5, "2024-01-05", "2024-01-07", psn_no="P3"), 6)]  # fmt: skip
+    with told(sqlite_url, was, [write(tmp_path / "claims.csv", rows)]) as book:
+        book.reverse("260100/S000003", "billed twice")
+        found = book.what_if(would_be, 202401, to=202404, diff=tmp_path / "diff.csv")
+        swept = book.sweep(would_be, 202401, to=202404).variants[0]
+    listed = as_listed(tmp_path / "diff.csv")
+    assert found.refused == 0
+    for claim_of, back in (("S000001", "S000002"), ("S000003", "S000003-R"), ("S000005", "S000006")):
+        assert listed[back] == tuple(-fen for fen in listed[claim_of]) and any(listed[back])
+    assert (swept.refused, swept.changed, swept.totals) == (0, found.changed, found.totals_new)
+
+
 def test_a_sealed_month_and_a_month_alone(sqlite_url: str, tmp_path: Path) -> None:
     """From a sealed segment as from the log; February alone takes what January booked as it stands."""
     was, would_be = policy(tmp_path, "was", SPLIT), policy(tmp_path, "then", SPLIT, LESS)
