@@ -16,7 +16,7 @@ from ledger.manual import entering, states
 from ledger.manual.acts import Act
 from ledger.manual.docket import read_application
 from ledger.manual.events import OUTCOMES, ManualOwed
-from ledger.manual.owing import owed_to_persons
+from ledger.manual.owing import owed_to_persons, standing_fen
 from ledger.manual.postings import FURTHER, person_payee
 from ledger.manual.states import Application, Doing
 from ledger.manual.terms import Terms, terms_of, terms_on
@@ -206,16 +206,21 @@ class Desk:
         self._append(stream, 1, instruction(owed.period, due, doing.cause))
 
     def _recover(self, act: Act, doing: Doing, state: Application) -> None:
-        """Refunds the claim of an application in full; what was paid is owed by the person, fund by fund."""
+        """Refunds the claim of an application in full; what was paid is owed by the person, fund by fund.
+
+        A claim that was refunded by other means is not refunded again. A payment that failed is no hindrance where it
+        may not be sent again, because less stands than was instructed.
+        """
         self._known(act, state)
         if refusal := states.refusal_of(state, "recover", doing):
             raise refused(refusal, act, state)
         settled = state.settled
         assert settled is not None
         paid = 0
+        whole = standing_fen(self._tx, settled.claim) >= state.instructed_fen
         for instructed in state.instructions:
             payment, _ = payments.read_payment(self._tx, instructed.payment)
-            if payment.transit_fen or payment.back_fen:
+            if payment.transit_fen or (payment.back_fen and whole):
                 raise Refused(
                     Refusal.MANUAL_TRANSIT,
                     f"application {act.application}: expected a payment that the bank has confirmed, got"
@@ -228,8 +233,11 @@ class Desk:
         stands, anew = standing_of(self._tx, {settled.claim: (filed, decision)})[settled.claim]
         knowledge = self._ledger.knowledge
         parts = entering.parts_under(knowledge, stands.policy, filed.insutype, stands.amounts) if anew else None
-        refund = reverse_in(self._tx, self._ledger, f"{filed.insured_region:06d}/{filed.setl_id}", doing.cause)
-        self._decided(act, state, states.decide_recover(state, doing, refund.position, paid, act.reason, parts))
+        refund = self._tx.reversals([settled.claim]).get(settled.claim, 0)
+        if not refund:
+            name = f"{filed.insured_region:06d}/{filed.setl_id}"
+            refund = reverse_in(self._tx, self._ledger, name, doing.cause).position
+        self._decided(act, state, states.decide_recover(state, doing, refund, paid, act.reason, parts))
 
     def _collect(self, act: Act, doing: Doing, state: Application) -> None:
         self._known(act, state)

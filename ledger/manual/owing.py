@@ -31,6 +31,12 @@ def owed_to_persons(reader: "Reader", claims: Sequence[int]) -> dict[int, tuple[
     return found
 
 
+def standing_fen(reader: "Reader", claim: int) -> int:
+    """Returns what stands owed to the person of a claim that was reimbursed by hand."""
+    owed, _ = owed_to_persons(reader, [claim])[claim]
+    return owed.fund_fen + owed.account_fen
+
+
 def _added(before: ManualOwed | None, event: ManualOwed) -> ManualOwed:
     if before is None:
         return event

@@ -6,6 +6,7 @@ from ledger import clawbacks, explain, payments
 from ledger.events import PAYMENT_ADVANCE, PAYMENT_PERSON, PAYMENT_REGION, PAYMENT_SENT_BACK, Event, PaymentConfirmed
 from ledger.keys import clawback_stream, payment_stream, receipt_stream
 from ledger.mapper import decode_event
+from ledger.money import yuan_display as yuan
 from ledger.paying import receipts
 from ledger.paying.events import PaymentReceivedInPart, ReceiptSuspended
 from ledger.paying.reports import Receipt
@@ -234,10 +235,11 @@ class Paying(Base):
 
 
 def _refuse_recovered(tx: "Transaction", payment: str, state: payments.PaymentState) -> None:
-    """Refuses to send a person's payment again whose claim has been recovered since."""
+    """Refuses to send a person's payment again whose claim has been recovered since, or stands with less."""
     if state.instructed is None or state.instructed.kind != PAYMENT_PERSON:
         return
     from ledger.manual.docket import read_application
+    from ledger.manual.owing import standing_fen
     from ledger.manual.postings import application_of
 
     for application in filter(None, application_of(payment)):
@@ -246,3 +248,11 @@ def _refuse_recovered(tx: "Transaction", payment: str, state: payments.PaymentSt
         if paid_so and found.recovered is not None:
             text = f"{payment}: expected an application that stands, got {application}: it is recovered"
             raise Refused(Refusal.MANUAL_STAGE, text)
+        if paid_so and found.settled is not None:
+            stands = standing_fen(tx, found.settled.claim)
+            if stands < found.instructed_fen:
+                raise Refused(
+                    Refusal.MANUAL_STAGE,
+                    f"{payment}: expected a claim that stands with the {yuan(found.instructed_fen)} instructed, got"
+                    f" {yuan(stands)}: recover {application} (manual recover) and pay it anew",
+                )

@@ -115,3 +115,17 @@ def test_the_replay_says_what_persons_are_owed(
     where = ["--store", sqlite_url, "--reason", "letter 12", "--actor", "tester"]
     assert main(["replay", "--period", "202401", "--policy", str(policy), "--commit", *where]) == 0
     assert "1 of them reimbursed by hand (手工报销): persons are owed" in capsys.readouterr().out
+
+
+def test_a_failed_payment_of_more_than_stands_is_paid_anew(sqlite_url: str, tmp_path: Path) -> None:
+    """Booked anew with less behind a payment that failed, it is not resent: recovered, it is paid anew as it stands."""
+    with office(sqlite_url) as book:
+        take_to(book, "pay")
+        payment = payment_of(book)
+        book.fail(payment, reason="closed account")
+        refused(book, act("recover"), Refusal.MANUAL_TRANSIT)
+        corrected(book, tmp_path, LESS)
+        with pytest.raises(Exception, match="recover"):
+            book.resend(payment)
+        do(book, act("recover"))
+        assert owed(book) == [] and balances(sqlite_url) == {}

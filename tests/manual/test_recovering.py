@@ -171,3 +171,32 @@ def test_collecting_and_setting_off_never_take_more_than_was_paid(
             assert sum(state.outstanding) == before - fen
         assert all(0 <= came <= most for came, most in zip(state.came_in, asked, strict=True))
         assert [a + b for a, b in zip(state.came_in, state.outstanding, strict=True)] == asked
+
+
+def test_a_claim_refunded_already_is_recovered_from_its_person(store_url: str) -> None:
+    """Refunded by command behind its payment, recovering refunds it no second time: the person owes what was paid."""
+    with office(store_url) as book:
+        amount = paid(book)
+        refunded = book.reverse("260100/S000001", "billed twice")
+        do(book, act("recover"))
+        with book.store.read() as reader:
+            recovered = read_application(reader, "A1").recovered
+        assert recovered is not None and (recovered.refund, sum(owed(book))) == (refunded.position, amount)
+        do(book, act("collect", amount_fen=amount, receipt="R-1"))
+        assert balances(store_url) == {}
+    with projections.open(store_url) as read:
+        assert read.verify() == []
+
+
+def test_what_does_not_stand_is_not_sent_again(sqlite_url: str) -> None:
+    """A payment that failed is not resent once its claim is refunded; recovered, nothing is owed by or to anybody."""
+    with office(sqlite_url) as book:
+        take_to(book, "pay")
+        payment = payment_of(book)
+        book.fail(payment, reason="closed account")
+        book.reverse("260100/S000001", "billed twice")
+        with pytest.raises(Refused, match="recover") as caught:
+            book.resend(payment)
+        assert caught.value.refusal == Refusal.MANUAL_STAGE
+        do(book, act("recover"))
+        assert owed(book) == [] and balances(sqlite_url) == {}
