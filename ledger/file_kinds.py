@@ -52,10 +52,15 @@ def reads_as_gb18030(content: bytes) -> bool:
 def is_gb18030(content: bytes) -> bool:
     """Returns whether a file that begins so is in GB18030 as a whole and no UTF-8 with some damaged rows.
 
-    That is so where no line with more than ASCII in it is UTF-8, at least two are not, and all are GB18030.
+    That is so where no line with more than ASCII in it is UTF-8, at least two are not, and all are GB18030. Where no
+    more of them is damaged than reads as characters of UTF-8, they are that, cut in the middle of a character.
     """
     lines = [line for line in content.split(b"\n")[:-1] if not line.isascii()]
-    return len(lines) >= 2 and not any(map(_is_utf8, lines)) and all(map(reads_as_gb18030, lines))
+    if len(lines) < 2 or any(map(_is_utf8, lines)) or not all(map(reads_as_gb18030, lines)):
+        return False
+    text = b"\n".join(lines).decode(errors="replace")
+    damaged = text.count("\ufffd")
+    return damaged > sum(not character.isascii() for character in text) - damaged
 
 
 def _is_utf8(line: bytes) -> bool:

@@ -28,7 +28,7 @@ class ApplicationLine(msgspec.Struct, frozen=True):
     ``late`` is whether either is past; ``amount_fen`` what it settled to, ``owed_fen`` what the person owes back.
     ``further_fen`` is what a booking anew leaves to be paid to the person behind a payment (below zero: paid too much).
     ``waiting`` is the day since which the person has been asked for something missing (补正), 0 where nothing is: the
-    clock stands still, and nobody is late. ``person`` is a token.
+    clock stands still, and nobody is late who was not on that day. ``person`` is a token.
     """
 
     application: str
@@ -103,8 +103,9 @@ def _line(
         further = owed[state.settled.claim] - state.instructed_fen
     if stage == PAID and further > 0:
         stage = STAGE_NAMES[INSTRUCTED]
-    running = running and not state.waiting
-    late = running and min(state.due, state.limit) < on
+    # While something is missing the clock stands at the day on which it was asked for.
+    late = running and min(state.due, state.limit) < (state.waiting or on)
+    running = running and (late or not state.waiting)
     return ApplicationLine(
         *(application, accepted.token, accepted.region, accepted.on, stage, state.owner if running else ""),
         *(state.due if running else 0, state.limit),

@@ -89,4 +89,9 @@ def test_some_damaged_rows_are_no_other_encoding() -> None:
     assert not is_gb18030(b"a,b\n1," + name + b"\n2,\xe9\x99\x88\n")
     assert not is_gb18030(b"a,b\n1," + name + b"\n2,\xff\xff\n")
     assert not is_gb18030(b"a,b\n1," + name + b"\n")
+    # Names cut in a character, as a field of so many bytes cuts them, read as GB18030 by chance.
+    for name in ("陈", "欧阳", "司马相"):
+        for cut in (b"\xe4", b"\xe4\xb8"):
+            row = name.encode() + cut + b"\n"
+            assert not is_gb18030(b"a,b\n1," + row + b"2," + row)
     assert bytes_found(b"\xff\x00\xff") == "bytes that are no text"

@@ -74,6 +74,20 @@ def test_the_clock_stands_still_while_something_is_missing(store_url: str) -> No
             assert read.verify() == []
 
 
+def test_asking_when_it_is_late_makes_nobody_punctual(sqlite_url: str) -> None:
+    """A step that was late when something was asked for stays late, with its owner; one asked on its last day is not."""
+    with office(sqlite_url) as book:
+        take_to(book, "accept")
+        take_to(book, "accept", "A2", serial=2)
+        do(book, act("request", "A1", on=20240403, reason="the seal"), act("request", "A2", on=20240402, reason="it"))
+        with projections.open(sqlite_url) as read:
+            late, other = read.applications(20240430).lines
+            assert (late.late, late.owner, late.due, late.waiting) == (True, "归档岗", 20240402, 20240403)
+            assert (other.late, other.owner, other.due, other.waiting) == (False, "", 0, 20240402)
+            (owner,) = read.applications(20240430).late
+            assert (owner.owner, owner.applications, owner.since) == ("归档岗", 1, 20240402)
+
+
 def test_the_whole_clock_runs_until_the_bank_has_paid(store_url: str) -> None:
     """An instructed payment is late until it is confirmed; a paid application is late with nobody."""
     with office(store_url) as book:
