@@ -75,7 +75,7 @@ def test_the_clock_stands_still_while_something_is_missing(store_url: str) -> No
 
 
 def test_asking_when_it_is_late_makes_nobody_punctual(sqlite_url: str) -> None:
-    """A step that was late when something was asked for stays late, with its owner; one asked on its last day is not."""
+    """A step late when something was asked for stays late, with its owner; asked on its last day it is not."""
     with office(sqlite_url) as book:
         take_to(book, "accept")
         take_to(book, "accept", "A2", serial=2)
