@@ -194,8 +194,8 @@ class Desk:
         left = owed.fund_fen + owed.account_fen - state.instructed_fen
         withheld = min(max(left, 0), sum(before.outstanding))
         payee, number = person_payee(accepted.token), len(state.instructions)
-        stream = f"{payment_stream(PAYMENT_PERSON, owed.period, accepted.region, payee)}-{act.application}"
-        stream += f"{FURTHER}{number + 1}" if number else ""
+        named = f"{payment_stream(PAYMENT_PERSON, owed.period, accepted.region, payee)}-{act.application}"
+        stream = self._free(named, number)
         self._decided(act, state, states.decide_pay(state, doing, stream, left, withheld, act.account))
         if withheld:
             off = states.decide_set_off(before, doing, withheld, act.application)
@@ -204,6 +204,14 @@ class Desk:
             self._append(reimbursement_stream(accepted.follows), before.version + 1, off)
         due = Due(PAYMENT_PERSON, accepted.region, payee, 0 if number else 1, left - account, account, withheld)
         self._append(stream, 1, instruction(owed.period, due, doing.cause))
+
+    def _free(self, named: str, number: int) -> str:
+        """Returns the name of a payment behind ``number`` others that no other application's payment has."""
+        stream = f"{named}{FURTHER}{number + 1}" if number else named
+        while payments.read_payment(self._tx, stream)[1]:
+            number += 1
+            stream = f"{named}{FURTHER}{number + 1}"
+        return stream
 
     def _recover(self, act: Act, doing: Doing, state: Application) -> None:
         """Refunds the claim of an application in full; what was paid is owed by the person, fund by fund.

@@ -11,7 +11,7 @@ from ledger.refusals import Refusal
 from ledger.service import Ledger
 from tests.manual.test_recovering import owed, paid, settled_of
 from tests.manual.test_workflow import PERSON, balances
-from tests.manual.worlds import ON, act, do, office, payment_of, refused, take_to
+from tests.manual.worlds import ON, STEPS, act, do, handed_in, office, payment_of, refused, take_to
 from tests.replay.stories import REGIONS, other_policy
 
 MORE = ('2 = "0.75"', '2 = "0.85"')
@@ -129,3 +129,25 @@ def test_a_failed_payment_of_more_than_stands_is_paid_anew(sqlite_url: str, tmp_
             book.resend(payment)
         do(book, act("recover"))
         assert owed(book) == [] and balances(sqlite_url) == {}
+
+
+def test_a_further_payment_is_not_taken_for_another_application(sqlite_url: str, tmp_path: Path) -> None:
+    """An application whose number reads like another one's further payment keeps its own payment, and both are paid."""
+    with office(sqlite_url) as book:
+        paid(book)
+        claim = handed_in(2, psn_no="P000001")
+        do(book, *(act(step, "A1+2", **({"claim": claim} if step == "enter" else {})) for step in STEPS))
+        book.confirm(payment_of(book, "A1+2"), "BANK-2")
+        corrected(book, tmp_path, MORE)
+        do(book, act("pay"), act("pay", "A1+2"))
+        payments = [payment_of(book, name) for name in ("A1", "A1+2")]
+        assert [each.rpartition("-")[2] for each in payments] == ["A1+3", "A1+2+2"]
+        for at, each in enumerate(payments):
+            book.fail(each, reason="closed account")
+            book.resend(each)
+            book.confirm(each, f"BANK-{3 + at}")
+        assert PERSON not in balances(sqlite_url)
+        with projections.open(sqlite_url) as read:
+            found = [read.trace(each).found[0] for each in payments]
+            assert [(each.application, each.agrees) for each in found] == [("A1", True), ("A1+2", True)]
+            assert read.verify() == []
