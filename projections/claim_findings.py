@@ -37,13 +37,15 @@ WHERE (? = 0 OR a.period = ?) AND NOT (f.topic = ? AND EXISTS (
     SELECT 1 FROM filed_lines AS l WHERE l.claim = f.claim AND l.position > f.position))
 ORDER BY f.position"""
 
-#: Persons with a settlement behind a refunded one, and all of their acts in log order.
+#: Persons with a settlement behind a refunded one, and all of their acts, each person's in log order.
 SELECT_REFUNDED = f"""
-SELECT a.claim FROM trace_act AS a WHERE a.basis <> {BASIS_RESETTLED} AND a.token IN (
+SELECT a.claim, a.token FROM trace_act AS a WHERE a.basis <> {BASIS_RESETTLED} AND a.token IN (
     SELECT r.token FROM trace_act AS r JOIN trace_act AS l ON l.token = r.token AND l.claim > r.original
-    WHERE r.original > 0 AND r.basis <> {BASIS_RESETTLED} AND l.original = 0) ORDER BY a.claim"""
+    WHERE r.original > 0 AND r.basis <> {BASIS_RESETTLED} AND l.original = 0) ORDER BY a.token, a.claim"""
 
 CHUNK = 1_000
+#: Acts of whole persons that are decided again together.
+CHUNK_ACTS = 32_768
 
 
 class ClaimFinding(msgspec.Struct, frozen=True):
@@ -89,9 +91,27 @@ def find(reader: "Reader", period: int = 0) -> Iterator[ClaimFinding]:
 
 def find_outdated(reader: "Reader", period: int = 0) -> Iterator[ClaimFinding]:
     """Yields what standing settlements would be had the refunded ones before them never been; nobody is re-priced."""
-    claims = [int(row[0]) for row in reader.query(SELECT_REFUNDED, ())]
-    if not claims:
-        return
+    known = Knowledge()
+    known.refresh(reader)
+    found = [each for claims in _refunded(reader) for each in _outdated(reader, known, claims, period)]
+    yield from sorted(found, key=lambda each: each.position)
+
+
+def _refunded(reader: "Reader") -> Iterator[list[int]]:
+    """Yields the acts of persons with a settlement behind a refunded one, whole persons at a time, in log order."""
+    claims: list[int] = []
+    last = 0
+    for claim, token in reader.query(SELECT_REFUNDED, ()):
+        if token != last and len(claims) >= CHUNK_ACTS:
+            yield sorted(claims)
+            claims = []
+        claims.append(int(claim))
+        last = token
+    if claims:
+        yield sorted(claims)
+
+
+def _outdated(reader: "Reader", known: Knowledge, claims: list[int], period: int) -> Iterator[ClaimFinding]:
     events = reader.events_at([at for claim in claims for at in (claim, claim + 1)])
     acts = build_acts(
         np.array(claims, np.int64),
@@ -99,8 +119,6 @@ def find_outdated(reader: "Reader", period: int = 0) -> Iterator[ClaimFinding]:
         _standing(reader, claims, events),
         np.array([events[claim + 1][2] == ClaimReversed.TOPIC for claim in claims], np.bool_),
     )
-    known = Knowledge()
-    known.refresh(reader)
     names = _names(reader, claims)
     for each in outdated(acts, known.policies):
         booked_in = int(acts.period[each.row])

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 import projections
 from tests.ledger.test_benefit_year import enacted
 from tests.ledger.worlds import claim, refund, write
@@ -44,3 +46,21 @@ def test_a_refund_of_the_last_stay_or_beside_a_sources_leaves_nothing(sqlite_url
     with enacted(sqlite_url, tmp_path) as book:
         assert book.intake(write(tmp_path / "claims.csv", rows)).booked == 6
     assert findings(sqlite_url) == []
+
+
+def test_persons_are_asked_a_few_at_a_time_and_listed_in_log_order(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many acts are decided again together, the findings are the same, in the order of their claims."""
+    with enacted(sqlite_url, tmp_path) as book:
+        # Persons take turns, so that the order of the log is not that of the persons.
+        rows = [claim(2 * stay + person, **STAY | {"psn_no": f"P{person}"}) for stay in range(3) for person in (1, 2)]
+        book.intake(write(tmp_path / "claims.csv", rows))
+        for first in (1, 2):
+            book.reverse(f"S{first:06d}", "billed to the wrong person")
+    whole = findings(sqlite_url)
+    assert len({claim for _, claim, _, _ in whole}) >= 2 and [each[1] for each in whole] == sorted(
+        each[1] for each in whole
+    )
+    monkeypatch.setattr("projections.claim_findings.CHUNK_ACTS", 1)
+    assert findings(sqlite_url) == whole
