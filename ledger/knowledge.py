@@ -33,6 +33,9 @@ ANY_INSTITUTION = "SELECT 1 FROM institution LIMIT 1"
 #: Past this many persons the token cache starts anew: memory stays bounded on a nationwide file.
 CACHED_PERSONS = 2_000_000
 
+#: Past as many events of others tokens are asked for anew, which is cheaper than to look through these for an erasure.
+LOOKED_THROUGH = 1_024
+
 
 def streams_with_prefix(reader: "Reader", prefix: str) -> list[tuple[int, str, int, str, bytes]]:
     """Returns every event (position, stream, version, topic, state) of streams named ``prefix-…``, in log order."""
@@ -94,7 +97,9 @@ class Knowledge:
 
     def _drop_erased(self, reader: "Reader") -> None:
         """Drops the tokens where somebody was erased since: whoever comes back with that number is somebody new."""
-        if len(self.tokens):
+        if reader.size - self._persons_at > LOOKED_THROUGH:
+            self.tokens.clear()
+        elif len(self.tokens):
             for page in reader.pages(self._persons_at, topics=topics_of(CommandRecorded)):
                 commands = [decode_event(topic, state) for _, _, _, topic, state in page]
                 if any(isinstance(each, CommandRecorded) and each.verb == "erase" for each in commands):
