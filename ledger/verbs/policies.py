@@ -118,7 +118,7 @@ def region_codes(regions: Sequence[int]) -> tuple[int, ...]:
     if isinstance(regions, str | int):
         raise Refused(Refusal.BAD_VALUE, f"regions: expected a list of codes such as [440100], got {regions!r}")
     for region in regions:
-        if not isinstance(region, int) or not 100_000 <= region <= 999_999:
+        if not isinstance(region, int) or not 10_000 <= region <= 999_999:
             raise Refused(Refusal.BAD_VALUE, f"regions: expected six-digit integers such as 440100, got {region!r}")
     return tuple(sorted(set(regions)))
 

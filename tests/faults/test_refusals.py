@@ -61,7 +61,7 @@ OF_CASES = {
 OF_APPLICATIONS = {
     *(Refusal.MANUAL_STAGE, Refusal.MANUAL_SAME_PERSON, Refusal.MANUAL_EVIDENCE, Refusal.MANUAL_PERSON),
     *(Refusal.MANUAL_DAY, Refusal.MANUAL_TERMS, Refusal.MANUAL_SOURCE_SETTLED, Refusal.MANUAL_TRANSIT),
-    Refusal.MANUAL_NOT_RECOVERED,
+    *(Refusal.MANUAL_NOT_RECOVERED, Refusal.MANUAL_WAITING),
 }
 
 #: Refusals that need PostgreSQL's sealed months or Spark: tests/detach and tests/spark meet each of them.

@@ -2,11 +2,13 @@
 
 import os
 import socket
+from contextlib import nullcontext
 
 import pytest
 
 from ledger import store
 from ledger.store import Conflict
+from ledger.store.faults import KeyTaken
 from ledger.store.postgres_connection import connect
 from ledger.store.url import PostgresURL, parse_url
 from tests.store.samples import all_rows, append, block_of, many
@@ -19,10 +21,10 @@ def test_appends_go_on_behind_what_forgets_statements(postgres_url: str) -> None
         # So often that the driver has prepared statements of its own, which it then has forgotten too.
         for turn in range(8):
             part = many(f"claim-a{turn}", 3)
-            with opened.begin() as tx:
+            with pytest.raises(KeyTaken) if turn >= 5 else nullcontext(), opened.begin() as tx:
                 first = tx.append(block_of(part))
-                assert tx.add_messages([f"m{turn % 5}"], [first]) == ([0] if turn >= 5 else [])
-            rows += part
+                tx.add_messages([f"m{turn % 5}"], [first])
+            rows += part if turn < 5 else []
         with pytest.raises(RuntimeError), opened.begin() as tx:
             tx.append(block_of(many("claim-b", 3)))
             raise RuntimeError
@@ -50,7 +52,7 @@ def test_statements_of_the_driver_outlive_refused_appends(postgres_url: str) -> 
                     raise RuntimeError
             with opened.begin() as tx:
                 tx.append(block_of(many(f"claim-{turn}", 3)))
-                tx.add_messages([f"m{turn % 7}"], [1])
+                tx.add_messages([f"m{turn}"], [1])
                 assert tx.stream_heads([f"claim-{turn}-000000"]) == {f"claim-{turn}-000000": 2}
             with opened.write() as writer:
                 writer.execute(f"CREATE TABLE beside_{turn} (a int)")
