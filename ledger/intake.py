@@ -8,6 +8,7 @@ again reads where it stopped and goes on; until then the job is unfinished and r
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -255,6 +256,7 @@ def _run_rows(job: Job[Rows], batch_rows: int, progress: Progress | None, behind
             except (Conflict, KeyTaken):
                 if not job.doubt():
                     raise
+                job.roll_back()
                 continue
             if waited:
                 time.sleep(GAP_MS / 1000)
@@ -269,22 +271,19 @@ def _run_rows(job: Job[Rows], batch_rows: int, progress: Progress | None, behind
 
 def _run_dry(job: Job[Rows], batch_rows: int, progress: Progress | None) -> None:
     """Runs the whole job in one transaction and rolls it back."""
-    ledger = job.ledger
-    try:
-        with ledger.transaction() as tx:
-            job.start(tx)
-            # What it has written it cannot take back row by row.
-            job.doubt()
-            for columns in job.batches(batch_rows):
-                rest = _left(job, columns)
-                while rest.n:
-                    job.book(tx, rest)
-                    rest = _left(job, rest)
-                    if progress is not None:
-                        progress(job.next_row - 1)
-            raise _DryRunOver
-    except _DryRunOver:
-        ledger.forget()
+    # The transaction drops what it made known itself; behind it, another thread already rests on what is known.
+    with suppress(_DryRunOver), job.ledger.transaction() as tx:
+        job.start(tx)
+        # What it has written it cannot take back row by row.
+        job.doubt()
+        for columns in job.batches(batch_rows):
+            rest = _left(job, columns)
+            while rest.n:
+                job.book(tx, rest)
+                rest = _left(job, rest)
+                if progress is not None:
+                    progress(job.next_row - 1)
+        raise _DryRunOver
 
 
 def _left(job: Job[Rows], columns: Rows) -> Rows:

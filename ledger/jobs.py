@@ -130,6 +130,13 @@ class Job(ABC, Generic[Rows]):
         if tx.stream_heads([self.stream])[self.stream] != self.version:
             self._take(self._events(tx))
 
+    def roll_back(self) -> None:
+        """Lets the next ``catch_up`` read what the log holds: of a transaction rolled back it holds nothing.
+
+        As many batches may stand there as this worker had, and be another's.
+        """
+        self.version = -1
+
     def _events(self, tx: "Transaction") -> list[tuple[int, Event]]:
         events = [(position, decode_event(topic, state)) for position, _, topic, state in tx.stream(self.stream)]
         self.version = len(events)

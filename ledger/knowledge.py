@@ -11,7 +11,7 @@ from core_ext.layout import FUND_PARTS
 from ledger import periods
 from ledger.accounts import Accounts
 from ledger.casework.events import RecoveryRaised, RecoveryReversed
-from ledger.events import ClawbackRaised, JobAbandoned, JobCompleted, JobStarted, PolicyEnacted
+from ledger.events import ClawbackRaised, CommandRecorded, JobAbandoned, JobCompleted, JobStarted, PolicyEnacted
 from ledger.known import Ints, KnownTexts
 from ledger.mapper import decode_event
 from ledger.person_years import PersonYears
@@ -32,6 +32,9 @@ ANY_INSTITUTION = "SELECT 1 FROM institution LIMIT 1"
 
 #: Past this many persons the token cache starts anew: memory stays bounded on a nationwide file.
 CACHED_PERSONS = 2_000_000
+
+#: Past as many events of others tokens are asked for anew, which is cheaper than to look through these for an erasure.
+LOOKED_THROUGH = 1_024
 
 
 def streams_with_prefix(reader: "Reader", prefix: str) -> list[tuple[int, str, int, str, bytes]]:
@@ -58,12 +61,15 @@ class Knowledge:
         self.accounts = Accounts()
         self.recovered: dict[int, list[int]] = {}
         self._policies_seen = 0
+        # Up to where nobody was erased whose token is known.
+        self._persons_at = 0
 
     def refresh(self, reader: "Reader") -> None:
         """Reads policies and periods again if the log has grown past what is known."""
         if reader.size == self.position:
             return
         self.person_years, self.accounts = PersonYears(), Accounts()
+        self._drop_erased(reader)
         for position, _, _, topic, state in streams_with_prefix(reader, "policy"):
             if position > self._policies_seen:
                 event = decode_event(topic, state)
@@ -79,15 +85,27 @@ class Knowledge:
 
     def appended(self, position: int, opened: Sequence[tuple[int, int]] = ()) -> None:
         """Notes that this writer's own transaction moved the head; ``opened`` are (period, position) it opened."""
-        self.position = position
+        self.position = self._persons_at = position
         for period, at in opened:
             self.periods.opened[period] = at
 
     def remember(self, numbers: "Texts", tokens: Ints) -> None:
-        """Keeps tokens of persons not known so far; a token never changes, so the cache cannot go stale."""
+        """Keeps tokens of persons not known so far; a token never changes, and goes only where its person is erased."""
         if len(self.tokens) + len(tokens) > CACHED_PERSONS:
             self.tokens.clear()
         self.tokens.add(numbers, tokens)
+
+    def _drop_erased(self, reader: "Reader") -> None:
+        """Drops the tokens where somebody was erased since: whoever comes back with that number is somebody new."""
+        if reader.size - self._persons_at > LOOKED_THROUGH:
+            self.tokens.clear()
+        elif len(self.tokens):
+            for page in reader.pages(self._persons_at, topics=topics_of(CommandRecorded)):
+                commands = [decode_event(topic, state) for _, _, _, topic, state in page]
+                if any(isinstance(each, CommandRecorded) and each.verb == "erase" for each in commands):
+                    self.tokens.clear()
+                    break
+        self._persons_at = reader.size
 
     def expect(self, claims: int) -> None:
         """Takes the memory that a job over so many claims may come to need, within the bounds there are.

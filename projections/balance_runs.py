@@ -96,7 +96,7 @@ def _runs(reader: "Reader", last: int = LAST) -> Iterator[tuple[list[str], Seque
     for run, packed in reader.query(SELECT_RUNS, (last,)):
         try:
             accounts, sums = _DECODER.decode(packed)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, TypeError) as error:
             raise StoreError(f"balance_run {run}: expected accounts and sums, got {error}: run rebuild") from error
         if len(accounts) != len(sums):
             raise StoreError(

@@ -54,7 +54,7 @@ class EventChecks:
             if isinstance(event, CommandRecorded | JobStarted | JobBatch | JobCompleted | JobAbandoned):
                 self._check_time(placed.position, event.recorded_at)
             if isinstance(event, CommandRecorded) and event.verb == "erase":
-                self._erase(event)
+                self._erase(placed.position, event)
             if isinstance(event, PolicyEnacted):
                 self._policies.known.add(event.digest)
                 digest = digest_of(event.document)
@@ -83,8 +83,12 @@ class EventChecks:
             )
             self._latest = None
 
-    def _erase(self, command: CommandRecorded) -> None:
-        arguments = msgspec.json.decode(command.arguments)
+    def _erase(self, position: int, command: CommandRecorded) -> None:
+        try:
+            arguments = msgspec.json.decode(command.arguments)
+        except msgspec.DecodeError as error:
+            self._found.event(position, "undecodable-event", "arguments in JSON", str(error))
+            return
         token = arguments.get("token") if isinstance(arguments, dict) else None
         if isinstance(token, int):
             self.erased.add(token)

@@ -46,7 +46,8 @@ class Posting:
 
     def __init__(self, dialect: str, models: Sequence[ReadModel]) -> None:
         self._lock = LOCK_STATE[dialect]
-        self._models = models
+        # In the order in which whoever catches up takes them: neither ever waits for the other crosswise.
+        self._models = sorted(models, key=lambda model: model.name)
 
     def ahead(self, first: int, block: "EventBlock") -> Page:
         """Returns a block as a page whose acts are decoded and summed."""

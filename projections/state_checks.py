@@ -76,7 +76,7 @@ def check_state(reader: "Reader", found: Findings) -> None:
         found.event(claim, "refunded-twice", f"one refund of claim {original}", "a second one")
     if wrong:
         _compare_again(reader, wrong, found)
-    reversals = {int(claim): int(by) for claim, by in reader.query(SELECT_REVERSALS)}
+    reversals = {int(claim): by for claim, by in reader.query(SELECT_REVERSALS)}
     _compare(found, "reversal", "claim", wrong.reversals, reversals)
 
 
@@ -90,7 +90,7 @@ def _compare_again(reader: "Reader", wrong: Wrong, found: Findings) -> None:
                 years[key] = (version, values[row].tolist())
     _compare(found, "person_year", "key", folded.years, years)
     accounts = {
-        int(token): int(fen)
+        int(token): fen
         for page in rows_of(reader, SELECT_ACCOUNTS, -(2**63))
         for token, fen in page
         if token in wrong.accounts
@@ -104,7 +104,7 @@ def _messages(reader: "Reader", wrong: MessageSums) -> dict[str, int]:
     """Returns the rows of the buckets that differ."""
     held: dict[str, int] = {}
     for page in rows_of(reader, SELECT_MESSAGES, ""):
-        listed = [(str(msgid), int(position)) for msgid, position in page]
+        listed = [(str(msgid), position) for msgid, position in page]
         held |= dict(listed[row] for row in np.flatnonzero(wrong.kept(listed)).tolist())
     return held
 

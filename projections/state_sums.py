@@ -33,6 +33,9 @@ SELECT_YEARS = "SELECT key, version, state FROM person_year WHERE key {} ? ORDER
 #: Rows of a table read at once.
 PAGE_ROWS = 65_536
 
+#: What stands for a cell that is no integer: the log has no such position, version or amount.
+_NONE = -(2**63)
+
 _WIDTH = len(ACCUMULATORS)
 #: Where the bytes of a message id stand in its key.
 _TURNED = np.frombuffer(message_key(bytes(range(30)).decode("latin-1")).encode("latin-1"), np.uint8).astype(np.int64)
@@ -96,10 +99,10 @@ class MessageSums:
         keys, there = self._filed(acts)
         np.add.at(self._sums, bucket_of(keys[there]), self._marker.with_number(keys, acts.claim)[there])
 
-    def take(self, rows: Sequence[tuple[str, int]]) -> None:
+    def take(self, rows: Sequence[tuple[str, Any]]) -> None:
         """Takes rows of the table away."""
         keys = self._kept(rows)
-        positions = np.array([position for _, position in rows], np.int64)
+        positions = integers([position for _, position in rows])
         np.subtract.at(self._sums, bucket_of(keys), self._marker.with_number(keys, positions))
 
     def __bool__(self) -> bool:
@@ -112,7 +115,7 @@ class MessageSums:
         differs: Bools = there & (self._sums[bucket_of(keys)] != 0)
         return differs
 
-    def kept(self, rows: Sequence[tuple[str, int]]) -> Bools:
+    def kept(self, rows: Sequence[tuple[str, Any]]) -> Bools:
         """Returns which rows of the table are of a bucket that differs."""
         differs: Bools = self._sums[bucket_of(self._kept(rows))] != 0
         return differs
@@ -121,7 +124,7 @@ class MessageSums:
         msgids = acts.texts["medins_setl_id"]
         return marked_messages(self._marker, msgids), np.diff(msgids.offsets) > 0
 
-    def _kept(self, rows: Sequence[tuple[str, int]]) -> Marks:
+    def _kept(self, rows: Sequence[tuple[str, Any]]) -> Marks:
         return self._marker.of_texts(texts_from_list([msgid for msgid, _ in rows]))
 
 
@@ -169,7 +172,7 @@ def different(reader: "Reader", selects: tuple[str, str]) -> Wrong:
     )
     wrong.accounts = accounts.unlike(_marked_accounts(reader, marker, of_accounts), False)
     for page in rows_of(reader, of_messages, ""):
-        messages.take([(str(msgid), int(position)) for msgid, position in page])
+        messages.take([(str(msgid), position) for msgid, position in page])
     wrong.messages = messages if messages else None
     return wrong
 
@@ -202,16 +205,25 @@ def _count_parts(reader: "Reader", marker: Marker, years: Latest) -> None:
 
 def _marked_accounts(reader: "Reader", marker: Marker, select: str) -> Iterator[tuple[Int64s, Int64s, Marks]]:
     for page in rows_of(reader, select, -(2**63)):
-        tokens, fen = np.array(page, np.int64).T
-        yield np.ascontiguousarray(tokens), np.zeros(len(page), np.int64), marker.of_cells(fen[:, None])
+        tokens, fen = (integers(column) for column in zip(*page, strict=True))
+        yield tokens, np.zeros(len(page), np.int64), marker.of_cells(fen[:, None])
 
 
 def person_years(reader: "Reader") -> Iterator[tuple[Int64s, Int64s, Int64s]]:
     """Yields (keys, versions, values) of the table and of the runs; of a key in both the higher version holds."""
     for page in rows_of(reader, SELECT_YEARS, -(2**63)):
         keys, versions, states = zip(*page, strict=True)
-        yield np.array(keys, np.int64), np.array(versions, np.int64), unpacked([bytes(state) for state in states])
+        yield integers(keys), integers(versions), unpacked([bytes(state) for state in states])
     yield from newest(read_runs(reader))
+
+
+def integers(cells: Sequence[Any]) -> Int64s:
+    """Returns a table's cells as a column; SQLite keeps what it is given, and a fraction is no integer cut short."""
+    column = np.array(cells)
+    if column.dtype != np.int64:
+        sound = [cell if isinstance(cell, int) and _NONE <= cell < -_NONE else _NONE for cell in cells]
+        column = np.array(sound, np.int64)
+    return column
 
 
 def rows_of(reader: "Reader", select: str, first: int | str) -> Iterator[list[tuple[Any, ...]]]:

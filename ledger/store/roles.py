@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from ledger.refusals import StoreError
 
 if TYPE_CHECKING:
+    from ledger.store.link import Link
+    from ledger.store.session import Writer
     from ledger.store.store import Store
 
 WRITER, READER = "ledger_writer", "ledger_reader"
@@ -47,6 +49,9 @@ DERIVED = _KEEP
 CREATE_ROLE = """
 DO $$BEGIN CREATE ROLE {} NOLOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END$$"""
 SCHEMA = "SELECT current_schema()"
+SELECT_GRANTED = (
+    "SELECT rolname FROM pg_roles WHERE rolname IN (?, ?) AND has_table_privilege(rolname, 'stored_events', 'SELECT')"
+)
 
 
 def grant_roles(store: "Store", derived: Sequence[str] = ()) -> None:
@@ -68,9 +73,18 @@ def grant_roles(store: "Store", derived: Sequence[str] = ()) -> None:
         writer.execute(f"REVOKE ALL ON SCHEMA {schema} FROM PUBLIC, {both}")
         writer.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM PUBLIC, {both}")
         writer.execute(f"GRANT USAGE ON SCHEMA {schema} TO {both}")
-        for table, (of_writer, of_reader) in GRANTS.items():
-            for role, privileges in ((WRITER, of_writer), (READER, of_reader)):
-                if privileges:
-                    writer.execute(f"GRANT {privileges} ON {table} TO {role}")
+        _grant(writer, (WRITER, READER))
         for table in derived:
             writer.execute(f"GRANT {DERIVED} ON {table} TO {both}")
+
+
+def grant_new_tables(link: "Link") -> None:
+    """Gives those of the two roles that a PostgreSQL store has let in what ``GRANTS`` says, also on its new tables."""
+    _grant(link, [str(role) for (role,) in link.query(SELECT_GRANTED, (WRITER, READER))])
+
+
+def _grant(to: "Link | Writer", roles: Sequence[str]) -> None:
+    for table, (of_writer, of_reader) in GRANTS.items():
+        for role, privileges in ((WRITER, of_writer), (READER, of_reader)):
+            if privileges and role in roles:
+                to.execute(f"GRANT {privileges} ON {table} TO {role}")

@@ -68,12 +68,12 @@ def seal_all(link: "Link", tokens: int, random: Random) -> None:
 
 
 def read_seals(reader: "Reader") -> Iterator[tuple[int, bytes]]:
-    """Yields (first token, seals) of every batch, as they stand, in order."""
+    """Yields (first token, seals) of every batch, as they stand, in order; none where they are no bytes."""
     after = -(2**63)
     while rows := reader.query(SELECT_SEALS, (after,)):
         after = int(rows[-1][0])
         for first, seals in rows:
-            yield int(first), bytes(seals)
+            yield int(first), seals if isinstance(seals, bytes) else b""
 
 
 def digests_of(reader: "Reader", counts: Sequence[int]) -> dict[int, bytes]:

@@ -10,6 +10,7 @@ from ledger.refusals import StoreError
 from ledger.store.archives import Archives
 from ledger.store.follower import Follower
 from ledger.store.link import Backend, Link, Mode
+from ledger.store.roles import grant_new_tables
 from ledger.store.schema import SCHEMA_VERSION, STEPS, UNSEALED
 from ledger.store.seals import Random, seal_all
 from ledger.store.session import Reader, Transaction, Writer
@@ -156,6 +157,8 @@ def upgrade_store(backend: Backend) -> tuple[int, int]:
                     seal_all(link, link.query(TOKENS)[0][0], os.urandom)
             if before != SCHEMA_VERSION:
                 link.execute(WRITE_VERSION, (SCHEMA_VERSION,))
+                if backend.dialect == "postgres":
+                    grant_new_tables(link)
         return before, SCHEMA_VERSION
     finally:
         backend.close()

@@ -2,7 +2,9 @@
 
 import multiprocessing
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import ledger
 from ledger.acts import read_acts
@@ -89,3 +91,27 @@ def test_the_same_file_from_eight_threads_books_once(store_url: str, tmp_path: P
     with ledger.open(store_url, actor="auditor") as book:
         check_serial(book, 12)
         assert [job.completed for job in book.jobs()] == [True] * len(book.jobs())
+
+
+class Watched(Ledger):
+    """Is a ledger that notes whether another thread could have begun where it forgets what it knows."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.free: list[bool] = []
+
+    def forget(self) -> None:
+        """Asks in another thread, as the lock lets its own in."""
+        with ThreadPoolExecutor(1) as other:
+            self.free.append(other.submit(self._lock.acquire, False).result())
+            if self.free[-1]:
+                other.submit(self._lock.release).result()
+        super().forget()
+
+
+def test_a_dry_run_leaves_alone_what_another_thread_rests_on(sqlite_url: str, tmp_path: Path) -> None:
+    """What is known of the log is dropped while the dry run has the log, never in the midst of another's writing."""
+    with opened(sqlite_url) as book:
+        watched = Watched(book.store, "tester", book.clock_us)
+        watched.intake(write(tmp_path / "claims.csv", [claim(1)]), dry_run=True)
+        assert watched.free == [False]

@@ -7,6 +7,7 @@ import pytest
 
 import ledger
 import projections
+from ledger import knowledge
 from ledger.erasing import RETENTION_YEARS
 from ledger.events import CommandRecorded
 from ledger.mapper import decode_event
@@ -131,3 +132,20 @@ def test_a_files_bytes_forget_too(sqlite_url: str, tmp_path: Path) -> None:
     left = b"".join(each.read_bytes() for each in path.parent.glob(f"{path.name}*"))
     assert b"P000001" not in left and "张三丰".encode() not in left
     assert b"P000002" in left
+
+
+@pytest.mark.parametrize("looked_through", [0, 1_024])
+@pytest.mark.parametrize("by_another", [False, True])
+def test_whoever_comes_back_with_an_erased_number_is_somebody_new(
+    store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_another: bool, looked_through: int
+) -> None:
+    """A ledger that knew the number before it was erased, here or by another process, gives it a token of its own."""
+    monkeypatch.setattr(knowledge, "LOOKED_THROUGH", looked_through)
+    with opened(store_url) as book, later(store_url) as other:
+        assert book.intake(write(tmp_path / "claims.csv", [claim(1), claim(2)])).booked == 2
+        (other if by_another else book).erase("P000001", retention_years=0, reason="the period is over")
+        again = [claim(3, psn_no="P000001"), claim(4, psn_no="P000002")]
+        assert book.intake(write(tmp_path / "again.csv", again)).booked == 2
+        assert [row[:2] for row in rows_of(book, "person", "token")] == [(2, "P000002"), (3, "P000001")]
+    with projections.open(store_url) as read:
+        assert read.verify() == []

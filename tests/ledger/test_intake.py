@@ -80,7 +80,7 @@ def test_batches_of_any_size_book_the_same(store_url: str, tmp_path: Path, batch
         assert sorted(decided) == sorted((e[1], e[2], e[3]) for e in events_of(book) if e[3] in DECIDED)
 
 
-def run(book: Ledger, path: Path, batch_rows: int) -> intake.IntakeReport:
+def run(book: Ledger, path: Path, batch_rows: int, progress: intake.Progress | None = None) -> intake.IntakeReport:
     from ledger.profile import load_profile
 
     return intake.run_intake(
@@ -90,7 +90,7 @@ def run(book: Ledger, path: Path, batch_rows: int) -> intake.IntakeReport:
         reason="",
         retry=False,
         dry_run=False,
-        progress=None,
+        progress=progress,
         quarantine=None,
         batch_rows=batch_rows,
     )

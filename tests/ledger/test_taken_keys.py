@@ -1,16 +1,19 @@
 """Keys that were not looked up are found taken all the same, and the log is the one of a job that looked."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
+import ledger
+import projections
 from ledger import intake
+from ledger.service import Ledger
+from ledger.store import Transaction
+from ledger.store.faults import Conflict, KeyTaken
 from tests.ledger.test_intake import run, some_rows
-from tests.ledger.worlds import claim, events_of, opened, refund, rows_of, write
-
-if TYPE_CHECKING:
-    from ledger.store import Transaction
+from tests.ledger.worlds import claim, clock, events_of, opened, refund, rows_of, write
 
 TABLES = (("person", "token"), ("person_year", "key"), ("account", "token"), ("message", "msgid"))
 
@@ -54,7 +57,7 @@ def test_a_job_that_trusts_its_keys_leaves_the_log_of_one_that_looks(
     trusting = taken_in(store_url)
     start = intake.ClaimJob.start
 
-    def looking(job: intake.ClaimJob, tx: "Transaction") -> None:
+    def looking(job: intake.ClaimJob, tx: Transaction) -> None:
         start(job, tx)
         job.doubt()
 
@@ -83,3 +86,44 @@ def test_a_job_that_met_a_taken_key_looks_from_then_on(sqlite_url: str, tmp_path
         )
         assert seen == [(4, False), (8, True), (12, True)]
         assert (report.booked, report.duplicate, report.quarantined) == (6, 6, 0)
+
+
+class Interrupted(Ledger):
+    """Is a ledger behind whose first failed transaction somebody else writes."""
+
+    meanwhile: Callable[[], object] | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Lets the other write once what failed is rolled back."""
+        try:
+            with super().transaction() as tx:
+                yield tx
+        except (Conflict, KeyTaken):
+            if self.meanwhile is not None:
+                then, self.meanwhile = self.meanwhile, None
+                then()
+            raise
+
+
+def test_a_batch_decided_again_goes_on_from_what_another_worker_took_meanwhile(store_url: str, tmp_path: Path) -> None:
+    """No row is lost where one worker's batch is rolled back and another commits as many of the same file."""
+    rows = [claim(i) for i in range(1, 13)]
+    path = write(tmp_path / "claims.csv", rows)
+    with opened(store_url) as book, ledger.open(store_url, actor="other", clock_us=clock()) as other:
+        book.intake(write(tmp_path / "before.csv", rows[7:8]))
+        job = Interrupted(book.store, "tester", book.clock_us)
+
+        def killed(done: int) -> None:
+            raise InterruptedError
+
+        def take_four() -> None:
+            with pytest.raises(InterruptedError):
+                run(other, path, 4, killed)
+
+        job.meanwhile = take_four
+        report = run(job, path, 12)
+        assert (report.rows, report.booked, report.duplicate) == (12, 11, 1)
+        assert len(rows_of(book, "message", "msgid")) == 12
+    with projections.open(store_url) as read:
+        assert read.verify() == []

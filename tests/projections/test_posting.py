@@ -1,5 +1,6 @@
 """Balances posted in the transaction that appends are those that follow it, and never half of either."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,9 @@ from ledger.block import EventBlock
 from ledger.events import ClaimFiled
 from ledger.refusals import StoreError
 from ledger.store import session
-from projections import balances, trace
+from projections import balances, statement, trace
 from projections.balance_runs import read_balances
-from projections.catch_up import catch_up, positions
+from projections.catch_up import LOCK_STATE, catch_up, positions
 from projections.posting import post_within
 from tests.projections.books import Book, full_book
 
@@ -123,3 +124,24 @@ def test_only_sums_are_posted(sqlite_url: str) -> None:
         pytest.raises(ValueError, match="models of sums to post within the transaction, got trace"),
     ):
         post_within(opened, [trace.MODEL])
+
+
+def test_models_are_taken_in_the_order_of_whoever_catches_up(postgres_url: str) -> None:
+    """A transaction that posts waits for one that catches up, and the other way round, but never each for the other."""
+    lock = LOCK_STATE["postgres"]
+    block, *_ = pieces(full_book(), 40)
+
+    def append(opened: store.Store) -> None:
+        with opened.begin() as tx:
+            tx.append(block)
+
+    with store.create(postgres_url) as opened, store.connect(postgres_url) as other, ThreadPoolExecutor(1) as thread:
+        post_within(opened, [statement.MODEL, balances.MODEL])
+        with other.write() as writer:
+            writer.query(lock, (balances.MODEL.name,))
+            appended = thread.submit(append, opened)
+            while not writer.query("SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"):
+                assert not appended.done()
+            assert writer.query(lock, (statement.MODEL.name,)) == [(0,)]
+        appended.result()
+        assert held(opened)[:2] == (len(block), len(block))

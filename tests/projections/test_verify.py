@@ -311,6 +311,50 @@ def test_an_edited_row_of_the_write_side_is_named(store_url: str, tmp_path: Path
         assert found and all(finding.kind == "edited-row" and finding.where.startswith(where) for finding in found)
 
 
+@pytest.mark.parametrize(
+    ("statement", "where"),
+    [
+        ("UPDATE account SET balance_fen = balance_fen + 0.5", "account token="),
+        ("UPDATE account SET balance_fen = 1e300", "account token="),
+        ("UPDATE person_year SET version = version + 0.5", "person_year key="),
+        ("UPDATE message SET position = position + 0.5", "message msgid="),
+        ("UPDATE message SET position = 1e300", "message msgid="),
+        ("UPDATE reversal SET by_position = by_position + 0.5", "reversal claim="),
+        ("INSERT INTO balance_run VALUES (3, 'text')", "balance_run"),
+        ("UPDATE person_seal SET seals = 'text'", "person_seal first="),
+    ],
+)
+def test_a_cell_of_another_type_is_named(sqlite_url: str, tmp_path: Path, statement: str, where: str) -> None:
+    """SQLite keeps whatever it is given; a fraction is not taken for the integer below it, and nothing ends in vain."""
+    with opened(sqlite_url) as book:
+        original = claim(1)
+        book.register(members(tmp_path))
+        other = claim(3, psn_no="P9", insutype="310", psn_type="11", med_type="11")
+        book.intake(write(tmp_path / "claims.csv", [original, refund(original, 2), other]))
+        with projections.open(sqlite_url) as read:
+            read.catch_up()
+        with book.store.write() as writer:
+            assert writer.execute(statement) > 0
+    with projections.open(sqlite_url) as read:
+        found = read.verify()
+        assert found and all(finding.kind == "edited-row" and finding.where.startswith(where) for finding in found)
+
+
+@pytest.mark.parametrize("folded", [True, False])
+def test_an_erasure_whose_arguments_say_nothing_is_named(store_url: str, tmp_path: Path, folded: bool) -> None:
+    """An altered command that erased somebody is a finding of that event, whether the tree has it or not."""
+    with opened(store_url) as book:
+        book.intake(write(tmp_path / "claims.csv", [claim(1), claim(2)]))
+        erased = book.erase("P000001", retention_years=0, reason="by decree")
+    with projections.open(store_url) as read:
+        if folded:
+            read.catch_up()
+    with unguarded(store_url) as writer:
+        alter(erased.position, arguments="{")(writer)
+    with projections.open(store_url) as read:
+        assert [each.where.split(" (")[0] for each in read.verify()] == [f"position {erased.position}"]
+
+
 def members(folder: Path) -> Path:
     """Returns a register of one member with an account."""
     path = folder / "members.csv"

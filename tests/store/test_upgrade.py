@@ -11,6 +11,7 @@ import ledger
 import projections
 from ledger.refusals import StoreError
 from ledger.store import connect, create, upgrade
+from ledger.store.roles import grant_roles
 from ledger.store.schema import SCHEMA_VERSION, STEPS
 from tests.golden.make_store import HERE, summary
 from tests.store.samples import append, many
@@ -82,6 +83,22 @@ def test_postgres_moves_up_too(postgres_url: str) -> None:
         with pytest.raises(StoreError, match="append-only"), store.write() as writer:
             writer.execute("UPDATE log_head SET size = 0")
         assert append(store, many("claim-2", 5)) == 6
+
+
+@pytest.mark.parametrize("granted", [True, False])
+def test_roles_may_use_what_an_upgrade_adds(postgres_url: str, granted: bool) -> None:
+    """Whoever could append before can append persons with their seals behind it; nobody else is let in."""
+    with create(postgres_url) as store:
+        if granted:
+            grant_roles(store)
+        with store.write() as writer:
+            writer.execute("DROP TABLE person_seal")
+            writer.execute("ALTER TABLE person DROP COLUMN salt")
+            writer.execute("UPDATE schema_version SET version = 3")
+    assert upgrade(postgres_url) == (3, SCHEMA_VERSION)
+    with connect(postgres_url) as store, store.write() as writer:
+        writer.execute("DO $$BEGIN CREATE ROLE ledger_writer NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END$$")
+        assert writer.query("SELECT has_table_privilege('ledger_writer', 'person_seal', 'INSERT')") == [(granted,)]
 
 
 def test_an_upgrade_is_whole_or_not_at_all(store_url: str) -> None:
