@@ -1,6 +1,6 @@
 """Holds events on their way into the log as columns, in log order."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,21 +47,6 @@ class EventBlock:
     def columns(self) -> tuple[Texts, Ints, Ints, tuple[str, ...], Encoded]:
         """Returns the columns in the order that kernels take them in."""
         return self.streams, self.versions, self.topics, self.topic_names, self.states
-
-    def pieces(self, events: int) -> Iterator[tuple[int, "EventBlock"]]:
-        """Yields (number of events before it, piece) of at most so many events; pieces are views."""
-        for at in range(0, len(self), events):
-            stop = min(at + events, len(self))
-            yield (
-                at,
-                EventBlock(
-                    Texts(self.streams.offsets[at : stop + 1], self.streams.data),
-                    self.versions[at:stop],
-                    self.topics[at:stop],
-                    self.topic_names,
-                    Encoded(self.states.offsets[at : stop + 1], self.states.data),
-                ),
-            )
 
     @classmethod
     def from_events(cls, events: Sequence[tuple[str, int, Event]]) -> "EventBlock":
