@@ -56,7 +56,7 @@ class Context:
     terms: Terms
     terms_digest: str
 
-    @property
+    @cached_property
     def began(self) -> int:
         """Returns the position of the cut-off before this period's, 0 where it is the first."""
         return cut_off_before(self.reader, self.state, self.position)
