@@ -4,8 +4,6 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from ledger import explain
 from ledger.events import PAYMENT_PERSON
 from ledger.keys import batch_stream, payee_stream
@@ -69,8 +67,7 @@ class Banking(Base):
             ]
             persons, persons_fen = _to_persons(found, payer)
             if not sending:
-                again = _again(batches, found, period, payer, persons, persons_fen)
-                return msgspec.structs.replace(again, persons=persons, persons_fen=persons_fen)
+                return _again(batches, found, period, payer, persons, persons_fen)
             rows = tuple(
                 (stream, state.attempt, state.transit_fen, *_party(tx, state.instructed.payee, terms))
                 for stream, state in sending[: terms.limit]
@@ -152,7 +149,10 @@ def _again(
                         f"period {period}: expected payments in no bank file yet, got none, and {payment} of batch"
                         f" {each.number} is {state.code}: the bank has had that file",
                     )
-            return Batch(each.number, period, len(each.payments), each.total_fen, True, 0, render(each))
+            content = render(each)
+            return Batch(
+                each.number, period, len(each.payments), each.total_fen, True, 0, content, persons, persons_fen
+            )
     got = "none: pay instructs what a signed clearing owes"
     if persons:
         got = f"{persons:,} to persons alone, {yuan(persons_fen)}: transfer these apart, then pay confirm"
