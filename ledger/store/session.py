@@ -1,6 +1,5 @@
 """Reads and writes a store inside one transaction: the log, and beside it what the write side keeps."""
 
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -200,13 +199,7 @@ class Writer(Reader):
 class Transaction(StateWriter, Writer):
     """Is the one transaction that appends: it holds the lock on the log's head from its first line to its commit."""
 
-    def __init__(
-        self,
-        link: Link,
-        clock_us: Callable[[], int],
-        follower: "Follower | None" = None,
-        random: Random = os.urandom,
-    ) -> None:
+    def __init__(self, link: Link, clock_us: Callable[[], int], follower: "Follower | None", random: Random) -> None:
         super().__init__(link)
         self._random = random
         self._recorded_at = max(int(clock_us()), self._recorded_at)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from eventsourcing.persistence import ApplicationRecorder
 
 VERSION = "SELECT version FROM schema_version"
-TOKENS = "SELECT tokens FROM log_head"
 WRITE_VERSION = "UPDATE schema_version SET version = ?"
 
 
@@ -154,7 +153,7 @@ def upgrade_store(backend: Backend) -> tuple[int, int]:
                 for statement in STEPS[version][backend.dialect]:
                     link.execute(statement)
                 if version == UNSEALED:
-                    seal_all(link, link.query(TOKENS)[0][0], os.urandom)
+                    seal_all(link, link.head()[2], os.urandom)
             if before != SCHEMA_VERSION:
                 link.execute(WRITE_VERSION, (SCHEMA_VERSION,))
                 if backend.dialect == "postgres":
