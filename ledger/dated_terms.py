@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 
-from ledger.file_kinds import bytes_found
+from ledger.file_kinds import document_at
 from ledger.knowledge import streams_with_prefix
 from ledger.mapper import decode_event
 from ledger.policy import digest_of
@@ -56,12 +56,10 @@ def read_document(terms: str | Path, shipped: Path, refusal: Refusal) -> tuple[s
     if not path.suffix:
         path = shipped / f"{terms}.toml"
     try:
-        return path.read_text(encoding="utf-8"), path.name
+        return document_at(path, refusal, path.name), path.name
     except FileNotFoundError:
         known = ", ".join(sorted(each.stem for each in shipped.glob("*.toml")))
         raise Refused(refusal, f"expected a file of terms or one of {known}, got {str(terms)!r}") from None
-    except UnicodeDecodeError as error:
-        raise Refused(refusal, f"{path.name}: expected UTF-8 text, got {bytes_found(error.object)}") from None
 
 
 def enacted(

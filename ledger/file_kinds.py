@@ -2,6 +2,9 @@
 
 import codecs
 from collections.abc import Sequence
+from pathlib import Path
+
+from ledger.refusals import Refusal, Refused
 
 _AS_CSV = "save the sheet as CSV in UTF-8"
 
@@ -30,6 +33,17 @@ _KINDS = (
 
 #: Separators a file may have in place of commas.
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+
+
+def document_at(path: str | Path, refusal: Refusal, name: str = "") -> str:
+    """Returns a document's text; raises Refused for the given reason where it is no UTF-8, OSError as it reads.
+
+    ``name`` is what the error calls it, by default its path.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise Refused(refusal, f"{name or path}: expected UTF-8 text, got {bytes_found(error.object)}") from None
 
 
 def bytes_found(content: bytes) -> str:

@@ -15,7 +15,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
-from ledger.file_kinds import bytes_found, rather
+from ledger.file_kinds import bytes_found, document_at, rather
 from ledger.money import fen_from_text, yuan_text
 from ledger.paying.events import BankBatchIssued
 from ledger.refusals import Refusal, Refused
@@ -74,12 +74,9 @@ def profile_document(named: str | Path) -> str:
     if Path(str(named)).name == str(named) and shipped.is_file():
         return shipped.read_text(encoding="utf-8")
     try:
-        return Path(named).read_text(encoding="utf-8")
+        return document_at(named, Refusal.BANK_PROFILE_INVALID)
     except FileNotFoundError:
         text = f"expected the name of a shipped bank profile (bank) or the path of one, got {str(named)!r}"
-        raise Refused(Refusal.BANK_PROFILE_INVALID, text) from None
-    except UnicodeDecodeError as error:
-        text = f"{named}: expected UTF-8 text, got {bytes_found(error.object)}"
         raise Refused(Refusal.BANK_PROFILE_INVALID, text) from None
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from ledger.file_kinds import bytes_found
+from ledger.file_kinds import document_at
 from ledger.policy import digest_of
 from ledger.policy_errors import UNREADABLE, collecting, convert, expect, resting
 from ledger.policy_faults import PolicyFault, located, no_toml
@@ -62,10 +62,7 @@ def read_document(pack: str | Path) -> tuple[str, str]:
                 Refusal.RULES_INVALID, f"expected a file or one of {', '.join(shipped_packs())}, got {str(pack)!r}"
             )
         return (files("ledger.rulepacks") / f"{pack}.toml").read_text(encoding="utf-8"), str(pack)
-    try:
-        return path.read_text(encoding="utf-8"), str(pack)
-    except UnicodeDecodeError as error:
-        raise Refused(Refusal.RULES_INVALID, f"{pack}: expected UTF-8 text, got {bytes_found(error.object)}") from None
+    return document_at(pack, Refusal.RULES_INVALID), str(pack)
 
 
 def version_of(rule: Rule) -> bytes:

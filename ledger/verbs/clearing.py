@@ -7,7 +7,7 @@ from ledger import explain
 from ledger.clearing import states
 from ledger.clearing.events import ClearingDrafted, ClearingTermsSet
 from ledger.clearing.states import read_clearing
-from ledger.file_kinds import bytes_found
+from ledger.file_kinds import document_at
 from ledger.keys import CLEARING_TERMS, period_stream
 from ledger.refusals import Refusal, Refused
 from ledger.reports import ClearingReport, TermsReport
@@ -91,12 +91,7 @@ class Clearings(Base):
         from ledger.clearing.terms import read_terms, terms_in_force
         from ledger.policy import digest_of
 
-        try:
-            document = Path(path).read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise Refused(
-                Refusal.TERMS_INVALID, f"{path}: expected UTF-8 text, got {bytes_found(error.object)}"
-            ) from None
+        document = document_at(path, Refusal.TERMS_INVALID)
         terms = read_terms(document, str(path))
         with self.transaction() as tx:
             _, held, stands = terms_in_force(tx, begin_period)

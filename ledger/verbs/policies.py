@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger.events import PolicyEnacted
-from ledger.file_kinds import bytes_found
+from ledger.file_kinds import document_at
 from ledger.keys import policy_stream
 from ledger.knowledge import Knowledge
 from ledger.mapper import decode_event
@@ -129,10 +129,5 @@ def read_document(policy: str | Path) -> tuple[str, str]:
 
     path = Path(policy)
     if path.suffix or path.exists():
-        try:
-            return path.read_text(encoding="utf-8"), str(policy)
-        except UnicodeDecodeError as error:
-            raise Refused(
-                Refusal.POLICY_INVALID, f"{policy}: expected UTF-8 text, got {bytes_found(error.object)}"
-            ) from None
+        return document_at(policy, Refusal.POLICY_INVALID), str(policy)
     return shipped(str(policy)), str(policy)
