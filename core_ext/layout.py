@@ -5,6 +5,8 @@ Money is integer fen, a day is the integer ``yyyymmdd``, a moment ``yyyymmddHHMM
 of its digits (DOMAIN section 6 has the names and their meaning). Columns are only ever appended.
 """
 
+from collections.abc import Sequence
+
 FACTS = (
     "token",  # the person, never the person's number
     "insu_admdvs",
@@ -91,3 +93,8 @@ ABSENT = -(2**63)
 FACT = {name: at for at, name in enumerate(FACTS)}
 AMOUNT = {name: at for at, name in enumerate(AMOUNTS)}
 ACCUMULATOR = {name: at for at, name in enumerate(ACCUMULATORS)}
+
+
+def padded(values: Sequence[int]) -> list[int]:
+    """Returns accumulators as the log has them with zeros for the columns that came later."""
+    return [*values, *[0] * len(ACCUMULATORS)][: len(ACCUMULATORS)]

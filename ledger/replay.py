@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core_ext.kernels import load
-from core_ext.layout import ACCUMULATORS, AMOUNT, AMOUNTS, FACT, FACTS, HOW
+from core_ext.layout import ACCUMULATORS, AMOUNT, AMOUNTS, FACT, FACTS, HOW, padded
 from core_ext.text import text_at
 from ledger.booking import COMPUTE, REFUND, SKIP, SOURCE, UNCHECKED
 from ledger.events import (
@@ -289,7 +289,6 @@ class Chain:
 
     def check(self, acts: "Acts", again: Again, found: Mapping[int, Difference]) -> dict[int, Difference]:
         """Returns, by row, the acts whose recorded start is not what the act before left behind."""
-        zeros = [0] * len(ACCUMULATORS)
         broken: dict[int, Difference] = {}
         before, after = acts.before.tolist(), (acts.before + acts.delta).tolist()
         after_again, delta = (acts.before + again.delta).tolist(), acts.delta.tolist()
@@ -301,8 +300,7 @@ class Chain:
             key = token * YEARS + year
             left = self.state.get(key)
             if left is None:
-                opening = [*self.openings.accumulators.get(key, ()), *zeros][: len(zeros)]
-                left = [opening]
+                left = [padded(self.openings.accumulators.get(key, ()))]
             if before[row] not in left:
                 at = next(i for i, (one, other) in enumerate(zip(left[0], before[row], strict=True)) if one != other)
                 broken[row] = difference(acts, row, f"before.{ACCUMULATORS[at]}", left[0][at], before[row][at])
@@ -323,11 +321,10 @@ class Chain:
 
     def _count(self, acts: "Acts", row: int, token: int, broken: dict[int, Difference]) -> None:
         """Moves the years that a divided stay, or its refund, counts in beside its own."""
-        zeros = [0] * len(ACCUMULATORS)
         for _, part in self.counted.get(int(acts.claim[row]), ()):
             key = token * YEARS + part.year
-            before, delta = ([*values, *zeros][: len(zeros)] for values in (part.before, part.delta))
-            left = self.state.get(key) or [[*self.openings.accumulators.get(key, ()), *zeros][: len(zeros)]]
+            before, delta = (padded(values) for values in (part.before, part.delta))
+            left = self.state.get(key) or [padded(self.openings.accumulators.get(key, ()))]
             if before not in left and row not in broken:
                 at = next(i for i, (one, other) in enumerate(zip(left[0], before, strict=True)) if one != other)
                 step = f"{part.year}.before.{ACCUMULATORS[at]}"

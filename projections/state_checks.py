@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from core_ext.layout import ACCUMULATORS, FACT
+from core_ext.layout import FACT, padded
 from core_ext.text import to_list
 from ledger.acts import read_acts
 from ledger.keys import YEARS, message_key
@@ -33,13 +33,9 @@ class _Folded:
     """Is what the log says the tables hold of the rows that are looked at again."""
 
     def __init__(self, reader: "Reader", wrong: Wrong) -> None:
-        zeros = [0] * len(ACCUMULATORS)
+        zeros = padded(())
         openings = read_openings(reader)
-        self.years = {
-            key: (1, [*values, *zeros][: len(zeros)])
-            for key, values in openings.accumulators.items()
-            if key in wrong.years
-        }
+        self.years = {key: (1, padded(values)) for key, values in openings.accumulators.items() if key in wrong.years}
         self.accounts = {token: fen for token, fen in openings.accounts.items() if token in wrong.accounts}
         self.messages: dict[str, int] = {}
         moved: dict[int, int] = {}
@@ -64,7 +60,7 @@ class _Folded:
                 continue
             version, values = self.years.get(key, (0, zeros))
             if position > moved.get(key, 0):
-                before, delta = ([*each, *zeros][: len(zeros)] for each in (part.before, part.delta))
+                before, delta = (padded(each) for each in (part.before, part.delta))
                 values = [a + b for a, b in zip(before, delta, strict=True)]
             self.years[key] = (version + 1, values)
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core_ext.codec_fields import Int64s
-from core_ext.layout import ACCUMULATORS, FACT
+from core_ext.layout import FACT, padded
 from core_ext.text import Texts, texts_from_list, to_list
 from ledger.acts import Acts, read_acts
 from ledger.keys import YEARS, message_key
@@ -36,7 +36,6 @@ PAGE_ROWS = 65_536
 #: What stands for a cell that is no integer: the log has no such position, version or amount.
 _NONE = -(2**63)
 
-_WIDTH = len(ACCUMULATORS)
 #: Where the bytes of a message id stand in its key.
 _TURNED = np.frombuffer(message_key(bytes(range(30)).decode("latin-1")).encode("latin-1"), np.uint8).astype(np.int64)
 
@@ -181,7 +180,7 @@ def _open(reader: "Reader", marker: Marker, years: Latest, accounts: Latest) -> 
     """Adds what persons began with."""
     openings = read_openings(reader)
     if openings.accumulators:
-        values = np.array([[*each, *[0] * _WIDTH][:_WIDTH] for each in openings.accumulators.values()], np.int64)
+        values = np.array([padded(each) for each in openings.accumulators.values()], np.int64)
         keys = np.array(list(openings.accumulators), np.int64)
         years.add(keys, marker.of_cells(values), np.zeros(len(keys), np.int64))
     if openings.accounts:
@@ -194,7 +193,7 @@ def _count_parts(reader: "Reader", marker: Marker, years: Latest) -> None:
     parts = [each for counted in counted_parts(reader).values() for each in counted]
     for position, part in sorted(parts, key=lambda each: each[0]):
         key = np.array([part.token * YEARS + part.year], np.int64)
-        before, delta = (np.array([[*each, *[0] * _WIDTH][:_WIDTH]], np.int64) for each in (part.before, part.delta))
+        before, delta = (np.array([padded(each)], np.int64) for each in (part.before, part.delta))
         row = int(years.keys.find(key)[0])
         if row >= 0 and years.moved[row] > position:
             years.counts[row] += 1

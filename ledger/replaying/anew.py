@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core_ext.kernels import load
-from core_ext.layout import ACCUMULATORS, AMOUNTS, FACTS, HOW
+from core_ext.layout import ACCUMULATORS, AMOUNTS, FACTS, HOW, padded
 from core_ext.settling import COMPUTE
 from ledger.events import ClaimFiled, ClaimSettled
 from ledger.keys import claim_stream
@@ -45,7 +45,7 @@ def _differences(
     code, amounts, added, how = decided(event, policies, settle)
     if code:
         return [Difference(position, event.claim, event.setl_id, f"refused.{Refusal(code).code}", code, 0)]
-    delta = [a - b for a, b in zip(event.contribution, _padded(stood.delta), strict=True)]
+    delta = [a - b for a, b in zip(event.contribution, padded(stood.delta), strict=True)]
     for prefix, names, expected, got in (
         ("", AMOUNTS, amounts, event.amounts),
         ("reversed.", AMOUNTS, stood.amounts, event.reversed),
@@ -59,10 +59,6 @@ def _differences(
             if one != other:
                 return [Difference(position, event.claim, event.setl_id, f"{prefix}{name}", one, other)]
     return []
-
-
-def _padded(values: tuple[int, ...]) -> tuple[int, ...]:
-    return (*values, *(0,) * (len(ACCUMULATORS) - len(values)))
 
 
 def stands_before(reader: "Reader", event: ClaimResettled, position: int) -> tuple[ClaimSettled, ClaimFiled]:
@@ -88,7 +84,7 @@ def decided(
     booked, computed = np.zeros((1, len(AMOUNTS)), np.int64), np.zeros((1, len(AMOUNTS)), np.int64)
     before, delta = np.zeros((1, len(ACCUMULATORS)), np.int64), np.zeros((1, len(ACCUMULATORS)), np.int64)
     code, balc = zero.copy(), zero.copy()
-    state, accounts = np.array([_padded(event.start)], np.int64), np.array([event.balance_fen], np.int64)
+    state, accounts = np.array([padded(event.start)], np.int64), np.array([event.balance_fen], np.int64)
     settle(
         plans, plan, facts, booked.copy(), one * COMPUTE, -one, zero.copy(), zero.copy(), zero.copy(), state,
         zero.copy(), accounts, code, booked, computed, before, delta, balc, out,

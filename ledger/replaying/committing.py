@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from core_ext.layout import ACCUMULATORS, AMOUNT, FACTS
+from core_ext.layout import AMOUNT, FACTS, padded
 from core_ext.plan import RANGE
 from ledger.acts import ACT_TEXTS
 from ledger.events import BASIS_KERNEL, BASIS_RESETTLED, ClaimFiled, ClaimSettled, Event, PeriodOpened
@@ -235,8 +235,7 @@ class _Years:
         """Returns the event of one change and moves its person's year and account."""
         row, holder = self._row[filed.token * YEARS + change.year], self._holder[filed.token]
         before = self._values[row].tolist()
-        had = (*stands.delta, *(0,) * (len(ACCUMULATORS) - len(stands.delta)))
-        delta = [new - old for new, old in zip(change.contribution, had, strict=True)]
+        delta = [new - old for new, old in zip(change.contribution, padded(stands.delta), strict=True)]
         after = [a + b for a, b in zip(before, delta, strict=True)]
         at = AMOUNT["acct_pay"]
         balance = int(self._accounts[holder]) - (change.amounts[at] - stands.amounts[at])

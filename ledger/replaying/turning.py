@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core_ext.kernels import load
-from core_ext.layout import ACCUMULATORS, AMOUNT, AMOUNTS, HOW
+from core_ext.layout import ACCUMULATORS, AMOUNT, AMOUNTS, HOW, padded
 from core_ext.settling import COMPUTE, REFUND, SKIP, SOURCE
 from ledger.events import BASIS_KERNEL, BASIS_RESETTLED
 from ledger.plan_rows import with_limits
 from ledger.refusals import Refusal
 from ledger.segments.shape import HOWS, Ints
-from ledger.stays.recorded import padded
 from ledger.stays.replaying import divided_rows
 from ledger.stays.settling import Question, settle, tables_of
 

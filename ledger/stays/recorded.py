@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core_ext.layout import ACCUMULATORS, FACT
+from core_ext.layout import FACT, padded
 from ledger.acts import read_acts
 from ledger.events import ClaimFiled, ClaimReversed, ClaimSettled
 from ledger.keys import YEARS
@@ -44,11 +44,6 @@ def recorded_stays(reader: "Reader", claims: Sequence[int]) -> dict[int, Recorde
         years = [event.year, *(part.year for part in parts)]
         found[claim] = Recorded(padded(event.before), parts, frozenset(filed.token * YEARS + year for year in years))
     return found
-
-
-def padded(values: Sequence[int]) -> list[int]:
-    """Returns accumulators with those that an earlier version did not have yet."""
-    return [*values, *(0,) * (len(ACCUMULATORS) - len(values))]
 
 
 def states_before(reader: "Reader", wanted: "Mapping[int, Sequence[int]]") -> dict[int, dict[int, list[int]]]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core_ext.layout import ACCUMULATORS, AMOUNTS, HOW
+from core_ext.layout import ACCUMULATORS, AMOUNTS, HOW, padded
 from ledger.acts import act_codes, acts_of
 from ledger.events import BASIS_KERNEL, BASIS_REFUND, BASIS_RESETTLED, FLAG_DIVIDED
 from ledger.knowledge import streams_with_prefix
@@ -128,7 +128,7 @@ def question(
     if (plan < 0).any():
         return None, [[]] * len(found)
     given = acts.given[row].tolist() if acts.basis[row] != BASIS_KERNEL else None
-    years = [[*part.before, *(0,) * (len(ACCUMULATORS) - len(part.before))] for part in parts]
+    years = [padded(part.before) for part in parts]
     years.append(acts.before[row].tolist())
     balance = int(acts.balance_before[row])
     return Question(found, acts.facts[row].tolist(), given, policies.plans, plan.tolist(), years, balance), hows
