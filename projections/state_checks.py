@@ -17,13 +17,11 @@ from ledger.keys import YEARS, message_key
 from ledger.replay import read_openings
 from ledger.stays.replaying import counted_parts
 from projections.findings import Findings
-from projections.state_sums import MessageSums, Wrong, different, person_years, rows_of
+from projections.state_sums import MessageSums, Wrong, accounts_of, different, messages_of, person_years
 
 if TYPE_CHECKING:
     from ledger.store import Reader
 
-SELECT_ACCOUNTS = "SELECT token, balance_fen FROM account WHERE token {} ? ORDER BY token LIMIT ?"
-SELECT_MESSAGES = "SELECT msgid, position FROM message WHERE msgid {} ? ORDER BY msgid LIMIT ?"
 SELECT_REVERSALS = "SELECT claim, by_position FROM reversal"
 
 Key = TypeVar("Key", int, str)
@@ -67,7 +65,7 @@ class _Folded:
 
 def check_state(reader: "Reader", found: Findings) -> None:
     """Names every row of the write side that does not follow from the log, and a settlement refunded twice."""
-    wrong = different(reader, (SELECT_ACCOUNTS, SELECT_MESSAGES))
+    wrong = different(reader)
     for original, claim in wrong.twice:
         found.event(claim, "refunded-twice", f"one refund of claim {original}", "a second one")
     if wrong:
@@ -85,12 +83,7 @@ def _compare_again(reader: "Reader", wrong: Wrong, found: Findings) -> None:
             if version > years.get(key, (0, []))[0]:
                 years[key] = (version, values[row].tolist())
     _compare(found, "person_year", "key", folded.years, years)
-    accounts = {
-        int(token): fen
-        for page in rows_of(reader, SELECT_ACCOUNTS, -(2**63))
-        for token, fen in page
-        if token in wrong.accounts
-    }
+    accounts = {int(token): fen for page in accounts_of(reader) for token, fen in page if token in wrong.accounts}
     _compare(found, "account", "token", _holding(folded.accounts), _holding(accounts))
     if wrong.messages is not None:
         _compare(found, "message", "msgid", folded.messages, _messages(reader, wrong.messages))
@@ -99,9 +92,8 @@ def _compare_again(reader: "Reader", wrong: Wrong, found: Findings) -> None:
 def _messages(reader: "Reader", wrong: MessageSums) -> dict[str, int]:
     """Returns the rows of the buckets that differ."""
     held: dict[str, int] = {}
-    for page in rows_of(reader, SELECT_MESSAGES, ""):
-        listed = [(str(msgid), position) for msgid, position in page]
-        held |= dict(listed[row] for row in np.flatnonzero(wrong.kept(listed)).tolist())
+    for page in messages_of(reader):
+        held |= dict(page[row] for row in np.flatnonzero(wrong.kept(page)).tolist())
     return held
 
 

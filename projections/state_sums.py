@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 Bools = NDArray[np.bool_]
 
 SELECT_YEARS = "SELECT key, version, state FROM person_year WHERE key {} ? ORDER BY key LIMIT ?"
+SELECT_ACCOUNTS = "SELECT token, balance_fen FROM account WHERE token {} ? ORDER BY token LIMIT ?"
+SELECT_MESSAGES = "SELECT msgid, position FROM message WHERE msgid {} ? ORDER BY msgid LIMIT ?"
 
 #: Rows of a table read at once.
 PAGE_ROWS = 65_536
@@ -150,8 +152,8 @@ class Wrong:
         return bool(self.years or self.accounts or self.messages is not None)
 
 
-def different(reader: "Reader", selects: tuple[str, str]) -> Wrong:
-    """Returns what differs between the log and the tables; ``selects`` read accounts and messages page by page."""
+def different(reader: "Reader") -> Wrong:
+    """Returns what differs between the log and the tables."""
     marker, wrong = Marker(), Wrong()
     years, accounts, messages = Latest(), Latest(), MessageSums(marker)
     _open(reader, marker, years, accounts)
@@ -165,13 +167,12 @@ def different(reader: "Reader", selects: tuple[str, str]) -> Wrong:
             if wrong.reversals.setdefault(original, claim) != claim:
                 wrong.twice.append((original, claim))
     _count_parts(reader, marker, years)
-    of_accounts, of_messages = selects
     wrong.years = years.unlike(
         ((keys, versions, marker.of_cells(values)) for keys, versions, values in person_years(reader)), True
     )
-    wrong.accounts = accounts.unlike(_marked_accounts(reader, marker, of_accounts), False)
-    for page in rows_of(reader, of_messages, ""):
-        messages.take([(str(msgid), position) for msgid, position in page])
+    wrong.accounts = accounts.unlike(_marked_accounts(reader, marker), False)
+    for page in messages_of(reader):
+        messages.take(page)
     wrong.messages = messages if messages else None
     return wrong
 
@@ -202,18 +203,29 @@ def _count_parts(reader: "Reader", marker: Marker, years: Latest) -> None:
             years.add(key, marker.of_cells(before + delta), at)
 
 
-def _marked_accounts(reader: "Reader", marker: Marker, select: str) -> Iterator[tuple[Int64s, Int64s, Marks]]:
-    for page in rows_of(reader, select, -(2**63)):
+def _marked_accounts(reader: "Reader", marker: Marker) -> Iterator[tuple[Int64s, Int64s, Marks]]:
+    for page in accounts_of(reader):
         tokens, fen = (integers(column) for column in zip(*page, strict=True))
         yield tokens, np.zeros(len(page), np.int64), marker.of_cells(fen[:, None])
 
 
 def person_years(reader: "Reader") -> Iterator[tuple[Int64s, Int64s, Int64s]]:
     """Yields (keys, versions, values) of the table and of the runs; of a key in both the higher version holds."""
-    for page in rows_of(reader, SELECT_YEARS, -(2**63)):
+    for page in _rows_of(reader, SELECT_YEARS, -(2**63)):
         keys, versions, states = zip(*page, strict=True)
         yield integers(keys), integers(versions), unpacked([bytes(state) for state in states])
     yield from newest(read_runs(reader))
+
+
+def accounts_of(reader: "Reader") -> Iterator[list[tuple[Any, ...]]]:
+    """Yields the rows (token, fen) of accounts, some at a time."""
+    return _rows_of(reader, SELECT_ACCOUNTS, -(2**63))
+
+
+def messages_of(reader: "Reader") -> Iterator[list[tuple[str, Any]]]:
+    """Yields the rows (key of a message id, position) of messages, some at a time."""
+    for page in _rows_of(reader, SELECT_MESSAGES, ""):
+        yield [(str(msgid), position) for msgid, position in page]
 
 
 def integers(cells: Sequence[Any]) -> Int64s:
@@ -225,7 +237,7 @@ def integers(cells: Sequence[Any]) -> Int64s:
     return column
 
 
-def rows_of(reader: "Reader", select: str, first: int | str) -> Iterator[list[tuple[Any, ...]]]:
+def _rows_of(reader: "Reader", select: str, first: int | str) -> Iterator[list[tuple[Any, ...]]]:
     """Yields a table's rows from a key on, some at a time; ``select`` takes how to compare, a key, and how many."""
     last: Any = first
     compare = ">="
