@@ -82,14 +82,19 @@ def _when(definition: str) -> str:
     return re.sub(r"[()\s]", "", definition.partition("WHEN")[2].partition("EXECUTE")[0]).lower()
 
 
+def _stated(dialect: str, models: Sequence[ReadModel]) -> list[str]:
+    """Returns the statements by which this package makes a store and its models."""
+    own = sqlite_statements() if dialect == "sqlite" else postgres_statements()
+    derived = [each for model in models for table in model.tables for each in table.statements(dialect)]
+    return [*own, CREATE_STATE[dialect], *derived]
+
+
 def _check_relations(reader: "Reader", models: Sequence[ReadModel], found: Findings) -> None:
-    statements = [*postgres_statements(), CREATE_STATE["postgres"]]
-    statements += [each for model in models for table in model.tables for each in table.statements("postgres")]
     keys: dict[str, set[str]] = {}
     for table, key in reader.query(POSTGRES_KEYS):
         keys.setdefault(str(table), set()).add(str(key).replace('"', ""))
     held = {str(name): tuple(rest) for name, *rest in reader.query(POSTGRES_RELATIONS)}
-    for statement in statements:
+    for statement in _stated("postgres", models):
         created = _CREATED.match(statement.strip())
         if created is None or created[1] != "TABLE":
             continue
@@ -111,11 +116,9 @@ def _keys(statement: str) -> set[str]:
 
 
 def _check_statements(reader: "Reader", models: Sequence[ReadModel], found: Findings) -> None:
-    statements = [*sqlite_statements(), CREATE_STATE["sqlite"]]
-    statements += [each for model in models for table in model.tables for each in table.statements("sqlite")]
     held = {(str(kind), str(name)): str(sql) for kind, name, sql in reader.query(SQLITE_MASTER)}
     stated = set()
-    for statement in statements:
+    for statement in _stated("sqlite", models):
         text = statement.strip().replace(" IF NOT EXISTS", "", 1)
         created = _CREATED.match(text)
         if created is None:
