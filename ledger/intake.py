@@ -174,11 +174,10 @@ def run_job(
     if retry != source.is_quarantine:
         raise Refused(Refusal.NOT_ALLOWED, _retry_text(source, retry))
     target = quarantine or source.path.with_name(f"{source.path.stem}.quarantine.csv")
-    if not dry_run:
-        check_place(target, "the bad rows", "--quarantine")
     if dry_run:
         _run_dry(job, batch_rows, progress)
     else:
+        check_place(target, "the bad rows", "--quarantine")
         _run_batches(job, batch_rows, progress)
     written = None
     if job.quarantined and not dry_run:
