@@ -277,12 +277,11 @@ def decide_pay(
     """
     if refusal := refusal_of(state, "pay", doing):
         return refusal
-    amount = owed_fen
-    if amount <= 0:
+    if owed_fen <= 0:
         return Refusal.MANUAL_STAGE if state.instructions else Refusal.POSTINGS_EMPTY
     if not account:
         return Refusal.NO_ACCOUNT
-    said = (doing.on, doing.by, payment, amount - withheld_fen, withheld_fen, account)
+    said = (doing.on, doing.by, payment, owed_fen - withheld_fen, withheld_fen, account)
     return ManualInstructed(doing.cause, doing.row, *said, doing.owner or doing.by, state.due)
 
 
