@@ -94,7 +94,5 @@ class PersonYears:
         moved[self._used] = False
         if moved.any():
             wider = np.concatenate([self._used, np.flatnonzero(moved)])
-            table = np.zeros((len(self._values), len(wider)), np.int64)
-            table[:, : len(self._used)] = self._values
-            table[:, len(self._used) :] = 0
-            self._used, self._values = wider, table
+            self._values = np.pad(self._values, ((0, 0), (0, len(wider) - len(self._used))))
+            self._used = wider
