@@ -16,7 +16,6 @@ from projections.findings import Findings
 if TYPE_CHECKING:
     from ledger.store import Reader
 
-Int64s = NDArray[np.int64]
 
 #: Sixteen amounts of this size add up within 64 bits.
 _SAFE = 2**58

@@ -21,7 +21,6 @@ from ledger.supervision.packs import Pack, limit_of, scaled, version_of
 from ledger.supervision.terms import BITS, GROUPS, SCOPED, STAYS, VISITS, Rule, mask_of
 
 _NEVER = 4_000_000
-_LARGEST = 2**62
 _MEASURE = {"count": t.COUNT, "beyond_possible": t.COUNT, "amount": t.AMOUNT, "frequency": t.TIMES, "course": t.DAYS}
 #: Stands for "the visit's diagnosis is not known" beside the diagnoses of a rule.
 _NO_DIAGNOSIS = ""

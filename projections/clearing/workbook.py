@@ -41,7 +41,6 @@ _LABELS = {
     "date": ("日期", "date"), "unit": ("金额单位：元", "amounts in yuan"), "reference": ("凭证", "reference"),
     "count": ("笔", "claims"), "page": ("第 &P 页 共 &N 页", "page &P of &N"),
 }  # fmt: skip
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def write_workbook(issued: Issued, lang: str) -> bytes:
