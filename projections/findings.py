@@ -1,8 +1,13 @@
 """Collects what a verification finds: one finding an event or row, with everything that follows from it beside it."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import msgspec
+
+Key = TypeVar("Key", int, str, tuple[Any, ...])
+Held = TypeVar("Held")
 
 #: What else is wrong with one event, or differs because of it, is listed up to this many lines.
 LISTED = 20
@@ -26,6 +31,14 @@ class Finding(msgspec.Struct, frozen=True):
     expected: str
     got: str
     also: tuple[str, ...] = ()
+
+
+def unlike(expected: Mapping[Key, Held], got: Mapping[Key, Held]) -> Iterator[tuple[Key, Held | None, Held | None]]:
+    """Yields (key, expected, got) of what is not alike, in the order of keys; None where there is nothing."""
+    for key in sorted(expected.keys() | got.keys()):
+        ours, theirs = expected.get(key), got.get(key)
+        if ours != theirs:
+            yield key, ours, theirs
 
 
 @dataclass

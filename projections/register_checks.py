@@ -36,7 +36,7 @@ from ledger.register_events import (
     VisitOpened,
 )
 from ledger.trace_codes import NOBODY, codes_in
-from projections.findings import Findings
+from projections.findings import Findings, unlike
 
 if TYPE_CHECKING:
     from ledger.store import Reader
@@ -214,8 +214,7 @@ def check_registers(reader: "Reader", found: Findings) -> None:
 
 def _compare(found: Findings, table: str, columns: str, expected: dict[Key, Key], got: dict[Key, Key]) -> None:
     names = columns.split(", ")
-    for key in sorted(
-        expected.keys() ^ got.keys() | {k for k in expected.keys() & got.keys() if expected[k] != got[k]}
-    ):
+    for key, *sides in unlike(expected, got):
+        ours, theirs = ("no row" if side is None else str(side) for side in sides)
         where = " ".join(f"{name}={value}" for name, value in zip(names, key, strict=False))
-        found.other("edited-row", f"{table} {where}", str(expected.get(key, "no row")), str(got.get(key, "no row")))
+        found.other("edited-row", f"{table} {where}", ours, theirs)

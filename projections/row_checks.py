@@ -15,7 +15,7 @@ from projections import balances, breaks, line_index, statement, trace
 from projections.balance_runs import rows_of_balances
 from projections.balances import BALANCE, BALANCE_RUN, with_opened
 from projections.clearing import lines
-from projections.findings import Findings
+from projections.findings import Findings, unlike
 from projections.log_scan import ReadPage
 from projections.pages import Placed
 from projections.statement import LINE
@@ -90,10 +90,9 @@ class RowChecks:
             rows = self._reader.query(table.select("position > ? AND position <= ?"), (page.after, page.stop))
             width = len(table.key)
             held = {row[:width]: row[width:] for row in rows}
-            now = expected[table.name]
-            for key in sorted(now.keys() | held.keys()):
-                if now.get(key) != held.get(key) and not self._found.has(int(key[0])):
-                    edited(self._found, table, key, now.get(key), held.get(key))
+            for key, now, row in unlike(expected[table.name], held):
+                if not self._found.has(int(key[0])):
+                    edited(self._found, table, key, now, row)
 
     def _check_trace(self, page: ReadPage) -> None:
         wrong = [position for position in self._found.positions() if page.after < position <= page.stop]
@@ -106,10 +105,8 @@ class RowChecks:
             condition = f"{table.key[0]} > ? AND {table.key[0]} <= ?"
             rows = self._reader.query(table.select(condition), (page.after, page.stop))
             held = {row[:1]: row[1:] for row in rows}
-            now = expected[table.name]
-            for key in sorted(now.keys() | held.keys()):
-                if now.get(key) != held.get(key):
-                    self._differs(table, key, now.get(key), held.get(key))
+            for key, now, row in unlike(expected[table.name], held):
+                self._differs(table, key, now, row)
 
     def _differs(self, table: Table, key: Row, now: Row | None, held: Row | None) -> None:
         """Keeps what a wrong event was, or names the row that was edited."""
@@ -171,9 +168,8 @@ class RowChecks:
         """Names the rows of breaks that are not how their streams stand."""
         expected = breaks.rows_at(self._reader, self._breaks, self._at[breaks.MODEL.name])
         held = read_table(self._reader, breaks.BREAK)
-        for key in sorted(expected.keys() | held.keys()):
-            if expected.get(key) != held.get(key):
-                edited(self._found, breaks.BREAK, key, expected.get(key), held.get(key))
+        for key, now, row in unlike(expected, held):
+            edited(self._found, breaks.BREAK, key, now, row)
 
     def _check_outside(self) -> None:
         """Names rows of positions that no page has: before the first event, or behind where their model stands."""
@@ -234,9 +230,8 @@ class RowChecks:
         except StoreError as error:
             self._found.other("edited-row", BALANCE_RUN.name, "accounts and a sum for each", str(error))
             return
-        for key in sorted(rebuilt.keys() | held.keys()):
-            now, row = rebuilt.get(key), held.get(key)
-            if now == row or (key in explained and not any(now or ()) and not any(row or ())):
+        for key, now, row in unlike(rebuilt, held):
+            if key in explained and not any(now or ()) and not any(row or ()):
                 continue
             if self._untold:
                 # The trace model never saw these events: what they were cannot be told from their effects.

@@ -16,7 +16,7 @@ from ledger.acts import read_acts
 from ledger.keys import YEARS, message_key
 from ledger.replay import read_openings
 from ledger.stays.replaying import counted_parts
-from projections.findings import Findings
+from projections.findings import Findings, unlike
 from projections.state_sums import MessageSums, Wrong, accounts_of, different, messages_of, person_years
 
 if TYPE_CHECKING:
@@ -107,8 +107,6 @@ def _holding(accounts: dict[int, int]) -> dict[int, int]:
 
 
 def _compare(found: Findings, table: str, key: str, expected: Mapping[Key, object], got: Mapping[Key, object]) -> None:
-    for at in sorted(expected.keys() | got.keys()):
-        if expected.get(at) != got.get(at):
-            found.other(
-                "edited-row", f"{table} {key}={at}", str(expected.get(at, "no row")), str(got.get(at, "no row"))
-            )
+    for at, *sides in unlike(expected, got):
+        ours, theirs = ("no row" if side is None else str(side) for side in sides)
+        found.other("edited-row", f"{table} {key}={at}", ours, theirs)

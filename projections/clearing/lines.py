@@ -15,6 +15,7 @@ from ledger.events import BASIS_REFUND, BASIS_RESETTLED, ClaimSettled
 from ledger.mapper import decode_event
 from ledger.originals import pool_of
 from ledger.replaying.events import ClaimResettled
+from projections.findings import Findings, unlike
 from projections.grouping import group_sums
 from projections.statement import tallies
 from projections.tables import Change, Mode, ReadModel, Table, apply, change_of, read_table
@@ -22,7 +23,6 @@ from projections.tables import Change, Mode, ReadModel, Table, apply, change_of,
 if TYPE_CHECKING:
     from ledger.acts import Acts
     from ledger.store import Reader
-    from projections.findings import Findings
     from projections.pages import Page
 
 _PAID = (*FUND_PARTS, AMOUNT["fund_pay_sumamt"], AMOUNT["acct_pay"], AMOUNT["psn_cash_pay"])
@@ -199,16 +199,14 @@ class Lines:
         return [key + tuple(sums) for key, sums in sorted(found.items())]
 
 
-def check_rows(reader: "Reader", tables: Mapping[str, Mapping[Any, Any]], found: "Findings") -> None:
+def check_rows(reader: "Reader", tables: Mapping[str, Mapping[Any, Any]], found: Findings) -> None:
     """Names the rows of this model's tables that are not what the log gives; for a log that is whole itself."""
     for table in MODEL.tables:
         expected, held = tables.get(table.name, {}), read_table(reader, table)
-        for key in sorted(expected.keys() | held.keys()):
-            ours, theirs = expected.get(key), held.get(key)
-            if ours != theirs:
-                where = " ".join(f"{name}={cell}" for name, cell in zip(table.key, key, strict=True))
-                sides = _differing(table, ours, theirs), _differing(table, theirs, ours)
-                found.other("edited-row", f"{table.name} {where}", *sides)
+        for key, ours, theirs in unlike(expected, held):
+            where = " ".join(f"{name}={cell}" for name, cell in zip(table.key, key, strict=True))
+            sides = _differing(table, ours, theirs), _differing(table, theirs, ours)
+            found.other("edited-row", f"{table.name} {where}", *sides)
 
 
 def _differing(table: Table, row: tuple[int, ...] | None, other: tuple[int, ...] | None) -> str:
