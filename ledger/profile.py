@@ -16,8 +16,6 @@ from ledger.money import fen_from_text
 from ledger.refusals import LedgerError
 
 NATIONAL = "national"
-#: The profiles this package comes with.
-SHIPPED = (NATIONAL, "registered")
 
 #: Encodings a profile may name. Each keeps ASCII and spells a byte it cannot read as one damaged cell.
 ENCODINGS = ("utf-8", "gb18030", "gbk", "gb2312", "big5")
@@ -74,6 +72,11 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 _OWN_KEYS = frozenset({"name", "digest"})
 
 
+def shipped_profiles() -> tuple[str, ...]:
+    """Returns the names of the profiles that come with the package."""
+    return tuple(sorted(entry.name[:-5] for entry in files("ledger.profiles").iterdir() if entry.name[-5:] == ".toml"))
+
+
 def load_profile(name_or_path: str | Path = NATIONAL) -> Profile:
     """Returns the shipped profile of that name, or the one in the file at that path; raises ProfileError."""
     path = Path(name_or_path)
@@ -82,10 +85,8 @@ def load_profile(name_or_path: str | Path = NATIONAL) -> Profile:
         if shipped.is_file():
             return parse_profile(shipped.read_bytes(), name_or_path)
         if not path.is_file():
-            known = sorted(
-                entry.name[:-5] for entry in files("ledger.profiles").iterdir() if entry.name[-5:] == ".toml"
-            )
-            raise ProfileError(f"profile: expected a shipped one ({', '.join(known)}) or a file, got {name_or_path!r}")
+            known = ", ".join(shipped_profiles())
+            raise ProfileError(f"profile: expected a shipped one ({known}) or a file, got {name_or_path!r}")
     try:
         content = path.read_bytes()
     except OSError as error:

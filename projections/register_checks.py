@@ -20,7 +20,7 @@ from ledger.events import Event, FilingRegistered, JobStarted, MemberEnrolled
 from ledger.line_columns import NUMBER, lines_of
 from ledger.line_events import DrugCapSet, LinesFiled, PriceCapSet
 from ledger.mapper import decode_event
-from ledger.profile import SHIPPED, load_profile
+from ledger.profile import load_profile, shipped_profiles
 from ledger.register_events import (
     STATUS_ACTIVE,
     STATUS_ENDED,
@@ -87,7 +87,7 @@ class _Registers:
         self.coded: dict[str, set[int]] = {}
         self.given_back: set[str] = set()
         self.held: set[str] = set()
-        self._untraced = {each.digest: each.untraced_list_types for each in map(load_profile, SHIPPED)}
+        self._untraced = {each.digest: each.untraced_list_types for each in map(load_profile, shipped_profiles())}
         self._jobs: dict[int, tuple[int, ...] | None] = {}
         self._maxima: dict[str, list[tuple[int, int]]] = {}
         self._claims: dict[int, tuple[int, int]] | None = None
