@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.memory import peak_rss_kib
 from bench.month import digest_month, run_month
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,14 +22,6 @@ class Apart(NamedTuple):
     digest: str
     duration_ns: int
     peak_rss_kib: int
-
-
-def peak_rss_kib() -> int:
-    """Returns the most resident memory of this process so far; unlike ru_maxrss it holds nothing of the parent's."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1])
-    raise RuntimeError("expected VmHWM in /proc/self/status, got none")
 
 
 def run_apart(url: str, file: Path, kernels: str = "compiled") -> Apart:

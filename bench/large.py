@@ -13,6 +13,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TextIO
 
+from bench.memory import anonymous_kib
 from bench.month import RECORDED_AT, digest_file
 from bench.test_single import opened
 from bench.workbench import MONTH
@@ -40,7 +41,7 @@ class Course:
         """Notes the tenths that are done."""
         while len(self.seconds) < TENTHS and done * TENTHS >= (len(self.seconds) + 1) * self._whole:
             self.seconds.append(perf_counter() - self._begun)
-            self.memory_mib.append(anonymous_mib())
+            self.memory_mib.append(anonymous_kib() / 1024)
 
     def rates(self) -> list[float]:
         """Returns what was done a second in each tenth."""
@@ -60,14 +61,6 @@ class Course:
             f"{name}_memory_mib_by_tenth": [round(mib, 1) for mib in self.memory_mib],
             f"{name}_memory_growth": round(self.memory_mib[-1] / self.memory_mib[0], 3),
         }
-
-
-def anonymous_mib() -> float:
-    """Returns the memory of this process that no file stands behind, in MiB."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError("expected RssAnon in /proc/self/status, got none: this bench needs Linux")
 
 
 def run(events: int, url: str, folder: Path) -> dict[str, object]:

@@ -7,13 +7,13 @@ import hashlib
 import json
 import subprocess
 import sys
-import threading
 import time
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from bench.claims import policy_book, provincial
+from bench.memory import watched
 from console.places import regions
 from ledger.plans import PolicyBook
 from ledger.policy import digest_of, read_policy
@@ -78,14 +78,6 @@ def run(segment: Path, diff: Path | None) -> tuple[int, int, str]:
     return summed(replayed(segment, diff))
 
 
-def anonymous_kib() -> int:
-    """Returns the anonymous memory of this process: pages of mapped files are cache, not memory it holds."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1])
-    raise RuntimeError("expected RssAnon in /proc/self/status, got none")
-
-
 def run_apart(segment: Path, diff: Path | None = None) -> Replayed:
     """Returns one replay in a process of its own."""
     done = subprocess.run(
@@ -101,21 +93,12 @@ def run_apart(segment: Path, diff: Path | None = None) -> Replayed:
 def main() -> None:
     """Replays the segment the command line names."""
     segment, diff = Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None
-    peak, ended = [anonymous_kib()], threading.Event()
-
-    def watch() -> None:
-        while not ended.wait(0.02):
-            peak[0] = max(peak[0], anonymous_kib())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    policies()
-    began, cpu = time.perf_counter_ns(), time.process_time_ns()
-    found = replayed(segment, diff)
-    took, used = time.perf_counter_ns() - began, time.process_time_ns() - cpu
-    ended.set()
-    watcher.join()
-    print(json.dumps([took, used, max(peak[0], anonymous_kib()), *summed(found)]))
+    with watched() as peak:
+        policies()
+        began, cpu = time.perf_counter_ns(), time.process_time_ns()
+        found = replayed(segment, diff)
+        took, used = time.perf_counter_ns() - began, time.process_time_ns() - cpu
+    print(json.dumps([took, used, peak.kib, *summed(found)]))
 
 
 if __name__ == "__main__":

@@ -72,10 +72,9 @@ def whole_acts(rows: Sequence[LogRow], size: int) -> list[int]:
 
 def ready(block: EventBlock, first: int, dialect: str) -> object:
     """Returns a block as its database takes it: tuples, or the bytes of a binary COPY."""
-    columns = (block.streams, block.versions, block.topics, block.topic_names, block.states, first)
     if dialect == "sqlite":
-        return load("codec").rows(*columns)
-    return COPY_HEADER + load("codec").pack_copy(*columns) + COPY_TRAILER
+        return load("codec").rows(*block.columns, first)
+    return b"".join(load("records").copy_pieces(*block.columns, first, len(block), COPY_HEADER, COPY_TRAILER))
 
 
 @contextmanager

@@ -8,7 +8,6 @@ verified.
 import argparse
 import json
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import ledger
 import projections
-from bench.large import anonymous_mib
+from bench.memory import watched
 from bench.month import RECORDED_AT
 from bench.test_single import claims_of, percentiles_ms, settle_one_by_one
 from bench.workbench import MONTH
@@ -38,25 +37,15 @@ class Work:
     @contextmanager
     def piece(self, name: str) -> Iterator[None]:
         """Times a piece of work, watches its memory, and says both on stderr as soon as they are known."""
-        peak, ended = [anonymous_mib()], threading.Event()
-
-        def watch() -> None:
-            while not ended.wait(0.05):
-                peak[0] = max(peak[0], anonymous_mib())
-
-        watcher = threading.Thread(target=watch)
-        watcher.start()
-        begun, used = time.perf_counter(), time.process_time()
-        try:
+        with watched() as peak:
+            begun, used = time.perf_counter(), time.process_time()
             yield
-        finally:
             took, cpu = time.perf_counter() - begun, time.process_time() - used
-            ended.set()
-            watcher.join()
+        peak_mib = peak.kib / 1024
         self.figures[f"{name}_s"] = round(took, 3)
         self.figures[f"{name}_cpu_s"] = round(cpu, 3)
-        self.figures[f"{name}_mib"] = round(peak[0])
-        print(f"{name:<20}{took:>10.3f} s {cpu:>10.3f} s of a core {peak[0]:>8.0f} MiB", file=sys.stderr)
+        self.figures[f"{name}_mib"] = round(peak_mib)
+        print(f"{name:<20}{took:>10.3f} s {cpu:>10.3f} s of a core {peak_mib:>8.0f} MiB", file=sys.stderr)
 
 
 def month_of(work: Work, url: str, folder: Path) -> None:

@@ -190,7 +190,7 @@ def settle(plans, plan, kind, ref, slot, money, years, holder, accounts, code, b
         columns.booked[at] = written(booked[at])
     if not columns.n:
         return
-    columns.abreast, columns.mixed = book.abreast, book.abreast.mixed
+    columns.abreast = book.abreast
     columns.code, columns.refunded = &v_code[0], &v_refunded[0]
     code[:] = 0
     with nogil:

@@ -1,9 +1,9 @@
 from collections.abc import Sequence
 
-from core_ext._records import cut, grouped, pack_copy, rows
+from core_ext._records import cut, grouped, rows
 from core_ext.codec_fields import Column, Encoded, Int64s, Source
 
-__all__ = ["cut", "decode", "encode", "grouped", "pack_copy", "rows"]
+__all__ = ["cut", "decode", "encode", "grouped", "rows"]
 
 def encode(fields: Sequence[Source], rows: Int64s) -> Encoded: ...
 def decode(layout: Sequence[str], states: Sequence[bytes] | Encoded) -> list[Column]: ...

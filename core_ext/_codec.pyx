@@ -13,11 +13,11 @@ from core_ext.utf8 cimport is_utf8
 import numpy as np
 
 from core_ext import codec_fields as shapes
-from core_ext._records import cut, grouped, pack_copy, rows
+from core_ext._records import cut, grouped, rows
 from core_ext.codec_fields import Encoded
 from core_ext.text import Texts
 
-__all__ = ["cut", "decode", "encode", "grouped", "pack_copy", "rows"]
+__all__ = ["cut", "decode", "encode", "grouped", "rows"]
 
 cdef enum:
     # Kinds, as core_ext.codec_fields numbers them (checked below, as are the faults).

@@ -11,9 +11,6 @@ def rows(
 def grouped(
     streams: Texts, versions: Int64s, topics: Int64s, names: Sequence[str], states: Encoded, first_id: int, per: int
 ) -> Iterator[tuple[int | str | bytearray, ...]]: ...
-def pack_copy(
-    streams: Texts, versions: Int64s, topics: Int64s, names: Sequence[str], states: Encoded, first_id: int
-) -> bytes: ...
 def copy_pieces(
     streams: Texts,
     versions: Int64s,

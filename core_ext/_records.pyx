@@ -203,17 +203,6 @@ cdef bytes copy_tuples(
     return packed
 
 
-def pack_copy(streams, versions, topics, names, states, int64_t first_id):
-    """Returns the rows as PostgreSQL binary COPY tuples; see the reference."""
-    cdef int64_t n = rows_checked(streams, versions, topics, names, states)
-    name_offsets, name_data, _ = joined([name.encode() for name in names])
-    return copy_tuples(
-        streams.offsets, <const uint8_t*>address(streams.data), versions, topics,
-        name_offsets, <const uint8_t*>address(name_data), states.offsets, <const uint8_t*>address(states.data),
-        first_id, 0, n, b"", b"",
-    )
-
-
 def copy_pieces(
     streams, versions, topics, names, states, int64_t first_id, int64_t per, bytes head not None, bytes tail not None
 ):

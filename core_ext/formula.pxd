@@ -30,7 +30,6 @@ cdef struct Columns:
     const uint32_t* basic_at
     const char* terms
     const abreast_terms* abreast
-    bint mixed
     const int64_t* plan
     const int64_t* kind
     const int64_t* ref
@@ -193,7 +192,7 @@ cdef inline bint moved(
     return True
 
 
-# Puts a row's amounts where its block gathers them, the first of them at ``beside``.
+# Puts a row's amounts where its window gathers them, the first of them at ``beside``.
 cdef inline void put(int64_t* beside, const Basic* gives, int64_t sign) noexcept nogil:
     beside[0], beside[BESIDE] = sign * gives.dedc, sign * gives.hifp
     beside[2 * BESIDE], beside[3 * BESIDE] = sign * gives.part, sign * gives.acct

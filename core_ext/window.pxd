@@ -18,7 +18,6 @@ cdef struct Window:
     abreast_rows rows
     abreast_lanes lanes
     abreast_runs found
-    bint mixed  # whether some basic plans are not fit to go abreast
     Py_ssize_t lanes_used, rounds
     int64_t person[WINDOW]  # of lanes, the person-year
     uint8_t apart[WINDOW]  # whether a run goes one by one
@@ -27,7 +26,7 @@ cdef struct Window:
 
 cdef inline void open_window(const Columns* columns, const abreast_way* way, Window* window) noexcept nogil:
     memset(&window.lanes, 0, sizeof(abreast_lanes))
-    window.way, window.mixed = way, columns.mixed
+    window.way = way
     window.rows.plan, window.rows.kind = columns.plan, columns.kind
     window.rows.medfee, window.rows.fulamt = columns.medfee, columns.fulamt
     window.rows.overlmt, window.rows.preself = columns.overlmt, columns.preself
@@ -170,7 +169,7 @@ cdef inline bint settled_abreast(const Columns* columns, Window* window, Py_ssiz
     if slot[0] < 0 or slot[count - 1] >= columns.slots:
         return False
     window.way.look(&window.rows, columns.first, count, &window.lanes)
-    if window.mixed:
+    if columns.abreast.mixed:
         for at in range(count):
             if not columns.abreast[window.lanes.said[at]].known:
                 window.lanes.said[at] = window.lanes.inscp[at] = window.lanes.preself[at] = window.lanes.due[at] = 0

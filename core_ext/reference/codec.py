@@ -45,10 +45,10 @@ from core_ext.codec_fields import (
     text_outside,
 )
 from core_ext.layout import ABSENT
-from core_ext.reference.records import cut, grouped, pack_copy, rows
+from core_ext.reference.records import cut, grouped, rows
 from core_ext.text import texts_from_list
 
-__all__ = ["cut", "decode", "encode", "grouped", "pack_copy", "rows"]
+__all__ = ["cut", "decode", "encode", "grouped", "rows"]
 
 _INT_FORMS = {0xCC: ">B", 0xCD: ">H", 0xCE: ">I", 0xCF: ">Q", 0xD0: ">b", 0xD1: ">h", 0xD2: ">i", 0xD3: ">q"}
 

@@ -92,24 +92,6 @@ def _copy_field(raw: bytes) -> bytes:
     return struct.pack(">i", len(raw)) + raw
 
 
-def pack_copy(
-    streams: Texts, versions: Int64s, topics: Int64s, names: Sequence[str], states: Encoded, first_id: int
-) -> bytes:
-    """Returns the rows as PostgreSQL binary COPY tuples, without the file's header and trailer.
-
-    Columns: originator_id text, originator_version bigint, topic text, state bytea, notification_id bigint.
-    Raises as ``rows`` does, but leaves the check of UTF-8 to the server.
-    """
-    check_rows(streams, versions, topics, names, states)
-    data, offsets = streams.data.tobytes(), streams.offsets.tolist()
-    out = []
-    for i, state in enumerate(cut(states)):
-        number = (struct.pack(">q", int(versions[i])), struct.pack(">q", first_id + i))
-        stream, topic = data[offsets[i] : offsets[i + 1]], names[int(topics[i])].encode()
-        out.append(_COPY_HEAD + b"".join(map(_copy_field, (stream, number[0], topic, state, number[1]))))
-    return b"".join(out)
-
-
 def copy_pieces(
     streams: Texts,
     versions: Int64s,
@@ -121,24 +103,23 @@ def copy_pieces(
     head: bytes,
     tail: bytes,
 ) -> Iterator[bytes]:
-    """Yields what ``pack_copy`` returns, ``per`` rows a piece, between ``head`` and ``tail``.
+    """Yields the rows as PostgreSQL binary COPY tuples, ``per`` rows a piece, between the file's ``head`` and ``tail``.
 
-    Raises as ``pack_copy`` does, and ValueError for ``per`` below 1.
+    Columns: originator_id text, originator_version bigint, topic text, state bytea, notification_id bigint.
+    Raises as ``rows`` does, but leaves the check of UTF-8 to the server; ValueError for ``per`` below 1.
     """
     count = check_rows(streams, versions, topics, names, states)
     if per < 1:
         raise ValueError(f"expected at least 1 row a piece, got {per}")
+    data, offsets, cells = streams.data.tobytes(), streams.offsets.tolist(), cut(states)
     for at in range(0, max(count, 1), per):
         stop = min(at + per, count)
-        part = pack_copy(
-            Texts(streams.offsets[at : stop + 1], streams.data),
-            versions[at:stop],
-            topics[at:stop],
-            names,
-            Encoded(states.offsets[at : stop + 1], states.data),
-            first_id + at,
-        )
-        yield (head if at == 0 else b"") + part + (tail if stop == count else b"")
+        out = [head] if at == 0 else []
+        for i in range(at, stop):
+            number = (struct.pack(">q", int(versions[i])), struct.pack(">q", first_id + i))
+            stream, topic = data[offsets[i] : offsets[i + 1]], names[int(topics[i])].encode()
+            out.append(_COPY_HEAD + b"".join(map(_copy_field, (stream, number[0], topic, cells[i], number[1]))))
+        yield b"".join(out) + (tail if stop == count else b"")
 
 
 #: The numbers PostgreSQL knows the types of an array's items by.
@@ -155,7 +136,7 @@ def pack_arrays(
 ) -> tuple[bytes, bytes, bytes, bytes, bytes]:
     """Returns the rows as PostgreSQL binary arrays, a column each: ids, streams, versions, topics and states.
 
-    Raises as ``pack_copy`` does.
+    Raises as ``copy_pieces`` does.
     """
     check_rows(streams, versions, topics, names, states)
     data, offsets = streams.data.tobytes(), streams.offsets.tolist()

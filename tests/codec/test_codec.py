@@ -4,6 +4,7 @@ import ctypes
 import mmap
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import ModuleType
 
 import msgspec
@@ -19,6 +20,11 @@ from core_ext.layout import ABSENT
 from core_ext.reference import codec as reference
 from core_ext.reference import records as specified_records
 from core_ext.text import Texts, texts_from_list
+
+
+def copied(kernel: ModuleType, *columns: object, per: int = 2) -> bytes:
+    """Returns the binary COPY tuples of rows, the pieces of ``per`` rows joined."""
+    return b"".join(kernel.copy_pieces(*columns, per, b"", b""))
 
 
 def _portable() -> ModuleType:
@@ -274,13 +280,14 @@ def test_rows_for_stores_are_the_same_in_both_twins(rows: list[tuple[str, int, i
     )
     expected = [(2**40 + i, row[0], row[1], names[row[2]], row[3]) for i, row in enumerate(rows)]
     assert compiled.rows(*arguments) == reference.rows(*arguments) == expected
-    assert compiled.pack_copy(*arguments) == reference.pack_copy(*arguments)
+    whole = copied(compiled_records, *arguments, per=len(rows) + 1)
+    assert whole == copied(specified_records, *arguments, per=len(rows) + 1)
     assert compiled_records.pack_arrays(*arguments) == specified_records.pack_arrays(*arguments)
     streams = [row[0] for row in rows]
     assert compiled_records.pack_texts(streams) == specified_records.pack_texts(streams)
     for per in (1, 2, 3):
         pieces = [list(k.copy_pieces(*arguments, per, b"he", b"ta")) for k in (compiled_records, specified_records)]
-        assert pieces[0] == pieces[1] and b"".join(pieces[0]) == b"he" + compiled.pack_copy(*arguments) + b"ta"
+        assert pieces[0] == pieces[1] and b"".join(pieces[0]) == b"he" + whole + b"ta"
         cells = [cell for row in expected for cell in row]
         groups = [tuple(cells[at : at + 5 * per]) for at in range(0, len(cells), 5 * per)]
         assert list(compiled.grouped(*arguments, per)) == list(reference.grouped(*arguments, per)) == groups
@@ -318,8 +325,8 @@ def test_a_row_without_a_state_is_refused(kernel: ModuleType) -> None:
 @pytest.mark.parametrize(
     "function",
     [
-        *(compiled.rows, compiled.pack_copy, compiled_records.pack_arrays),
-        *(reference.rows, reference.pack_copy, specified_records.pack_arrays),
+        *(compiled.rows, partial(copied, compiled_records), compiled_records.pack_arrays),
+        *(reference.rows, partial(copied, specified_records), specified_records.pack_arrays),
     ],
 )
 def test_rows_of_unequal_columns_are_refused(function: Callable[..., object]) -> None:
@@ -353,7 +360,7 @@ def test_columns_that_are_no_rows_are_refused_alike(
     given: list[object] = [texts_from_list(["a", "b"]), ints([1, 1]), ints([0, 0]), ("t",)]
     given += [Encoded(*texts_from_list([b"x", b"y"])), 1]
     given[column] = other
-    for pack in (kernel.pack_copy, kernel.pack_arrays, lambda *rows: list(kernel.copy_pieces(*rows, 2, b"", b""))):
+    for pack in (kernel.pack_arrays, partial(copied, kernel)):
         with pytest.raises(ValueError, match=re.escape(message)):
             pack(*given)
 
@@ -377,9 +384,8 @@ def test_a_text_that_is_no_unicode_is_not_packed(kernel: ModuleType) -> None:
 
 def test_a_copy_tuple_is_five_fields_of_length_and_value() -> None:
     """PostgreSQL's binary COPY reads: field count, then each field's length and bytes, numbers big-endian."""
-    packed = compiled.pack_copy(
-        texts_from_list(["s"]), ints([3]), ints([0]), ("t/1",), Encoded(*texts_from_list([b"\x91\x01"])), 258
-    )
+    states = Encoded(*texts_from_list([b"\x91\x01"]))
+    packed = copied(compiled_records, texts_from_list(["s"]), ints([3]), ints([0]), ("t/1",), states, 258)
     assert packed.hex(" ", 1) == (
         "00 05 00 00 00 01 73 00 00 00 08 00 00 00 00 00 00 00 03 00 00 00 03 74 2f 31"
         " 00 00 00 02 91 01 00 00 00 08 00 00 00 00 00 00 01 02"
@@ -404,7 +410,7 @@ def test_postgresql_takes_the_copy_tuples(postgres_server: str) -> None:
             "notification_id bigint)"
         )
         with cursor.copy("COPY taken FROM STDIN (FORMAT BINARY)") as copy:
-            copy.write(b"PGCOPY\n\xff\r\n\0" + bytes(8) + compiled.pack_copy(*arguments) + b"\xff\xff")
+            copy.write(b"PGCOPY\n\xff\r\n\0" + bytes(8) + copied(compiled_records, *arguments) + b"\xff\xff")
         cursor.execute("SELECT notification_id, originator_id, originator_version, topic, state FROM taken ORDER BY 1")
         assert cursor.fetchall() == compiled.rows(*arguments)
 
