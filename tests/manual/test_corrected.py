@@ -7,7 +7,7 @@ import pytest
 import projections
 from console.main import main
 from ledger.manual.docket import read_application
-from ledger.refusals import Refusal
+from ledger.refusals import Refusal, Refused
 from ledger.service import Ledger
 from tests.manual.test_recovering import owed, paid, settled_of
 from tests.manual.test_workflow import PERSON, balances
@@ -74,7 +74,7 @@ def test_behind_the_payment_the_difference_is_paid(store_url: str, tmp_path: Pat
         do(book, act("recover"))
         assert sum(owed(book)) == first + difference
         book.send_back(payment.key, difference, "RET-1", reason="bounced")
-        with pytest.raises(Exception, match="it is recovered"):
+        with pytest.raises(Refused, match="it is recovered"):
             book.resend(payment.key)
 
 
@@ -125,7 +125,7 @@ def test_a_failed_payment_of_more_than_stands_is_paid_anew(sqlite_url: str, tmp_
         book.fail(payment, reason="closed account")
         refused(book, act("recover"), Refusal.MANUAL_TRANSIT)
         corrected(book, tmp_path, LESS)
-        with pytest.raises(Exception, match="recover"):
+        with pytest.raises(Refused, match="recover"):
             book.resend(payment)
         do(book, act("recover"))
         assert owed(book) == [] and balances(sqlite_url) == {}
