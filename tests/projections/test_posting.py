@@ -140,7 +140,7 @@ def test_models_are_taken_in_the_order_of_whoever_catches_up(postgres_url: str) 
         with other.write() as writer:
             writer.query(lock, (balances.MODEL.name,))
             appended = thread.submit(append, opened)
-            while not writer.query("SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"):
+            while not writer.query("SELECT 1 FROM pg_locks WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"):
                 assert not appended.done()
             assert writer.query(lock, (statement.MODEL.name,)) == [(0,)]
         appended.result()
