@@ -66,6 +66,7 @@ def test_acts_in_any_order_conserve_money_per_fund(steps: list[tuple[str, int, b
                 done(book, acts(verb, fen, accepted, at), at)
             with projections.open(url) as read:
                 found = read.recoveries(20240601)
+            assert found.principal and found.funds
             for line in found.principal:
                 came_in = line.collected_fen + line.offset_fen
                 assert line.raised_fen == came_in + line.written_off_fen + line.cancelled_fen + line.outstanding_fen
