@@ -7,6 +7,7 @@ import pytest
 import projections
 from console.main import main
 from ledger.manual.docket import read_application
+from ledger.money import yuan_display
 from ledger.refusals import Refusal, Refused
 from ledger.service import Ledger
 from tests.manual.test_recovering import owed, paid, settled_of
@@ -114,7 +115,11 @@ def test_the_replay_says_what_persons_are_owed(
         book.enact(policy, list(REGIONS), assumed=True)
     where = ["--store", sqlite_url, "--reason", "letter 12", "--actor", "tester"]
     assert main(["replay", "--period", "202401", "--policy", str(policy), "--commit", *where]) == 0
-    assert "1 of them reimbursed by hand (手工报销): persons are owed" in capsys.readouterr().out
+    with projections.open(sqlite_url) as read:
+        (line,) = read.applications(ON).lines
+    owes = f"persons are owed {yuan_display(line.further_fen)} more (manual pay), 0.00 less"
+    assert line.further_fen > 0
+    assert f"1 of them reimbursed by hand (手工报销): {owes}" in capsys.readouterr().out
 
 
 def test_a_failed_payment_of_more_than_stands_is_paid_anew(sqlite_url: str, tmp_path: Path) -> None:
