@@ -4,7 +4,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 import ledger
+from ledger.acts import read_acts
+from ledger.clearing import figures
 from ledger.clearing.figures import Folding, fold_period
 from ledger.service import Ledger
 from ledger.store import Transaction
@@ -55,22 +59,17 @@ def test_a_period_that_could_not_close_at_first_closes_whole(store_url: str, tmp
         assert closing.close(PERIOD).acts == 2
 
 
-def test_pages_of_any_size_fold_to_the_same_figures(store_url: str, tmp_path: Path) -> None:
+def test_pages_of_any_size_fold_to_the_same_figures(
+    store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Sums flushed after every page, or never before the end, freeze the same statement."""
-    from ledger.acts import read_acts
-    from ledger.clearing import figures
-
     with book_with(store_url, tmp_path) as book, book.store.read() as reader:
         whole = fold_period(read_acts(reader), PERIOD)
-        kept = figures._FLUSHED_ROWS
-        try:
-            figures._FLUSHED_ROWS = 1
-            folding = Folding(PERIOD)
-            for after in range(0, reader.size, 2):
-                folding.add(read_acts(reader, after=after, stop=min(after + 2, reader.size), page_events=2))
-            small = folding.figures()
-        finally:
-            figures._FLUSHED_ROWS = kept
+        monkeypatch.setattr(figures, "_FLUSHED_ROWS", 1)
+        folding = Folding(PERIOD)
+        for after in range(0, reader.size, 2):
+            folding.add(read_acts(reader, after=after, stop=min(after + 2, reader.size), page_events=2))
+        small = folding.figures()
         assert whole.acts == small.acts == 3
         assert (whole.digest(), whole.regions, whole.institutions) == (
             small.digest(),

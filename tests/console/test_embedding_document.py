@@ -46,7 +46,9 @@ def test_the_commands_on_rules_run_as_shown(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SETTLEMENT_STORE", sqlite_url)
     Shell(sqlite_url, tmp_path, capsys).booked()("lines", "lines.csv")
-    for command, shown in examples("docs/rules.md"):
+    commands = examples("docs/rules.md")
+    assert commands, "expected commands in docs/rules.md, got none"
+    for command, shown in commands:
         status = main(shlex.split(command)[1:])
         captured = capsys.readouterr()
         assert (status, captured.err) == (0, ""), command

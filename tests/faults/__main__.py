@@ -2,8 +2,8 @@
 
 Each part is a file of tests, or a share of the policies drawn over the language. What a part came to is kept under
 ``build/``: run again with the same SEED and the same sources, the parts that passed are not run again. At the end
-stands one table, as ``docs/durability.md`` has it; the exit status is 1 where a part failed or something was tried less
-often than was asked.
+stands one table, whose counts ``docs/durability.md`` sums up; the exit status is 1 where a part failed or something was
+tried less often than was asked.
 """
 
 import argparse

@@ -95,6 +95,7 @@ def test_what_goes_wrong_behind_a_job_is_raised_between_two_of_its_transactions(
         follower.wrote(9)
         for _ in range(1_000_000):
             follower.wrote(10)
+        pytest.fail("expected the error between two transactions, got none before the end")
 
 
 def test_what_goes_wrong_last_is_raised_at_the_end(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

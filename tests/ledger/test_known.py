@@ -13,6 +13,11 @@ from ledger.known import KnownInts, KnownTexts
 from ledger.person_years import PersonYears
 
 
+def room_of(known: KnownInts | KnownTexts) -> int:
+    """Returns how many bytes the columns of a memory have."""
+    return sum(column.nbytes for column in vars(known).values() if isinstance(column, np.ndarray))
+
+
 @pytest.mark.parametrize("before", [0, 3, 5_000])
 def test_room_taken_beforehand_changes_nothing_that_is_known(before: int) -> None:
     """Whether room was reserved early, late or never: the same keys are found at the same rows."""
@@ -37,14 +42,17 @@ def test_what_was_forgotten_is_not_found_and_leaves_its_room() -> None:
     keys = np.arange(5_000, dtype=np.int64)
     names = texts_from_list([str(key) for key in keys.tolist()])
     numbers, texts = KnownInts(), KnownTexts()
+    taken = set()
     for _ in range(3):
         numbers.add(keys)
         texts.add(names, keys + 1)
+        taken.add((room_of(numbers), room_of(texts)))
         numbers.clear()
         texts.clear()
         assert set(numbers.find(keys).tolist()) == {-1}
         assert set(texts.find(names).tolist()) == {0}
     assert len(numbers) == len(texts) == 0
+    assert len(taken) == 1 and min(*taken) > keys.nbytes
 
 
 @pytest.mark.parametrize("reserved", [0, 2_000_000])

@@ -123,6 +123,7 @@ def test_a_batch_decided_again_goes_on_from_what_another_worker_took_meanwhile(s
 
         job.meanwhile = take_four
         report = run(job, path, 12)
+        assert job.meanwhile is None, "expected the other worker between two decisions, got no transaction that failed"
         assert (report.rows, report.booked, report.duplicate) == (12, 11, 1)
         assert len(rows_of(book, "message", "msgid")) == 12
     with projections.open(store_url) as read:

@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,6 +38,8 @@ from ledger.events import (
     SettlementDiffers,
 )
 from ledger.refusals import Refusal
+from projections.catch_up import catch_up
+from projections.tables import ReadModel
 
 REGIONS = (260100, 260200, 470100)
 DOCUMENT = "name = 'made up for a test'\n"
@@ -254,3 +256,30 @@ def full_book(seed: int = 1, claims: int = 40) -> Book:
     book.claw_back("case-1", claim, (1, 2))
     book.claw_back("case-2", near, ())
     return book
+
+
+def pieces(book: Book, size: int) -> list[EventBlock]:
+    """Returns the book cut in transactions of at least ``size`` events, none between a claim and its decision."""
+    blocks, part = [], []
+    for event in book.log:
+        part.append(event)
+        if len(part) >= size and not isinstance(event[2], ClaimFiled):
+            blocks.append(EventBlock.from_events(part))
+            part = []
+    return [*blocks, EventBlock.from_events(part)] if part else blocks
+
+
+def append_each(opened: store.Store, blocks: Iterable[EventBlock]) -> None:
+    """Appends blocks, each in a transaction of its own."""
+    for block in blocks:
+        with opened.begin() as tx:
+            tx.append(block)
+
+
+def derive_anew(opened: store.Store, model: ReadModel) -> None:
+    """Empties a model's tables and folds the log into them from its beginning."""
+    with opened.write() as writer:
+        for table in model.tables:
+            writer.execute(f"DELETE FROM {table.name}")
+        writer.execute("UPDATE projection SET position = 0 WHERE name = ?", (model.name,))
+    catch_up(opened, [model])

@@ -12,12 +12,11 @@ from ledger.store import session
 from projections import balance_runs, balances, posting
 from projections.balance_at import balances_at
 from projections.balance_runs import BALANCE_RUN, STANDING, place_for, read_balances
-from projections.catch_up import catch_up, ensure
+from projections.catch_up import ensure
 from projections.posting import post_within
 from projections.reader import MODELS
 from projections.tables import read_table
-from tests.projections.books import Book, full_book
-from tests.projections.test_posting import pieces
+from tests.projections.books import Book, append_each, derive_anew, full_book, pieces
 
 if TYPE_CHECKING:
     from ledger.store import Writer
@@ -38,21 +37,15 @@ def posted(url: str, book: Book, size: int = 7) -> dict[str, int]:
     with store.create(url) as opened:
         ensure(opened, MODELS)
         post_within(opened)
-        for block in pieces(book, size):
-            with opened.begin() as tx:
-                tx.append(block)
+        append_each(opened, pieces(book, size))
         with opened.read() as reader:
             return read_balances(reader)
 
 
 def followed(url: str) -> dict[str, int]:
     """Returns the balances of the log of a store as they are when folded from its beginning."""
-    with store.connect(url) as opened, opened.write() as writer:
-        for table in balances.MODEL.tables:
-            writer.execute(f"DELETE FROM {table.name}")
-        writer.execute("UPDATE projection SET position = 0 WHERE name = 'balances'")
     with store.connect(url) as opened:
-        catch_up(opened, [balances.MODEL])
+        derive_anew(opened, balances.MODEL)
         with opened.read() as reader:
             return {str(account): int(fen) for (account,), (fen,) in read_table(reader, balances.BALANCE).items()}
 

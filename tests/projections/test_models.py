@@ -17,7 +17,7 @@ from projections import balances, statement
 from projections.act_postings import act_postings, checked_sum
 from projections.catch_up import catch_up, ensure, positions
 from projections.pages import read_page
-from projections.reader import MODELS, Projections
+from projections.reader import MODELS
 from projections.rebuilding import rebuild
 from projections.tables import Mode, Rows, read_table
 from tests.projections.books import REGIONS, Book, full_book
@@ -292,4 +292,3 @@ def test_small_tables_name_their_modes() -> None:
         "finding": Mode.APPEND,
         "reconciliation_break": Mode.REPLACE,
     }
-    assert isinstance(Projections, type)

@@ -14,7 +14,7 @@ from projections import balances, statement, trace
 from projections.balance_runs import read_balances
 from projections.catch_up import LOCK_STATE, catch_up, positions
 from projections.posting import post_within
-from tests.projections.books import Book, full_book
+from tests.projections.books import append_each, derive_anew, full_book, pieces
 
 
 @pytest.fixture(autouse=True, params=[1, 1_024])
@@ -30,17 +30,6 @@ def held(opened: store.Store) -> tuple[int, int, dict[str, int]]:
         return reader.size, at, read_balances(reader)
 
 
-def pieces(book: Book, size: int) -> list[EventBlock]:
-    """Returns the book cut in transactions of at least ``size`` events, none between a claim and its decision."""
-    blocks, part = [], []
-    for event in book.log:
-        part.append(event)
-        if len(part) >= size and not isinstance(event[2], ClaimFiled):
-            blocks.append(EventBlock.from_events(part))
-            part = []
-    return [*blocks, EventBlock.from_events(part)] if part else blocks
-
-
 @pytest.mark.parametrize("size", [1, 7, 1_000])
 def test_posting_within_leaves_what_following_leaves(store_url: str, tmp_path: Path, size: int) -> None:
     """After every commit the balances stand at the head, of payments and clawbacks of earlier transactions too."""
@@ -53,9 +42,7 @@ def test_posting_within_leaves_what_following_leaves(store_url: str, tmp_path: P
             assert held(opened)[0] == held(opened)[1]
         posted = held(opened)
     with store.create(f"sqlite:///{tmp_path / 'follows.db'}") as followed:
-        for block in pieces(book, 50):
-            with followed.begin() as tx:
-                tx.append(block)
+        append_each(followed, pieces(book, 50))
         post_within(followed)
         assert held(followed) == posted
     assert posted[0] == len(book.log) and sum(posted[2].values()) == 0
@@ -71,11 +58,8 @@ def test_blocks_of_one_transaction_are_posted_together(store_url: str) -> None:
                 tx.append(EventBlock.from_events([event]))
         posted = held(opened)
         assert posted[1] == len(book.log)
-    with store.connect(store_url) as opened, opened.write() as writer:
-        writer.execute("DELETE FROM balance")
-        writer.execute("UPDATE projection SET position = 0")
     with store.connect(store_url) as opened:
-        catch_up(opened, [balances.MODEL])
+        derive_anew(opened, balances.MODEL)
         assert held(opened) == posted
 
 
@@ -85,9 +69,7 @@ def test_a_transaction_that_fails_posts_nothing(store_url: str) -> None:
     *most, last = pieces(book, 40)
     with store.create(store_url) as opened:
         post_within(opened)
-        for block in most:
-            with opened.begin() as tx:
-                tx.append(block)
+        append_each(opened, most)
         before = held(opened)
         with pytest.raises(RuntimeError, match="changed my mind"), opened.begin() as tx:
             tx.append(last)
@@ -109,8 +91,7 @@ def test_balances_left_behind_wait_until_they_are_asked_for(store_url: str) -> N
     with store.create(store_url) as opened, store.connect(store_url) as other:
         post_within(opened)
         for writer, block in ((opened, first), (other, second), (opened, third)):
-            with writer.begin() as tx:
-                tx.append(block)
+            append_each(writer, [block])
         assert held(opened)[1] == len(first)
         catch_up(opened, [balances.MODEL])
         size, at, rows = held(opened)
@@ -131,16 +112,12 @@ def test_models_are_taken_in_the_order_of_whoever_catches_up(postgres_url: str) 
     lock = LOCK_STATE["postgres"]
     block, *_ = pieces(full_book(), 40)
 
-    def append(opened: store.Store) -> None:
-        with opened.begin() as tx:
-            tx.append(block)
-
     with store.create(postgres_url) as opened, store.connect(postgres_url) as other, ThreadPoolExecutor(1) as thread:
         post_within(opened, [statement.MODEL, balances.MODEL])
         with other.write() as writer:
             writer.query(lock, (balances.MODEL.name,))
-            appended = thread.submit(append, opened)
-            while not writer.query("SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"):
+            appended = thread.submit(append_each, opened, [block])
+            while not writer.query("SELECT 1 FROM pg_locks WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"):
                 assert not appended.done()
             assert writer.query(lock, (statement.MODEL.name,)) == [(0,)]
         appended.result()

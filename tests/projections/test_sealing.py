@@ -1,5 +1,6 @@
 """The tree sealed in the transaction that appends is the tree that follows it, and never half of one."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,7 @@ from projections.catch_up import catch_up, ensure, positions
 from projections.posting import post_within
 from projections.sealing import seal_within
 from projections.tables import Rows, read_table
-from tests.projections.books import Book, full_book
-from tests.projections.test_posting import pieces
+from tests.projections.books import Book, append_each, derive_anew, full_book, pieces
 
 
 def tree(opened: Store) -> tuple[int, int, Rows]:
@@ -43,9 +43,7 @@ def test_sealing_within_leaves_the_tree_that_follows(store_url: str, tmp_path: P
             assert tree(opened)[0] == tree(opened)[1]
         sealed = tree(opened)
     with store.create(f"sqlite:///{tmp_path / 'follows.db'}") as followed:
-        for block in pieces(book, 50):
-            with followed.begin() as tx:
-                tx.append(block)
+        append_each(followed, pieces(book, 50))
         ensure(followed, [proof.MODEL])
         catch_up(followed, [proof.MODEL])
         assert tree(followed) == sealed
@@ -62,10 +60,7 @@ def test_blocks_of_one_transaction_are_sealed_in_their_order(store_url: str) -> 
                 tx.append(EventBlock.from_events([event]))
         sealed = tree(opened)
     with store.connect(store_url) as opened:
-        with opened.write() as writer:
-            writer.execute("DELETE FROM proof_tile")
-            writer.execute("UPDATE projection SET position = 0")
-        catch_up(opened, [proof.MODEL])
+        derive_anew(opened, proof.MODEL)
         assert tree(opened) == sealed
 
 
@@ -75,9 +70,7 @@ def test_a_transaction_that_fails_seals_nothing(store_url: str) -> None:
     *most, last = pieces(book, 40)
     with store.create(store_url) as opened:
         seal_within(opened)
-        for block in most:
-            with opened.begin() as tx:
-                tx.append(block)
+        append_each(opened, most)
         before = tree(opened)
         with pytest.raises(RuntimeError, match="changed my mind"), opened.begin() as tx:
             tx.append(last)
@@ -91,33 +84,26 @@ def test_a_tree_that_is_behind_is_left_to_whoever_asks(store_url: str) -> None:
     first, second, *_, last = pieces(book, 40)
     with store.create(store_url) as opened, store.connect(store_url) as other:
         seal_within(opened)
-        for session, block in ((opened, first), (other, second), (opened, last)):
-            with session.begin() as tx:
-                tx.append(block)
+        for writer, block in ((opened, first), (other, second), (opened, last)):
+            append_each(writer, [block])
         size, at, _ = tree(opened)
         assert at == len(first) < size
         catch_up(opened, [proof.MODEL])
         with opened.read() as reader:
             root = proof.tree_of(reader, size).root()
-        with opened.write() as writer:
-            writer.execute("DELETE FROM proof_tile")
-            writer.execute("UPDATE projection SET position = 0")
-        catch_up(opened, [proof.MODEL])
+        derive_anew(opened, proof.MODEL)
         with opened.read() as reader:
             assert proof.tree_of(reader, size).root() == root
 
 
 @pytest.mark.parametrize("order", [(post_within, seal_within), (seal_within, post_within)])
-def test_posting_and_sealing_go_together(store_url: str, order: tuple[object, object]) -> None:
+def test_posting_and_sealing_go_together(store_url: str, order: Sequence[Callable[[Store], None]]) -> None:
     """A store asked for both, in either order, does both in every transaction."""
     book = full_book()
     with store.create(store_url) as opened:
         for ask in order:
-            assert callable(ask)
             ask(opened)
-        for block in pieces(book, 100):
-            with opened.begin() as tx:
-                tx.append(block)
+        append_each(opened, pieces(book, 100))
         with opened.read() as reader:
             held = positions(reader, opened.dialect)
             assert held[proof.MODEL.name][0] == held[balances.MODEL.name][0] == reader.size == len(book.log)

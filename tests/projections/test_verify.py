@@ -283,6 +283,22 @@ def test_findings_do_not_depend_on_pages(sqlite_url: str) -> None:
             assert read.verify() == expected
 
 
+def found_of_members(url: str, folder: Path, statement: str) -> list[Finding]:
+    """Returns what verification finds in a store of a few claims and a member once a statement has edited it."""
+    with opened(url) as book:
+        original = claim(1)
+        book.register(members(folder))
+        other = claim(3, psn_no="P9", insutype="310", psn_type="11", med_type="11")
+        book.intake(write(folder / "claims.csv", [original, refund(original, 2), other]))
+        with projections.open(url) as read:
+            read.catch_up()
+            assert read.verify() == []
+        with book.store.write() as writer:
+            assert writer.execute(statement) > 0
+    with projections.open(url) as read:
+        return read.verify()
+
+
 @pytest.mark.parametrize(
     ("statement", "where"),
     [
@@ -296,19 +312,8 @@ def test_findings_do_not_depend_on_pages(sqlite_url: str) -> None:
 )
 def test_an_edited_row_of_the_write_side_is_named(store_url: str, tmp_path: Path, statement: str, where: str) -> None:
     """What the next settlement rests on follows from the log; a row that does not is named."""
-    with opened(store_url) as book:
-        original = claim(1)
-        book.register(members(tmp_path))
-        other = claim(3, psn_no="P9", insutype="310", psn_type="11", med_type="11")
-        book.intake(write(tmp_path / "claims.csv", [original, refund(original, 2), other]))
-        with projections.open(store_url) as read:
-            read.catch_up()
-            assert read.verify() == []
-        with book.store.write() as writer:
-            assert writer.execute(statement) > 0
-    with projections.open(store_url) as read:
-        found = read.verify()
-        assert found and all(finding.kind == "edited-row" and finding.where.startswith(where) for finding in found)
+    found = found_of_members(store_url, tmp_path, statement)
+    assert found and all(finding.kind == "edited-row" and finding.where.startswith(where) for finding in found)
 
 
 @pytest.mark.parametrize(
@@ -326,18 +331,8 @@ def test_an_edited_row_of_the_write_side_is_named(store_url: str, tmp_path: Path
 )
 def test_a_cell_of_another_type_is_named(sqlite_url: str, tmp_path: Path, statement: str, where: str) -> None:
     """SQLite keeps whatever it is given; a fraction is not taken for the integer below it, and nothing ends in vain."""
-    with opened(sqlite_url) as book:
-        original = claim(1)
-        book.register(members(tmp_path))
-        other = claim(3, psn_no="P9", insutype="310", psn_type="11", med_type="11")
-        book.intake(write(tmp_path / "claims.csv", [original, refund(original, 2), other]))
-        with projections.open(sqlite_url) as read:
-            read.catch_up()
-        with book.store.write() as writer:
-            assert writer.execute(statement) > 0
-    with projections.open(sqlite_url) as read:
-        found = read.verify()
-        assert found and all(finding.kind == "edited-row" and finding.where.startswith(where) for finding in found)
+    found = found_of_members(sqlite_url, tmp_path, statement)
+    assert found and all(finding.kind == "edited-row" and finding.where.startswith(where) for finding in found)
 
 
 @pytest.mark.parametrize("folded", [True, False])
