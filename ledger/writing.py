@@ -32,6 +32,7 @@ from ledger.refusals import Refusal
 from ledger.register_events import ClaimFlagged
 from ledger.sameness import TEXTS
 from ledger.stays.booking import write_parts
+from ledger.store.pending import Pending
 
 if TYPE_CHECKING:
     from ledger.knowledge import Knowledge
@@ -70,6 +71,16 @@ def arrange(batch: Batch, first: int) -> Order:
     return Order(rows, filed_at, differs, first, int(size.sum()))
 
 
+@dataclass(slots=True)
+class Draft:
+    """Is a decided batch as it goes into the log, and the (period, position) pairs it opens."""
+
+    batch: Batch
+    order: Order
+    opened: list[tuple[int, int]]
+    pending: Pending
+
+
 def write(
     tx: "Transaction", batch: Batch, knowledge: "Knowledge", cause: int, headers: list[Header]
 ) -> tuple[Order, list[tuple[int, int]]]:
@@ -78,8 +89,15 @@ def write(
     Returns the order of the events and the (period, position) pairs that opened. ``headers`` go first. Raises Conflict
     or KeyTaken where the log has a key of a row that books: the batch was decided without looking.
     """
+    drafted = draft(tx, batch, knowledge, cause, headers)
+    put(tx, drafted, knowledge, cause)
+    return drafted.order, drafted.opened
+
+
+def draft(tx: "Transaction", batch: Batch, knowledge: "Knowledge", cause: int, headers: list[Header]) -> Draft:
+    """Names a batch's new persons, encodes its events and remembers the state they leave behind; appends nothing."""
     rows = batch.booked_rows()
-    _name_new_persons(tx, batch, rows, knowledge)
+    persons = _name_new_persons(tx, batch, rows, knowledge)
     opening = sorted(set(batch.period[rows].tolist()) - knowledge.periods.opened.keys())
     first = tx.size + 1
     opened = [(period, first + len(headers) + at) for at, period in enumerate(opening)]
@@ -87,18 +105,33 @@ def write(
         (period_stream(period), 1, PeriodOpened(cause, _first_row(batch, rows, period), period)) for period in opening
     ]
     order = arrange(batch, first + len(small))
-    tx.append(_block(batch, order, cause, knowledge, small))
-    _flag(tx, batch, order, cause)
-    if used := limits_used(batch, order.filed_at, cause):
-        tx.append(EventBlock.from_events(used))
-    _turn_back(tx, batch, order, cause)
-    _save(tx, batch, order, knowledge)
-    write_parts(tx, batch, int(order.filed_at[0]), cause, knowledge)
-    return order, opened
+    blocks = [_block(batch, order, cause, knowledge, small)]
+    behind = (_flags(batch, order, cause), limits_used(batch, order.filed_at, cause), _turned(tx, batch, order, cause))
+    blocks += [EventBlock.from_events(events) for events in behind if events]
+    years, accounts = _state(batch, order)
+    pending = Pending(
+        first, blocks, tx.tokens_given, persons, years, accounts, _messages(batch, order), _reversals(batch, order)
+    )
+    knowledge.person_years.remember(pending.size, *years)
+    knowledge.accounts.remember(*accounts)
+    return Draft(batch, order, opened, pending)
 
 
-def _flag(tx: "Transaction", batch: Batch, order: Order, cause: int) -> None:
-    """Appends, behind the batch, what registers have against claims that their source had paid."""
+def put(tx: "Transaction", drafted: Draft, knowledge: "Knowledge", cause: int) -> None:
+    """Appends a draft's events and saves the state they leave behind; raises Conflict or KeyTaken as ``write``."""
+    pending = drafted.pending
+    for block in pending.blocks:
+        tx.append(block)
+    if len(drafted.order.rows):
+        tx.save_later(*pending.years)
+        tx.save_accounts(*pending.accounts)
+        tx.add_messages(*pending.messages)
+        tx.add_reversals(pending.reversals)
+    write_parts(tx, drafted.batch, int(drafted.order.filed_at[0]), cause, knowledge)
+
+
+def _flags(batch: Batch, order: Order, cause: int) -> list[Header]:
+    """Returns, as events behind the batch, what registers have against claims that their source had paid."""
     rows = order.rows[batch.flagged[order.rows] != 0]
     found: list[Header] = []
     for row in np.sort(rows).tolist():
@@ -108,13 +141,12 @@ def _flag(tx: "Transaction", batch: Batch, order: Order, cause: int) -> None:
             (finding_stream(claim), version, ClaimFlagged(cause, batch.columns.first_row + row, claim, int(reason)))
             for version, reason in enumerate(reasons, 1)
         ]
-    if found:
-        tx.append(EventBlock.from_events(found))
+    return found
 
 
-def _turn_back(tx: "Transaction", batch: Batch, order: Order, cause: int) -> None:
-    """Appends, behind the batch, what refunds of claims reimbursed by hand change: the person, not the institution,
-    owes it."""
+def _turned(tx: "Transaction", batch: Batch, order: Order, cause: int) -> list[Header]:
+    """Returns, as events behind the batch, what refunds of claims reimbursed by hand change: the person, not the
+    institution, owes it."""
     assert batch.originals is not None
     positions = batch.originals.positions
     acts = {}
@@ -123,19 +155,18 @@ def _turn_back(tx: "Transaction", batch: Batch, order: Order, cause: int) -> Non
         if ref >= 0:
             amounts = batch.booked[row].tolist()
             acts[positions[ref]] = (batch.columns.first_row + row, int(batch.period[row]), -1, amounts)
-    if headers := turned(tx, cause, acts):
-        tx.append(EventBlock.from_events(headers))
+    return turned(tx, cause, acts)
 
 
 def _first_row(batch: Batch, rows: Column, period: int) -> int:
     return batch.columns.first_row + int(rows[batch.period[rows] == period][0])
 
 
-def _name_new_persons(tx: "Transaction", batch: Batch, rows: Column, knowledge: "Knowledge") -> None:
-    """Gives tokens, in source order, to persons whose first claim books now."""
+def _name_new_persons(tx: "Transaction", batch: Batch, rows: Column, knowledge: "Knowledge") -> dict[str, int]:
+    """Gives tokens, in source order, to persons whose first claim books now, and returns them by number."""
     first = rows[batch.person_tokens[batch.person[rows]] == 0]
     if not len(first):
-        return
+        return {}
     _, at = np.unique(batch.person[first], return_index=True)
     first = first[np.sort(at)]
     texts = texts_taken(batch.columns.texts["psn_no"], first)
@@ -148,6 +179,7 @@ def _name_new_persons(tx: "Transaction", batch: Batch, rows: Column, knowledge: 
     batch.person_tokens[batch.person[first]] = tokens
     batch.facts[:, FACT["token"]] = batch.person_tokens[batch.person]
     batch.slot_keys = batch.person_tokens[batch.slot_person] * YEARS + batch.slot_keys % YEARS
+    return fresh
 
 
 def _block(batch: Batch, order: Order, cause: int, knowledge: "Knowledge", headers: list[Header]) -> EventBlock:
@@ -250,28 +282,31 @@ def _policy_choice(
     return raws, choice
 
 
-def _save(tx: "Transaction", batch: Batch, order: Order, knowledge: "Knowledge") -> None:
-    """Saves accumulators, accounts, message ids and reversals that the batch left behind."""
+def _state(batch: Batch, order: Order) -> tuple[tuple[Column, Column, Column], tuple[Column, Column]]:
+    """Returns the person-years (keys, versions, accumulators) and accounts (tokens, fen) as the batch leaves them."""
     rows = order.rows
-    if not len(rows):
-        return
     slots, counts = np.unique(batch.slot[rows], return_counts=True)
-    versions = batch.versions[slots] + counts
-    knowledge.person_years.save(tx, batch.slot_keys[slots], versions, batch.state[slots])
     moved = np.unique(batch.person[rows[batch.booked[rows, AMOUNT["acct_pay"]] != 0]])
-    if len(moved):
-        knowledge.accounts.save(tx, batch.person_tokens[moved], batch.accounts[moved])
-    offsets = batch.columns.texts["medins_setl_id"].offsets
+    years = batch.slot_keys[slots], batch.versions[slots] + counts, batch.state[slots]
+    return years, (batch.person_tokens[moved], batch.accounts[moved])
+
+
+def _messages(batch: Batch, order: Order) -> tuple[list[str], Column]:
+    """Returns the keys of the message ids that book, and the positions of their claims."""
+    rows, offsets = order.rows, batch.columns.texts["medins_setl_id"].offsets
     named = rows[offsets[rows + 1] > offsets[rows]]
     # Their keys begin with their time: in its order an index meets each of its pages once.
     named = named[np.argsort(batch.facts[named, FACT["setl_time"]], kind="stable")]
-    tx.add_messages(to_list(texts_taken(batch.message_texts, named)), order.filed_at[named])
-    refunds = rows[batch.kind[rows] == REFUND]
-    if len(refunds):
-        assert batch.originals is not None
-        ref = batch.originals.ref[refunds]
-        positions = np.array([*batch.originals.positions, 0], np.int64)
-        claims = np.where(
-            ref < batch.n, order.filed_at[np.minimum(ref, batch.n - 1)], positions[np.clip(ref - batch.n, 0, None)]
-        )
-        tx.add_reversals(list(zip(claims.tolist(), order.filed_at[refunds].tolist(), strict=True)))
+    return to_list(texts_taken(batch.message_texts, named)), order.filed_at[named]
+
+
+def _reversals(batch: Batch, order: Order) -> list[tuple[int, int]]:
+    """Returns (position of the claim, position of its refund) of every refund that books."""
+    refunds = order.rows[batch.kind[order.rows] == REFUND]
+    assert batch.originals is not None
+    ref = batch.originals.ref[refunds]
+    positions = np.array([*batch.originals.positions, 0], np.int64)
+    claims = np.where(
+        ref < batch.n, order.filed_at[np.minimum(ref, batch.n - 1)], positions[np.clip(ref - batch.n, 0, None)]
+    )
+    return list(zip(claims.tolist(), order.filed_at[refunds].tolist(), strict=True))

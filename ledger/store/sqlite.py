@@ -17,6 +17,7 @@ from ledger.refusals import OutcomeUnknown, StoreError
 from ledger.store.faults import Conflict, KeyTaken
 from ledger.store.link import Backend, Link, Mode, Row, the_head
 from ledger.store.schema import sqlite_statements
+from ledger.store.sqlite_packed import packed
 from ledger.store.sqlite_recorder import (
     LOCK_TIMEOUT_S,
     LedgerConnection,
@@ -111,8 +112,12 @@ class SQLiteLink(Link):
 
     def append(self, block: "EventBlock", first: int) -> None:
         columns = (block.streams, block.versions, block.topics, block.topic_names, block.states, first)
+        whole = packed(block, first)
         try:
-            self._insert(EVENTS, 5, len(block), load("codec").grouped(*columns, ROWS_A_STATEMENT))
+            if whole is not None:
+                self._cursor.execute(*whole)
+            else:
+                self._insert(EVENTS, 5, len(block), load("codec").grouped(*columns, ROWS_A_STATEMENT))
         except sqlite3.IntegrityError as error:
             self.failure = str(error)
             if error.sqlite_errorname != "SQLITE_CONSTRAINT_UNIQUE":
