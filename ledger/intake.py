@@ -28,6 +28,7 @@ from ledger.quarantine import check_place, write_quarantine
 from ledger.refusals import Refusal, Refused
 from ledger.source import ClaimColumns, Source, SourceError, open_source
 from ledger.store.faults import Conflict, KeyTaken
+from ledger.store.pending import Pending
 from ledger.store.runs import MOST_RUNS, merge_runs
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class DecidedAhead:
     ``knowledge`` is what it was decided with: dropped where a transaction failed, and with it whatever rests on it.
     """
 
-    batch: booking.Batch
+    drafted: writing.Draft
     knowledge: Knowledge
     size: int
     tokens: int
@@ -143,48 +144,49 @@ class ClaimJob(Job[ClaimColumns]):
             self.prepared = True
         decided, self._decided = self._decided, None
         if decided is not None and decided.holds(tx, columns, knowledge):
-            batch = decided.batch
+            drafted = decided.drafted
         else:
-            batch = self._decide(tx, columns, knowledge)
-        first = columns.first_row
+            drafted = self._draft(tx, columns, knowledge)
+        batch, first = drafted.batch, columns.first_row
         self.repeated = np.union1d(self.repeated, first + batch.repeated)
         self.repeated = self.repeated[self.repeated >= first + batch.n]
-        drafted = writing.draft(tx, batch, knowledge, self.position, [self._header(tx, batch)])
-        knowledge.appended(drafted.pending.size, drafted.opened)
-        due = self._begin_ahead(tx, columns, drafted, knowledge)
+        pending = writing.adopt(drafted, knowledge, [self._header(tx, batch)])
+        knowledge.appended(pending.size, drafted.opened)
+        due = self._begin_ahead(tx, columns.slice(batch.n, columns.n), pending, knowledge)
         try:
-            writing.put(tx, drafted, knowledge, self.position)
+            writing.put(tx, drafted, pending, knowledge)
         finally:
             if due is not None:
                 # What is wrong with it, deciding it in its turn will meet again.
                 self._decided = None if due.exception() else due.result()
         knowledge.appended(tx.size, drafted.opened)
 
-    def _decide(self, tx: "Reader", columns: ClaimColumns, knowledge: Knowledge) -> booking.Batch:
+    def _draft(self, reader: "Reader", columns: ClaimColumns, knowledge: Knowledge) -> writing.Draft:
+        """Returns the decision on the first of ``columns``, ready to be written behind one header."""
         first, end = columns.first_row, columns.first_row + columns.n
         asked = self.repeated[(self.repeated >= first) & (self.repeated < end)] - first
-        return booking.decide(tx, columns, knowledge, self.profile, asked=None if self.looks_up else asked)
+        batch = booking.decide(reader, columns, knowledge, self.profile, asked=None if self.looks_up else asked)
+        return writing.draft(reader, batch, knowledge, self.position, 1)
 
     def _begin_ahead(
-        self, tx: "Transaction", columns: ClaimColumns, drafted: writing.Draft, knowledge: Knowledge
+        self, tx: "Transaction", left: ClaimColumns, pending: Pending, knowledge: Knowledge
     ) -> "Future[DecidedAhead | None] | None":
-        """Begins to decide what comes behind a draft, in the other thread; None where that must see it written.
+        """Begins to decide what comes behind a batch, in the other thread; None where that must see it written.
 
-        That is where the transaction holds more than the draft, and where a decision asks for other things of it than
-        those that it can say itself; and it is of no use where somebody waits, and rows come in smaller bites.
+        That is where the transaction has more than the batch, and where a decision asks for other things of it than
+        those that are at hand; and it is of no use where somebody waits, and rows come in smaller bites.
         """
-        policies, pending = knowledge.policies, drafted.pending
+        policies = knowledge.policies
         if self.hurries or tx.appended or policies.limits_diseases or policies.divides_stays:
             return None
 
         def decide() -> DecidedAhead | None:
-            left = columns.slice(drafted.batch.n, columns.n)
             rows = left if left.n else self._ahead.following()
             if rows is None:
                 return None
             with self.ledger.store.read_behind(pending) as reader:
-                batch = self._decide(reader, rows, knowledge)
-            return DecidedAhead(batch, knowledge, pending.size, pending.tokens, (rows.first_row, rows.n))
+                drafted = self._draft(reader, rows, knowledge)
+            return DecidedAhead(drafted, knowledge, pending.size, pending.tokens, (rows.first_row, rows.n))
 
         return self._ahead.submit(decide)
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from core_ext.codec_fields import Array, Choice, Const, Encoded, Ints, Source, Text
 from core_ext.kernels import load
 from core_ext.layout import AMOUNT, FACT, FACTS
-from core_ext.text import texts_taken, to_list
+from core_ext.text import Texts, texts_taken, to_list
 from ledger.block import EventBlock
 from ledger.booking import COMPUTE, REFUND, UNCHECKED, Batch, differing_rows
 from ledger.columnar import encode_columns
@@ -36,7 +36,7 @@ from ledger.store.pending import Pending
 
 if TYPE_CHECKING:
     from ledger.knowledge import Knowledge
-    from ledger.store import Transaction
+    from ledger.store import Reader, Transaction
 
 Column = npt.NDArray[np.int64]
 Header = tuple[str, int, Event]
@@ -73,12 +73,27 @@ def arrange(batch: Batch, first: int) -> Order:
 
 @dataclass(slots=True)
 class Draft:
-    """Is a decided batch as it goes into the log, and the (period, position) pairs it opens."""
+    """Is a decided batch as it goes into the log, all but its headers; made from it alone and written nowhere yet.
+
+    ``opened`` are the (period, position) pairs it opens, ``first`` its first header's position; ``names`` are (number,
+    name) of its new persons, whose ``numbers`` have ``tokens``; ``token`` is the last one given behind it.
+    """
 
     batch: Batch
     order: Order
+    cause: int
+    first: int
     opened: list[tuple[int, int]]
-    pending: Pending
+    names: list[tuple[str, str]]
+    numbers: Texts
+    tokens: Column
+    token: int
+    states: tuple[Encoded, Encoded, Encoded]
+    behind: list[EventBlock]
+    years: tuple[Column, Column, Column]
+    accounts: tuple[Column, Column]
+    messages: tuple[list[str], Column]
+    reversals: list[tuple[int, int]]
 
 
 def write(
@@ -89,37 +104,75 @@ def write(
     Returns the order of the events and the (period, position) pairs that opened. ``headers`` go first. Raises Conflict
     or KeyTaken where the log has a key of a row that books: the batch was decided without looking.
     """
-    drafted = draft(tx, batch, knowledge, cause, headers)
-    put(tx, drafted, knowledge, cause)
+    drafted = draft(tx, batch, knowledge, cause, len(headers))
+    put(tx, drafted, adopt(drafted, knowledge, headers), knowledge)
     return drafted.order, drafted.opened
 
 
-def draft(tx: "Transaction", batch: Batch, knowledge: "Knowledge", cause: int, headers: list[Header]) -> Draft:
-    """Names a batch's new persons, encodes its events and remembers the state they leave behind; appends nothing."""
+def draft(reader: "Reader", batch: Batch, knowledge: "Knowledge", cause: int, headers: int) -> Draft:
+    """Returns a batch with its new persons named and its events encoded, to stand behind so many headers."""
     rows = batch.booked_rows()
-    persons = _name_new_persons(tx, batch, rows, knowledge)
+    names, numbers, tokens = _name_new_persons(reader, batch, rows)
     opening = sorted(set(batch.period[rows].tolist()) - knowledge.periods.opened.keys())
-    first = tx.size + 1
-    opened = [(period, first + len(headers) + at) for at, period in enumerate(opening)]
-    small = headers + [
-        (period_stream(period), 1, PeriodOpened(cause, _first_row(batch, rows, period), period)) for period in opening
-    ]
-    order = arrange(batch, first + len(small))
-    blocks = [_block(batch, order, cause, knowledge, small)]
-    behind = (_flags(batch, order, cause), limits_used(batch, order.filed_at, cause), _turned(tx, batch, order, cause))
-    blocks += [EventBlock.from_events(events) for events in behind if events]
-    years, accounts = _state(batch, order)
-    pending = Pending(
-        first, blocks, tx.tokens_given, persons, years, accounts, _messages(batch, order), _reversals(batch, order)
+    first = reader.size + 1
+    opened = [(period, first + headers + at) for at, period in enumerate(opening)]
+    order = arrange(batch, first + headers + len(opening))
+    behind = (
+        _flags(batch, order, cause),
+        limits_used(batch, order.filed_at, cause),
+        _turned(reader, batch, order, cause),
     )
-    knowledge.person_years.remember(pending.size, *years)
-    knowledge.accounts.remember(*accounts)
-    return Draft(batch, order, opened, pending)
+    return Draft(
+        batch=batch,
+        order=order,
+        cause=cause,
+        first=first,
+        opened=opened,
+        names=names,
+        numbers=numbers,
+        tokens=tokens,
+        token=reader.tokens_given + len(tokens),
+        states=_states(batch, order, cause, knowledge),
+        behind=[EventBlock.from_events(events) for events in behind if events],
+        years=_years(batch, order),
+        accounts=_accounts(batch, order),
+        messages=_messages(batch, order),
+        reversals=_reversals(batch, order),
+    )
 
 
-def put(tx: "Transaction", drafted: Draft, knowledge: "Knowledge", cause: int) -> None:
+def adopt(drafted: Draft, knowledge: "Knowledge", headers: list[Header]) -> Pending:
+    """Returns what a transaction writes of a draft, and makes it known; ``headers`` are those it has room for."""
+    batch, cause = drafted.batch, drafted.cause
+    rows = batch.booked_rows()
+    opening: list[Header] = [
+        (period_stream(period), 1, PeriodOpened(cause, _first_row(batch, rows, period), period))
+        for period, _ in drafted.opened
+    ]
+    blocks = [_block(drafted, EventBlock.from_events(headers + opening)), *drafted.behind]
+    persons = dict(zip((number for number, _ in drafted.names), drafted.tokens.tolist(), strict=True))
+    pending = Pending(
+        first=drafted.first,
+        blocks=blocks,
+        tokens=drafted.token,
+        persons=persons,
+        years=drafted.years,
+        accounts=drafted.accounts,
+        messages=drafted.messages,
+        reversals=drafted.reversals,
+    )
+    if persons:
+        knowledge.remember(drafted.numbers, drafted.tokens)
+        knowledge.accounts.begin(drafted.tokens)
+    knowledge.person_years.remember(pending.size, *drafted.years)
+    knowledge.accounts.remember(*drafted.accounts)
+    return pending
+
+
+def put(tx: "Transaction", drafted: Draft, pending: Pending, knowledge: "Knowledge") -> None:
     """Appends a draft's events and saves the state they leave behind; raises Conflict or KeyTaken as ``write``."""
-    pending = drafted.pending
+    if drafted.names:
+        tx.add_persons(drafted.names, unknown=True)
     for block in pending.blocks:
         tx.append(block)
     if len(drafted.order.rows):
@@ -127,7 +180,7 @@ def put(tx: "Transaction", drafted: Draft, knowledge: "Knowledge", cause: int) -
         tx.save_accounts(*pending.accounts)
         tx.add_messages(*pending.messages)
         tx.add_reversals(pending.reversals)
-    write_parts(tx, drafted.batch, int(drafted.order.filed_at[0]), cause, knowledge)
+    write_parts(tx, drafted.batch, int(drafted.order.filed_at[0]), drafted.cause, knowledge)
 
 
 def _flags(batch: Batch, order: Order, cause: int) -> list[Header]:
@@ -144,7 +197,7 @@ def _flags(batch: Batch, order: Order, cause: int) -> list[Header]:
     return found
 
 
-def _turned(tx: "Transaction", batch: Batch, order: Order, cause: int) -> list[Header]:
+def _turned(reader: "Reader", batch: Batch, order: Order, cause: int) -> list[Header]:
     """Returns, as events behind the batch, what refunds of claims reimbursed by hand change: the person, not the
     institution, owes it."""
     assert batch.originals is not None
@@ -155,51 +208,50 @@ def _turned(tx: "Transaction", batch: Batch, order: Order, cause: int) -> list[H
         if ref >= 0:
             amounts = batch.booked[row].tolist()
             acts[positions[ref]] = (batch.columns.first_row + row, int(batch.period[row]), -1, amounts)
-    return turned(tx, cause, acts)
+    return turned(reader, cause, acts)
 
 
 def _first_row(batch: Batch, rows: Column, period: int) -> int:
     return batch.columns.first_row + int(rows[batch.period[rows] == period][0])
 
 
-def _name_new_persons(tx: "Transaction", batch: Batch, rows: Column, knowledge: "Knowledge") -> dict[str, int]:
-    """Gives tokens, in source order, to persons whose first claim books now, and returns them by number."""
+def _name_new_persons(reader: "Reader", batch: Batch, rows: Column) -> tuple[list[tuple[str, str]], Texts, Column]:
+    """Gives tokens, in source order, to persons whose first claim books now.
+
+    Returns (number, name) of each, the numbers as one column, and the tokens: those that ``add_persons`` will give.
+    """
     first = rows[batch.person_tokens[batch.person[rows]] == 0]
-    if not len(first):
-        return {}
     _, at = np.unique(batch.person[first], return_index=True)
     first = first[np.sort(at)]
     texts = texts_taken(batch.columns.texts["psn_no"], first)
-    numbers = to_list(texts)
+    tokens = reader.tokens_given + 1 + np.arange(len(first), dtype=np.int64)
+    if len(first):
+        batch.person_tokens[batch.person[first]] = tokens
+        batch.facts[:, FACT["token"]] = batch.person_tokens[batch.person]
+        batch.slot_keys = batch.person_tokens[batch.slot_person] * YEARS + batch.slot_keys % YEARS
     names = to_list(texts_taken(batch.columns.texts["psn_name"], first))
-    fresh = tx.add_persons(list(zip(numbers, names, strict=True)), unknown=True)
-    tokens = np.array(list(map(fresh.__getitem__, numbers)), np.int64)
-    knowledge.remember(texts, tokens)
-    knowledge.accounts.begin(tokens)
-    batch.person_tokens[batch.person[first]] = tokens
-    batch.facts[:, FACT["token"]] = batch.person_tokens[batch.person]
-    batch.slot_keys = batch.person_tokens[batch.slot_person] * YEARS + batch.slot_keys % YEARS
-    return fresh
+    return list(zip(to_list(texts), names, strict=True)), texts, tokens
 
 
-def _block(batch: Batch, order: Order, cause: int, knowledge: "Knowledge", headers: list[Header]) -> EventBlock:
-    """Returns headers and the claims' events as columns: filed, decided and, where they differ, found, row by row."""
-    rows = order.rows
-    differing = rows[order.differs[rows]]
-    head = EventBlock.from_events(headers)
+def _states(batch: Batch, order: Order, cause: int, knowledge: "Knowledge") -> tuple[Encoded, Encoded, Encoded]:
+    """Returns the claims' events encoded: filed, decided and, where they differ, found."""
+    differing = order.rows[order.differs[order.rows]]
     filed, decided, differs = _columns(batch, order, cause, knowledge)
-    parts = (
-        head.states,
-        encode_columns(ClaimFiled, filed, rows),
-        encode_columns(ClaimSettled, decided, rows),
+    return (
+        encode_columns(ClaimFiled, filed, order.rows),
+        encode_columns(ClaimSettled, decided, order.rows),
         encode_columns(SettlementDiffers, differs, differing),
     )
-    h = len(head)
-    program, record, at = _sequence(order)
+
+
+def _block(drafted: Draft, head: EventBlock) -> EventBlock:
+    """Returns headers and the claims' events as columns: filed, decided and, where they differ, found, row by row."""
+    batch, h = drafted.batch, len(head)
+    program, record, at = _sequence(drafted.order)
     kernel = load("gather")
     part = np.concatenate([np.zeros(h, np.int64), program + 1])
     index = np.concatenate([np.arange(h, dtype=np.int64), at])
-    states = Encoded(*kernel.gather(parts, part, index))
+    states = Encoded(*kernel.gather((head.states, *drafted.states), part, index))
     streams = kernel.gather(
         (head.streams, batch.stream_texts),
         np.concatenate([np.zeros(h, np.int64), np.ones(len(record), np.int64)]),
@@ -282,13 +334,17 @@ def _policy_choice(
     return raws, choice
 
 
-def _state(batch: Batch, order: Order) -> tuple[tuple[Column, Column, Column], tuple[Column, Column]]:
-    """Returns the person-years (keys, versions, accumulators) and accounts (tokens, fen) as the batch leaves them."""
+def _years(batch: Batch, order: Order) -> tuple[Column, Column, Column]:
+    """Returns keys, versions and accumulators of the person-years that the batch moved."""
+    slots, counts = np.unique(batch.slot[order.rows], return_counts=True)
+    return batch.slot_keys[slots], batch.versions[slots] + counts, batch.state[slots]
+
+
+def _accounts(batch: Batch, order: Order) -> tuple[Column, Column]:
+    """Returns tokens and balances (fen) of the accounts that the batch moved."""
     rows = order.rows
-    slots, counts = np.unique(batch.slot[rows], return_counts=True)
     moved = np.unique(batch.person[rows[batch.booked[rows, AMOUNT["acct_pay"]] != 0]])
-    years = batch.slot_keys[slots], batch.versions[slots] + counts, batch.state[slots]
-    return years, (batch.person_tokens[moved], batch.accounts[moved])
+    return batch.person_tokens[moved], batch.accounts[moved]
 
 
 def _messages(batch: Batch, order: Order) -> tuple[list[str], Column]:
