@@ -150,7 +150,7 @@ class ClaimJob(Job[ClaimColumns]):
         batch, first = drafted.batch, columns.first_row
         self.repeated = np.union1d(self.repeated, first + batch.repeated)
         self.repeated = self.repeated[self.repeated >= first + batch.n]
-        pending = writing.adopt(drafted, knowledge, [self._header(tx, batch)])
+        pending = writing.adopt(tx, drafted, knowledge, [self._header(tx, batch)])
         knowledge.appended(pending.size, drafted.opened)
         due = self._begin_ahead(tx, columns.slice(batch.n, columns.n), pending, knowledge)
         try:

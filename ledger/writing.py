@@ -105,7 +105,8 @@ def write(
     or KeyTaken where the log has a key of a row that books: the batch was decided without looking.
     """
     drafted = draft(tx, batch, knowledge, cause, len(headers))
-    put(tx, drafted, adopt(drafted, knowledge, headers), knowledge)
+    pending = adopt(tx, drafted, knowledge, headers)
+    put(tx, drafted, pending, knowledge)
     return drafted.order, drafted.opened
 
 
@@ -141,16 +142,19 @@ def draft(reader: "Reader", batch: Batch, knowledge: "Knowledge", cause: int, he
     )
 
 
-def adopt(drafted: Draft, knowledge: "Knowledge", headers: list[Header]) -> Pending:
-    """Returns what a transaction writes of a draft, and makes it known; ``headers`` are those it has room for."""
+def adopt(tx: "Transaction", drafted: Draft, knowledge: "Knowledge", headers: list[Header]) -> Pending:
+    """Returns what a transaction is to write of a draft, makes it known, and gives its persons their tokens.
+
+    ``headers`` are those that it has room for.
+    """
     batch, cause = drafted.batch, drafted.cause
+    persons = tx.add_persons(drafted.names, unknown=True)
     rows = batch.booked_rows()
     opening: list[Header] = [
         (period_stream(period), 1, PeriodOpened(cause, _first_row(batch, rows, period), period))
         for period, _ in drafted.opened
     ]
     blocks = [_block(drafted, EventBlock.from_events(headers + opening)), *drafted.behind]
-    persons = dict(zip((number for number, _ in drafted.names), drafted.tokens.tolist(), strict=True))
     pending = Pending(
         first=drafted.first,
         blocks=blocks,
@@ -171,8 +175,6 @@ def adopt(drafted: Draft, knowledge: "Knowledge", headers: list[Header]) -> Pend
 
 def put(tx: "Transaction", drafted: Draft, pending: Pending, knowledge: "Knowledge") -> None:
     """Appends a draft's events and saves the state they leave behind; raises Conflict or KeyTaken as ``write``."""
-    if drafted.names:
-        tx.add_persons(drafted.names, unknown=True)
     for block in pending.blocks:
         tx.append(block)
     if len(drafted.order.rows):
@@ -218,7 +220,7 @@ def _first_row(batch: Batch, rows: Column, period: int) -> int:
 def _name_new_persons(reader: "Reader", batch: Batch, rows: Column) -> tuple[list[tuple[str, str]], Texts, Column]:
     """Gives tokens, in source order, to persons whose first claim books now.
 
-    Returns (number, name) of each, the numbers as one column, and the tokens: those that ``add_persons`` will give.
+    Returns (number, name) of each, the numbers as one column, and the tokens that ``add_persons`` gives them.
     """
     first = rows[batch.person_tokens[batch.person[rows]] == 0]
     _, at = np.unique(batch.person[first], return_index=True)
