@@ -22,6 +22,8 @@ PACKED_FROM = 64
 #: A row's place is one integer: where it begins in the buffer, how long stream and state are, and which of the block's
 #: few pairs of topic and version it has. These are the bits of the last three; the first has what is left of 63.
 STREAM_BITS, STATE_BITS, KIND_BITS = 9, 20, 6
+#: Versions beyond these bits could not be told apart once they stand beside a topic in one integer.
+VERSION_BITS = 40
 OFFSET_BITS = 63 - STREAM_BITS - STATE_BITS - KIND_BITS
 
 _STATE_AT = KIND_BITS
@@ -40,6 +42,8 @@ def packed(block: "EventBlock", first: int) -> tuple[str, tuple[Any, ...]] | Non
         return None
     if not block.streams.data.tobytes().isascii():
         to_list(block.streams)
+    if int(block.versions.min()) < 0 or int(block.versions.max()) >> VERSION_BITS:
+        return None
     pairs, kind = np.unique(block.versions * len(block.topic_names) + block.topics, return_inverse=True)
     streams, states = np.diff(block.streams.offsets), np.diff(block.states.offsets)
     if len(pairs) > 1 << KIND_BITS or int(streams.max()) >> STREAM_BITS or int(states.max()) >> STATE_BITS:

@@ -149,7 +149,7 @@ def test_a_batch_that_meets_a_taken_key_takes_what_was_decided_behind_it_along(
     assert found == leaves(f"sqlite:///{tmp_path / 'plain.db'}")
 
 
-def failing(patch: pytest.MonkeyPatch, at: int, behind: bool) -> None:
+def failing(patch: pytest.MonkeyPatch, at: int, behind: bool, failure: BaseException) -> None:
     """Lets the ``at``-th batch fail: before anything of it is written, or once all of it is but not committed."""
     put, calls = writing.put, iter(range(1, 1_000))
 
@@ -158,15 +158,22 @@ def failing(patch: pytest.MonkeyPatch, at: int, behind: bool) -> None:
         if not broken or behind:
             put(tx, *given)
         if broken:
-            raise StoreError("the disk is gone")
+            raise failure
 
     patch.setattr(writing, "put", breaking)
 
 
+@pytest.mark.parametrize("failure", [StoreError("the disk is gone"), KeyboardInterrupt()], ids=["disk", "ctrl-c"])
 @pytest.mark.parametrize("behind", [False, True])
 @pytest.mark.parametrize("at", [1, 2, 5])
 def test_a_batch_that_fails_leaves_nothing_of_the_next(
-    store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counted: Counted, at: int, behind: bool
+    store_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    counted: Counted,
+    at: int,
+    behind: bool,
+    failure: BaseException,
 ) -> None:
     """A failed batch is not there, nor is what was decided on top of it; run again, by the same ledger, all is."""
     path = write(tmp_path / "claims.csv", entangled())
@@ -174,8 +181,8 @@ def test_a_batch_that_fails_leaves_nothing_of_the_next(
     with opened(store_url) as book:
         book.clock_us = lambda: NOON
         with monkeypatch.context() as patch:
-            failing(patch, at, behind)
-            with pytest.raises(StoreError, match="the disk is gone"):
+            failing(patch, at, behind, failure)
+            with pytest.raises(type(failure)):
                 run(book, path, 4, said.append)
         batches = [decode_event(e[3], e[4]) for e in events_of(book) if e[3] == JobBatch.TOPIC]
         taken = sum(batch.rows for batch in batches if isinstance(batch, JobBatch))
