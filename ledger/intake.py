@@ -25,7 +25,7 @@ from ledger.jobs import Job, Rows, quarantined
 from ledger.knowledge import Knowledge
 from ledger.profile import Profile
 from ledger.quarantine import check_place, write_quarantine
-from ledger.refusals import Refusal, Refused
+from ledger.refusals import LedgerError, Refusal, Refused
 from ledger.source import ClaimColumns, Source, SourceError, open_source
 from ledger.store.faults import Conflict, KeyTaken
 from ledger.store.pending import Pending
@@ -157,8 +157,7 @@ class ClaimJob(Job[ClaimColumns]):
             writing.put(tx, drafted, pending, knowledge)
         finally:
             if due is not None:
-                # What is wrong with it, deciding it in its turn will meet again.
-                self._decided = None if due.exception() else due.result()
+                self._decided = _decided(due)
         knowledge.appended(tx.size, drafted.opened)
 
     def _draft(self, reader: "Reader", columns: ClaimColumns, knowledge: Knowledge) -> writing.Draft:
@@ -209,6 +208,17 @@ class ClaimJob(Job[ClaimColumns]):
             tuple((int(insured), int(treatment)) for insured, treatment in batch.facts[reasons != 0][:, _REGIONS]),
         )
         return self.note(event)
+
+
+def _decided(due: "Future[DecidedAhead | None]") -> DecidedAhead | None:
+    """Returns what was decided ahead; None where it was refused: deciding it in its turn will meet that again.
+
+    Raises whatever else went wrong: want of memory, say, that may have left half of a batch in what is known.
+    """
+    try:
+        return due.result()
+    except LedgerError:
+        return None
 
 
 def run_intake(

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from threading import current_thread
+from threading import enumerate as enumerate_threads
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 import ledger
 import ledger.store
 import projections
-from ledger import accounts, intake, knowledge, person_years, writing
+from ledger import accounts, intake, knowledge, known, person_years, writing
 from ledger.claim import Claim
 from ledger.events import JobBatch
 from ledger.mapper import decode_event
@@ -195,6 +197,55 @@ def test_a_batch_that_fails_leaves_nothing_of_the_next(
         assert found == decisions(book)
     with projections.open(store_url) as read:
         assert read.verify() == []
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 4])
+def test_memory_that_gives_out_while_a_batch_is_decided_ahead_leaves_nothing_half_known(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counted: Counted, at: int
+) -> None:
+    """Person-years half taken in would read as new ones: the job ends there, and goes on as one that had the room."""
+    first = write(tmp_path / "first.csv", [claim(i, psn_no=f"P{i}") for i in range(1, 30)])
+    path = write(tmp_path / "claims.csv", [claim(100 + i, psn_no=f"P{i}") for i in range(1, 30)])
+    calls = iter(range(1, 1_000))
+
+    def giving_out(column: Any, size: int) -> Any:
+        if current_thread().name.startswith("ahead") and next(calls) == at:
+            raise MemoryError
+        return known.grown(column, size)
+
+    with opened(sqlite_url) as book:
+        book.clock_us = lambda: NOON
+        run(book, first, 30)
+        book.forget()
+        with monkeypatch.context() as patch:
+            patch.setattr(person_years, "grown", giving_out)
+            patch.setattr(accounts, "grown", giving_out)
+            with pytest.raises(MemoryError):
+                run(book, path, 4)
+        run(book, path, 4)
+        found = decisions(book)
+    counted.off = True
+    with opened(f"sqlite:///{tmp_path / 'plain.db'}") as book:
+        run(book, first, 30)
+        run(book, path, 4)
+        assert found == decisions(book)
+
+
+@pytest.mark.parametrize("waiting", [False, True])
+def test_a_job_that_is_stopped_leaves_no_thread_behind(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waiting: bool
+) -> None:
+    """Stopped while it writes, or while it waits for what is decided ahead: nobody works on when the command ends."""
+
+    def stopped(*given: Any) -> None:
+        raise KeyboardInterrupt
+
+    path = write(tmp_path / "claims.csv", entangled())
+    with opened(sqlite_url) as book:
+        monkeypatch.setattr(*((intake, "_decided") if waiting else (writing, "put")), stopped)
+        with pytest.raises(KeyboardInterrupt):
+            run(book, path, 4)
+        assert [thread.name for thread in enumerate_threads() if thread.name.startswith("ahead")] == []
 
 
 def with_room_for(pages: int, *given: Any, **options: Any) -> sqlite3.Connection:
