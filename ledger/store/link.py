@@ -34,8 +34,13 @@ class Mode(Enum):
     """Is what a transaction is for."""
 
     READ = "read"  # one snapshot, nothing written
+    BESIDE = "beside"  # one too, for which this process's own APPEND waits: it must not wait long for anybody
     WRITE = "write"  # tables beside the log
     APPEND = "append"  # the log and the write side's state, under the lock on log_head
+
+
+#: Those that write nothing.
+READS = (Mode.READ, Mode.BESIDE)
 
 
 class Link(ABC):

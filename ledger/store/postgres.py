@@ -14,7 +14,7 @@ from psycopg.sql import quote
 from core_ext.kernels import load
 from ledger.refusals import OutcomeUnknown, StoreError
 from ledger.store.faults import Conflict, KeyTaken
-from ledger.store.link import Backend, Link, Mode, Row, the_head
+from ledger.store.link import READS, Backend, Link, Mode, Row, the_head
 from ledger.store.postgres_connection import (
     APPEND_EVENTS,
     COPY_EVENTS,
@@ -41,9 +41,13 @@ if TYPE_CHECKING:
 # What a transaction begins with and what it ends with are one trip to the server each.
 BEGIN = {
     Mode.READ: b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    # Whoever waits to alter a table waits for the APPEND, and this one would wait behind them: no database sees that.
+    Mode.BESIDE: b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = '1s'",
     Mode.WRITE: b"BEGIN",
     Mode.APPEND: b"BEGIN; EXECUTE ledger_lock_head",
 }
+#: Seconds that a read for which an APPEND waits looks for a connection: others may have all, and wait for the APPEND.
+BESIDE_S = 1.0
 COMMIT = b"COMMIT"
 COMMIT_HEAD = "EXECUTE ledger_write_head({:d}, {:d}, {:d}); COMMIT"
 WRITE_HEAD = "UPDATE log_head SET size = {}, recorded_at = {}, tokens = {} RETURNING pg_notify({}, '')"
@@ -251,7 +255,7 @@ class PostgresBackend(Backend):
         try:
             link = PostgresLink(cursor, self, head)
             yield link
-            if mode is not Mode.READ:
+            if mode not in READS:
                 self._commit(cursor, link.commit)
         finally:
             self._give_back(cursor.connection)
@@ -286,7 +290,7 @@ class PostgresBackend(Backend):
         for _ in range(pool.max_size + 1):
             try:
                 pool.open()
-                connection = pool.getconn()
+                connection = pool.getconn(BESIDE_S if mode is Mode.BESIDE else None)
             except (psycopg_pool.PoolTimeout, psycopg_pool.PoolClosed) as error:
                 raise StoreError(f"{self.place}: expected a connection, got none: {error}") from error
             try:

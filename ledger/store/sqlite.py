@@ -15,7 +15,7 @@ from eventsourcing.persistence import ConnectionPoolClosedError, ConnectionUnava
 from core_ext.kernels import load
 from ledger.refusals import OutcomeUnknown, StoreError
 from ledger.store.faults import Conflict, KeyTaken
-from ledger.store.link import Backend, Link, Mode, Row, the_head
+from ledger.store.link import READS, Backend, Link, Mode, Row, the_head
 from ledger.store.schema import sqlite_statements
 from ledger.store.sqlite_packed import packed
 from ledger.store.sqlite_recorder import (
@@ -211,7 +211,7 @@ class SQLiteBackend(Backend):
 
     @contextmanager
     def link(self, mode: Mode) -> Iterator[SQLiteLink]:
-        writes = mode is not Mode.READ
+        writes = mode not in READS
         with self._connection(writes) as raw:
             try:
                 if writes:

@@ -96,7 +96,7 @@ class Store:
     @contextmanager
     def read_behind(self, pending: Pending) -> Iterator[PendingReader]:
         """Gives a view of the store as it will be behind a transaction of this process that is being written."""
-        with self._link(Mode.READ) as link:
+        with self._link(Mode.BESIDE) as link:
             reader = PendingReader(link, pending)
             reader.archives = self.archives
             yield reader

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from threading import current_thread
+from threading import Event, Thread, current_thread
 from threading import enumerate as enumerate_threads
 from typing import Any
 
@@ -246,6 +246,52 @@ def test_a_job_that_is_stopped_leaves_no_thread_behind(
         with pytest.raises(KeyboardInterrupt):
             run(book, path, 4)
         assert [thread.name for thread in enumerate_threads() if thread.name.startswith("ahead")] == []
+
+
+def test_who_waits_to_alter_a_table_is_not_waited_for(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counted: Counted
+) -> None:
+    """Deciding ahead gives way where it would stand behind somebody who waits for the batch being written."""
+    book = opened(postgres_url)
+    path = write(tmp_path / "claims.csv", entangled())
+    put, queued, altering = writing.put, Event(), Thread()
+
+    def alter() -> None:
+        with book.store.write() as tx:
+            # It gives up long before a writer would.
+            tx.execute("SET LOCAL lock_timeout = '20s'")
+            tx.execute("LOCK TABLE stored_events IN ACCESS EXCLUSIVE MODE")
+        altered.append(True)
+
+    def putting(*given: Any) -> None:
+        nonlocal altering
+        put(*given)
+        if not queued.is_set():
+            altering = Thread(target=alter)
+            altering.start()
+            waits = "SELECT 1 FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"
+            while altering.is_alive() and not given[0].query(waits):
+                pass
+            queued.set()
+
+    def read_behind(*given: Any) -> Any:
+        assert queued.wait(60)
+        return behind(*given)
+
+    altered: list[bool] = []
+    behind = book.store.read_behind
+    monkeypatch.setattr(writing, "put", putting)
+    monkeypatch.setattr(book.store, "read_behind", read_behind)
+    with book:
+        run(book, path, 4)
+        altering.join()
+        assert altered
+        found = decisions(book)
+    assert counted.held
+    counted.off = True
+    with opened(f"sqlite:///{tmp_path / 'plain.db'}") as book:
+        run(book, path, 4)
+        assert found == decisions(book)
 
 
 def with_room_for(pages: int, *given: Any, **options: Any) -> sqlite3.Connection:
