@@ -50,7 +50,8 @@ def packed(block: "EventBlock", first: int) -> tuple[str, tuple[Any, ...]] | Non
         return None
     order = np.arange(2 * n, dtype=np.int64)
     offsets, data = load("gather").gather((block.streams, tuple(block.states)), order & 1, order >> 1)
-    if len(data) >> OFFSET_BITS:
+    # SQLite takes a buffer without a byte for NULL.
+    if not len(data) or len(data) >> OFFSET_BITS:
         return None
     rows = offsets[:-1:2] << _OFFSET_AT | streams << _STREAM_AT | states << _STATE_AT | kind
     versions, topics = np.divmod(pairs, len(block.topic_names))

@@ -36,6 +36,7 @@ BEYOND: dict[str, Callable[[], Rows]] = {
     "a few rows": lambda: plain(sqlite_packed.PACKED_FROM - 1),
     "a long stream": lambda: [*plain(), ("s" * (1 << sqlite_packed.STREAM_BITS), 1, TOPICS[0], b"")],
     "a long state": lambda: [*plain(), ("long", 1, TOPICS[0], bytes(1 << sqlite_packed.STATE_BITS))],
+    "no byte at all": lambda: [("", 1 + i, TOPICS[0], b"") for i in range(sqlite_packed.PACKED_FROM)],
     "huge versions": lambda: [(f"s{i}", 2**62 + i % 9, TOPICS[i % 3], b"x") for i in range(100)],
     "many versions": lambda: [("one", 1 + i, TOPICS[0], b"x") for i in range(1 + (1 << sqlite_packed.KIND_BITS))],
 }
