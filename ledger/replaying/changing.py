@@ -11,10 +11,12 @@ from core_ext.layout import AMOUNT, AMOUNTS, FACT, FACTS, HOW
 from core_ext.replaying import VALUES, Changed, changed_tables
 from core_ext.settling import SKIP
 from core_ext.text import Texts, texts_taken
-from ledger.events import BASIS_SOURCE
+from ledger.events import BASIS_REFUND, BASIS_SOURCE
 from ledger.plan_rows import pools_of
-from ledger.replaying.columns import Marks, acts_of, apart_of, kinds_of
+from ledger.replaying.columns import Marks, acts_of, apart_of, kinds_of, persons_with
 from ledger.replaying.deciding import Decider, Settle, asked_about
+from ledger.replaying.falling import falling, own_originals
+from ledger.replaying.outcomes import Outcome
 from ledger.replaying.planning import CasePlans
 from ledger.replaying.turning import Filed, Turns
 from ledger.segments.reading import Batch, Segment
@@ -54,8 +56,8 @@ class Changes:
     year: Ints
     policy: list[bytes]
     setl_id: Texts
-    #: Whether a stay, or what is refunded, is divided between years: in the log, or by the other policy.
-    divided: Marks
+    #: What the acts of persons with divided stays come to in each of their years, by the position of the ClaimFiled.
+    outcomes: dict[int, Outcome]
 
     def __len__(self) -> int:
         """Returns the number of changed acts."""
@@ -64,7 +66,11 @@ class Changes:
 
 @dataclass(slots=True)
 class Part:
-    """Is what one batch came to; ``rows`` numbers its changed acts."""
+    """Is what one batch came to; ``rows`` numbers its changed acts.
+
+    ``beside`` is what a correction has to look at beside the changes that the kernel decided: acts that move other
+    years than they did, or were booked anew since, whether their amounts change or a source settled them.
+    """
 
     acts: int
     by_source: int
@@ -74,13 +80,14 @@ class Part:
     persons: tuple[int, ...]
     rows: Ints
     changes: Changes
+    beside: Changes | None = None
 
 
 class Worker:
     """Settles batches one after the other in tables of its own, and sums them by kind: one a thread.
 
     Unbroken histories are decided by the replay kernel, those set apart in tables; with a ``settle`` given, or claims
-    that registers ``touched``, all are.
+    that registers ``touched``, all are. ``anew``, claims that were booked anew, are given where a correction asks.
     """
 
     def __init__(
@@ -90,7 +97,9 @@ class Worker:
         stays: "Stays",
         settle: Settle | None,
         touched: "Touched | None" = None,
+        anew: Ints | None = None,
     ) -> None:
+        self._anew = anew
         self._decider = Decider(settle, unasked=("computed",))
         self._touched, self._stays, self._own_settle = touched, stays, settle
         self._in_tables = settle is not None or touched is not None
@@ -107,6 +116,9 @@ class Worker:
             return self._by_tables(batch)
         kind, lenient = kinds_of(batch)
         apart = self._stays.with_theirs(batch, apart_of(batch, kind))
+        if (again := self._booked_anew(batch)) is not None and again.any():
+            theirs = persons_with(batch.ints("token"), again)
+            apart = theirs if apart is None else apart | theirs
         if apart is not None:
             kind[apart] = SKIP
         plan = self._plans.of(batch)
@@ -125,7 +137,7 @@ class Worker:
             [a + b for a, b in zip(totals, moved, strict=True)],
             persons,
             rows,
-            self._changes(batch, out, slice(changed), plan, _told(batch), rows, np.zeros(changed, np.bool_)),
+            self._changes(batch, out, slice(changed), plan, _told(batch), rows, {}),
         )
         return part if apart is None else _joined(part, self._by_tables(batch.of_rows(apart)), np.flatnonzero(apart))
 
@@ -134,20 +146,35 @@ class Worker:
             self._out = changed_tables(n + n // 4)
         return Changed(*(table[:n] for table in self._out))
 
+    def _booked_anew(self, batch: Batch) -> Marks | None:
+        """Returns the acts that were booked anew since; None where no correction asks."""
+        return None if self._anew is None else np.isin(np.asarray(batch.lane("claim")), self._anew)
+
     def _by_tables(self, batch: Batch) -> Part:
         n = len(batch)
         facts = self._decider.wide(batch, FACTS, "facts")
         plan, told = self._plans.of(batch), _told(batch)
-        filed = None
+        filed, asked = None, self._plans.other[batch.ints("case")]
         if self._touched is not None:
             filed = Filed(self._touched.plan(batch, facts, plan, *told), *told)
+            asked[list(filed.mask)] = True
         given = self._decider.read(batch, facts, plan)
-        found = self._decider.decide(batch, given, self._plans.plans)
-        divided = np.zeros(n, np.bool_)
+        given.ref, falls = own_originals(batch, given.ref, asked), falling(batch, asked)
+        found = self._decider.decide(batch, given, self._plans.plans, falls)
+        outcomes: dict[int, Outcome] = {}
         if self._stays.of(batch) is not None:
-            turns = Turns(self._stays, batch, given, plan, lambda _: self._plans, settle=self._own_settle, filed=filed)
+            turns = Turns(
+                self._stays,
+                batch,
+                given,
+                plan,
+                lambda _: self._plans,
+                settle=self._own_settle,
+                filed=filed,
+                falls=falls,
+            )
             turns.decide(found, picked(batch, AMOUNTS, np.arange(n)), picked(batch, DELTAS, np.arange(n)))
-            divided = turns.divided
+            outcomes = turns.outcomes
         marks = np.zeros(n, np.uint8)
         self._lanes.differing([batch.lane(name) for name in AMOUNTS], 0, n, found.booked, marks)
         own = asked_about(batch, found.kind)
@@ -159,6 +186,13 @@ class Worker:
         for by, name in KEYS.items():
             self._add(by, facts[:, FACT[name]], values)
         rows = np.flatnonzero(changed)
+        beside = None
+        if (again := self._booked_anew(batch)) is not None:
+            again[[row for row, outcome in outcomes.items() if outcome.moved]] = True
+            basis = batch.ints("basis")
+            again &= own & asked & (found.code == 0) & (basis != BASIS_REFUND)
+            others = np.flatnonzero(again & (~changed | (basis == BASIS_SOURCE)))
+            beside = self._changes(batch, found, others, plan, told, others, outcomes)
         return Part(
             int(own.sum()),
             int((own & (batch.ints("basis") == BASIS_SOURCE)).sum()),
@@ -167,7 +201,8 @@ class Worker:
             sums_of(new, own),
             persons_of(facts[:, FACT["token"]], old, new, changed),
             rows,
-            self._changes(batch, found, rows, plan, told, rows, divided[rows]),
+            self._changes(batch, found, rows, plan, told, rows, outcomes),
+            beside,
         )
 
     def _add(self, by: str, key: Ints, values: Ints) -> None:
@@ -186,9 +221,9 @@ class Worker:
         plan: Ints,
         told: tuple[Ints, Ints],
         rows: Ints,
-        divided: Marks,
+        outcomes: dict[int, Outcome],
     ) -> Changes:
-        """Returns the rows ``at`` of the tables found as changes of the batch's ``rows``."""
+        """Returns the rows ``at`` of the tables found as changes of the batch's ``rows``; ``outcomes`` by row."""
         how, facts = found.how[at].copy(), picked(batch, FACTS, rows)
         # What was looked up stays, and what a disease's limit left; the pool is the other policy's.
         for name in ("hosp_lv", "psn_type", "limit"):
@@ -209,7 +244,7 @@ class Worker:
             how=how,
             policy=[self._plans.digest_of(each) for each in np.asarray(batch.lane("case"))[rows].tolist()],
             setl_id=texts_taken(batch.text("setl_id"), rows),
-            divided=divided,
+            outcomes={int(head["claim"][at]): outcomes[row] for at, row in enumerate(rows.tolist()) if row in outcomes},
         )
 
 
@@ -234,6 +269,8 @@ def _joined(one: Part, other: Part, number: Ints) -> Part:
         if each.name == "policy":
             both = a + b
             values[each.name] = [both[at] for at in order.tolist()]
+        elif each.name == "outcomes":
+            values[each.name] = a | b
         elif each.name == "setl_id":
             table = np.repeat([0, 1], [len(one.rows), len(other.rows)])[order]
             index = np.concatenate([np.arange(len(one.rows)), np.arange(len(other.rows))])[order]
@@ -249,6 +286,7 @@ def _joined(one: Part, other: Part, number: Ints) -> Part:
         tuple(a + b for a, b in zip(one.persons, other.persons, strict=True)),
         rows[order],
         Changes(**values),
+        other.beside,
     )
 
 

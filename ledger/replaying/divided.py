@@ -46,7 +46,7 @@ class Stays:
             claims += batch.ints("claim")[flagged].tolist()
             rows = np.concatenate([flagged, _divided_anew(policies, batch, asked)])
             tokens.append(token[rows])
-            settled = rows[np.asarray(batch.lane("basis"))[rows] != BASIS_REFUND]
+            settled = rows[~np.isin(np.asarray(batch.lane("basis"))[rows], (BASIS_REFUND, BASIS_RESETTLED))]
             for each in asked if len(settled) else ():
                 self._reach(batch, settled, each, reached)
         #: The persons, ascending.

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
@@ -23,6 +23,7 @@ from ledger.replaying.divided import Stays
 from ledger.replaying.planning import CasePlans
 from ledger.replaying.threads import in_order
 from ledger.segments.reading import Segment
+from ledger.segments.shape import Ints
 
 if TYPE_CHECKING:
     from ledger.plans import PolicyBook
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 #: How many of the largest changes are listed.
 LARGEST = 20
+
+NOTHING: Ints = np.zeros(0, np.int64)
 
 _PART, _FUND = AMOUNT["psn_part_amt"], AMOUNT["fund_pay_sumamt"]
 
@@ -92,6 +95,15 @@ class WhatIf(msgspec.Struct, frozen=True):
     never_consulted: tuple[str, ...]
 
 
+class Correction(NamedTuple):
+    """Is who books what is found: given every batch's changes, and ``beside`` them acts that change no amount but move
+    other years than they did, and claims booked ``anew`` before, by the positions of their ClaimFiled."""
+
+    changed: Callable[[Changes], None]
+    beside: Callable[[Changes], None]
+    anew: Ints = NOTHING
+
+
 @dataclass(slots=True)
 class _Sum:
     acts: int = 0
@@ -144,12 +156,14 @@ def what_if(
     progress: Callable[[int], None] | None = None,
     touched: "Touched | None" = None,
     reader: "Reader | None" = None,
+    correction: Correction | None = None,
 ) -> WhatIf:
     """Returns what a segment would be with other documents in force; ``instead`` gives the digest by region.
 
     ``policies`` knows the documents. ``touched`` decides some claims by what registers say now. Each of ``sinks`` is
     given every batch's changes, in order. Stays divided between years are decided from what the log records of them:
-    ``reader`` is of the log that has them; raises StoreError where there are such, and none is given.
+    ``reader`` is of the log that has them; raises StoreError where there are such, and none is given. A ``correction``
+    is given the changes, and what it has to look at beside them.
     """
     segment = Segment(folder)
     plans = CasePlans(policies, segment.cases, segment.policies, instead)
@@ -160,8 +174,9 @@ def what_if(
     # A hash a table, so that it is of no account how a segment is cut into batches.
     hashes = [hashlib.sha256() for _ in range(3)]
     workers: list[Worker] = []
+    anew = None if correction is None else correction.anew
     parts = in_order(
-        folder, lambda own: Worker(own, plans, stays, settle, touched), Worker.work, workers, threads, progress
+        folder, lambda own: Worker(own, plans, stays, settle, touched, anew), Worker.work, workers, threads, progress
     )
     for part in parts:
         total.add(part)
@@ -170,6 +185,10 @@ def what_if(
             taken.update(np.ascontiguousarray(table, "<i8").data)
         for sink in sinks:
             sink(part.changes)
+        if correction is not None:
+            correction.changed(part.changes)
+            if part.beside is not None:
+                correction.beside(part.beside)
     digest = hashlib.sha256(" ".join([asked, *(each.hexdigest() for each in hashes)]).encode()).hexdigest()
     groups = tuple(Group(by, code, *line) for (by, code), line in sorted(groups_of(workers, segment.cases).items()))
     gaining, losing, gained, lost = total.persons
