@@ -29,16 +29,17 @@ def resettlements(reader: "Reader", streams: Sequence[str]) -> dict[int, list[tu
     return found
 
 
-def booked_anew(reader: "Reader") -> list[int]:
-    """Returns every claim that was booked anew, by the position of its ClaimFiled, ascending."""
+def booked_anew(reader: "Reader") -> dict[int, bytes]:
+    """Returns the policy that every claim booked anew stands under, by the position of its ClaimFiled."""
     from ledger.knowledge import caused_by, streams_with_prefix
 
-    found: set[int] = set()
+    found: dict[int, bytes] = {}
     for position, _, _, topic, state in streams_with_prefix(reader, "command"):
         command = decode_event(topic, state)
         if isinstance(command, CommandRecorded) and command.verb == COMMIT:
-            found |= {event.claim for event in caused_by(reader, position) if isinstance(event, ClaimResettled)}
-    return sorted(found)
+            events = (event for event in caused_by(reader, position) if isinstance(event, ClaimResettled))
+            found |= {event.claim: event.policy for event in events}
+    return found
 
 
 def acts_standing(reader: "Reader", claims: Sequence[int]) -> dict[int, int]:

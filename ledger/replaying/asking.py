@@ -19,7 +19,6 @@ from ledger.replaying.listing import Listing
 from ledger.replaying.sweeping import Question, Sweep, sweep
 from ledger.replaying.variants import read_variants
 from ledger.replaying.whatif import Correction, WhatIf, what_if
-from ledger.resettled import booked_anew
 from ledger.segments.making import make
 from ledger.segments.reading import Segment
 from ledger.segments.sealing import open_segment, sealed_periods
@@ -77,7 +76,7 @@ def ask(
                 found = what_if(
                     folder, known.policies, instead, periods=periods, kernel=ledger.kernel,
                     sinks=[listing.add] if listing is not None else [], progress=progress, reader=reader,
-                    correction=_knowing(reader, correction),
+                    correction=correction,
                 )  # fmt: skip
     return found, digest, document
 
@@ -90,11 +89,6 @@ def _listed(diff: Path | None) -> Iterator[Listing | None]:
         return
     with Listing(diff) as listing:
         yield listing
-
-
-def _knowing(reader: "Reader", correction: Correction | None) -> Correction | None:
-    """Returns a correction that knows what was booked anew before."""
-    return None if correction is None else correction._replace(anew=np.array(booked_anew(reader), np.int64))
 
 
 def _by_register(
@@ -118,7 +112,7 @@ def _by_register(
             return what_if(
                 folder, known.policies, {}, periods=periods, kernel=ledger.kernel, threads=1,
                 sinks=[listing.add] if listing is not None else [], progress=progress, touched=late, reader=reader,
-                correction=_knowing(reader, correction),
+                correction=correction,
             )  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """Settles a batch of a segment under another policy: what it sums to, and every act that changes, as it would be."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from core_ext.text import Texts, texts_taken
 from ledger.events import BASIS_REFUND, BASIS_SOURCE
 from ledger.plan_rows import pools_of
 from ledger.replaying.columns import Marks, acts_of, apart_of, kinds_of, persons_with
-from ledger.replaying.deciding import Decider, Settle, asked_about
+from ledger.replaying.deciding import Decided, Decider, Settle, asked_about
 from ledger.replaying.falling import falling, own_originals
 from ledger.replaying.outcomes import Outcome
 from ledger.replaying.planning import CasePlans
@@ -83,11 +83,25 @@ class Part:
     beside: Changes | None = None
 
 
+class _Apart(NamedTuple):
+    """Is a batch decided in tables: plans, assistance classes and ages, which acts are asked about, and by row what
+    acts come to by year and the policies of those that are decided by what they stand under."""
+
+    found: Decided
+    plan: Ints
+    told: tuple[Ints, Ints]
+    asked: Marks
+    outcomes: dict[int, Outcome]
+    under: dict[int, bytes]
+
+
 class Worker:
     """Settles batches one after the other in tables of its own, and sums them by kind: one a thread.
 
     Unbroken histories are decided by the replay kernel, those set apart in tables; with a ``settle`` given, or claims
-    that registers ``touched``, all are. ``anew``, claims that were booked anew, are given where a correction asks.
+    that registers ``touched``, all are. ``standing`` is the policies that claims booked anew stand under: of persons
+    asked about also claims that no other policy stands in for are decided by them. ``correcting`` asks for what a
+    correction has to look at beside.
     """
 
     def __init__(
@@ -97,9 +111,12 @@ class Worker:
         stays: "Stays",
         settle: Settle | None,
         touched: "Touched | None" = None,
-        anew: Ints | None = None,
+        standing: Mapping[int, bytes] | None = None,
+        correcting: bool = False,
     ) -> None:
-        self._anew = anew
+        self._standing, self._correcting = standing or {}, correcting
+        self._anew = np.array(sorted(self._standing), np.int64)
+        self._under = {digest: plans.under(digest) for digest in sorted(set(self._standing.values()))}
         self._decider = Decider(settle, unasked=("computed",))
         self._touched, self._stays, self._own_settle = touched, stays, settle
         self._in_tables = settle is not None or touched is not None
@@ -116,7 +133,7 @@ class Worker:
             return self._by_tables(batch)
         kind, lenient = kinds_of(batch)
         apart = self._stays.with_theirs(batch, apart_of(batch, kind))
-        if (again := self._booked_anew(batch)) is not None and again.any():
+        if (self._correcting or not self._plans.other.all()) and (again := self._booked_anew(batch)).any():
             theirs = persons_with(batch.ints("token"), again)
             apart = theirs if apart is None else apart | theirs
         if apart is not None:
@@ -137,7 +154,7 @@ class Worker:
             [a + b for a, b in zip(totals, moved, strict=True)],
             persons,
             rows,
-            self._changes(batch, out, slice(changed), plan, _told(batch), rows, {}),
+            self._changes(batch, out, slice(changed), plan, _told(batch), rows),
         )
         return part if apart is None else _joined(part, self._by_tables(batch.of_rows(apart)), np.flatnonzero(apart))
 
@@ -146,35 +163,66 @@ class Worker:
             self._out = changed_tables(n + n // 4)
         return Changed(*(table[:n] for table in self._out))
 
-    def _booked_anew(self, batch: Batch) -> Marks | None:
-        """Returns the acts that were booked anew since; None where no correction asks."""
-        return None if self._anew is None else np.isin(np.asarray(batch.lane("claim")), self._anew)
+    def _booked_anew(self, batch: Batch) -> Marks:
+        """Returns the acts that were booked anew since."""
+        return np.isin(np.asarray(batch.lane("claim")), self._anew)
 
-    def _by_tables(self, batch: Batch) -> Part:
-        n = len(batch)
+    def _as_standing(self, batch: Batch, asked: Marks) -> dict[int, bytes]:
+        """Returns the policies of acts that are decided by what they stand under, by row; they are asked about too."""
+        if not len(self._anew) or not asked.any():
+            return {}
+        rows = self._booked_anew(batch) & (batch.ints("carried") == 0) & persons_with(batch.ints("token"), asked)
+        rows &= ~self._plans.other[batch.ints("case")]
+        asked |= rows
+        claims = batch.ints("claim")
+        return {row: self._standing[int(claims[row])] for row in np.flatnonzero(rows).tolist()}
+
+    def _decided(self, batch: Batch) -> "_Apart":
+        """Returns a batch decided in tables, acts of persons with divided stays in turn."""
         facts = self._decider.wide(batch, FACTS, "facts")
         plan, told = self._plans.of(batch), _told(batch)
         filed, asked = None, self._plans.other[batch.ints("case")]
         if self._touched is not None:
-            filed = Filed(self._touched.plan(batch, facts, plan, *told), *told)
-            asked[list(filed.mask)] = True
+            asked[self._touched.rows(batch)] = True
+        under = self._as_standing(batch, asked)
+        for digest in set(under.values()):
+            rows = np.array([row for row, own in under.items() if own == digest], np.int64)
+            plan[rows] = self._under[digest].of(batch)[rows]
+        if self._touched is not None:
+            filed = Filed(self._touched.plan(batch, facts, plan, told, under), *told)
         given = self._decider.read(batch, facts, plan)
         given.ref, falls = own_originals(batch, given.ref, asked), falling(batch, asked)
         found = self._decider.decide(batch, given, self._plans.plans, falls)
         outcomes: dict[int, Outcome] = {}
         if self._stays.of(batch) is not None:
+
+            def plans_of(row: int) -> CasePlans:
+                return self._under[under[row]] if row in under else self._plans
+
             turns = Turns(
-                self._stays,
-                batch,
-                given,
-                plan,
-                lambda _: self._plans,
-                settle=self._own_settle,
-                filed=filed,
-                falls=falls,
-            )
-            turns.decide(found, picked(batch, AMOUNTS, np.arange(n)), picked(batch, DELTAS, np.arange(n)))
+                self._stays, batch, given, plan, plans_of, settle=self._own_settle, filed=filed, falls=falls
+            )  # fmt: skip
+            every = np.arange(len(batch))
+            turns.decide(found, picked(batch, AMOUNTS, every), picked(batch, DELTAS, every))
             outcomes = turns.outcomes
+        return _Apart(found, plan, told, asked, outcomes, under)
+
+    def _beside(self, batch: Batch, of: "_Apart", own: Marks, changed: Marks) -> Changes | None:
+        """Returns what a correction looks at beside the changes that the kernel decided; None where none asks."""
+        if not self._correcting:
+            return None
+        again = self._booked_anew(batch)
+        mine = own & (of.asked | ~again) & (of.found.code == 0)
+        again[[row for row, outcome in of.outcomes.items() if outcome.moved]] = True
+        basis = batch.ints("basis")
+        again &= mine & (basis != BASIS_REFUND) & (~changed | (basis == BASIS_SOURCE))
+        rows = np.flatnonzero(again)
+        return self._changes(batch, of.found, rows, of.plan, of.told, rows, of)
+
+    def _by_tables(self, batch: Batch) -> Part:
+        n = len(batch)
+        of = self._decided(batch)
+        found, facts = of.found, of.found.facts
         marks = np.zeros(n, np.uint8)
         self._lanes.differing([batch.lane(name) for name in AMOUNTS], 0, n, found.booked, marks)
         own = asked_about(batch, found.kind)
@@ -186,13 +234,6 @@ class Worker:
         for by, name in KEYS.items():
             self._add(by, facts[:, FACT[name]], values)
         rows = np.flatnonzero(changed)
-        beside = None
-        if (again := self._booked_anew(batch)) is not None:
-            again[[row for row, outcome in outcomes.items() if outcome.moved]] = True
-            basis = batch.ints("basis")
-            again &= own & asked & (found.code == 0) & (basis != BASIS_REFUND)
-            others = np.flatnonzero(again & (~changed | (basis == BASIS_SOURCE)))
-            beside = self._changes(batch, found, others, plan, told, others, outcomes)
         return Part(
             int(own.sum()),
             int((own & (batch.ints("basis") == BASIS_SOURCE)).sum()),
@@ -201,8 +242,8 @@ class Worker:
             sums_of(new, own),
             persons_of(facts[:, FACT["token"]], old, new, changed),
             rows,
-            self._changes(batch, found, rows, plan, told, rows, outcomes),
-            beside,
+            self._changes(batch, found, rows, of.plan, of.told, rows, of),
+            self._beside(batch, of, own, changed),
         )
 
     def _add(self, by: str, key: Ints, values: Ints) -> None:
@@ -221,9 +262,13 @@ class Worker:
         plan: Ints,
         told: tuple[Ints, Ints],
         rows: Ints,
-        outcomes: dict[int, Outcome],
+        of: "_Apart | None" = None,
     ) -> Changes:
-        """Returns the rows ``at`` of the tables found as changes of the batch's ``rows``; ``outcomes`` by row."""
+        """Returns the rows ``at`` of the tables found as changes of the batch's ``rows``.
+
+        ``of`` says of some rows what they come to by year, and which policy they stand under.
+        """
+        outcomes, under = (of.outcomes, of.under) if of is not None else ({}, {})
         how, facts = found.how[at].copy(), picked(batch, FACTS, rows)
         # What was looked up stays, and what a disease's limit left; the pool is the other policy's.
         for name in ("hosp_lv", "psn_type", "limit"):
@@ -242,7 +287,10 @@ class Worker:
             delta=found.delta[at].copy(),
             balc=found.balc[at].copy(),
             how=how,
-            policy=[self._plans.digest_of(each) for each in np.asarray(batch.lane("case"))[rows].tolist()],
+            policy=[
+                under.get(row) or self._plans.digest_of(case)
+                for row, case in zip(rows.tolist(), np.asarray(batch.lane("case"))[rows].tolist(), strict=True)
+            ],
             setl_id=texts_taken(batch.text("setl_id"), rows),
             outcomes={int(head["claim"][at]): outcomes[row] for at, row in enumerate(rows.tolist()) if row in outcomes},
         )

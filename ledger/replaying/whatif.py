@@ -22,8 +22,8 @@ from ledger.replaying.deciding import Settle
 from ledger.replaying.divided import Stays
 from ledger.replaying.planning import CasePlans
 from ledger.replaying.threads import in_order
+from ledger.resettled import booked_anew
 from ledger.segments.reading import Segment
-from ledger.segments.shape import Ints
 
 if TYPE_CHECKING:
     from ledger.plans import PolicyBook
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 #: How many of the largest changes are listed.
 LARGEST = 20
-
-NOTHING: Ints = np.zeros(0, np.int64)
 
 _PART, _FUND = AMOUNT["psn_part_amt"], AMOUNT["fund_pay_sumamt"]
 
@@ -97,11 +95,10 @@ class WhatIf(msgspec.Struct, frozen=True):
 
 class Correction(NamedTuple):
     """Is who books what is found: given every batch's changes, and ``beside`` them acts that change no amount but move
-    other years than they did, and claims booked ``anew`` before, by the positions of their ClaimFiled."""
+    other years than they did, and claims that were booked anew before."""
 
     changed: Callable[[Changes], None]
     beside: Callable[[Changes], None]
-    anew: Ints = NOTHING
 
 
 @dataclass(slots=True)
@@ -167,17 +164,19 @@ def what_if(
     """
     segment = Segment(folder)
     plans = CasePlans(policies, segment.cases, segment.policies, instead)
-    stays = Stays(reader, policies, segment, [plans])
+    standing = {} if reader is None else booked_anew(reader)
+    stays = Stays(reader, policies, segment, [plans], standing)
     total = _Sum()
     asked = f"{sorted(periods)} {sorted((region, digest.hex()) for region, digest in instead.items())} {kernel.hex()}"
     asked += f" register {touched.position}" if touched is not None else ""
     # A hash a table, so that it is of no account how a segment is cut into batches.
     hashes = [hashlib.sha256() for _ in range(3)]
     workers: list[Worker] = []
-    anew = None if correction is None else correction.anew
+    correcting = correction is not None
     parts = in_order(
-        folder, lambda own: Worker(own, plans, stays, settle, touched, anew), Worker.work, workers, threads, progress
-    )
+        folder, lambda own: Worker(own, plans, stays, settle, touched, standing, correcting), Worker.work, workers,
+        threads, progress,
+    )  # fmt: skip
     for part in parts:
         total.add(part)
         tables = (part.changes.claim, part.changes.code, part.changes.new)
