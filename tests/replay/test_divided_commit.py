@@ -194,6 +194,37 @@ def test_a_dry_run_is_the_real_one_and_a_sealed_month_comes_out_again(store_url:
         assert read.verify() == []
 
 
+def test_every_view_says_the_same_after_a_correction(sqlite_url: str, tmp_path: Path) -> None:
+    """What-if and sweep ask from the first decisions, whatever was booked since; a claim says what stood when and what
+    it is under each version; the person's history has every part."""
+    was, would_be = policy(tmp_path, "was", CEILING), policy(tmp_path, "then", SPLIT, LESS, CEILING)
+    taken, after = files(tmp_path), afterwards(tmp_path)
+    with told(sqlite_url, was, taken) as book:
+        before = book.what_if(would_be, PERIODS[0], to=TO)
+        assert corrected(book, would_be)
+        again = book.what_if(would_be, PERIODS[0], to=TO)
+        assert (again.totals, again.totals_new, again.changed) == (before.totals, before.totals_new, before.changed)
+        book.intake(after)
+        expected = fresh(tmp_path, would_be, [*taken, after], "fresh")
+        found = book.what_if(would_be, PERIODS[0], to=TO)
+        swept = book.sweep(would_be, PERIODS[0], to=TO).variants[0]
+        assert found.totals_new == swept.totals and found.changed == swept.changed
+        assert found.totals_new[AMOUNT["fund_pay_sumamt"]] == expected["fund"]
+        fund = AMOUNT["fund_pay_sumamt"]
+        for name in ("S000012", "S000016"):
+            position = book.explain(f"260100/{name}").position
+            with projections.open(sqlite_url) as read:
+                person = read.acts_of_person(position)
+            said = book.answers(position, person)
+            stood, now = said.recorded
+            assert (stood.what, now.what, now.fund_fen) == ("settled", "booked anew", expected["claims"][name][fund])
+            assert [each.fund_fen for each in said.versions] == [stood.fund_fen, now.fund_fen]
+    with projections.open(sqlite_url) as read:
+        read.catch_up()
+        trace = read.trace("P2", events=True)
+        assert {"stay-part-counted", "claim-resettled"} <= {step.what for step in trace.steps}
+
+
 def test_a_late_birth_corrects_each_year_under_what_stands(sqlite_url: str, tmp_path: Path) -> None:
     """A day of birth told late is booked under the policy that each claim stands under by then, corrected or not."""
     aged = ('2 = "0.84" } }', '2 = "0.84" } }, exceptions = [{ age_from = 70, ratio = { 2 = "0.90" } }]')
