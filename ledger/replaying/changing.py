@@ -11,7 +11,7 @@ from core_ext.layout import AMOUNT, AMOUNTS, FACT, FACTS, HOW
 from core_ext.replaying import VALUES, Changed, changed_tables
 from core_ext.settling import SKIP
 from core_ext.text import Texts, texts_taken
-from ledger.events import BASIS_REFUND, BASIS_SOURCE
+from ledger.events import BASIS_KERNEL, BASIS_REFUND, BASIS_SOURCE
 from ledger.plan_rows import pools_of
 from ledger.replaying.columns import Marks, acts_of, apart_of, kinds_of, persons_with
 from ledger.replaying.deciding import Decided, Decider, Settle, asked_about
@@ -68,8 +68,8 @@ class Changes:
 class Part:
     """Is what one batch came to; ``rows`` numbers its changed acts.
 
-    ``beside`` is what a correction has to look at beside the changes that the kernel decided: acts that move other
-    years than they did, or were booked anew since, whether their amounts change or a source settled them.
+    ``beside`` is what a correction has to look at beside the changes that the kernel decided: claims that count
+    otherwise than they did or were booked anew since, and of persons with divided stays those a source settled.
     """
 
     acts: int
@@ -98,10 +98,10 @@ class _Apart(NamedTuple):
 class Worker:
     """Settles batches one after the other in tables of its own, and sums them by kind: one a thread.
 
-    Unbroken histories are decided by the replay kernel, those set apart in tables; with a ``settle`` given, or claims
-    that registers ``touched``, all are. ``standing`` is the policies that claims booked anew stand under: of persons
-    asked about also claims that no other policy stands in for are decided by them. ``correcting`` asks for what a
-    correction has to look at beside.
+    Unbroken histories are decided by the replay kernel, those set apart in tables; with a ``settle`` given, claims
+    that registers ``touched``, or for a correction, all are. ``standing`` is the policies that claims booked anew
+    stand under: of persons asked about also claims that no other policy stands in for are decided by them.
+    ``correcting`` asks for what a correction has to look at beside.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class Worker:
         self._under = {digest: plans.under(digest) for digest in sorted(set(self._standing.values()))}
         self._decider = Decider(settle, unasked=("computed",))
         self._touched, self._stays, self._own_settle = touched, stays, settle
-        self._in_tables = settle is not None or touched is not None
+        self._in_tables = settle is not None or touched is not None or correcting
         self._plans = plans
         self._lanes, self._fold = load("lanes"), load("fold")
         self._change = load("replay").change
@@ -133,7 +133,7 @@ class Worker:
             return self._by_tables(batch)
         kind, lenient = kinds_of(batch)
         apart = self._stays.with_theirs(batch, apart_of(batch, kind))
-        if (self._correcting or not self._plans.other.all()) and (again := self._booked_anew(batch)).any():
+        if not self._plans.other.all() and (again := self._booked_anew(batch)).any():
             theirs = persons_with(batch.ints("token"), again)
             apart = theirs if apart is None else apart | theirs
         if apart is not None:
@@ -211,12 +211,14 @@ class Worker:
         """Returns what a correction looks at beside the changes that the kernel decided; None where none asks."""
         if not self._correcting:
             return None
-        again = self._booked_anew(batch)
-        mine = own & (of.asked | ~again) & (of.found.code == 0)
-        again[[row for row, outcome in of.outcomes.items() if outcome.moved]] = True
-        basis = batch.ints("basis")
-        again &= mine & (basis != BASIS_REFUND) & (~changed | (basis == BASIS_SOURCE))
-        rows = np.flatnonzero(again)
+        again, basis = self._booked_anew(batch), batch.ints("basis")
+        mine = own & (of.asked | ~again) & (of.found.code == 0) & (basis != BASIS_REFUND)
+        moved = np.zeros(len(batch), np.uint8)
+        self._lanes.differing([batch.lane(name) for name in DELTAS], 0, len(batch), of.found.delta, moved)
+        moved[basis != BASIS_KERNEL] = 0
+        for row, outcome in of.outcomes.items():
+            moved[row] = outcome.moved
+        rows = np.flatnonzero(mine & (again | (moved != 0)) & (~changed | (basis == BASIS_SOURCE)))
         return self._changes(batch, of.found, rows, of.plan, of.told, rows, of)
 
     def _by_tables(self, batch: Batch) -> Part:
