@@ -129,7 +129,7 @@ def _originals(reader: "Reader", claims: list[int]) -> Acts | None:
     for row, claim in enumerate(whole):
         stands, anew = standing_of(reader, {claim: found[claim]})[claim]
         if anew:
-            acts.booked[row], acts.delta[row] = stands.amounts, stands.delta
+            acts.booked[row], acts.delta[row], acts.year[row] = stands.amounts, stands.delta, stands.year
             acts.how[row] = (*stands.how, *(0,) * (len(HOW) - len(stands.how)))
     return acts
 

@@ -165,9 +165,12 @@ def test_what_was_refunded_or_clawed_back_stays(sqlite_url: str, tmp_path: Path)
         sound(book, sqlite_url)
 
 
-def test_a_dry_run_is_the_real_one_and_a_sealed_month_comes_out_again(store_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("dated", [(), (ADMITTED,)])
+def test_a_dry_run_is_the_real_one_and_a_sealed_month_comes_out_again(
+    store_url: str, tmp_path: Path, dated: tuple[tuple[str, str], ...]
+) -> None:
     """To the byte; the month booked into is sealed with its corrections and comes out of segment and log alike."""
-    was, would_be = policy(tmp_path, "was"), policy(tmp_path, "then", SPLIT, LESS)
+    was, would_be = policy(tmp_path, "was", *dated), policy(tmp_path, "then", *dated, SPLIT, LESS)
     taken = files(tmp_path)
     with told(store_url, was, taken) as book:
         book.segments = tmp_path / "segments"
