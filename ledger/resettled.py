@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ledger.events import FLAG_DIVIDED, ClaimFiled, ClaimSettled, CommandRecorded
+from ledger.events import FLAG_DIVIDED, ClaimFiled, ClaimSettled
 from ledger.keys import claim_stream
 from ledger.mapper import decode_event
 from ledger.replaying.events import ClaimResettled
@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 
 #: The verb of the command that books claims anew.
 COMMIT = "replay --commit"
+
+#: Commands have streams of their own; '.' is the character behind '-'.
+SELECT_COMMANDS = (
+    "SELECT notification_id, originator_id, state FROM stored_events"
+    " WHERE originator_id > ? AND originator_id < 'command.' ORDER BY originator_id LIMIT ?"
+)
+
+#: Commands read at once.
+PAGE_ROWS = 65_536
 
 
 def resettlements(reader: "Reader", streams: Sequence[str]) -> dict[int, list[tuple[int, ClaimResettled]]]:
@@ -31,14 +40,17 @@ def resettlements(reader: "Reader", streams: Sequence[str]) -> dict[int, list[tu
 
 def booked_anew(reader: "Reader") -> dict[int, bytes]:
     """Returns the policy that every claim booked anew stands under, by the position of its ClaimFiled."""
-    from ledger.knowledge import caused_by, streams_with_prefix
+    from ledger.knowledge import caused_by
 
+    commands: list[int] = []
+    last = "command-"
+    while rows := reader.query(SELECT_COMMANDS, (last, PAGE_ROWS)):
+        commands += [int(position) for position, _, state in rows if COMMIT.encode() in bytes(state)]
+        last = str(rows[-1][1])
     found: dict[int, bytes] = {}
-    for position, _, _, topic, state in streams_with_prefix(reader, "command"):
-        command = decode_event(topic, state)
-        if isinstance(command, CommandRecorded) and command.verb == COMMIT:
-            events = (event for event in caused_by(reader, position) if isinstance(event, ClaimResettled))
-            found |= {event.claim: event.policy for event in events}
+    for position in sorted(commands):
+        events = (event for event in caused_by(reader, position) if isinstance(event, ClaimResettled))
+        found |= {event.claim: event.policy for event in events}
     return found
 
 

@@ -133,7 +133,7 @@ class Worker:
             return self._by_tables(batch)
         kind, lenient = kinds_of(batch)
         apart = self._stays.with_theirs(batch, apart_of(batch, kind))
-        if not self._plans.other.all() and (again := self._booked_anew(batch)).any():
+        if self._standing and (again := self._booked_anew(batch)).any():
             theirs = persons_with(batch.ints("token"), again)
             apart = theirs if apart is None else apart | theirs
         if apart is not None:

@@ -164,7 +164,9 @@ def what_if(
     """
     segment = Segment(folder)
     plans = CasePlans(policies, segment.cases, segment.policies, instead)
-    standing = {} if reader is None else booked_anew(reader)
+    # Where every act is asked about under other documents, only a correction looks at what was booked anew.
+    looks = correction is not None or not plans.other.all()
+    standing = booked_anew(reader) if reader is not None and looks else {}
     stays = Stays(reader, policies, segment, [plans], standing)
     total = _Sum()
     asked = f"{sorted(periods)} {sorted((region, digest.hex()) for region, digest in instead.items())} {kernel.hex()}"
