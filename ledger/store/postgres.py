@@ -14,7 +14,7 @@ from psycopg.sql import quote
 from core_ext.kernels import load
 from ledger.refusals import OutcomeUnknown, StoreError
 from ledger.store.faults import Conflict, KeyTaken
-from ledger.store.link import READS, Backend, Link, Mode, Row, the_head
+from ledger.store.link import Backend, Link, Mode, Row, the_head
 from ledger.store.postgres_connection import (
     APPEND_EVENTS,
     COPY_EVENTS,
@@ -46,8 +46,6 @@ BEGIN = {
     Mode.WRITE: b"BEGIN",
     Mode.APPEND: b"BEGIN; EXECUTE ledger_lock_head",
 }
-#: Seconds that a read for which an APPEND waits looks for a connection: others may have all, and wait for the APPEND.
-BESIDE_S = 1.0
 COMMIT = b"COMMIT"
 COMMIT_HEAD = "EXECUTE ledger_write_head({:d}, {:d}, {:d}); COMMIT"
 WRITE_HEAD = "UPDATE log_head SET size = {}, recorded_at = {}, tokens = {} RETURNING pg_notify({}, '')"
@@ -255,7 +253,7 @@ class PostgresBackend(Backend):
         try:
             link = PostgresLink(cursor, self, head)
             yield link
-            if mode not in READS:
+            if mode.writes:
                 self._commit(cursor, link.commit)
         finally:
             self._give_back(cursor.connection)
@@ -290,7 +288,7 @@ class PostgresBackend(Backend):
         for _ in range(pool.max_size + 1):
             try:
                 pool.open()
-                connection = pool.getconn(BESIDE_S if mode is Mode.BESIDE else None)
+                connection = pool.getconn(mode.patience_s)
             except (psycopg_pool.PoolTimeout, psycopg_pool.PoolClosed) as error:
                 raise StoreError(f"{self.place}: expected a connection, got none: {error}") from error
             try:

@@ -15,7 +15,7 @@ from eventsourcing.persistence import ConnectionPoolClosedError, ConnectionUnava
 from core_ext.kernels import load
 from ledger.refusals import OutcomeUnknown, StoreError
 from ledger.store.faults import Conflict, KeyTaken
-from ledger.store.link import READS, Backend, Link, Mode, Row, the_head
+from ledger.store.link import Backend, Link, Mode, Row, the_head
 from ledger.store.schema import sqlite_statements
 from ledger.store.sqlite_packed import packed
 from ledger.store.sqlite_recorder import (
@@ -211,8 +211,8 @@ class SQLiteBackend(Backend):
 
     @contextmanager
     def link(self, mode: Mode) -> Iterator[SQLiteLink]:
-        writes = mode not in READS
-        with self._connection(writes) as raw:
+        writes = mode.writes
+        with self._connection(writes, mode.patience_s) as raw:
             try:
                 if writes:
                     # Once it has begun nobody is in its way, so only here is there anything to wait for.
@@ -263,11 +263,11 @@ class SQLiteBackend(Backend):
         self._datastore.close()
 
     @contextmanager
-    def _connection(self, writes: bool) -> Iterator[sqlite3.Connection]:
+    def _connection(self, writes: bool, patience_s: float | None = None) -> Iterator[sqlite3.Connection]:
         pool = self._writers if writes else self._datastore.pool
         with self._turn() if writes else nullcontext():
             try:
-                connection = pool.get_connection()
+                connection = pool.get_connection(patience_s)
             except (ConnectionUnavailableError, ConnectionPoolClosedError) as error:
                 raise StoreError(f"{self.place}: expected a connection, got none: {error!r}") from error
             except InterfaceError as error:

@@ -95,7 +95,10 @@ class Store:
 
     @contextmanager
     def read_behind(self, pending: Pending) -> Iterator[PendingReader]:
-        """Gives a view of the store as it will be behind a transaction of this process that is being written."""
+        """Gives a view of the store as it will be behind a transaction of this process that is being written.
+
+        Raises StoreError where that would have to wait for a connection: its transaction may be waiting for it.
+        """
         with self._link(Mode.BESIDE) as link:
             reader = PendingReader(link, pending)
             reader.archives = self.archives

@@ -2,13 +2,15 @@
 
 import sqlite3
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from threading import Event, Thread, current_thread
 from threading import enumerate as enumerate_threads
+from time import monotonic
 from typing import Any
 
+import numpy as np
 import pytest
 
 import ledger
@@ -21,6 +23,7 @@ from ledger.mapper import decode_event
 from ledger.refusals import StoreError
 from ledger.service import Ledger
 from ledger.store import Transaction
+from ledger.store.pending import Pending
 from tests.faults.test_failing_disk import decisions
 from tests.ledger.test_intake import run
 from tests.ledger.test_taken_keys import TABLES, repeated
@@ -292,6 +295,24 @@ def test_who_waits_to_alter_a_table_is_not_waited_for(
     with opened(f"sqlite:///{tmp_path / 'plain.db'}") as book:
         run(book, path, 4)
         assert found == decisions(book)
+
+
+def test_nobody_waits_for_a_connection_to_decide_ahead(store_url: str) -> None:
+    """Where others have every connection there is none at once, and so none at all: the job has the log meanwhile."""
+    none = np.zeros(0, np.int64)
+    nothing = Pending(1, (), 0, {}, (none, none, np.zeros((0, 0), np.int64)), (none, none), ((), none), ())
+    with ledger.store.create(store_url) as store, ExitStack() as others:
+        for _ in range(64):
+            begun = monotonic()
+            try:
+                others.enter_context(store.read_behind(nothing))
+            except StoreError as error:
+                assert "expected a connection, got none" in str(error)
+                break
+        else:
+            raise AssertionError("expected connections to come to an end, got 64 of them")
+        # Whoever needs one waits half a minute at least.
+        assert monotonic() - begun < 20
 
 
 def with_room_for(pages: int, *given: Any, **options: Any) -> sqlite3.Connection:
