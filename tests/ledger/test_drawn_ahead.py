@@ -89,7 +89,7 @@ def act(book: Ledger, folder: Path, at: int) -> None:
         (result,) = book.settle([Claim(**{k: v for k, v in own.items() if k in Claim.__struct_fields__})])
         assert result.outcome == "booked", result
     elif at == 5:
-        registered(book, folder, f"{MEMBERS},account_balance", "N9,某,260101,390,15,,900.00")
+        registered(book, folder, MEMBERS, "N9,某,260101,390,15,")
     elif at == 7:
         text = TWO_STAYS.replace('1 = "600.00"', '2 = "600.00"').replace('1 = "0.84"', '2 = "0.84"')
         text = text.replace("2024-01-01", "2023-01-01").replace(*DIVIDES).replace(
