@@ -24,6 +24,7 @@ from projections.register_checks import check_registers
 from projections.row_checks import RowChecks
 from projections.segment_checks import check_segments
 from projections.state_checks import check_state
+from projections.state_sums import StateSums
 from projections.tables import ReadModel
 from projections.tree_checks import TreeChecks
 
@@ -73,7 +74,7 @@ def verify(
         policies = Policies(_traced_policies(reader) if traced else {})
         tree = TreeChecks(reader, at[proof.MODEL.name], found)
         events = EventChecks(reader, found, policies, traced, now_us)
-        rows = RowChecks(reader, at, found)
+        rows, sums = RowChecks(reader, at, found), StateSums()
         stops = sorted(set(at.values()))
         for after, stop, page_rows in scan(reader, stops, max(at.values()), found, page_events):
             tree.check_leaves(page_rows)
@@ -81,13 +82,14 @@ def verify(
             posted = events.check(page.others)
             check_acts(reader, page.acts, policies, found)
             rows.check(page, posted)
+            sums.add(page.acts)
         _check_versions(reader, found)
         tree.finish()
         rows.finish()
         events.finish()
         # A job that is not at its end has left whole batches, and what follows from them.
         if all(finding.kind == "unfinished-job" for finding in found.listed()):
-            check_state(reader, found)
+            check_state(reader, sums, found)
             check_registers(reader, found)
             check_persons(reader, frozenset(events.erased), found)
             check_recorded_at(reader, events.recorded_at, found)
