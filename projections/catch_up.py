@@ -86,6 +86,8 @@ def build_indexes(store: "Store", models: Sequence[ReadModel]) -> None:
 
     On SQLite whoever appends waits for as long as one of them takes, on PostgreSQL only who fills the same model.
     """
+    if not any(table.indexes for model in models for table in model.tables):
+        return
     with store.read() as reader:
         owed = missing(reader, store.dialect, models)
     for model, statement in owed:

@@ -32,8 +32,6 @@ def missing(reader: "Reader", dialect: str, models: "Sequence[ReadModel]") -> "l
     indexed = [(model, table) for model in models for table in model.tables]
     owed = {name: (model, text) for model, table in indexed for name, text in table.indexing().items()}
     named = [f"('{name}', '{table.name}')" for _, table in indexed for name in table.indexing()]
-    if not owed:
-        return []
     return [owed[name] for (name,) in reader.query(MISSING[dialect].format(", ".join(named)))]
 
 

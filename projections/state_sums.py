@@ -50,7 +50,6 @@ class Latest:
         self.marks: Marks = np.zeros(0, np.uint64)
         self.counts: Int64s = np.zeros(0, np.int64)
         self.moved: Int64s = np.zeros(0, np.int64)
-        self.held: Int64s = np.zeros(0, np.int64)
 
     def add(self, keys: Int64s, marks: Marks, positions: Int64s) -> None:
         """Takes rows in log order; of rows of one key the last one stands."""
@@ -70,10 +69,9 @@ class Latest:
         self.add(keys[fresh], marks[fresh], np.zeros(int(fresh.sum()), np.int64))
 
     def _take(self, fresh: Int64s) -> None:
-        at = self.keys.add(fresh)
-        self.marks, self.held = grown(self.marks, at.stop), grown(self.held, at.stop)
-        self.counts, self.moved = grown(self.counts, at.stop), grown(self.moved, at.stop)
-        self.held[at] = fresh
+        stop = self.keys.add(fresh).stop
+        self.marks = grown(self.marks, stop)
+        self.counts, self.moved = grown(self.counts, stop), grown(self.moved, stop)
 
     def unlike(self, tables: Iterator[tuple[Int64s, Int64s, Marks]], counted: bool) -> set[int]:
         """Returns the keys whose row in (keys, counts, marks) of the tables is another one, missing or too many.
@@ -92,7 +90,7 @@ class Latest:
         differs = marks != self.marks[:n]
         if counted:
             differs |= counts != self.counts[:n]
-        return strays | set(self.held[:n][differs].tolist())
+        return strays | set(self.keys.held[differs].tolist())
 
 
 class MessageSums:
