@@ -10,13 +10,25 @@ import numpy as np
 
 from core_ext.kernels import load
 from core_ext.layout import FACTS
-from ledger.acts import ACT_TOPICS, OTHER, Acts, Codes, acts_of, build_acts, no_acts
+from ledger.acts import (
+    ACT_TOPICS,
+    OTHER,
+    RESETTLED,
+    Acts,
+    Codes,
+    acts_of,
+    build_acts,
+    in_order,
+    no_acts,
+    resettled_acts,
+)
 from ledger.columnar import decode_columns
 from ledger.events import ClaimFiled, ClaimReversed, ClaimSettled
 from ledger.line_columns import lines_of
 from ledger.line_events import LinesFiled
 from ledger.mapper import decode_event, present_state
 from ledger.refusals import StoreError
+from ledger.replaying.events import ClaimResettled
 from ledger.topics import TOPICS
 from ledger.upcasting import PAST
 from projections.findings import Findings
@@ -57,6 +69,8 @@ class ReadPage(Page):
         self.__dict__["others"] = _readable_others([row for row in rest if row[1] not in _BESIDE], found)
         self.__dict__["beside"] = _readable_beside([row for row in rest if row[1] in _BESIDE], found)
         self.__dict__["acts"] = self._readable(codes, rows, found)
+        anew = [rows[row] for row in np.flatnonzero(codes == RESETTLED).tolist()]
+        self.__dict__["resettled"] = [(row[0], event) for row in anew if (event := _resettled(row)) is not None]
 
     def _readable(self, codes: Codes, rows: list[WideRow], found: Findings) -> Acts:
         acts = codes != OTHER
@@ -145,6 +159,16 @@ def _missing(expected: range, present: set[int], found: Findings) -> None:
         found.other("missing-events", f"positions {rest[0]} to {rest[-1]}", f"{len(rest)} events", "none")
 
 
+def _resettled(row: WideRow) -> ClaimResettled | None:
+    """Returns a claim booked anew; None where it cannot be read, which is found among the acts."""
+    try:
+        event = decode_event(row[1], row[2])
+    except StoreError:
+        return None
+    assert isinstance(event, ClaimResettled)
+    return event
+
+
 def _readable_others(rows: Sequence[WideRow], found: Findings) -> list[Placed]:
     events = []
     for position, topic, state, stream, version in rows:
@@ -173,6 +197,32 @@ def _readable_beside(rows: Sequence[WideRow], found: Findings) -> list[tuple[int
 
 
 def _whole_acts(rows: Sequence[WideRow], found: Findings) -> Acts:
+    """Returns the acts that can be read, of claim and decision those that belong together; names every other event."""
+    acts = _decided([row for row in rows if row[1] != ClaimResettled.TOPIC], found)
+    anew = [row for row in rows if row[1] == ClaimResettled.TOPIC and _readable(row, found)]
+    if not anew:
+        return acts
+    return in_order(acts, resettled_acts(np.array(cells(anew, 0), np.int64), cells(anew, 2)))
+
+
+def _readable(row: WideRow, found: Findings) -> bool:
+    """Returns whether an event of an act can be read, field by field and as columns; names it else."""
+    position, topic, state, _, _ = row
+    try:
+        decode_event(topic, state)
+        if topic == ClaimResettled.TOPIC:
+            resettled_acts(np.array([position], np.int64), [state])
+        elif topic == ClaimFiled.TOPIC:
+            decode_columns(ClaimFiled, [state], {"facts": FACTS})
+        else:
+            decode_columns(ClaimSettled, [state])
+    except (StoreError, ValueError) as error:
+        found.event(position, "undecodable-event", f"a {topic}", str(error))
+        return False
+    return True
+
+
+def _decided(rows: Sequence[WideRow], found: Findings) -> Acts:
     """Returns the acts whose two events are there, readable and of one claim; names every other."""
     at = {row[0]: row for row in rows}
     filed: list[WideRow] = []
@@ -205,17 +255,7 @@ def _unpaired(position: int, other: int, kind: str, expected: str, found: Findin
 
 def _whole(filed: WideRow, decided: WideRow, found: Findings) -> bool:
     """Returns whether both events can be read and belong together; names what is wrong otherwise."""
-    readable = True
-    for position, topic, state, _, _ in (filed, decided):
-        try:
-            decode_event(topic, state)
-            if topic == ClaimFiled.TOPIC:
-                decode_columns(ClaimFiled, [state], {"facts": FACTS})
-            else:
-                decode_columns(ClaimSettled, [state])
-        except (StoreError, ValueError) as error:
-            found.event(position, "undecodable-event", f"a {topic}", str(error))
-            readable = False
+    readable = _readable(filed, found) & _readable(decided, found)
     if readable:
         decision = decode_event(decided[1], decided[2])
         assert isinstance(decision, ClaimSettled | ClaimReversed)
