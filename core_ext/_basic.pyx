@@ -5,7 +5,7 @@ Rows sorted by person go a window at a time, its persons abreast, where everythi
 read lies within ±RANGE before it is used, every sum that is kept before it is written.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy
 
 from core_ext._settle cimport Packed
@@ -83,7 +83,7 @@ cdef void look_over(const Columns* columns, Py_ssize_t start, Py_ssize_t count, 
 
 
 # Lets what a window booked leave for the columns.
-cdef void leave(const Columns* columns, Py_ssize_t count) noexcept nogil:
+cdef void leave(const Columns* columns, const abreast_way* way, Py_ssize_t count) noexcept nogil:
     cdef Py_ssize_t column
     for column in range(BASIC_AMOUNTS_WIDTH):
         if columns.n < STREAMED_FROM:
@@ -91,6 +91,8 @@ cdef void leave(const Columns* columns, Py_ssize_t count) noexcept nogil:
                 columns.booked[column] + columns.first, columns.beside + column * BESIDE,
                 <size_t> count * sizeof(int64_t),
             )
+        elif way != NULL:
+            way.leave(columns.booked[column] + columns.first, columns.beside + column * BESIDE, <size_t> count)
         else:
             stream(columns.booked[column] + columns.first, columns.beside + column * BESIDE, count)
 
@@ -139,15 +141,17 @@ cdef Py_ssize_t settle_columns(Columns* columns, const abreast_way* way, int* fa
     ahead.at, ahead.turn = -1, 0
     open_window(columns, way, &window)
     columns.first = 0
+    # Windows but for the first begin at a whole line of the columns they leave for.
+    stop = least(WINDOW - <Py_ssize_t> (<uintptr_t> columns.booked[0] // sizeof(int64_t) % 8), columns.n)
     while columns.first < columns.n:
-        stop = least(columns.first + WINDOW, columns.n)
         if not settled_abreast(columns, &window, stop - columns.first):
             found = one_by_one(columns, columns.first, stop, &ahead, fault)
             if fault[0]:
-                leave(columns, found - columns.first)
+                leave(columns, way, found - columns.first)
                 return found
-        leave(columns, stop - columns.first)
+        leave(columns, way, stop - columns.first)
         columns.first = stop
+        stop = least(stop + WINDOW, columns.n)
     streamed()
     return columns.n
 

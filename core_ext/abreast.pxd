@@ -1,6 +1,6 @@
 # What a plan says to persons settled abreast, and how a window of them is settled: see abreast.h.
 
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from core_ext.benefit cimport least, most
 from core_ext.columns cimport *
@@ -26,23 +26,21 @@ cdef extern from "abreast.h":
         SAYS_NOT_DEDUCTIBLE
         SAYS_PLACED
         SAYS_FIRST_AT
-        H_BALANCE
         HELD
+        R_SAID
+        R_PRESELF
+        ROW
     ctypedef struct abreast_terms:
         int32_t amount, less, floor, ceiling, says, lower, upper
         int32_t edge[3]
         int32_t known, mixed
-    ctypedef struct abreast_lanes:
-        int32_t said[BESIDE]
-        int32_t inscp[BESIDE]
-        int32_t due[BESIDE]
-        int32_t preself[BESIDE]
+    ctypedef struct abreast_window:
+        int32_t row[BESIDE][ROW]
         int32_t begins[BESIDE]
-        int32_t held[HELD][BESIDE]
-    ctypedef struct abreast_runs:
-        size_t runs, odds
-        int32_t begins[BESIDE]
+        int32_t length[BESIDE]
         int32_t odd[BESIDE]
+        int64_t person[BESIDE]
+        size_t runs, odds, lanes
     ctypedef struct abreast_next:
         const int64_t* column[9]
         const int64_t* plan
@@ -50,6 +48,7 @@ cdef extern from "abreast.h":
         const char* terms
         size_t at, rows, year, persons
     ctypedef struct abreast_rows:
+        const int64_t* slot
         const int64_t* plan
         const int64_t* kind
         const int64_t* medfee
@@ -58,19 +57,19 @@ cdef extern from "abreast.h":
         const int64_t* preself
         const int64_t* inscp
         const int64_t* hosp
+        const int64_t* holder
+        int64_t* years
+        int64_t* accounts
         int64_t plans, compute
+        const abreast_terms* terms
     ctypedef struct abreast_way:
-        void (*look)(const abreast_rows* rows, size_t first, size_t count, abreast_lanes* lanes) noexcept nogil
-        int (*find)(const int64_t* slot, size_t count, const abreast_lanes* lanes, abreast_runs* runs) noexcept nogil
-        uint64_t (*take)(
-            const int64_t* years, const int64_t* holder, const int64_t* accounts, const int64_t* person, size_t count,
-            abreast_lanes* lanes,
+        bint (*look)(const abreast_rows* rows, size_t first, size_t count, abreast_window* window) noexcept nogil
+        size_t (*line_up)(abreast_window* window, uint8_t* apart) noexcept nogil
+        void (*settle)(
+            abreast_window* window, const abreast_rows* rows, uint8_t* apart, abreast_next* next
         ) noexcept nogil
-        int (*settle)(
-            abreast_lanes* lanes, const abreast_terms* terms, const int32_t* widths, size_t rounds,
-            abreast_next* next,
-        ) noexcept nogil
-        void (*put)(const abreast_lanes* lanes, size_t count, int64_t* beside) noexcept nogil
+        void (*put)(const abreast_window* window, size_t count, int64_t* beside) noexcept nogil
+        void (*leave)(int64_t* to, const int64_t* beside, size_t count) noexcept nogil
     const abreast_way* abreast_chosen(int widest)
 
 cdef enum:
