@@ -194,7 +194,7 @@ def settle(plans, plan, kind, ref, slot, money, years, holder, accounts, code, b
         columns.booked[at] = written(booked[at])
     if not columns.n:
         return
-    columns.abreast = book.abreast
+    columns.abreast, columns.more = book.abreast, book.more
     columns.code, columns.refunded = &v_code[0], &v_refunded[0]
     code[:] = 0
     with nogil:

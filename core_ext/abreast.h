@@ -5,7 +5,7 @@
    Whole numbers, and no operation that could leave them. What comes in is looked over first: every amount of a claim and
    everything a year and an account hold is 0 or more and below 2^30 fen (AMOUNT_BITS, ten million yuan), a claim's parts
    add up to its fee (I1), a year has below 2^10 stays (STAYS_BITS); and of a plan ``abreast.pxd`` takes only what says
-   amounts below 2^30, a step of the deductible below 2^20 (LESS_BITS), ratios of whole basis points, and cuts edges and
+   amounts below 2^30, a step of the deductible below 2^18 (LESS_BITS), ratios of whole basis points, and cuts edges and
    ceilings at 2^31 - 1. So within 32 bits there lie
    - a share, at most the amount it is a share of, as no ratio is above 10^4: (s r + 5000) // 10^4 is the reference's
      share, whose ratio and divisor both are 10^4 times these; how it is divided, see abreast_avx2.h and abreast_avx512.h;
@@ -25,25 +25,34 @@
 
 /* A window's rows, of whom the one at WINDOW is none; the most lanes there are; the longest run of one person's rows
    that goes abreast; how far columns of a window's amounts stand apart. */
-enum { WINDOW = 512, STEP = 16, RUN_MOST = 32, BESIDE = WINDOW + STEP };
-enum { AMOUNT_BITS = 30, STAYS_BITS = 10, LESS_BITS = 20 };
+enum { WINDOW = 512, STEP = 16, RUN_MOST = 32, BESIDE = WINDOW + STEP, NOBODY = BESIDE - 1 };
+enum { AMOUNT_BITS = 30, STAYS_BITS = 10, LESS_BITS = 18, RATIO_BITS = 14 };
+/* SAYS_USUAL: a deductible by the stay's ordinal, before the segments, is waived under a reached ceiling; segments are of
+   inpatients and three at most, the third without an edge; a claim counts as a stay; an account pays what is in scope and
+   the first self-pay, or nothing. */
 enum {
     SAYS_ANNUAL = 1, SAYS_WAIVED = 2, SAYS_INSIDE = 4, SAYS_BEGINS = 8, SAYS_BEGINS_ALL = 16, SAYS_STAY = 32,
     SAYS_BELOW_COUNTS = 64, SAYS_IN_SCOPE = 128, SAYS_PRESELF = 256, SAYS_NOT_DEDUCTIBLE = 512, SAYS_PLACED = 1024,
-    SAYS_FIRST_AT = 16
+    SAYS_USUAL = 1 << 14, SAYS_FIRST_AT = 16
 };
 /* The columns of a person's year. */
 enum { H_STAYS, H_COUNTED, H_PLACED, H_HIFP = 6, H_INSCP, HELD };
 
-/* What a plan says, in one line of the cache: switches and above them the ratio of the first self-pay; ratios of the
-   segments, two in one number, the last of them without an edge. The first of a table, of no plan, says nothing but
-   whether there is a plan that is not ``known``. */
+/* What a plan says, in half a line of the cache: switches and above them the ratio of the first self-pay; the ratios of
+   two segments in one number; the third segment's ratio and above it the step of the deductible; two edges. The first of
+   a table is no plan's, and usual. */
 typedef struct {
-    int32_t amount, less, floor, ceiling, says, lower, upper, edge[3], unused[2], known, mixed, rest[2];
+    int32_t amount, floor, ceiling, says, lower, upper, edge[2];
 } abreast_terms;
 
 /* Its numbers in their order. */
-enum { T_AMOUNT, T_LESS, T_FLOOR, T_CEILING, T_SAYS, T_LOWER, T_UPPER, T_EDGE };
+enum { T_AMOUNT, T_FLOOR, T_CEILING, T_SAYS, T_LOWER, T_UPPER, T_EDGE, TERMS = 8 };
+
+/* What few plans say beside it: the third edge and the ratio above it; whether a plan goes abreast; of the first of a
+   table, whether there is one that does not. */
+typedef struct {
+    int32_t edge, ratio, known, mixed;
+} abreast_more;
 
 /* Of a row its plan, from 1, and amounts, all 0 where it is not fit; a preself of -1 is a refund. */
 enum { R_SAID, R_INSCP, R_PRESELF, R_DUE, ROW };
@@ -53,12 +62,13 @@ enum { B_DEDC, B_HIFP, B_PART, B_ACCT };
 typedef struct {
     int32_t row[BESIDE][ROW];
     /* Of runs, in their order: the first row, behind the last run where it ends; how many rows, 0 where it goes row by
-       row; and whose it is. Runs, longer ones first. Rows that are no claim fit to go abreast. */
-    int32_t begins[BESIDE], length[BESIDE], order[BESIDE], odd[BESIDE];
-    int64_t person[BESIDE];
+       row; whose it is, and the account. The last of them is NOBODY's. */
+    int32_t begins[BESIDE], length[BESIDE], balance[BESIDE];
+    int64_t person[BESIDE], account[BESIDE];
+    /* Runs, longer ones first, behind them NOBODY; rows that are no claim fit to go abreast. */
+    int32_t order[BESIDE], odd[BESIDE];
     size_t runs, odds, lanes;
-    /* What stands in lanes that nobody has. */
-    int64_t nobody[HELD], nothing;
+    int64_t nobody[HELD];
 } abreast_window;
 
 typedef struct {
@@ -66,6 +76,7 @@ typedef struct {
     int64_t *years, *accounts;
     int64_t plans, compute;
     const abreast_terms *terms;
+    const abreast_more *more;
 } abreast_rows;
 
 /* What the next window needs, asked for little by little: columns, eight rows each time, the years of its persons and
@@ -77,18 +88,25 @@ typedef struct {
 } abreast_next;
 
 static inline void abreast_ask(abreast_next *next) {
-    if (next->at >= next->rows) return;
-    for (int column = 0; column < 9; column++) __builtin_prefetch(next->column[column] + next->at);
-    for (size_t row = next->at; row < next->at + 8 && row < next->rows; row++)
-        __builtin_prefetch(next->terms + (size_t)(uint32_t)(next->plan[row] + 1) * sizeof(abreast_terms));
-    for (int line = 0; line < 4 && next->year < next->persons; line++, next->year++)
-        __builtin_prefetch(next->years + next->year * 64);
+    if (next->at + 8 > next->rows) return;
+    for (int column = 0; column < 9; column++) __builtin_prefetch(next->column[column] + next->at, 0, 1);
+    for (int row = 0; row < 8; row++)
+        __builtin_prefetch(next->terms + (size_t)(uint32_t)(next->plan[next->at + row] + 1) * sizeof(abreast_terms), 0, 1);
+    if (next->year + 4 <= next->persons)
+        for (int line = 0; line < 4; line++) __builtin_prefetch(next->years + (next->year + line) * 64, 0, 1);
+    next->year += 4;
     next->at += 8;
 }
+
+/* Has the compiler read numbers from memory, rather than take them out of a wide register one by one: that is dearer. */
+#define ABREAST_FROM_MEMORY(numbers) __asm__ __volatile__("" : "+m"(*(int32_t(*)[ABREAST_WIDE])(numbers)))
 
 typedef struct {
     /* Looks ``count`` rows from ``first`` on over, and cuts them into runs; returns whether they are sorted. */
     int (*look)(const abreast_rows *rows, size_t first, size_t count, abreast_window *window);
+    /* Fills whose account each run's is, and what it holds; runs that share one, or hold what does not go abreast, are
+       ``apart``. Returns whether accounts are sorted as persons are. */
+    int (*hold)(abreast_window *window, const abreast_rows *rows, uint8_t *apart);
     /* Puts runs that are not ``apart`` in order, longer ones first; returns how many places their rounds have. */
     size_t (*line_up)(abreast_window *window, uint8_t *apart);
     /* Settles the lanes; those of whom something goes too far are ``apart`` from then on, and nothing of them counts. */
@@ -130,10 +148,10 @@ typedef struct {
 /* Returns how a processor settles, of so many lanes as are allowed at most; NULL where it cannot. */
 static inline const abreast_way *abreast_chosen(int widest) {
     static const abreast_way avx512 = {
-        abreast_look_avx512, abreast_line_up_avx512, abreast_settle_avx512, abreast_put_avx512, abreast_leave_avx512
+        abreast_look_avx512, abreast_hold_avx512, abreast_line_up_avx512, abreast_settle_avx512, abreast_put_avx512, abreast_leave_avx512
     };
     static const abreast_way avx2 = {
-        abreast_look_avx2, abreast_line_up_avx2, abreast_settle_avx2, abreast_put_avx2, abreast_leave_avx2
+        abreast_look_avx2, abreast_hold_avx2, abreast_line_up_avx2, abreast_settle_avx2, abreast_put_avx2, abreast_leave_avx2
     };
     __builtin_cpu_init();
     if (widest >= 16 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")

@@ -25,15 +25,18 @@ cdef extern from "abreast.h":
         SAYS_PRESELF
         SAYS_NOT_DEDUCTIBLE
         SAYS_PLACED
+        SAYS_USUAL
         SAYS_FIRST_AT
+        RATIO_BITS
         HELD
         R_SAID
         R_PRESELF
         ROW
     ctypedef struct abreast_terms:
-        int32_t amount, less, floor, ceiling, says, lower, upper
-        int32_t edge[3]
-        int32_t known, mixed
+        int32_t amount, floor, ceiling, says, lower, upper
+        int32_t edge[2]
+    ctypedef struct abreast_more:
+        int32_t edge, ratio, known, mixed
     ctypedef struct abreast_window:
         int32_t row[BESIDE][ROW]
         int32_t begins[BESIDE]
@@ -62,8 +65,10 @@ cdef extern from "abreast.h":
         int64_t* accounts
         int64_t plans, compute
         const abreast_terms* terms
+        const abreast_more* more
     ctypedef struct abreast_way:
         bint (*look)(const abreast_rows* rows, size_t first, size_t count, abreast_window* window) noexcept nogil
+        bint (*hold)(abreast_window* window, const abreast_rows* rows, uint8_t* apart) noexcept nogil
         size_t (*line_up)(abreast_window* window, uint8_t* apart) noexcept nogil
         void (*settle)(
             abreast_window* window, const abreast_rows* rows, uint8_t* apart, abreast_next* next
@@ -110,25 +115,37 @@ cdef inline int32_t switches(const Terms* terms) noexcept nogil:
     )
 
 
-# Fills ``into`` with what a basic plan says, with nothing where it does not fit.
-cdef inline void pack_abreast(const Terms* terms, abreast_terms* into) noexcept nogil:
+# Whether lanes need not ask a plan for what SAYS_USUAL tells them.
+cdef inline bint is_usual_abreast(const Terms* terms, const abreast_more* more) noexcept nogil:
+    return (
+        terms.deductible_kind != ANNUAL and terms.deductible_waived and not terms.deductible_inside
+        and terms.begins <= YEAR_OF_KIND and terms.placed == Y_PLACED_INPATIENT and terms.stay
+        and terms.stay_below_counts and terms.account in (0, ACCOUNT_IN_SCOPE | ACCOUNT_PRESELF)
+        and more.edge == EDGE_MOST
+    )
+
+
+# Fills ``into`` and ``more`` with what a basic plan says, with nothing where it does not fit.
+cdef inline void pack_abreast(const Terms* terms, abreast_terms* into, abreast_more* more) noexcept nogil:
     cdef const Piece* segments = segments_of(terms)
     cdef int32_t ratio[SEGMENTS_ABREAST]
-    cdef int64_t edge = 0
+    cdef int32_t edge[SEGMENTS_ABREAST]
+    cdef int32_t less = 0
     cdef Py_ssize_t at
     if not fits(terms):
         return
-    into.known = True
-    into.says = switches(terms) | <int32_t> (terms.first_ratio // BASIS_POINT) << SAYS_FIRST_AT
-    into.ceiling = <int32_t> most(0, least(terms.ceiling, EDGE_MOST))
     if terms.deductible_kind and not terms.deductible_exempt:
         into.amount = <int32_t> terms.deductible_amount
         if terms.deductible_kind == BY_ORDINAL:
-            into.less, into.floor = <int32_t> terms.deductible_less, <int32_t> terms.deductible_floor
+            less, into.floor = <int32_t> terms.deductible_less, <int32_t> terms.deductible_floor
     for at in range(SEGMENTS_ABREAST):
-        ratio[at] = 0
+        edge[at], ratio[at] = EDGE_MOST, 0
         if at < terms.segments:
-            edge, ratio[at] = least(segments[at].up_to, EDGE_MOST), <int32_t> (segments[at].ratio // BASIS_POINT)
-        if at < SEGMENTS_ABREAST - 1:
-            into.edge[at] = <int32_t> edge
-    into.lower, into.upper = ratio[0] | ratio[1] << 16, ratio[2] | ratio[3] << 16
+            edge[at] = <int32_t> least(segments[at].up_to, EDGE_MOST)
+            ratio[at] = <int32_t> (segments[at].ratio // BASIS_POINT)
+    more.known, more.edge, more.ratio = True, edge[2], ratio[3]
+    into.says = switches(terms) | <int32_t> (terms.first_ratio // BASIS_POINT) << SAYS_FIRST_AT
+    into.says |= SAYS_USUAL * is_usual_abreast(terms, more)
+    into.ceiling = <int32_t> most(0, least(terms.ceiling, EDGE_MOST))
+    into.edge[0], into.edge[1] = edge[0], edge[1]
+    into.lower, into.upper = ratio[0] | ratio[1] << 16, ratio[2] | less << RATIO_BITS

@@ -14,6 +14,9 @@ typedef int32_t abreast_ints_avx2 __attribute__((vector_size(32)));
     _mm256_and_si256((__m256i)(says), _mm256_set1_epi32(what)), _mm256_setzero_si256()))
 #define ABREAST_NOT(mask) (~(mask))
 #define ABREAST_WHERE(mask, ints) ((mask) & (ints))
+#define ABREAST_LESS_WHERE(mask, a, b) ((a) - ((mask) & (b)))
+#define ABREAST_AT(table, width, at) \
+    ((abreast_ints_avx2)_mm256_i32gather_epi32((const int *)(table), (__m256i)((at) * (int32_t)(width)), 4))
 #define ABREAST_CHOSEN(mask, a, b) \
     ((abreast_ints_avx2)_mm256_blendv_epi8((__m256i)(b), (__m256i)(a), (__m256i)(mask)))
 #define ABREAST_SHIFTED(ints, bits) ((abreast_ints_avx2)_mm256_srli_epi32((__m256i)(ints), bits))
@@ -33,12 +36,12 @@ static inline ABREAST_INTS abreast_share_avx2(ABREAST_INTS fen, ABREAST_INTS rat
     return whole * ratio + abreast_wholes_avx2(rest * ratio + 5000);
 }
 
-/* The shares of four amounts, whose ratios stand two in one number. */
+/* The shares of three amounts, whose ratios stand two in one number, the third below another number. */
 static inline ABREAST_INTS abreast_shares_avx2(
-    ABREAST_INTS a, ABREAST_INTS b, ABREAST_INTS c, ABREAST_INTS d, ABREAST_INTS lower, ABREAST_INTS upper
+    ABREAST_INTS a, ABREAST_INTS b, ABREAST_INTS c, ABREAST_INTS lower, ABREAST_INTS upper
 ) {
     return abreast_share_avx2(a, lower & 65535) + abreast_share_avx2(b, ABREAST_SHIFTED(lower, 16))
-         + abreast_share_avx2(c, upper & 65535) + abreast_share_avx2(d, ABREAST_SHIFTED(upper, 16));
+         + abreast_share_avx2(c, upper & ((1 << RATIO_BITS) - 1));
 }
 
 /* Turns four rows of four numbers into four columns of them, or back, in each half. */
@@ -49,15 +52,28 @@ static inline void abreast_turn_avx2(__m256i four[4]) {
     four[2] = _mm256_unpacklo_epi64(ef, gh), four[3] = _mm256_unpackhi_epi64(ef, gh);
 }
 
-/* Takes four numbers of each lane's row of a table, whose rows have so many. */
-static inline void abreast_words_avx2(const int32_t *table, const int32_t *at, size_t width, ABREAST_INTS *words) {
+/* Takes the four numbers of each lane's row of a table. */
+static inline void abreast_four_avx2(const int32_t *table, const int32_t *at, ABREAST_INTS *words) {
     __m256i four[4];
     for (int row = 0; row < 4; row++)
         four[row] = _mm256_inserti128_si256(
-            _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(table + (size_t)at[row] * width))),
-            _mm_loadu_si128((const __m128i *)(table + (size_t)at[row + 4] * width)), 1);
+            _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)table + at[row])),
+            _mm_loadu_si128((const __m128i *)table + at[row + 4]), 1);
     abreast_turn_avx2(four);
     for (int word = 0; word < 4; word++) words[word] = (ABREAST_INTS)four[word];
+}
+
+/* Takes the eight numbers of each lane's row of a table. */
+static inline void abreast_eight_avx2(const int32_t *table, const int32_t *at, ABREAST_INTS *words) {
+    __m256i part[2][4];
+    for (int lane = 0; lane < 8; lane++)
+        part[lane / 4][lane % 4] = _mm256_loadu_si256((const __m256i *)table + at[lane]);
+    abreast_turn_avx2(part[0]);
+    abreast_turn_avx2(part[1]);
+    for (int word = 0; word < 4; word++) {
+        words[word] = (ABREAST_INTS)_mm256_permute2x128_si256(part[0][word], part[1][word], 0x20);
+        words[word + 4] = (ABREAST_INTS)_mm256_permute2x128_si256(part[0][word], part[1][word], 0x31);
+    }
 }
 
 /* Puts four numbers of each lane into its row. */
@@ -70,30 +86,36 @@ static inline void abreast_book_avx2(int32_t *table, const int32_t *at, const AB
     }
 }
 
-/* Takes what the lanes' years and accounts hold; returns whether some of it is not within what goes abreast. */
-static inline int abreast_take_avx2(
-    int64_t *const *year, int64_t *const *account, ABREAST_INTS *held, ABREAST_INTS *balance
-) {
+/* Takes what the lanes' years hold; returns whether some of it is not within what goes abreast. */
+static inline int abreast_take_avx2(int64_t *const *year, ABREAST_INTS *held) {
     uint64_t beyond = 0;
     for (int lane = 0; lane < 8; lane++) {
         for (int at = 0; at < HELD; at++) {
             beyond |= (uint64_t)year[lane][at];
             held[at][lane] = (int32_t)year[lane][at];
         }
-        beyond |= (uint64_t)*account[lane] | (uint64_t)year[lane][H_STAYS] << (AMOUNT_BITS - STAYS_BITS);
-        (*balance)[lane] = (int32_t)*account[lane];
+        beyond |= (uint64_t)year[lane][H_STAYS] << (AMOUNT_BITS - STAYS_BITS);
     }
     return beyond >> AMOUNT_BITS != 0;
 }
 
-/* Gives back what is 0 or more, of years, and accounts. */
-static inline void abreast_give_avx2(
-    int64_t *const *year, int64_t *const *account, const ABREAST_INTS *held, ABREAST_INTS balance
-) {
-    for (int lane = 0; lane < 8; lane++) {
+/* Gives back what of years is 0 or more. */
+static inline void abreast_give_avx2(int64_t *const *year, const ABREAST_INTS *held) {
+    for (int lane = 0; lane < 8; lane++)
         for (int at = 0; at < HELD; at++) year[lane][at] = held[at][lane];
-        *account[lane] = balance[lane];
+}
+
+static int abreast_hold_avx2(abreast_window *window, const abreast_rows *rows, uint8_t *apart) {
+    int64_t before = -1;
+    for (size_t run = 0; run < window->runs; run++) {
+        int64_t holder = rows->holder[window->person[run]], balance = rows->accounts[holder];
+        if (holder < before) return 0;
+        if (holder == before) apart[run - 1] = apart[run] = 1;
+        if ((uint64_t)balance >> AMOUNT_BITS) apart[run] = 1;
+        window->account[run] = before = holder;
+        window->balance[run] = (int32_t)balance;
     }
+    return 1;
 }
 
 /* Fills plans and amounts of rows, four columns of them, as loops that compilers turn into wide instructions. */

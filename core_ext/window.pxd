@@ -29,6 +29,7 @@ cdef inline void open_window(const Columns* columns, const abreast_way* way, Win
     window.rows.inscp, window.rows.hosp, window.rows.holder = columns.inscp, columns.hosp, columns.holder
     window.rows.years, window.rows.accounts = columns.years, columns.accounts
     window.rows.plans, window.rows.compute, window.rows.terms = columns.plans, COMPUTE, columns.abreast
+    window.rows.more = columns.more
 
 
 # Whether a row takes back the claim right before it, which is of the same run and fit to go abreast.
@@ -69,24 +70,10 @@ cdef inline bint known(const Columns* columns, Window* window) noexcept nogil:
     for run in range(<Py_ssize_t> window.found.runs):
         for at in range(window.found.begins[run], window.found.begins[run + 1]):
             said = window.found.row[at][R_SAID]
-            if said and not columns.abreast[said].known:
+            if said and not columns.more[said].known:
                 if unfit(columns, columns.first + at):
                     return False
                 window.apart[run] = True
-    return True
-
-
-# Whether every person-year has an account of its own; neighbours that share one go one by one.
-cdef inline bint own_accounts(const Columns* columns, Window* window) noexcept nogil:
-    cdef int64_t holder, before = -1
-    cdef Py_ssize_t run
-    for run in range(<Py_ssize_t> window.found.runs):
-        holder = columns.holder[window.found.person[run]]
-        if holder <= before:
-            if holder < before:
-                return False
-            window.apart[run - 1] = window.apart[run] = True
-        before = holder
     return True
 
 
@@ -135,9 +122,9 @@ cdef inline bint settled_abreast(const Columns* columns, Window* window, Py_ssiz
     memset(window.apart, 0, sizeof(window.apart))
     for at in range(<Py_ssize_t> window.found.odds):
         prefetch(columns.ref + columns.first + window.found.odd[at], 1)
-    if columns.abreast.mixed and not known(columns, window):
+    if columns.more.mixed and not known(columns, window):
         return False
-    if not (own_accounts(columns, window) and told_apart(columns, window)):
+    if not (window.way.hold(&window.found, &window.rows, window.apart) and told_apart(columns, window)):
         return False
     if <Py_ssize_t> window.way.line_up(&window.found, window.apart) > 2 * count + STEP or not window.found.lanes:
         return False
