@@ -195,7 +195,8 @@ static inline __attribute__((always_inline)) __mmask8 abreast_look_8(
 
 /* Looks sixteen rows over, ``all`` or ``these``, from the window's row ``at`` on; returns whether they are not sorted. */
 static inline __attribute__((always_inline)) uint32_t abreast_look_16(
-    const abreast_rows *rows, size_t first, size_t at, const int all, uint32_t these, abreast_window *window
+    const abreast_rows *rows, size_t first, size_t at, const int all, uint32_t these, abreast_window *window, size_t *runs,
+    size_t *odds
 ) {
     /* Quarters hold every fourth row, which are turned into rows in their order. */
     const __m512i order = _mm512_setr_epi32(0, 8, 16, 24, 2, 10, 18, 26, 4, 12, 20, 28, 6, 14, 22, 30);
@@ -213,27 +214,29 @@ static inline __attribute__((always_inline)) uint32_t abreast_look_16(
         fit |= (uint32_t)abreast_look_8(rows, first + at + 8 * half, all, rest, told[half]) << 8 * half;
         down |= _mm512_mask_cmplt_epi64_mask(rest, person, before);
         _mm512_storeu_si512(
-            window->person + window->runs + __builtin_popcount(begins),
+            window->person + *runs + __builtin_popcount(begins),
             _mm512_maskz_compress_epi64((__mmask8)differs, person));
         begins |= differs << 8 * half;
     }
     for (int word = 0; word < 4; word++) four[word] = _mm512_permutex2var_epi32(told[0][word], order, told[1][word]);
     abreast_turn_avx512(four);
     for (int row = 0; row < 4; row++) _mm512_storeu_si512(window->row[at + 4 * row], four[row]);
-    _mm512_storeu_si512(window->begins + window->runs, _mm512_maskz_compress_epi32((__mmask16)begins, here));
-    _mm512_storeu_si512(window->odd + window->odds, _mm512_maskz_compress_epi32((__mmask16)(these & ~fit), here));
-    window->runs += (size_t)__builtin_popcount(begins);
-    window->odds += (size_t)__builtin_popcount(these & ~fit);
+    _mm512_storeu_si512(window->begins + *runs, _mm512_maskz_compress_epi32((__mmask16)begins, here));
+    _mm512_storeu_si512(window->odd + *odds, _mm512_maskz_compress_epi32((__mmask16)(these & ~fit), here));
+    *runs += (size_t)__builtin_popcount(begins);
+    *odds += (size_t)__builtin_popcount(these & ~fit);
     return down;
 }
 
 static int abreast_look_avx512(const abreast_rows *rows, size_t first, size_t count, abreast_window *window) {
+    const abreast_rows own = *rows;
+    size_t at = 0, runs = 0, odds = 0;
     uint32_t down = 0;
-    size_t at = 0;
-    window->runs = window->odds = 0;
-    for (; at + 16 <= count; at += 16) down |= abreast_look_16(rows, first, at, 1, 65535, window);
-    if (at < count) down |= abreast_look_16(rows, first, at, 0, _bzhi_u32(65535, (uint32_t)(count - at)), window);
-    window->begins[window->runs] = (int32_t)count;
+    for (; at + 16 <= count; at += 16) down |= abreast_look_16(&own, first, at, 1, 65535, window, &runs, &odds);
+    if (at < count)
+        down |= abreast_look_16(&own, first, at, 0, _bzhi_u32(65535, (uint32_t)(count - at)), window, &runs, &odds);
+    window->begins[runs] = (int32_t)count;
+    window->runs = runs, window->odds = odds;
     return down == 0;
 }
 
