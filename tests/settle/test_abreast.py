@@ -64,14 +64,15 @@ def plans(random: np.random.Generator, count: int, usual: float) -> Ints:
             "ceiling": int(random.choice((0, 300_000, 5_000_000, NO_LIMIT))), "ceiling_cost": NO_LIMIT,
             "account": int(random.choice((0, 1, 2, 3, 17, 19, 31))), "segments": int(random.integers(0, 6)),
         }  # fmt: skip
-        if random.random() < usual:
+        drawn_usual = random.random() < usual
+        if drawn_usual:
             plan |= {
                 "deductible_kind": int(random.integers(0, 2)), "deductible_waived": 1, "deductible_inside": 0,
                 "to_date": int(random.integers(0, 2)), "placed": ACCUMULATOR["placed_inpatient"], "stay": 1,
                 "stay_below_counts": 1, "account": int(random.choice((0, 3))), "segments": int(random.integers(0, 4)),
             }  # fmt: skip
         edges = np.sort(random.integers(0, 3_000_000, plan["segments"])).tolist()
-        if edges and random.integers(0, 2):
+        if edges and (drawn_usual or random.integers(0, 2)):
             edges[-1] = NO_LIMIT
         for at, edge in enumerate(edges):
             plan[f"segment_edge_{at}"] = edge
