@@ -43,10 +43,17 @@ DELETE_STATE = "DELETE FROM projection WHERE name = ?"
 
 
 def positions(reader: "Reader", dialect: str) -> dict[str, tuple[int, int]]:
-    """Returns (position, version) of every model the store holds; nothing where it holds none yet."""
-    if not reader.query(HAS_STATE[dialect]):
-        return {}
-    return {str(name): (int(position), int(version)) for name, position, version in reader.query(SELECT_STATE)}
+    """Returns (position, version) of every model the store holds; nothing where it holds none yet.
+
+    Raises StoreError where the table says no numbers, as one in a damaged SQLite file may.
+    """
+    rows = reader.query(SELECT_STATE) if reader.query(HAS_STATE[dialect]) else []
+    for name, position, version in rows:
+        if not (isinstance(position, int) and isinstance(version, int)):
+            raise StoreError(
+                f"projection {name!r}: expected a position and a version, got {position!r} and {version!r}"
+            )
+    return {str(name): (position, version) for name, position, version in rows}
 
 
 def ensure(store: "Store", models: Sequence[ReadModel]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ledger.store.schema import GUARDS, postgres_statements, sqlite_statements
 from projections.catch_up import CREATE_STATE
-from projections.findings import Findings
+from projections.findings import Finding, Findings
 from projections.tables import ReadModel
 
 if TYPE_CHECKING:
@@ -42,18 +42,50 @@ _CREATED = re.compile(r"CREATE (TABLE|INDEX|TRIGGER) (?:IF NOT EXISTS )?(\w+)")
 def check_database(reader: "Reader", dialect: str, models: Sequence[ReadModel], found: Findings) -> None:
     """Names what is damaged in the file (SQLite finds its own), and each trigger that no longer refuses changes.
 
-    On SQLite a table, index or trigger must also be stated as this package states it: a letter there is a rule.
+    On SQLite a table, index or trigger must also be stated as this package states it: a letter there is a rule. And
+    each cell must be of its column's type.
     PostgreSQL checks a page's checksum whenever it reads one, and refuses the query; there the keys, the guards'
     functions and that tables are plain ones are held against what this package created.
     """
     if dialect == "sqlite":
-        for (line,) in reader.query(f"PRAGMA integrity_check({LISTED})"):
-            if line != "ok":
-                found.other("damaged-file", "the database file", "a sound file", str(line))
+        damage = [str(line) for (line,) in reader.query(f"PRAGMA integrity_check({LISTED})") if line != "ok"]
+        for line in damage:
+            found.other("damaged-file", "the database file", "a sound file", line)
         _check_statements(reader, models, found)
+        if not damage:
+            _check_types(reader, found)
         return
     _check_guards(reader, found)
     _check_relations(reader, models, found)
+
+
+def unreadable(found: Sequence[Finding]) -> bool:
+    """Tells whether nothing read from a store with these findings can be relied on, not even that a number is one."""
+    return any(finding.kind in ("damaged-file", "mistyped-row") for finding in found)
+
+
+def _check_types(reader: "Reader", found: Findings) -> None:
+    """Names rows with a cell that is not of its column's type: SQLite types cells and not columns."""
+    for (name,) in reader.query("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"):
+        columns = reader.query(f"PRAGMA table_info({name})")
+        types = {str(column): str(type_).lower() for _, column, type_, *_ in columns}
+        keys = [str(column) for _, column, _, _, _, key in columns if key]
+        never_null = {str(column) for _, column, _, not_null, _, key in columns if not_null or key}
+        empty = ("", ", 'null'")
+        unlike = " OR ".join(
+            f"typeof({column}) NOT IN ('{type_}'{empty[column not in never_null]})" for column, type_ in types.items()
+        )
+        shown = ", ".join([*(f"typeof({column})" for column in types), *(f"quote({key})" for key in keys)])
+        for row in reader.query(f"SELECT {shown} FROM {name} WHERE {unlike} LIMIT {LISTED}"):
+            wrong = [
+                (column, types[column], got) for column, got in zip(types, row, strict=False) if got != types[column]
+            ]
+            found.other(
+                "mistyped-row",
+                " ".join([str(name), *(f"{key}={cell}" for key, cell in zip(keys, row[len(types) :], strict=True))]),
+                ", ".join(f"{column} of type {type_}" for column, type_, _ in wrong),
+                ", ".join(f"{column} of type {got}" for column, _, got in wrong),
+            )
 
 
 def _check_guards(reader: "Reader", found: Findings) -> None:

@@ -384,13 +384,16 @@ class Projections:
         that every event so far is anchored in the tree for the next time. Then the log is held against
         ``checkpoints`` that others kept: each must be its beginning. Without one it is internally consistent only.
         ``now_us`` is the time of day of whoever verifies (microseconds since 1970 UTC): nothing may have been recorded
-        more than a day after it.
+        more than a day after it. Of a damaged file nothing but the damage is told.
         """
         from ledger.store.url import segments_folder
+        from projections.database_checks import unreadable
         from projections.verify import verify, verify_checkpoints
 
         folder = segments_folder(self._store.url, self.segments)
         found = verify(self._store, MODELS, self._page_events, folder, now_us)
+        if unreadable(found):
+            return found
         if not found:
             self.catch_up()
         return found + verify_checkpoints(self._store, checkpoints)

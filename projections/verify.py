@@ -14,7 +14,7 @@ from ledger.refusals import StoreError
 from projections import proof, trace
 from projections.act_checks import Policies, check_acts
 from projections.catch_up import positions
-from projections.database_checks import check_database
+from projections.database_checks import check_database, unreadable
 from projections.event_checks import EventChecks
 from projections.findings import Finding, Findings
 from projections.log_scan import SELECT_LAST, ReadPage, scan
@@ -64,8 +64,7 @@ def verify(
     found = Findings()
     with store.read() as reader:
         check_database(reader, store.dialect, models, found)
-        if any(finding.kind == "damaged-file" for finding in found.listed()):
-            # Nothing read from a damaged file can be relied on, not even that a number is one.
+        if unreadable(found.listed()):
             return found.listed()
         held = positions(reader, store.dialect)
         at = _positions(reader, {model.name: held[model.name][0] for model in models}, found)

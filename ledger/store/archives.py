@@ -120,10 +120,13 @@ class Archives:
         return Archive(self.folder / name)
 
     def rows(self, rows: list[Any], at: int) -> list[Any]:
-        """Returns rows with every state, in column ``at``, that is detached read from its archive."""
-        if not any(row[at][:1] == MARK for row in rows):
+        """Returns rows with every state, in column ``at``, that is detached read from its archive.
+
+        A cell that is not even bytes, as a damaged SQLite file may have, stays: whoever decodes it names it.
+        """
+        if not any(isinstance(row[at], bytes) and row[at][:1] == MARK for row in rows):
             return rows
-        return [(*row[:at], self.state(row[at]), *row[at + 1 :]) for row in rows]
+        return [(*row[:at], self.state(row[at]), *row[at + 1 :]) if isinstance(row[at], bytes) else row for row in rows]
 
 
 def pages_of(archive: Archive, rows: int) -> Iterator[tuple[list[int], list[bytes]]]:

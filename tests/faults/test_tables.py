@@ -46,6 +46,13 @@ def flipped(cell: Cell, rng: random.Random) -> Cell:
                 return text
 
 
+def of_another_kind(cell: Cell, rng: random.Random) -> Cell | float | None:
+    """Returns what a column of that type never holds, and SQLite, which types cells and not columns, takes all the
+    same."""
+    others = (None, 5, -(2**63), 0.5, "x", b"\xc1")
+    return rng.choice([other for other in others if type(other) is not type(cell)])
+
+
 def meant(rows: Rows) -> Rows:
     """Returns what rows mean: an empty account is none, and a model that there is not is asked for nothing."""
     known = {model.name for model in MODELS}
@@ -207,6 +214,31 @@ def judged(whole: Whole, table: str, fault: str, rng: random.Random) -> str:
 
 
 FAULTS = ("flipped", "taken away", "planted")
+
+
+def test_a_cell_of_another_kind_is_found(sqlite_url: str, tmp_path: Path) -> None:
+    """A cell of a SQLite file that is not even of its column's type is found, and nothing falls over it."""
+    whole = OnSqlite(sqlite_url, tmp_path / "files")
+    rng, verdicts = drawn("cells of another kind"), Counter[str]()
+    for table, rows in sorted(whole.before.items()):
+        for _ in range(times(2, 60) if rows else 0):
+            row = rng.choice(rows)
+            at = rng.randrange(len(row))
+            other = (*row[:at], of_another_kind(row[at], rng), *row[at + 1 :])
+            if not whole.edit(table, row, other):
+                verdicts["refused by the database"] += 1
+                continue
+            said = what_verify_says(whole.url, whole.checkpoint)
+            if said == "nobody":
+                same = meant(whole.rows()) == meant(whole.before)
+                said = "means the same" if same else f"SILENT {table} {row} {other}"
+            verdicts[said] += 1
+            whole.put_back()
+    silent = [verdict for verdict in verdicts if verdict.startswith("SILENT")]
+    counts = {verdict.replace(" ", "_"): count for verdict, count in sorted(verdicts.items())}
+    report("cells of another kind, sqlite", tried=verdicts.total(), **counts)
+    assert silent == []
+    assert verdicts["found by verify"] > verdicts.total() // 2
 
 
 @pytest.mark.parametrize(("made", "few", "many"), [(OnSqlite, 1, 100), (OnPostgres, 1, 10)])
