@@ -14,8 +14,9 @@
      below 2^31, so that no edge that was cut lies below it;
    - what an account may pay: parts of one fee less a deductible, above -2^30 and below 2^30;
    - what a person pays: a fee less a hospital's part less a fund's, above -2^31; below 0 it is a fault.
-   After each round everything held is again below those bounds, or the lanes have a fault: nothing of them has been
-   written, and they are settled one row at a time, as is every person of whom a row was not fit to go abreast. */
+   After each round everything held is again below those bounds, or the lanes have a fault, which is kept, whatever their
+   later rounds come to: nothing of them is written, and they are settled one row at a time, as is every person of whom a
+   row was not fit to go abreast. */
 #ifndef CORE_EXT_ABREAST_H
 #define CORE_EXT_ABREAST_H
 

@@ -1,7 +1,7 @@
 # A window of rows: who of them go abreast, see abreast.h, and who one by one. Each person's rows go in their order; as
 # persons of a window have nothing in common, neither a year nor an account, it does not matter who goes first.
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memset
 
 from core_ext.abreast cimport *
