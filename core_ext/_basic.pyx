@@ -82,19 +82,29 @@ cdef void look_over(const Columns* columns, Py_ssize_t start, Py_ssize_t count, 
             prefetch(columns.years + columns.slot[start + at] * BASIC_YEAR_WIDTH, LINE)
 
 
-# Lets what a window booked leave for the columns.
-cdef void leave(const Columns* columns, const abreast_way* way, Py_ssize_t count) noexcept nogil:
+# Lets what a window booked leave for the columns: at once, or while the next one is settled.
+cdef void leave(const Columns* columns, Window* window, Py_ssize_t count) noexcept nogil:
+    cdef uintptr_t places = 0
     cdef Py_ssize_t column
-    for column in range(BASIC_AMOUNTS_WIDTH):
+    for column in range(BOOKED):
         if columns.n < STREAMED_FROM:
             memcpy(
                 columns.booked[column] + columns.first, columns.beside + column * BESIDE,
                 <size_t> count * sizeof(int64_t),
             )
-        elif way != NULL:
-            way.leave(columns.booked[column] + columns.first, columns.beside + column * BESIDE, <size_t> count)
+        elif window.way != NULL:
+            window.left.to[column] = columns.booked[column] + columns.first
+            window.left.rows = <size_t> count
+            places |= <uintptr_t> window.left.to[column]
         else:
             stream(columns.booked[column] + columns.first, columns.beside + column * BESIDE, count)
+    window.left.whole = places % LINE == 0
+
+
+# Waits no longer with what is left of a window.
+cdef inline void leave_now(Window* window) noexcept nogil:
+    if window.left.rows:
+        window.way.leave(&window.left)
 
 
 # Settles rows up to ``stop`` one by one, or up to the first that cannot be, and returns where it ended; leaves why in
@@ -132,7 +142,7 @@ cdef Py_ssize_t one_by_one(
 
 # Settles rows up to the first that cannot be, and returns its number, or how many there are; leaves why in ``fault``.
 cdef Py_ssize_t settle_columns(Columns* columns, const abreast_way* way, int* fault) noexcept nogil:
-    cdef int64_t beside[BASIC_AMOUNTS_WIDTH * BESIDE]
+    cdef int64_t beside[BOOKED * BESIDE]
     cdef Window window
     cdef Ahead ahead
     cdef Py_ssize_t stop, found
@@ -145,13 +155,16 @@ cdef Py_ssize_t settle_columns(Columns* columns, const abreast_way* way, int* fa
     stop = least(WINDOW - <Py_ssize_t> (<uintptr_t> columns.booked[0] // sizeof(int64_t) % 8), columns.n)
     while columns.first < columns.n:
         if not settled_abreast(columns, &window, stop - columns.first):
+            leave_now(&window)
             found = one_by_one(columns, columns.first, stop, &ahead, fault)
             if fault[0]:
-                leave(columns, way, found - columns.first)
+                leave(columns, &window, found - columns.first)
+                leave_now(&window)
                 return found
-        leave(columns, way, stop - columns.first)
+        leave(columns, &window, stop - columns.first)
         columns.first = stop
         stop = least(stop + WINDOW, columns.n)
+    leave_now(&window)
     streamed()
     return columns.n
 

@@ -57,8 +57,8 @@ typedef struct {
 
 /* Of a row its plan, from 1, and amounts, all 0 where it is not fit; a preself of -1 is a refund. */
 enum { R_SAID, R_INSCP, R_PRESELF, R_DUE, ROW };
-/* What takes their place once it is settled. */
-enum { B_DEDC, B_HIFP, B_PART, B_ACCT };
+/* What takes their place once it is settled, and what follows from it. */
+enum { B_DEDC, B_HIFP, B_PART, B_ACCT, B_CASH, BOOKED };
 
 typedef struct {
     int32_t row[BESIDE][ROW];
@@ -80,12 +80,21 @@ typedef struct {
     const abreast_more *more;
 } abreast_rows;
 
+/* What a window booked, which stands beside the columns and has yet to leave for them past the caches: rows from ``at``
+   on. ``whole``: columns begin with a whole line of the cache. */
+typedef struct {
+    int64_t *to[BOOKED];
+    const int64_t *beside;
+    size_t at, rows, whole;
+} abreast_left;
+
 /* What the next window needs, asked for little by little: columns, eight rows each time, the years of its persons and
    what its plans say. */
 typedef struct {
     const int64_t *column[9], *plan;
     const char *years, *terms;
     size_t at, rows, year, persons;
+    abreast_left *left;
 } abreast_next;
 
 static inline void abreast_ask(abreast_next *next) {
@@ -110,12 +119,12 @@ typedef struct {
     int (*hold)(abreast_window *window, const abreast_rows *rows, uint8_t *apart);
     /* Puts runs that are not ``apart`` in order, longer ones first; returns how many places their rounds have. */
     size_t (*line_up)(abreast_window *window, uint8_t *apart);
-    /* Settles the lanes; those of whom something goes too far are ``apart`` from then on, and nothing of them counts. */
+    /* Settles the lanes, while what is left of the window before leaves; those of whom something goes too far are ``apart`` from then on, and nothing of them counts. */
     void (*settle)(abreast_window *window, const abreast_rows *rows, uint8_t *apart, abreast_next *next);
     /* Puts what rows booked beside the columns, 64 bits each. */
     void (*put)(const abreast_window *window, size_t count, int64_t *beside);
-    /* Writes a column's numbers past the caches. */
-    void (*leave)(int64_t *to, const int64_t *beside, size_t count);
+    /* Lets what is left of a window's rows leave. */
+    void (*leave)(abreast_left *left);
 } abreast_way;
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))

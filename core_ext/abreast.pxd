@@ -32,6 +32,7 @@ cdef extern from "abreast.h":
         R_SAID
         R_PRESELF
         ROW
+        BOOKED
     ctypedef struct abreast_terms:
         int32_t amount, floor, ceiling, says, lower, upper
         int32_t edge[2]
@@ -44,12 +45,18 @@ cdef extern from "abreast.h":
         int32_t odd[BESIDE]
         int64_t person[BESIDE]
         size_t runs, odds, lanes
+    ctypedef struct abreast_left:
+        int64_t* to[BOOKED]
+        const int64_t* beside
+        size_t at, rows
+        bint whole
     ctypedef struct abreast_next:
         const int64_t* column[9]
         const int64_t* plan
         const char* years
         const char* terms
         size_t at, rows, year, persons
+        abreast_left* left
     ctypedef struct abreast_rows:
         const int64_t* slot
         const int64_t* plan
@@ -74,7 +81,7 @@ cdef extern from "abreast.h":
             abreast_window* window, const abreast_rows* rows, uint8_t* apart, abreast_next* next
         ) noexcept nogil
         void (*put)(const abreast_window* window, size_t count, int64_t* beside) noexcept nogil
-        void (*leave)(int64_t* to, const int64_t* beside, size_t count) noexcept nogil
+        void (*leave)(abreast_left* left) noexcept nogil
     const abreast_way* abreast_chosen(int widest)
 
 cdef enum:

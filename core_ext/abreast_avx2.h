@@ -180,15 +180,15 @@ static size_t abreast_line_up_avx2(abreast_window *window, uint8_t *apart) {
 
 static void abreast_put_avx2(const abreast_window *window, size_t count, int64_t *beside) {
     for (size_t at = 0; at < count; at += 8) {
-        __m256i four[5], both[4];
+        __m256i four[BOOKED], both[4];
         for (int row = 0; row < 4; row++) both[row] = _mm256_loadu_si256((const __m256i *)window->row[at + 2 * row]);
         for (int row = 0; row < 2; row++) {
             four[2 * row] = _mm256_permute2x128_si256(both[row], both[row + 2], 0x20);
             four[2 * row + 1] = _mm256_permute2x128_si256(both[row], both[row + 2], 0x31);
         }
         abreast_turn_avx2(four);
-        four[4] = _mm256_sub_epi32(four[B_PART], four[B_ACCT]);
-        for (int column = 0; column < 5; column++) {
+        four[B_CASH] = _mm256_sub_epi32(four[B_PART], four[B_ACCT]);
+        for (int column = 0; column < BOOKED; column++) {
             __m256i *to = (__m256i *)(beside + column * BESIDE + at);
             _mm256_storeu_si256(to, _mm256_cvtepi32_epi64(_mm256_castsi256_si128(four[column])));
             _mm256_storeu_si256(to + 1, _mm256_cvtepi32_epi64(_mm256_extracti128_si256(four[column], 1)));
@@ -196,10 +196,8 @@ static void abreast_put_avx2(const abreast_window *window, size_t count, int64_t
     }
 }
 
-static void abreast_leave_avx2(int64_t *to, const int64_t *beside, size_t count) {
-    size_t at = 0;
-    for (; at < count && ((uintptr_t)(to + at) & 31); at++) _mm_stream_si64((long long *)(to + at), beside[at]);
-    for (; at + 4 <= count; at += 4)
-        _mm256_stream_si256((__m256i *)(to + at), _mm256_loadu_si256((const __m256i *)(beside + at)));
-    for (; at < count; at++) _mm_stream_si64((long long *)(to + at), beside[at]);
+/* Lets eight numbers leave past the caches, a whole line of them. */
+static inline void abreast_past_avx2(int64_t *to, const int64_t *from) {
+    _mm256_stream_si256((__m256i *)to, _mm256_loadu_si256((const __m256i *)from));
+    _mm256_stream_si256((__m256i *)to + 1, _mm256_loadu_si256((const __m256i *)from + 1));
 }

@@ -71,6 +71,26 @@ static inline __attribute__((always_inline)) ABREAST_INTS ABREAST_NAME(abreast_r
     return fault | (of_all + was[4]);
 }
 
+/* Lets eight rows of the window before leave: a few at a time between the rounds, as memory takes them. */
+static inline void ABREAST_NAME(abreast_leave_some)(abreast_left *left) {
+    if (!left->whole || left->at + 8 > left->rows) return;
+    for (size_t column = 0; column < BOOKED; column++)
+        ABREAST_NAME(abreast_past)(left->to[column] + left->at, left->beside + column * BESIDE + left->at);
+    left->at += 8;
+}
+
+static void ABREAST_NAME(abreast_leave)(abreast_left *left) {
+    for (size_t column = 0; column < BOOKED; column++) {
+        int64_t *to = left->to[column];
+        const int64_t *from = left->beside + column * BESIDE;
+        size_t at = left->at;
+        for (; at < left->rows && (uintptr_t)(to + at) % 64; at++) _mm_stream_si64((long long *)(to + at), from[at]);
+        for (; at + 8 <= left->rows; at += 8) ABREAST_NAME(abreast_past)(to + at, from + at);
+        for (; at < left->rows; at++) _mm_stream_si64((long long *)(to + at), from[at]);
+    }
+    left->at = left->rows = 0;
+}
+
 /* Takes the k-th rows of a group, and where they are, and their plans; lanes whose runs are shorter have the row that is
    none. */
 static inline void ABREAST_NAME(abreast_next_row)(
@@ -99,8 +119,10 @@ static inline __attribute__((always_inline)) ABREAST_INTS ABREAST_NAME(abreast_r
         for (int number = 0; number < ROW; number++) row[number] = ahead[number];
         ABREAST_NAME(abreast_eight)((const int32_t *)rows->terms, plan[turn], said);
         ABREAST_NAME(abreast_next_row)(window, begins, length, round + 1, at[!turn], plan[!turn], ahead);
-        abreast_ask(next);
-        abreast_ask(next);
+        for (int part = 0; part < 2; part++) {
+            abreast_ask(next);
+            ABREAST_NAME(abreast_leave_some)(next->left);
+        }
         if (!ABREAST_ANY(~said[T_SAYS] & SAYS_USUAL)) {
             fault |= ABREAST_NAME(abreast_round)(group, said, said[0], said[0], row, 1);
         } else {
@@ -149,6 +171,7 @@ static void ABREAST_NAME(abreast_settle)(
         if (ABREAST_NAME(abreast_group_settled)(window, rows, window->order + first, lanes, next))
             for (size_t lane = 0; lane < lanes; lane++) apart[window->order[first + lane]] = 1;
     }
+    ABREAST_NAME(abreast_leave)(next->left);
 }
 
 #undef ABREAST_NAME

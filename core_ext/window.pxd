@@ -17,6 +17,7 @@ cdef struct Window:
     const abreast_way* way
     abreast_rows rows
     abreast_window found
+    abreast_left left
     uint8_t apart[BESIDE]  # whether a run goes one by one
     int32_t undone[WINDOW]  # of refunds that may go abreast, the run
 
@@ -30,6 +31,7 @@ cdef inline void open_window(const Columns* columns, const abreast_way* way, Win
     window.rows.years, window.rows.accounts = columns.years, columns.accounts
     window.rows.plans, window.rows.compute, window.rows.terms = columns.plans, COMPUTE, columns.abreast
     window.rows.more = columns.more
+    window.left.beside, window.left.at, window.left.rows = columns.beside, 0, 0
 
 
 # Whether a row takes back the claim right before it, which is of the same run and fit to go abreast.
@@ -129,6 +131,7 @@ cdef inline bint settled_abreast(const Columns* columns, Window* window, Py_ssiz
     if <Py_ssize_t> window.way.line_up(&window.found, window.apart) > 2 * count + STEP or not window.found.lanes:
         return False
     look_ahead(columns, count, &next_window)
+    next_window.left = &window.left
     window.way.settle(&window.found, &window.rows, window.apart, &next_window)
     window.way.put(&window.found, count, columns.beside)
     settle_apart(columns, window)
