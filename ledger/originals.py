@@ -17,7 +17,7 @@ from ledger.resettled import standing_of
 if TYPE_CHECKING:
     from ledger.booking import Batch
     from ledger.knowledge import Knowledge
-    from ledger.store import Transaction
+    from ledger.store import Reader
 
 Ints = npt.NDArray[np.int64]
 
@@ -55,7 +55,7 @@ class Originals:
 SAME = tuple(FACT[name] for name in ("insured_region", "treatment_region", "insutype"))
 
 
-def load_originals(tx: "Transaction", batch: "Batch", knowledge: "Knowledge") -> Originals:
+def load_originals(tx: "Reader", batch: "Batch", knowledge: "Knowledge") -> Originals:
     """Returns the originals of a batch's refunds; one query for all that are not in the batch itself."""
     n = batch.n
     found = _Found(np.full(n, -1, np.int64), np.full(n, -1, np.int64), np.zeros(n, np.bool_), np.zeros(n, np.bool_))
@@ -100,9 +100,7 @@ def _other(batch: "Batch", row: int, institution: str, facts: list[int]) -> bool
     )
 
 
-def _from_log(
-    tx: "Transaction", batch: "Batch", wanted: dict[int, str], found: _Found, knowledge: "Knowledge"
-) -> Originals:
+def _from_log(tx: "Reader", batch: "Batch", wanted: dict[int, str], found: _Found, knowledge: "Knowledge") -> Originals:
     """Adds the originals that stand in the log; two refunds of one original share its tail row."""
     filed = tx.first_events(sorted(set(wanted.values()))) if wanted else {}
     decisions = tx.events_at([position + 1 for position, _ in filed.values()]) if filed else {}

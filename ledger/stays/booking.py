@@ -63,7 +63,7 @@ def to_divide(batch: "Batch", knowledge: "Knowledge") -> bool:
 
 
 def settle_stay(
-    tx: "Transaction", batch: "Batch", knowledge: "Knowledge", settle_rest: "Callable[[Batch, Knowledge], None]"
+    tx: "Reader", batch: "Batch", knowledge: "Knowledge", settle_rest: "Callable[[Batch, Knowledge], None]"
 ) -> None:
     """Decides the one stay of a batch part by part; its row is refused where a part has no policy in force.
 
@@ -124,7 +124,7 @@ def settle_stay(
     batch.moved = Moved(events, keys[:-1], versions[:-1] + 1, after)
 
 
-def give_back(tx: "Transaction", batch: "Batch", knowledge: "Knowledge") -> None:
+def give_back(tx: "Reader", batch: "Batch", knowledge: "Knowledge") -> None:
     """Takes off the years before what the refunded stay of a batch counted in them."""
     originals = batch.originals
     if originals is None or batch.n != 1 or batch.kind[0] != REFUND or batch.code[0] or not len(originals.positions):
