@@ -146,7 +146,6 @@ def replay(
         (booked.reversed, "refunded since"),
         (booked.recovered, "with money back by clawback"),
         (booked.refused, "for which the policy has no rule"),
-        (booked.divided, "DIVIDED BETWEEN BENEFIT YEARS (跨年度分割): reverse each and file it again under the policy"),
     ):
         if number:
             output.print_line(f"left as they are: {count(number)} {why}")

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from ledger.known import KnownInts, grown, taken
 
 if TYPE_CHECKING:
-    from ledger.store import Transaction
+    from ledger.store import Reader
 
 Ints = npt.NDArray[np.int64]
 
@@ -17,7 +17,7 @@ MOST = 2_000_000
 
 
 class Accounts:
-    """Is personal account balances in fen by token, read through and written through; 0 where there is no account."""
+    """Is personal account balances in fen by token, read through and told what is written; 0 where there is none."""
 
     def __init__(self) -> None:
         self._known = KnownInts()
@@ -29,7 +29,7 @@ class Accounts:
         self._known.reserve(count)
         self._fen = taken(self._fen, count)
 
-    def load(self, tx: "Transaction", tokens: Ints) -> Ints:
+    def load(self, tx: "Reader", tokens: Ints) -> Ints:
         """Returns the balances as the store has them; each token once."""
         rows = self._known.find(tokens)
         missing = rows < 0
@@ -41,9 +41,8 @@ class Accounts:
             rows = self._known.find(tokens)
         return self._fen[rows]
 
-    def save(self, tx: "Transaction", tokens: Ints, balances: Ints) -> None:
-        """Writes balances to the store and remembers them, each token once."""
-        tx.save_accounts(tokens, balances)
+    def remember(self, tokens: Ints, balances: Ints) -> None:
+        """Remembers balances that a transaction writes, each token once."""
         rows = self._known.find(tokens)
         fresh = rows < 0
         self._fen[rows[~fresh]] = balances[~fresh]

@@ -1,11 +1,15 @@
-"""Makes the next item of an iterable while the last one is still worked on."""
+"""Makes the next item of an iterable in another thread while the last one is still worked on."""
 
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from enum import Enum
-from typing import TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 Item = TypeVar("Item")
+Found = TypeVar("Found")
 
 
 class _Over(Enum):
@@ -14,16 +18,38 @@ class _Over(Enum):
     OVER = 0
 
 
-def ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """Yields the items in order, each made in another thread while its predecessor is used; what that raises comes
-    where its item would have come."""
-    iterator = iter(items)
+class Ahead(Generic[Item]):
+    """Yields the items in order, each made in the one other thread while its predecessor is used.
 
-    def following() -> Item | _Over:
-        return next(iterator, _Over.OVER)
+    A context manager; what making an item raises comes where the item would have come.
+    """
 
-    with ThreadPoolExecutor(1, "ahead") as thread:
-        due = thread.submit(following)
-        while (item := due.result()) is not _Over.OVER:
-            due = thread.submit(following)
+    def __init__(self, items: Iterable[Item]) -> None:
+        self._iterator = iter(items)
+        self._thread = ThreadPoolExecutor(1, "ahead")
+        self._due = self._thread.submit(self._make)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
+    ) -> None:
+        self._thread.shutdown(wait=True)
+
+    def __iter__(self) -> Iterator[Item]:
+        while (item := self._due.result()) is not _Over.OVER:
+            self._due = self._thread.submit(self._make)
             yield item
+
+    def submit(self, call: Callable[[], Found]) -> Future[Found]:
+        """Has the same thread call a function once the next item is made, which ``following`` then returns."""
+        return self._thread.submit(call)
+
+    def following(self) -> Item | None:
+        """Returns the item that comes next, None at the end; raises what making it raised."""
+        item = self._due.result()
+        return None if item is _Over.OVER else item
+
+    def _make(self) -> Item | _Over:
+        return next(self._iterator, _Over.OVER)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ledger.knowledge import Knowledge
     from ledger.source import ClaimColumns
     from ledger.stays.booking import Moved
-    from ledger.store import Transaction
+    from ledger.store import Reader
 
 Ints = npt.NDArray[np.int64]
 
@@ -159,7 +159,7 @@ def _begin(columns: "ClaimColumns", knowledge: "Knowledge") -> Batch:
 
 
 def decide(
-    tx: "Transaction",
+    tx: "Reader",
     columns: "ClaimColumns",
     knowledge: "Knowledge",
     profile: Profile,
@@ -202,7 +202,7 @@ def decide(
     return batch
 
 
-def _find_persons(tx: "Transaction", batch: Batch, knowledge: "Knowledge", profile: Profile) -> None:
+def _find_persons(tx: "Reader", batch: Batch, knowledge: "Knowledge", profile: Profile) -> None:
     """Numbers the batch's persons and finds their tokens; an unknown one is a refusal where the profile asks for it."""
     numbers = batch.columns.texts["psn_no"]
     batch.person, first = load("index").number_texts(numbers)
@@ -224,7 +224,7 @@ def _find_persons(tx: "Transaction", batch: Batch, knowledge: "Knowledge", profi
     look_up(tx, batch, knowledge, profile)
 
 
-def _find_plans(tx: "Transaction", batch: Batch, knowledge: "Knowledge", profile: Profile) -> None:
+def _find_plans(tx: "Reader", batch: Batch, knowledge: "Knowledge", profile: Profile) -> None:
     """Chooses each row's policy and kind of decision."""
     settled = batch.columns.settled.astype(bool)
     refund = batch.columns.refund.astype(bool)
@@ -251,7 +251,7 @@ def _find_plans(tx: "Transaction", batch: Batch, knowledge: "Knowledge", profile
     batch.code[batch.originals.other & (kind == REFUND)] = int(Refusal.REFUND_MISMATCH)
 
 
-def _load_state(tx: "Transaction", batch: Batch, knowledge: "Knowledge") -> None:
+def _load_state(tx: "Reader", batch: Batch, knowledge: "Knowledge") -> None:
     """Loads the accumulators of every (person, benefit year) the batch touches, and the accounts.
 
     A claim advances the year its policy puts it in, a refund the year its original advanced.

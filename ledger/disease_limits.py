@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ledger.booking import Batch
     from ledger.event import Event
     from ledger.knowledge import Knowledge
-    from ledger.store import Transaction
+    from ledger.store import Reader
 
 Ints = NDArray[np.int64]
 
@@ -53,7 +53,7 @@ def cut_at_disease(batch: "Batch", cut: int) -> int:
     return cut
 
 
-def find_limits(tx: "Transaction", batch: "Batch", knowledge: "Knowledge") -> None:
+def find_limits(tx: "Reader", batch: "Batch", knowledge: "Knowledge") -> None:
     """Notes the claims of a batch that a disease's limit is about, with what it leaves them."""
     chronic = (batch.facts[:, FACT["med_type"]] == MED_TYPES["chronic"]) & (batch.kind != 0)
     for row in np.flatnonzero(chronic).tolist():
@@ -64,7 +64,7 @@ def find_limits(tx: "Transaction", batch: "Batch", knowledge: "Knowledge") -> No
             batch.limited.append(found._replace(token=token, version=len(used) + 1))
 
 
-def used_by(tx: "Transaction", token: int) -> list[DiseaseLimitUsed]:
+def used_by(tx: "Reader", token: int) -> list[DiseaseLimitUsed]:
     """Returns what a person's claims used of limits, in log order."""
     events = [decode_event(topic, state) for _, _, topic, state in tx.stream(disease_stream(token))]
     return [event for event in events if isinstance(event, DiseaseLimitUsed)]

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -17,19 +18,23 @@ import numpy as np
 
 from core_ext.layout import FACT
 from ledger import booking, writing
-from ledger.ahead import ahead
+from ledger.ahead import Ahead
 from ledger.behind import Behind
 from ledger.events import JobBatch
 from ledger.jobs import Job, Rows, quarantined
+from ledger.knowledge import Knowledge
 from ledger.profile import Profile
 from ledger.quarantine import check_place, write_quarantine
 from ledger.refusals import Refusal, Refused
 from ledger.source import ClaimColumns, Source, SourceError, open_source
 from ledger.store.faults import Conflict, KeyTaken
+from ledger.store.pending import Pending
 from ledger.store.runs import MOST_RUNS, merge_runs
 
 if TYPE_CHECKING:
-    from ledger.store import Transaction
+    from concurrent.futures import Future
+
+    from ledger.store import Reader, Transaction
     from ledger.verbs.base import Base
 
 Progress = Callable[[int], None]
@@ -82,8 +87,30 @@ class _DryRunOver(Exception):
 _REGIONS = [FACT["insured_region"], FACT["treatment_region"]]
 
 
+@dataclass(frozen=True, slots=True)
+class DecidedAhead:
+    """Is a batch decided while what comes before it was written: true where the log then stands as it was taken to.
+
+    ``knowledge`` is what it was decided with: dropped where a transaction failed, and with it whatever rests on it.
+    """
+
+    drafted: writing.Draft
+    knowledge: Knowledge
+    size: int
+    tokens: int
+    rows: tuple[int, int]
+
+    def holds(self, tx: "Transaction", columns: ClaimColumns, knowledge: Knowledge) -> bool:
+        """Returns whether it is the decision on the first of ``columns``, in this transaction."""
+        return self.knowledge is knowledge and (self.size, self.tokens, self.rows) == (
+            tx.size,
+            tx.tokens_given,
+            (columns.first_row, columns.n),
+        )
+
+
 class ClaimJob(Job[ClaimColumns]):
-    """Is a job over a file of claims."""
+    """Is a job over a file of claims; the next batch is decided while the database takes the last one in."""
 
     verb = "intake"
     #: Whether the memory it may come to need is taken.
@@ -92,6 +119,7 @@ class ClaimJob(Job[ClaimColumns]):
     looks_up = True
     #: The rows of the file, behind those that were taken, that met a key of their own batch: those are looked up.
     repeated = np.zeros(0, np.int64)
+    _decided: DecidedAhead | None = None
 
     def start(self, tx: "Transaction") -> None:
         """Starts the job, or takes it up; one that begins anew trusts its keys to be new until one is not."""
@@ -105,7 +133,8 @@ class ClaimJob(Job[ClaimColumns]):
 
     def batches(self, batch_rows: int) -> Iterator[ClaimColumns]:
         """Yields the file's claims in order, ``batch_rows`` at a time."""
-        return ahead(self.source.batches(batch_rows))
+        with Ahead(self.source.batches(batch_rows)) as self._ahead:
+            yield from self._ahead
 
     def book(self, tx: "Transaction", columns: ClaimColumns) -> None:
         """Decides and books the first claims of ``columns``, as many as can be decided together."""
@@ -113,13 +142,53 @@ class ClaimJob(Job[ClaimColumns]):
         if not self.prepared:
             knowledge.expect(self.source.expected_rows)
             self.prepared = True
-        first, end = columns.first_row, columns.first_row + columns.n
-        asked = self.repeated[(self.repeated >= first) & (self.repeated < end)] - first
-        batch = booking.decide(tx, columns, knowledge, self.profile, asked=None if self.looks_up else asked)
+        decided, self._decided = self._decided, None
+        if decided is not None and decided.holds(tx, columns, knowledge):
+            drafted = decided.drafted
+        else:
+            drafted = self._draft(tx, columns, knowledge)
+        batch, first = drafted.batch, columns.first_row
         self.repeated = np.union1d(self.repeated, first + batch.repeated)
         self.repeated = self.repeated[self.repeated >= first + batch.n]
-        _, opened = writing.write(tx, batch, knowledge, self.position, [self._header(tx, batch)])
-        knowledge.appended(tx.size, opened)
+        pending = writing.adopt(tx, drafted, knowledge, [self._header(tx, batch)])
+        knowledge.appended(pending.size, drafted.opened)
+        due = self._begin_ahead(tx, columns.slice(batch.n, columns.n), pending, knowledge)
+        try:
+            writing.put(tx, drafted, pending, knowledge)
+        finally:
+            if due is not None:
+                # What is wrong with it, deciding it in its turn will meet again.
+                self._decided = None if due.exception() else due.result()
+        knowledge.appended(tx.size, drafted.opened)
+
+    def _draft(self, reader: "Reader", columns: ClaimColumns, knowledge: Knowledge) -> writing.Draft:
+        """Returns the decision on the first of ``columns``, ready to be written behind one header."""
+        first, end = columns.first_row, columns.first_row + columns.n
+        asked = self.repeated[(self.repeated >= first) & (self.repeated < end)] - first
+        batch = booking.decide(reader, columns, knowledge, self.profile, asked=None if self.looks_up else asked)
+        return writing.draft(reader, batch, knowledge, self.position, 1)
+
+    def _begin_ahead(
+        self, tx: "Transaction", left: ClaimColumns, pending: Pending, knowledge: Knowledge
+    ) -> "Future[DecidedAhead | None] | None":
+        """Begins to decide what comes behind a batch, in the other thread; None where that must see it written.
+
+        That is where the transaction has more than the batch, and where a decision asks for other things of it than
+        those that are at hand; and it is of no use where somebody waits, and rows come in smaller bites.
+        """
+        policies = knowledge.policies
+        if self.hurries or tx.appended or policies.limits_diseases or policies.divides_stays:
+            return None
+
+        def decide() -> DecidedAhead | None:
+            rows = left if left.n else self._ahead.following()
+            if rows is None:
+                return None
+            with self.ledger.store.read_behind(pending) as reader:
+                drafted = self._draft(reader, rows, knowledge)
+            return DecidedAhead(drafted, knowledge, pending.size, pending.tokens, (rows.first_row, rows.n))
+
+        return self._ahead.submit(decide)
 
     def _header(self, tx: "Transaction", batch: booking.Batch) -> writing.Header:
         """Returns the JobBatch of a decided batch, ready to append."""
@@ -247,6 +316,7 @@ def _run_rows(job: Job[Rows], batch_rows: int, progress: Progress | None, behind
                     job.catch_up(tx)
                     rest = _left(job, rest)
                     part = rest.slice(0, FEW_ROWS) if polite and rest.n > FEW_ROWS else rest
+                    job.hurries = polite > 0
                     for _ in range(MOST_PIECES):
                         if part.n:
                             job.book(tx, part)

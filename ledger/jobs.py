@@ -71,6 +71,8 @@ class Job(ABC, Generic[Rows]):
     """
 
     verb: str
+    #: Whether somebody waits, or did lately.
+    hurries = False
 
     def __init__(self, ledger: "Base", source: Source, profile: Profile, reason: str) -> None:
         self.ledger = ledger

@@ -4,13 +4,14 @@ It is read from the log's own streams inside the writing transaction and refresh
 appended since; nothing here comes from a projection.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from core_ext.layout import FUND_PARTS
 from ledger import periods
 from ledger.accounts import Accounts
 from ledger.casework.events import RecoveryRaised, RecoveryReversed
+from ledger.event import Event
 from ledger.events import ClawbackRaised, CommandRecorded, JobAbandoned, JobCompleted, JobStarted, PolicyEnacted
 from ledger.known import Ints, KnownTexts
 from ledger.mapper import decode_event
@@ -43,6 +44,16 @@ def streams_with_prefix(reader: "Reader", prefix: str) -> list[tuple[int, str, i
         (int(row[0]), str(row[1]), int(row[2]), str(row[3]), bytes(row[4]))
         for row in reader.query(STREAMS_OF, (f"{prefix}-", f"{prefix}."))
     ]
+
+
+def caused_by(reader: "Reader", position: int) -> Iterator[Event]:
+    """Yields the events a command wrote: those behind it that name it as their cause."""
+    for page in reader.pages(after=position):
+        for _, _, _, topic, state in page:
+            event = decode_event(topic, state)
+            if getattr(event, "cause", 0) != position:
+                return
+            yield event
 
 
 class Knowledge:

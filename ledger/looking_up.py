@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from ledger.booking import Batch
     from ledger.knowledge import Knowledge
     from ledger.profile import Profile
-    from ledger.store import Transaction
+    from ledger.store import Reader
 
 
-def look_up(tx: "Transaction", batch: "Batch", knowledge: "Knowledge", profile: "Profile") -> None:
+def look_up(tx: "Reader", batch: "Batch", knowledge: "Knowledge", profile: "Profile") -> None:
     """Fills what registers say of a batch: assistance class, class, level, faults and flags.
 
     A reason found here refuses a claim that nobody has paid yet; one that its source has settled keeps it as a flag,
@@ -50,7 +50,7 @@ def look_up(tx: "Transaction", batch: "Batch", knowledge: "Knowledge", profile: 
         _note(batch, reason)
 
 
-def _institutions(tx: "Transaction", batch: "Batch", knowledge: "Knowledge", profile: "Profile", days: Ints) -> Ints:
+def _institutions(tx: "Reader", batch: "Batch", knowledge: "Knowledge", profile: "Profile", days: Ints) -> Ints:
     """Returns the level each claim is decided by: its institution's where it names none itself, else 0."""
     registered = profile.institutions == "registered"
     if not registered and not knowledge.institutions:

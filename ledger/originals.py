@@ -17,7 +17,7 @@ from ledger.resettled import standing_of
 if TYPE_CHECKING:
     from ledger.booking import Batch
     from ledger.knowledge import Knowledge
-    from ledger.store import Transaction
+    from ledger.store import Reader
 
 Ints = npt.NDArray[np.int64]
 
@@ -30,8 +30,9 @@ class Originals:
     (person of the batch, year) an original from the log was counted in, -1 where there is none. ``other`` marks a
     refund that names another person, place, institution or insurance than its original, ``clawed_back`` one whose
     original's funds have money back already. ``assumed`` marks an original whose amounts a refund need
-    not know: the kernel decided it under an assumed policy, or it was booked anew. ``pools`` is the insurance type
-    whose pool paid it, 0 its own.
+    not know: the kernel decided it under an assumed policy, or it was booked anew with others. ``pools`` is the
+    insurance type whose pool paid it, 0 its own. ``stood`` is the position of the act that it stands by: its own
+    ClaimFiled, or the ClaimResettled that booked it anew last.
     """
 
     ref: Ints
@@ -47,13 +48,14 @@ class Originals:
     refunded: Ints
     policies: list[bytes]
     pools: list[int]
+    stood: list[int]
 
 
 #: The facts that say whose money a settlement moved, besides the person: a refund moves the same.
 SAME = tuple(FACT[name] for name in ("insured_region", "treatment_region", "insutype"))
 
 
-def load_originals(tx: "Transaction", batch: "Batch", knowledge: "Knowledge") -> Originals:
+def load_originals(tx: "Reader", batch: "Batch", knowledge: "Knowledge") -> Originals:
     """Returns the originals of a batch's refunds; one query for all that are not in the batch itself."""
     n = batch.n
     found = _Found(np.full(n, -1, np.int64), np.full(n, -1, np.int64), np.zeros(n, np.bool_), np.zeros(n, np.bool_))
@@ -98,9 +100,7 @@ def _other(batch: "Batch", row: int, institution: str, facts: list[int]) -> bool
     )
 
 
-def _from_log(
-    tx: "Transaction", batch: "Batch", wanted: dict[int, str], found: _Found, knowledge: "Knowledge"
-) -> Originals:
+def _from_log(tx: "Reader", batch: "Batch", wanted: dict[int, str], found: _Found, knowledge: "Knowledge") -> Originals:
     """Adds the originals that stand in the log; two refunds of one original share its tail row."""
     filed = tx.first_events(sorted(set(wanted.values()))) if wanted else {}
     decisions = tx.events_at([position + 1 for position, _ in filed.values()]) if filed else {}
@@ -124,9 +124,11 @@ def _from_log(
         found.ref[row] = batch.n + tails[position]
         found.other[row] = not person or _other(batch, row, claim.fixmedins_code, facts)
         found.clawed_back[row] = any(knowledge.recovered.get(position, ()))
-        found.slot_of[row] = -1 if found.other[row] else int(batch.person[row]) * YEARS + decision.year
     now = standing_of(tx, {position: (claim, decision) for position, claim, decision in settled})
+    changed = [now[position][0].amounts != decision.amounts for position, _, decision in settled]
     settled = [(position, claim, now[position][0]) for position, claim, _ in settled]
+    for row in np.flatnonzero((found.ref >= batch.n) & ~found.other).tolist():
+        found.slot_of[row] = int(batch.person[row]) * YEARS + settled[int(found.ref[row]) - batch.n][2].year
     positions = [position for position, _, _ in settled]
     reversed_by = tx.reversals(positions) if positions else {}
     m = len(settled)
@@ -140,10 +142,11 @@ def _from_log(
         _table([list(decision.amounts) for _, _, decision in settled], m, len(AMOUNTS)),
         _table([list(decision.delta) for _, _, decision in settled], m, len(ACCUMULATORS)),
         np.array([decision.flags for _, _, decision in settled], np.int64),
-        np.array([now[position][1] or assumed_by_kernel(decision) for position, _, decision in settled], np.int64),
+        np.array([a or assumed_by_kernel(each[2]) for a, each in zip(changed, settled, strict=True)], np.int64),
         np.array([position in reversed_by for position in positions], np.int64),
         [decision.policy for _, _, decision in settled],
         [pool_of(decision.how) for _, _, decision in settled],
+        [now[position][1] or position for position in positions],
     )
 
 

@@ -13,7 +13,7 @@ from core_ext.layout import ACCUMULATORS
 from ledger.known import KnownInts, grown, taken
 
 if TYPE_CHECKING:
-    from ledger.store import Transaction
+    from ledger.store import Reader, Transaction
 
 Ints = npt.NDArray[np.int64]
 
@@ -43,7 +43,7 @@ class PersonYears:
         self._versions = taken(self._versions, count)
         self._values = taken(self._values, count)
 
-    def load(self, tx: "Transaction", keys: Ints) -> tuple[Ints, Ints]:
+    def load(self, tx: "Reader", keys: Ints) -> tuple[Ints, Ints]:
         """Returns (versions, values) of person-years as the store has them; zeros for one it has not."""
         rows = self._known.find(keys)
         missing = rows < 0
@@ -51,7 +51,7 @@ class PersonYears:
             self._since = tx.size
         if missing.any():
             if len(self._known) + int(missing.sum()) > MOST:
-                self._start_anew(tx)
+                self._start_anew(tx.size)
                 missing[:] = True
             versions, values = tx.load_state(keys[missing], self._since)
             self._take(keys[missing], versions, values)
@@ -63,19 +63,23 @@ class PersonYears:
     def save(self, tx: "Transaction", keys: Ints, versions: Ints, values: Ints) -> None:
         """Writes person-years to the store and remembers them, each key once."""
         tx.save_later(keys, versions, values)
+        self.remember(tx.size, keys, versions, values)
+
+    def remember(self, size: int, keys: Ints, versions: Ints, values: Ints) -> None:
+        """Remembers person-years that a transaction writes, each key once; ``size`` is the position it comes to."""
         rows = self._known.find(keys)
         fresh = rows < 0
         if len(self._known) + int(fresh.sum()) > MOST:
-            self._start_anew(tx)
+            self._start_anew(size)
             return
         known = ~fresh
         self._put(rows[known], versions[known], values[known])
         if fresh.any():
             self._take(keys[fresh], versions[fresh], values[fresh])
 
-    def _start_anew(self, tx: "Transaction") -> None:
+    def _start_anew(self, size: int) -> None:
         self._known.clear()
-        self._since = tx.size
+        self._since = size
 
     def _take(self, keys: Ints, versions: Ints, values: Ints) -> None:
         rows = self._known.add(keys)

@@ -187,11 +187,12 @@ class Records:
 
 def each_record(path: Path, profile: Profile, rows: set[int]) -> Iterator[tuple[int, list[str]]]:
     """Yields (row, its cells) of the given rows in order, reading the file once and only as far as needed."""
+    wanted = sorted(rows)
     with Records(path, profile) as records:
         cells = new_cells(1024, len(records.header))
-        left = len(rows)
-        while left and (count := records.cut(cells)):
-            for at in range(count):
-                if records.row + at in rows:
-                    left -= 1
-                    yield records.row + at, records.texts(cells, at)
+        at = 0
+        while at < len(wanted) and (count := records.cut(cells)):
+            while at < len(wanted) and wanted[at] < records.row + count:
+                if wanted[at] >= records.row:
+                    yield wanted[at], records.texts(cells, wanted[at] - records.row)
+                at += 1

@@ -119,7 +119,7 @@ def replay(
         inside = acts.period == period
         again_at = acts.position[inside & (acts.basis == BASIS_RESETTLED)].tolist()
         differences += anew(reader, again_at, policies, kernel)
-        divided = inside & ((acts.flags & FLAG_DIVIDED) != 0)
+        divided = inside & ((acts.flags & FLAG_DIVIDED) != 0) & (acts.basis != BASIS_RESETTLED)
         differences += divided_differences(reader, acts.claim[divided].tolist(), policies)
         count += int(inside.sum())
         differences += [found[row] for row in sorted(found) if inside[row]]
@@ -207,8 +207,8 @@ def _originals(reader: "Reader", acts: "Acts", refunds: Ints, ref: Ints) -> list
         if position in found:
             ref[row] = len(acts.position) + len(tails)
             facts = [getattr(found[position][0], name) for name in FACTS]
-            stands, anew = now[position]
-            assumed = anew or assumed_by_kernel(stands)
+            stands, _ = now[position]
+            assumed = stands.amounts != found[position][1].amounts or assumed_by_kernel(stands)
             tails.append((facts, list(stands.amounts), list(stands.delta), assumed, pool_of(stands.how)))
     return tails
 

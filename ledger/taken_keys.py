@@ -13,7 +13,7 @@ from ledger.store.faults import KeyTaken
 
 if TYPE_CHECKING:
     from ledger.booking import Batch
-    from ledger.store import Transaction
+    from ledger.store import Reader
 
 Ints = npt.NDArray[np.int64]
 
@@ -54,7 +54,7 @@ def _repeated(texts: Texts) -> Ints:
     return rows[texts.offsets[rows + 1] > texts.offsets[rows]]
 
 
-def check_new(tx: "Transaction", batch: "Batch", asked: Ints) -> None:
+def check_new(tx: "Reader", batch: "Batch", asked: Ints) -> None:
     """Raises KeyTaken where the log has a key of a row that does not book and was not ``asked`` for.
 
     The row would be a duplicate or a conflict instead of what it is now.
@@ -70,7 +70,7 @@ def check_new(tx: "Transaction", batch: "Batch", asked: Ints) -> None:
             raise KeyTaken(f"expected keys that the log has not, got {taken[0]}: look them up and decide again")
 
 
-def find_known(tx: "Transaction", batch: "Batch", asked: Ints | None = None) -> None:
+def find_known(tx: "Reader", batch: "Batch", asked: Ints | None = None) -> None:
     """Marks rows whose key or message id is in the log: equal content is a duplicate, other content a conflict.
 
     ``asked`` are the rows to look at, all of them where it is None.

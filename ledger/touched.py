@@ -17,7 +17,7 @@ from ledger.event import Event
 from ledger.events import BASIS_RESETTLED, CommandRecorded, FilingRegistered, MemberEnrolled
 from ledger.filings import NEVER
 from ledger.keys import entitlement_stream, institution_stream, member_stream
-from ledger.knowledge import Knowledge, streams_with_prefix
+from ledger.knowledge import Knowledge, caused_by, streams_with_prefix
 from ledger.mapper import decode_event
 from ledger.policy_terms import MED_TYPES
 from ledger.refusals import Refusal, Refused
@@ -90,7 +90,7 @@ def touched(reader: "Reader", position: int) -> Touched:
     command = decode_event(found[2], found[3]) if found else None
     if not isinstance(command, CommandRecorded) or command.verb != "register":
         raise Refused(Refusal.UNKNOWN_KEY, f"expected the position of a register command, got {position}")
-    events = list(_events_of(reader, position))
+    events = list(caused_by(reader, position))
     reaches = _reaches(reader, events, position)
     claims: list[TouchedClaim] = []
     if reaches:
@@ -101,16 +101,6 @@ def touched(reader: "Reader", position: int) -> Touched:
             claims += _matching(acts, reaches, known.policies)
     reversed_ = reader.reversals([each.claim for each in claims]) if claims else {}
     return Touched(position, command.source, tuple(each for each in claims if each.claim not in reversed_))
-
-
-def _events_of(reader: "Reader", position: int) -> Iterator[Event]:
-    """Yields the events a command wrote: those behind it that name it as their cause."""
-    for page in reader.pages(after=position):
-        for _, _, _, topic, state in page:
-            event = decode_event(topic, state)
-            if getattr(event, "cause", 0) != position:
-                return
-            yield event
 
 
 def _reaches(reader: "Reader", events: Sequence[Event], position: int) -> list[Reach]:

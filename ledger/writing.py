@@ -10,7 +10,7 @@ import numpy.typing as npt
 from core_ext.codec_fields import Array, Choice, Const, Encoded, Ints, Source, Text
 from core_ext.kernels import load
 from core_ext.layout import AMOUNT, FACT, FACTS
-from core_ext.text import texts_taken, to_list
+from core_ext.text import Texts, texts_taken, to_list
 from ledger.block import EventBlock
 from ledger.booking import COMPUTE, REFUND, UNCHECKED, Batch, differing_rows
 from ledger.columnar import encode_columns
@@ -32,10 +32,11 @@ from ledger.refusals import Refusal
 from ledger.register_events import ClaimFlagged
 from ledger.sameness import TEXTS
 from ledger.stays.booking import write_parts
+from ledger.store.pending import Pending
 
 if TYPE_CHECKING:
     from ledger.knowledge import Knowledge
-    from ledger.store import Transaction
+    from ledger.store import Reader, Transaction
 
 Column = npt.NDArray[np.int64]
 Header = tuple[str, int, Event]
@@ -70,6 +71,31 @@ def arrange(batch: Batch, first: int) -> Order:
     return Order(rows, filed_at, differs, first, int(size.sum()))
 
 
+@dataclass(slots=True)
+class Draft:
+    """Is a decided batch as it goes into the log, all but its headers; made from it alone and written nowhere yet.
+
+    ``opened`` are the (period, position) pairs it opens, ``first`` its first header's position; ``names`` are (number,
+    name) of its new persons, whose ``numbers`` have ``tokens``; ``token`` is the last one given behind it.
+    """
+
+    batch: Batch
+    order: Order
+    cause: int
+    first: int
+    opened: list[tuple[int, int]]
+    names: list[tuple[str, str]]
+    numbers: Texts
+    tokens: Column
+    token: int
+    states: tuple[Encoded, Encoded, Encoded]
+    behind: list[EventBlock]
+    years: tuple[Column, Column, Column]
+    accounts: tuple[Column, Column]
+    messages: tuple[list[str], Column]
+    reversals: list[tuple[int, int]]
+
+
 def write(
     tx: "Transaction", batch: Batch, knowledge: "Knowledge", cause: int, headers: list[Header]
 ) -> tuple[Order, list[tuple[int, int]]]:
@@ -78,27 +104,89 @@ def write(
     Returns the order of the events and the (period, position) pairs that opened. ``headers`` go first. Raises Conflict
     or KeyTaken where the log has a key of a row that books: the batch was decided without looking.
     """
+    drafted = draft(tx, batch, knowledge, cause, len(headers))
+    pending = adopt(tx, drafted, knowledge, headers)
+    put(tx, drafted, pending, knowledge)
+    return drafted.order, drafted.opened
+
+
+def draft(reader: "Reader", batch: Batch, knowledge: "Knowledge", cause: int, headers: int) -> Draft:
+    """Returns a batch with its new persons named and its events encoded, to stand behind so many headers."""
     rows = batch.booked_rows()
-    _name_new_persons(tx, batch, rows, knowledge)
+    names, numbers, tokens = _name_new_persons(reader, batch, rows)
     opening = sorted(set(batch.period[rows].tolist()) - knowledge.periods.opened.keys())
-    first = tx.size + 1
-    opened = [(period, first + len(headers) + at) for at, period in enumerate(opening)]
-    small = headers + [
-        (period_stream(period), 1, PeriodOpened(cause, _first_row(batch, rows, period), period)) for period in opening
+    first = reader.size + 1
+    opened = [(period, first + headers + at) for at, period in enumerate(opening)]
+    order = arrange(batch, first + headers + len(opening))
+    behind = (
+        _flags(batch, order, cause),
+        limits_used(batch, order.filed_at, cause),
+        _turned(reader, batch, order, cause),
+    )
+    return Draft(
+        batch=batch,
+        order=order,
+        cause=cause,
+        first=first,
+        opened=opened,
+        names=names,
+        numbers=numbers,
+        tokens=tokens,
+        token=reader.tokens_given + len(tokens),
+        states=_states(batch, order, cause, knowledge),
+        behind=[EventBlock.from_events(events) for events in behind if events],
+        years=_years(batch, order),
+        accounts=_accounts(batch, order),
+        messages=_messages(batch, order),
+        reversals=_reversals(batch, order),
+    )
+
+
+def adopt(tx: "Transaction", drafted: Draft, knowledge: "Knowledge", headers: list[Header]) -> Pending:
+    """Returns what a transaction is to write of a draft, makes it known, and gives its persons their tokens.
+
+    ``headers`` are those that it has room for.
+    """
+    batch, cause = drafted.batch, drafted.cause
+    persons = tx.add_persons(drafted.names, unknown=True)
+    rows = batch.booked_rows()
+    opening: list[Header] = [
+        (period_stream(period), 1, PeriodOpened(cause, _first_row(batch, rows, period), period))
+        for period, _ in drafted.opened
     ]
-    order = arrange(batch, first + len(small))
-    tx.append(_block(batch, order, cause, knowledge, small))
-    _flag(tx, batch, order, cause)
-    if used := limits_used(batch, order.filed_at, cause):
-        tx.append(EventBlock.from_events(used))
-    _turn_back(tx, batch, order, cause)
-    _save(tx, batch, order, knowledge)
-    write_parts(tx, batch, int(order.filed_at[0]), cause, knowledge)
-    return order, opened
+    blocks = [_block(drafted, EventBlock.from_events(headers + opening)), *drafted.behind]
+    pending = Pending(
+        first=drafted.first,
+        blocks=blocks,
+        tokens=drafted.token,
+        persons=persons,
+        years=drafted.years,
+        accounts=drafted.accounts,
+        messages=drafted.messages,
+        reversals=drafted.reversals,
+    )
+    if persons:
+        knowledge.remember(drafted.numbers, drafted.tokens)
+        knowledge.accounts.begin(drafted.tokens)
+    knowledge.person_years.remember(pending.size, *drafted.years)
+    knowledge.accounts.remember(*drafted.accounts)
+    return pending
 
 
-def _flag(tx: "Transaction", batch: Batch, order: Order, cause: int) -> None:
-    """Appends, behind the batch, what registers have against claims that their source had paid."""
+def put(tx: "Transaction", drafted: Draft, pending: Pending, knowledge: "Knowledge") -> None:
+    """Appends a draft's events and saves the state they leave behind; raises Conflict or KeyTaken as ``write``."""
+    for block in pending.blocks:
+        tx.append(block)
+    if len(drafted.order.rows):
+        tx.save_later(*pending.years)
+        tx.save_accounts(*pending.accounts)
+        tx.add_messages(*pending.messages)
+        tx.add_reversals(pending.reversals)
+    write_parts(tx, drafted.batch, int(drafted.order.filed_at[0]), drafted.cause, knowledge)
+
+
+def _flags(batch: Batch, order: Order, cause: int) -> list[Header]:
+    """Returns, as events behind the batch, what registers have against claims that their source had paid."""
     rows = order.rows[batch.flagged[order.rows] != 0]
     found: list[Header] = []
     for row in np.sort(rows).tolist():
@@ -108,13 +196,12 @@ def _flag(tx: "Transaction", batch: Batch, order: Order, cause: int) -> None:
             (finding_stream(claim), version, ClaimFlagged(cause, batch.columns.first_row + row, claim, int(reason)))
             for version, reason in enumerate(reasons, 1)
         ]
-    if found:
-        tx.append(EventBlock.from_events(found))
+    return found
 
 
-def _turn_back(tx: "Transaction", batch: Batch, order: Order, cause: int) -> None:
-    """Appends, behind the batch, what refunds of claims reimbursed by hand change: the person, not the institution,
-    owes it."""
+def _turned(reader: "Reader", batch: Batch, order: Order, cause: int) -> list[Header]:
+    """Returns, as events behind the batch, what refunds of claims reimbursed by hand change: the person, not the
+    institution, owes it."""
     assert batch.originals is not None
     positions = batch.originals.positions
     acts = {}
@@ -123,51 +210,50 @@ def _turn_back(tx: "Transaction", batch: Batch, order: Order, cause: int) -> Non
         if ref >= 0:
             amounts = batch.booked[row].tolist()
             acts[positions[ref]] = (batch.columns.first_row + row, int(batch.period[row]), -1, amounts)
-    if headers := turned(tx, cause, acts):
-        tx.append(EventBlock.from_events(headers))
+    return turned(reader, cause, acts)
 
 
 def _first_row(batch: Batch, rows: Column, period: int) -> int:
     return batch.columns.first_row + int(rows[batch.period[rows] == period][0])
 
 
-def _name_new_persons(tx: "Transaction", batch: Batch, rows: Column, knowledge: "Knowledge") -> None:
-    """Gives tokens, in source order, to persons whose first claim books now."""
+def _name_new_persons(reader: "Reader", batch: Batch, rows: Column) -> tuple[list[tuple[str, str]], Texts, Column]:
+    """Gives tokens, in source order, to persons whose first claim books now.
+
+    Returns (number, name) of each, the numbers as one column, and the tokens that ``add_persons`` gives them.
+    """
     first = rows[batch.person_tokens[batch.person[rows]] == 0]
-    if not len(first):
-        return
     _, at = np.unique(batch.person[first], return_index=True)
     first = first[np.sort(at)]
     texts = texts_taken(batch.columns.texts["psn_no"], first)
-    numbers = to_list(texts)
+    tokens = reader.tokens_given + 1 + np.arange(len(first), dtype=np.int64)
+    if len(first):
+        batch.person_tokens[batch.person[first]] = tokens
+        batch.facts[:, FACT["token"]] = batch.person_tokens[batch.person]
+        batch.slot_keys = batch.person_tokens[batch.slot_person] * YEARS + batch.slot_keys % YEARS
     names = to_list(texts_taken(batch.columns.texts["psn_name"], first))
-    fresh = tx.add_persons(list(zip(numbers, names, strict=True)), unknown=True)
-    tokens = np.array(list(map(fresh.__getitem__, numbers)), np.int64)
-    knowledge.remember(texts, tokens)
-    knowledge.accounts.begin(tokens)
-    batch.person_tokens[batch.person[first]] = tokens
-    batch.facts[:, FACT["token"]] = batch.person_tokens[batch.person]
-    batch.slot_keys = batch.person_tokens[batch.slot_person] * YEARS + batch.slot_keys % YEARS
+    return list(zip(to_list(texts), names, strict=True)), texts, tokens
 
 
-def _block(batch: Batch, order: Order, cause: int, knowledge: "Knowledge", headers: list[Header]) -> EventBlock:
-    """Returns headers and the claims' events as columns: filed, decided and, where they differ, found, row by row."""
-    rows = order.rows
-    differing = rows[order.differs[rows]]
-    head = EventBlock.from_events(headers)
+def _states(batch: Batch, order: Order, cause: int, knowledge: "Knowledge") -> tuple[Encoded, Encoded, Encoded]:
+    """Returns the claims' events encoded: filed, decided and, where they differ, found."""
+    differing = order.rows[order.differs[order.rows]]
     filed, decided, differs = _columns(batch, order, cause, knowledge)
-    parts = (
-        head.states,
-        encode_columns(ClaimFiled, filed, rows),
-        encode_columns(ClaimSettled, decided, rows),
+    return (
+        encode_columns(ClaimFiled, filed, order.rows),
+        encode_columns(ClaimSettled, decided, order.rows),
         encode_columns(SettlementDiffers, differs, differing),
     )
-    h = len(head)
-    program, record, at = _sequence(order)
+
+
+def _block(drafted: Draft, head: EventBlock) -> EventBlock:
+    """Returns headers and the claims' events as columns: filed, decided and, where they differ, found, row by row."""
+    batch, h = drafted.batch, len(head)
+    program, record, at = _sequence(drafted.order)
     kernel = load("gather")
     part = np.concatenate([np.zeros(h, np.int64), program + 1])
     index = np.concatenate([np.arange(h, dtype=np.int64), at])
-    states = Encoded(*kernel.gather(parts, part, index))
+    states = Encoded(*kernel.gather((head.states, *drafted.states), part, index))
     streams = kernel.gather(
         (head.streams, batch.stream_texts),
         np.concatenate([np.zeros(h, np.int64), np.ones(len(record), np.int64)]),
@@ -250,28 +336,35 @@ def _policy_choice(
     return raws, choice
 
 
-def _save(tx: "Transaction", batch: Batch, order: Order, knowledge: "Knowledge") -> None:
-    """Saves accumulators, accounts, message ids and reversals that the batch left behind."""
+def _years(batch: Batch, order: Order) -> tuple[Column, Column, Column]:
+    """Returns keys, versions and accumulators of the person-years that the batch moved."""
+    slots, counts = np.unique(batch.slot[order.rows], return_counts=True)
+    return batch.slot_keys[slots], batch.versions[slots] + counts, batch.state[slots]
+
+
+def _accounts(batch: Batch, order: Order) -> tuple[Column, Column]:
+    """Returns tokens and balances (fen) of the accounts that the batch moved."""
     rows = order.rows
-    if not len(rows):
-        return
-    slots, counts = np.unique(batch.slot[rows], return_counts=True)
-    versions = batch.versions[slots] + counts
-    knowledge.person_years.save(tx, batch.slot_keys[slots], versions, batch.state[slots])
     moved = np.unique(batch.person[rows[batch.booked[rows, AMOUNT["acct_pay"]] != 0]])
-    if len(moved):
-        knowledge.accounts.save(tx, batch.person_tokens[moved], batch.accounts[moved])
-    offsets = batch.columns.texts["medins_setl_id"].offsets
+    return batch.person_tokens[moved], batch.accounts[moved]
+
+
+def _messages(batch: Batch, order: Order) -> tuple[list[str], Column]:
+    """Returns the keys of the message ids that book, and the positions of their claims."""
+    rows, offsets = order.rows, batch.columns.texts["medins_setl_id"].offsets
     named = rows[offsets[rows + 1] > offsets[rows]]
     # Their keys begin with their time: in its order an index meets each of its pages once.
     named = named[np.argsort(batch.facts[named, FACT["setl_time"]], kind="stable")]
-    tx.add_messages(to_list(texts_taken(batch.message_texts, named)), order.filed_at[named])
-    refunds = rows[batch.kind[rows] == REFUND]
-    if len(refunds):
-        assert batch.originals is not None
-        ref = batch.originals.ref[refunds]
-        positions = np.array([*batch.originals.positions, 0], np.int64)
-        claims = np.where(
-            ref < batch.n, order.filed_at[np.minimum(ref, batch.n - 1)], positions[np.clip(ref - batch.n, 0, None)]
-        )
-        tx.add_reversals(list(zip(claims.tolist(), order.filed_at[refunds].tolist(), strict=True)))
+    return to_list(texts_taken(batch.message_texts, named)), order.filed_at[named]
+
+
+def _reversals(batch: Batch, order: Order) -> list[tuple[int, int]]:
+    """Returns (position of the claim, position of its refund) of every refund that books."""
+    refunds = order.rows[batch.kind[order.rows] == REFUND]
+    assert batch.originals is not None
+    ref = batch.originals.ref[refunds]
+    positions = np.array([*batch.originals.positions, 0], np.int64)
+    claims = np.where(
+        ref < batch.n, order.filed_at[np.minimum(ref, batch.n - 1)], positions[np.clip(ref - batch.n, 0, None)]
+    )
+    return list(zip(claims.tolist(), order.filed_at[refunds].tolist(), strict=True))

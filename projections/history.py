@@ -32,6 +32,7 @@ from ledger.keys import (
     receipt_stream,
     recovery_stream,
     reimbursement_stream,
+    stay_stream,
     visit_stream,
 )
 from ledger.line_events import LinesFiled
@@ -141,7 +142,7 @@ def _of_list(reader: "Reader", found: ClaimsTrace) -> list[str]:
     if found.of == "person":
         token = found.token
         of = (member_stream, filing_stream, entitlement_stream, visit_stream, described_stream, account_stream)
-        own = [each(token) for each in (*of, disease_stream)]
+        own = [each(token) for each in (*of, disease_stream, stay_stream)]
         years = {claim.month // 100 for claim in found.claims}
         own += [person_year_stream(token, year) for year in sorted({*years, *(year + 1 for year in years)})]
     else:

@@ -23,6 +23,7 @@ from ledger.refusals import StoreError
 from ledger.replaying.comparing import acts_of_rows
 from ledger.replaying.deciding import Decided, Decider, Input, Settle, limited
 from ledger.replaying.divided import Stays
+from ledger.replaying.falling import own_originals
 from ledger.replaying.planning import CasePlans
 from ledger.replaying.threads import in_order
 from ledger.replaying.turning import Turns
@@ -208,26 +209,6 @@ def _corrected_into_another_pool(batch: Batch, anew: "np.ndarray[tuple[int], np.
             found.append((row, before, fen))
         held[of] = (row, fen + int(paid[row]))
     return np.array(found, np.int64).reshape(len(found), 3)
-
-
-def own_originals(batch: Batch, ref: Ints) -> Ints:
-    """Returns the row of each refund's original where the batch has it as an act of its own, else as ``ref`` says.
-
-    A claim that was booked anew stands a second time, for its refund, with what stood of it then.
-    """
-    carried = batch.ints("carried")
-    rows = np.flatnonzero(ref >= 0)
-    rows = rows[carried[ref[rows]] != 0]
-    if not len(rows):
-        return ref
-    claim = batch.ints("claim")
-    own = np.flatnonzero((carried == 0) & (batch.ints("basis") != BASIS_RESETTLED))
-    order = own[np.argsort(claim[own], kind="stable")]
-    wanted = claim[ref[rows]]
-    at = np.minimum(np.searchsorted(claim[order], wanted), len(order) - 1)
-    found = ref.copy()
-    found[rows] = np.where(claim[order[at]] == wanted, order[at], ref[rows])
-    return found
 
 
 def repriced(

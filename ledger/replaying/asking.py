@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,12 +14,11 @@ from ledger.keys import following_month
 from ledger.knowledge import Knowledge, unfinished_jobs
 from ledger.policy import Policy, digest_of, read_policy
 from ledger.refusals import Refusal, Refused
-from ledger.replaying.changing import Changes
 from ledger.replaying.correcting import Touched
 from ledger.replaying.listing import Listing
 from ledger.replaying.sweeping import Question, Sweep, sweep
 from ledger.replaying.variants import read_variants
-from ledger.replaying.whatif import WhatIf, what_if
+from ledger.replaying.whatif import Correction, WhatIf, what_if
 from ledger.segments.making import make
 from ledger.segments.reading import Segment
 from ledger.segments.sealing import open_segment, sealed_periods
@@ -51,16 +50,17 @@ def ask(
     ledger: "Base",
     asked: Asked,
     diff: Path | None,
-    sinks: Sequence[Callable[[Changes], None]] = (),
+    correction: Correction | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[WhatIf, bytes, str]:
     """Returns the what-if, the digest of the document and the document; every changed claim goes to ``diff``.
 
+    A ``correction`` is given every batch's changes, and what it has to look at beside them.
     Raises Refused where a period has no acts, or the document keeps another benefit year than those it stands in for:
     accumulators of one cannot be carried into the other.
     """
     if asked.policy is None:
-        return _by_register(ledger, asked, diff, sinks, progress), b"", ""
+        return _by_register(ledger, asked, diff, correction, progress), b"", ""
     document, where = read_document(asked.policy)
     policy, digest = read_policy(document, where), digest_of(document)
     with ledger.store.read() as reader:
@@ -72,31 +72,30 @@ def ask(
             segment = Segment(folder)
             instead = dict.fromkeys(regions_of(segment, known, policy, asked.regions, where), digest)
             expect_same_year(segment, known, policy, instead, where)
-            if diff is None:
+            with _listed(diff) as listing:
                 found = what_if(
-                    folder,
-                    known.policies,
-                    instead,
-                    periods=periods,
-                    kernel=ledger.kernel,
-                    sinks=sinks,
-                    progress=progress,
-                    reader=reader,
-                )
-            else:
-                with Listing(diff) as listing:
-                    found = what_if(
-                        folder, known.policies, instead, periods=periods, kernel=ledger.kernel,
-                        sinks=[listing.add, *sinks], progress=progress, reader=reader,
-                    )  # fmt: skip
+                    folder, known.policies, instead, periods=periods, kernel=ledger.kernel,
+                    sinks=[listing.add] if listing is not None else [], progress=progress, reader=reader,
+                    correction=correction,
+                )  # fmt: skip
     return found, digest, document
+
+
+@contextmanager
+def _listed(diff: Path | None) -> Iterator[Listing | None]:
+    """Gives the list of changed claims that is asked for, None: none is."""
+    if diff is None:
+        yield None
+        return
+    with Listing(diff) as listing:
+        yield listing
 
 
 def _by_register(
     ledger: "Base",
     asked: Asked,
     diff: Path | None,
-    sinks: Sequence[Callable[[Changes], None]],
+    correction: Correction | None,
     progress: Callable[[int], None] | None,
 ) -> WhatIf:
     """Returns what periods would be had a register been told in time, for the claims it reaches back to."""
@@ -107,13 +106,13 @@ def _by_register(
         late = Touched(reader, known.policies, asked.register)
         with (
             acts_of_periods(ledger, reader, known, periods, asked.from_log, progress) as folder,
-            Listing(diff) if diff is not None else nullcontext() as listing,
+            _listed(diff) as listing,
         ):
-            own = [listing.add] if listing is not None else []
             # Registers are read through the one connection, so one thread asks.
             return what_if(
-                folder, known.policies, {}, periods=periods, kernel=ledger.kernel, sinks=[*own, *sinks], threads=1,
-                progress=progress, touched=late, reader=reader,
+                folder, known.policies, {}, periods=periods, kernel=ledger.kernel, threads=1,
+                sinks=[listing.add] if listing is not None else [], progress=progress, touched=late, reader=reader,
+                correction=correction,
             )  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """Settles a batch of a segment under another policy: what it sums to, and every act that changes, as it would be."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -11,10 +11,12 @@ from core_ext.layout import AMOUNT, AMOUNTS, FACT, FACTS, HOW
 from core_ext.replaying import VALUES, Changed, changed_tables
 from core_ext.settling import SKIP
 from core_ext.text import Texts, texts_taken
-from ledger.events import BASIS_SOURCE
+from ledger.events import BASIS_KERNEL, BASIS_REFUND, BASIS_SOURCE
 from ledger.plan_rows import pools_of
-from ledger.replaying.columns import Marks, acts_of, apart_of, kinds_of
-from ledger.replaying.deciding import Decider, Settle, asked_about
+from ledger.replaying.columns import Marks, acts_of, apart_of, kinds_of, persons_with
+from ledger.replaying.deciding import Decided, Decider, Settle, asked_about
+from ledger.replaying.falling import falling, own_originals
+from ledger.replaying.outcomes import Outcome
 from ledger.replaying.planning import CasePlans
 from ledger.replaying.turning import Filed, Turns
 from ledger.segments.reading import Batch, Segment
@@ -54,8 +56,8 @@ class Changes:
     year: Ints
     policy: list[bytes]
     setl_id: Texts
-    #: Whether a stay, or what is refunded, is divided between years: in the log, or by the other policy.
-    divided: Marks
+    #: What the acts of persons with divided stays come to in each of their years, by the position of the ClaimFiled.
+    outcomes: dict[int, Outcome]
 
     def __len__(self) -> int:
         """Returns the number of changed acts."""
@@ -64,7 +66,11 @@ class Changes:
 
 @dataclass(slots=True)
 class Part:
-    """Is what one batch came to; ``rows`` numbers its changed acts."""
+    """Is what one batch came to; ``rows`` numbers its changed acts.
+
+    ``beside`` is what a correction has to look at beside the changes that the kernel decided: claims that count
+    otherwise than they did or were booked anew since, and of persons with divided stays those a source settled.
+    """
 
     acts: int
     by_source: int
@@ -74,13 +80,28 @@ class Part:
     persons: tuple[int, ...]
     rows: Ints
     changes: Changes
+    beside: Changes | None = None
+
+
+class _Apart(NamedTuple):
+    """Is a batch decided in tables: plans, assistance classes and ages, which acts are asked about, and by row what
+    acts come to by year and the policies of those that are decided by what they stand under."""
+
+    found: Decided
+    plan: Ints
+    told: tuple[Ints, Ints]
+    asked: Marks
+    outcomes: dict[int, Outcome]
+    under: dict[int, bytes]
 
 
 class Worker:
     """Settles batches one after the other in tables of its own, and sums them by kind: one a thread.
 
-    Unbroken histories are decided by the replay kernel, those set apart in tables; with a ``settle`` given, or claims
-    that registers ``touched``, all are.
+    Unbroken histories are decided by the replay kernel, those set apart in tables; with a ``settle`` given, claims
+    that registers ``touched``, or for a correction, all are. ``standing`` is the policies that claims booked anew
+    stand under: of persons asked about also claims that no other policy stands in for are decided by them.
+    ``correcting`` asks for what a correction has to look at beside.
     """
 
     def __init__(
@@ -90,10 +111,15 @@ class Worker:
         stays: "Stays",
         settle: Settle | None,
         touched: "Touched | None" = None,
+        standing: Mapping[int, bytes] | None = None,
+        correcting: bool = False,
     ) -> None:
+        self._standing, self._correcting = standing or {}, correcting
+        self._anew = np.array(sorted(self._standing), np.int64)
+        self._under = {digest: plans.under(digest) for digest in sorted(set(self._standing.values()))}
         self._decider = Decider(settle, unasked=("computed",))
         self._touched, self._stays, self._own_settle = touched, stays, settle
-        self._in_tables = settle is not None or touched is not None
+        self._in_tables = settle is not None or touched is not None or correcting
         self._plans = plans
         self._lanes, self._fold = load("lanes"), load("fold")
         self._change = load("replay").change
@@ -107,6 +133,9 @@ class Worker:
             return self._by_tables(batch)
         kind, lenient = kinds_of(batch)
         apart = self._stays.with_theirs(batch, apart_of(batch, kind))
+        if self._standing and (again := self._booked_anew(batch)).any():
+            theirs = persons_with(batch.ints("token"), again)
+            apart = theirs if apart is None else apart | theirs
         if apart is not None:
             kind[apart] = SKIP
         plan = self._plans.of(batch)
@@ -125,7 +154,7 @@ class Worker:
             [a + b for a, b in zip(totals, moved, strict=True)],
             persons,
             rows,
-            self._changes(batch, out, slice(changed), plan, _told(batch), rows, np.zeros(changed, np.bool_)),
+            self._changes(batch, out, slice(changed), plan, _told(batch), rows),
         )
         return part if apart is None else _joined(part, self._by_tables(batch.of_rows(apart)), np.flatnonzero(apart))
 
@@ -134,20 +163,68 @@ class Worker:
             self._out = changed_tables(n + n // 4)
         return Changed(*(table[:n] for table in self._out))
 
-    def _by_tables(self, batch: Batch) -> Part:
-        n = len(batch)
+    def _booked_anew(self, batch: Batch) -> Marks:
+        """Returns the acts that were booked anew since."""
+        return np.isin(np.asarray(batch.lane("claim")), self._anew)
+
+    def _as_standing(self, batch: Batch, asked: Marks) -> dict[int, bytes]:
+        """Returns the policies of acts that are decided by what they stand under, by row; they are asked about too."""
+        if not len(self._anew) or not asked.any():
+            return {}
+        rows = self._booked_anew(batch) & (batch.ints("carried") == 0) & persons_with(batch.ints("token"), asked)
+        rows &= ~self._plans.other[batch.ints("case")]
+        asked |= rows
+        claims = batch.ints("claim")
+        return {row: self._standing[int(claims[row])] for row in np.flatnonzero(rows).tolist()}
+
+    def _decided(self, batch: Batch) -> "_Apart":
+        """Returns a batch decided in tables, acts of persons with divided stays in turn."""
         facts = self._decider.wide(batch, FACTS, "facts")
         plan, told = self._plans.of(batch), _told(batch)
-        filed = None
+        filed, asked = None, self._plans.other[batch.ints("case")]
         if self._touched is not None:
-            filed = Filed(self._touched.plan(batch, facts, plan, *told), *told)
+            asked[self._touched.rows(batch)] = True
+        under = self._as_standing(batch, asked)
+        for digest in set(under.values()):
+            rows = np.array([row for row, own in under.items() if own == digest], np.int64)
+            plan[rows] = self._under[digest].of(batch)[rows]
+        if self._touched is not None:
+            filed = Filed(self._touched.plan(batch, facts, plan, told, under), *told)
         given = self._decider.read(batch, facts, plan)
-        found = self._decider.decide(batch, given, self._plans.plans)
-        divided = np.zeros(n, np.bool_)
+        given.ref, falls = own_originals(batch, given.ref, asked), falling(batch, asked)
+        found = self._decider.decide(batch, given, self._plans.plans, falls)
+        outcomes: dict[int, Outcome] = {}
         if self._stays.of(batch) is not None:
-            turns = Turns(self._stays, batch, given, plan, lambda _: self._plans, settle=self._own_settle, filed=filed)
-            turns.decide(found, picked(batch, AMOUNTS, np.arange(n)), picked(batch, DELTAS, np.arange(n)))
-            divided = turns.divided
+
+            def plans_of(row: int) -> CasePlans:
+                return self._under[under[row]] if row in under else self._plans
+
+            turns = Turns(
+                self._stays, batch, given, plan, plans_of, settle=self._own_settle, filed=filed, falls=falls
+            )  # fmt: skip
+            every = np.arange(len(batch))
+            turns.decide(found, picked(batch, AMOUNTS, every), picked(batch, DELTAS, every))
+            outcomes = turns.outcomes
+        return _Apart(found, plan, told, asked, outcomes, under)
+
+    def _beside(self, batch: Batch, of: "_Apart", own: Marks, changed: Marks) -> Changes | None:
+        """Returns what a correction looks at beside the changes that the kernel decided; None where none asks."""
+        if not self._correcting:
+            return None
+        again, basis = self._booked_anew(batch), batch.ints("basis")
+        mine = own & (of.asked | ~again) & (of.found.code == 0) & (basis != BASIS_REFUND)
+        moved = np.zeros(len(batch), np.uint8)
+        self._lanes.differing([batch.lane(name) for name in DELTAS], 0, len(batch), of.found.delta, moved)
+        moved[basis != BASIS_KERNEL] = 0
+        for row, outcome in of.outcomes.items():
+            moved[row] = outcome.moved
+        rows = np.flatnonzero(mine & (again | (moved != 0)) & (~changed | (basis == BASIS_SOURCE)))
+        return self._changes(batch, of.found, rows, of.plan, of.told, rows, of)
+
+    def _by_tables(self, batch: Batch) -> Part:
+        n = len(batch)
+        of = self._decided(batch)
+        found, facts = of.found, of.found.facts
         marks = np.zeros(n, np.uint8)
         self._lanes.differing([batch.lane(name) for name in AMOUNTS], 0, n, found.booked, marks)
         own = asked_about(batch, found.kind)
@@ -167,7 +244,8 @@ class Worker:
             sums_of(new, own),
             persons_of(facts[:, FACT["token"]], old, new, changed),
             rows,
-            self._changes(batch, found, rows, plan, told, rows, divided[rows]),
+            self._changes(batch, found, rows, of.plan, of.told, rows, of),
+            self._beside(batch, of, own, changed),
         )
 
     def _add(self, by: str, key: Ints, values: Ints) -> None:
@@ -186,9 +264,13 @@ class Worker:
         plan: Ints,
         told: tuple[Ints, Ints],
         rows: Ints,
-        divided: Marks,
+        of: "_Apart | None" = None,
     ) -> Changes:
-        """Returns the rows ``at`` of the tables found as changes of the batch's ``rows``."""
+        """Returns the rows ``at`` of the tables found as changes of the batch's ``rows``.
+
+        ``of`` says of some rows what they come to by year, and which policy they stand under.
+        """
+        outcomes, under = (of.outcomes, of.under) if of is not None else ({}, {})
         how, facts = found.how[at].copy(), picked(batch, FACTS, rows)
         # What was looked up stays, and what a disease's limit left; the pool is the other policy's.
         for name in ("hosp_lv", "psn_type", "limit"):
@@ -207,9 +289,12 @@ class Worker:
             delta=found.delta[at].copy(),
             balc=found.balc[at].copy(),
             how=how,
-            policy=[self._plans.digest_of(each) for each in np.asarray(batch.lane("case"))[rows].tolist()],
+            policy=[
+                under.get(row) or self._plans.digest_of(case)
+                for row, case in zip(rows.tolist(), np.asarray(batch.lane("case"))[rows].tolist(), strict=True)
+            ],
             setl_id=texts_taken(batch.text("setl_id"), rows),
-            divided=divided,
+            outcomes={int(head["claim"][at]): outcomes[row] for at, row in enumerate(rows.tolist()) if row in outcomes},
         )
 
 
@@ -234,6 +319,8 @@ def _joined(one: Part, other: Part, number: Ints) -> Part:
         if each.name == "policy":
             both = a + b
             values[each.name] = [both[at] for at in order.tolist()]
+        elif each.name == "outcomes":
+            values[each.name] = a | b
         elif each.name == "setl_id":
             table = np.repeat([0, 1], [len(one.rows), len(other.rows)])[order]
             index = np.concatenate([np.arange(len(one.rows)), np.arange(len(other.rows))])[order]
@@ -249,6 +336,7 @@ def _joined(one: Part, other: Part, number: Ints) -> Part:
         tuple(a + b for a, b in zip(one.persons, other.persons, strict=True)),
         rows[order],
         Changes(**values),
+        other.beside,
     )
 
 

@@ -112,7 +112,8 @@ class _Worker:
         found = self.decider.decide(batch, self.decider.read(batch, facts, plan), self._plans.plans)
         own = batch.ints("carried") == 0
         self.anew += batch.ints("position")[batch.ints("basis") == BASIS_RESETTLED].tolist()
-        self.divided += batch.ints("claim")[own & ((batch.ints("flags") & FLAG_DIVIDED) != 0)].tolist()
+        flagged = own & ((batch.ints("flags") & FLAG_DIVIDED) != 0) & (batch.ints("basis") != BASIS_RESETTLED)
+        self.divided += batch.ints("claim")[flagged].tolist()
         self.acts += int(own.sum())
         marks = (own & (found.kind != SKIP) & (found.code != 0)).astype(np.uint8)
         balc = found.balc.reshape(n, 1)

@@ -1,5 +1,6 @@
 """Decides claims by what registers say now: those that a register command, told late, reaches back to."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +23,7 @@ class Touched:
     """Is the claims that a register command at ``position`` reaches back to, and what registers say of them now.
 
     A late filing changes the filing class, a late enrolment the assistance class, a day of birth the age; each claim
-    keeps its policy.
+    keeps the policy it stands under.
     """
 
     def __init__(self, reader: "Reader", policies: "PolicyBook", position: int) -> None:
@@ -34,13 +35,20 @@ class Touched:
         self._policies = policies
         self._day = FACT[load_profile().register_day]
 
-    def plan(self, batch: Batch, facts: Ints, plan: Ints, assist: Ints, age: Ints) -> dict[int, int]:
+    def rows(self, batch: Batch) -> Ints:
+        """Returns the rows of the batch's touched claims."""
+        basis, carried = batch.ints("basis"), batch.ints("carried")
+        return np.flatnonzero(np.isin(batch.ints("claim"), self._claims) & (basis == BASIS_KERNEL) & (carried == 0))
+
+    def plan(
+        self, batch: Batch, facts: Ints, plan: Ints, told: tuple[Ints, Ints], under: Mapping[int, bytes]
+    ) -> dict[int, int]:
         """Puts the plans, assistance classes and ages of the batch's touched claims in place of those recorded.
 
-        Returns the filing types that count now, by row.
+        ``told`` are assistance classes and ages, ``under`` the policies of rows that stand under another than they
+        record. Returns the filing types that count now, by row.
         """
-        basis, carried = batch.ints("basis"), batch.ints("carried")
-        rows = np.flatnonzero(np.isin(batch.ints("claim"), self._claims) & (basis == BASIS_KERNEL) & (carried == 0))
+        rows, (assist, age) = self.rows(batch), told
         if not len(rows):
             return {}
         own = np.ascontiguousarray(facts[rows])
@@ -57,5 +65,10 @@ class Touched:
         born = np.where(aged, registered_births(self._reader, own[:, FACT["token"]]), 0)
         age[rows] = self._policies.ages(own, born, age[rows])
         how[:, HOW.index("age")] = age[rows]
-        plan[rows] = self._policies.resolve_filed(own, (batch.ints("policy")[rows], batch.policies), how, masks)
+        digests = [*batch.policies, *under.values()]
+        index = batch.ints("policy")[rows]
+        for at, row in enumerate(rows.tolist()):
+            if row in under:
+                index[at] = digests.index(under[row])
+        plan[rows] = self._policies.resolve_filed(own, (index, digests), how, masks)
         return dict(zip(rows.tolist(), masks.tolist(), strict=True))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from ledger.plan_rows import with_limits
 from ledger.segments.reading import Batch
 from ledger.segments.shape import DELTAS, Ints
 from ledger.stays.replaying import divided_rows
+
+if TYPE_CHECKING:
+    from ledger.replaying.columns import Marks
 
 Settle = Callable[..., None]
 
@@ -125,16 +129,17 @@ class Decider:
         slot, holder = batch.ints("slot") - batch.first_year, batch.ints("holder") - batch.first_year
         return Input(kind, plan, facts, given, ref, lenient.astype(np.int64), slot, holder, state, accounts)
 
-    def decide(self, batch: Batch, given: Input, plans: Ints) -> Decided:
+    def decide(self, batch: Batch, given: Input, plans: Ints, falls: "Marks | None" = None) -> Decided:
         """Returns a batch decided again, each person-year from its start, in commit order.
 
-        Where acts of other periods lie between two acts of a person, what they moved is taken over as it was booked.
+        Where acts of other periods lie between two acts of a person, what they moved is taken over as it was booked;
+        so is what claims were booked anew with, but for those corrections that ``falls`` marks.
         """
         plans = limited(batch, given, plans)
         if interrupted(batch, given):
             out = self._out(len(batch), given, frozenset())
             tables = {name: getattr(out, name) for name, _ in _OUT}
-            self._in_turns(batch, given, plans, tables, out.code, out.balc)
+            self._in_turns(batch, given, plans, tables, out, falls)
             return out
         return self.decide_at_once(given, plans)
 
@@ -176,7 +181,13 @@ class Decider:
         )
 
     def _in_turns(
-        self, batch: Batch, given: Input, plans: Ints, tables: dict[str, Ints], code: Ints, balc: Ints
+        self,
+        batch: Batch,
+        given: Input,
+        plans: Ints,
+        tables: dict[str, Ints],
+        into: Decided,
+        falls: "Marks | None",
     ) -> None:
         """Decides a batch that is not one unbroken history: what moved between is added before each turn."""
         token, carried, gap = batch.ints("token"), batch.ints("carried"), batch.ints("gap")
@@ -212,7 +223,9 @@ class Decider:
             )  # fmt: skip
             for name, values in out.items():
                 tables[name][rows] = values[: len(rows)]
-            code[rows], balc[rows], refunded[both] = found, balance, done
+            into.code[rows], into.balc[rows], refunded[both] = found, balance, done
+            if falls is not None:
+                rows = np.flatnonzero((live | falls) & (turn == number))
             np.add.at(recorded, given.slot[rows], moved[rows])
             np.subtract.at(held, given.holder[rows], stored[rows, AMOUNT["acct_pay"]])
 

@@ -1,7 +1,7 @@
 """Finds the persons whose stays are divided between years, in the log or by a policy asked about, and reads what the
 log has of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,13 +31,21 @@ class Stays:
 
     What the log has of them is read at once, so that threads may share it. ``recorded`` is what divided acts record,
     ``started`` what other years held before a stay that would reach into them, by the position of the ClaimFiled;
-    ``born`` the register's day of birth by token. Raises StoreError where the log is needed and there is none.
+    ``born`` the register's day of birth by token. ``standing`` is the policies that claims booked anew stand under.
+    Raises StoreError where the log is needed and there is none.
     """
 
     def __init__(
-        self, reader: "Reader | None", policies: "PolicyBook", segment: "Segment", asked: "Sequence[CasePlans]"
+        self,
+        reader: "Reader | None",
+        policies: "PolicyBook",
+        segment: "Segment",
+        asked: "Sequence[CasePlans]",
+        standing: "Mapping[int, bytes] | None" = None,
     ) -> None:
         self.policies = policies
+        under = {digest: asked[0].under(digest) for digest in sorted(set((standing or {}).values()))}
+        anew = {digest: [at for at, own in (standing or {}).items() if own == digest] for digest in under}
         tokens, claims = [np.zeros(0, np.int64)], list[int]()
         reached: dict[int, set[int]] = {}
         for batch in segment.all():
@@ -45,9 +53,12 @@ class Stays:
             flagged = np.flatnonzero(own & ((np.asarray(batch.lane("flags")) & FLAG_DIVIDED) != 0))
             claims += batch.ints("claim")[flagged].tolist()
             rows = np.concatenate([flagged, _divided_anew(policies, batch, asked)])
+            for digest, claims_of in anew.items():
+                divided = _divided_anew(policies, batch, [under[digest]])
+                rows = np.concatenate([rows, divided[np.isin(batch.ints("claim")[divided], claims_of)]])
             tokens.append(token[rows])
-            settled = rows[np.asarray(batch.lane("basis"))[rows] != BASIS_REFUND]
-            for each in asked if len(settled) else ():
+            settled = rows[~np.isin(np.asarray(batch.lane("basis"))[rows], (BASIS_REFUND, BASIS_RESETTLED))]
+            for each in (*asked, *under.values()) if len(settled) else ():
                 self._reach(batch, settled, each, reached)
         #: The persons, ascending.
         self.tokens = np.unique(np.concatenate(tokens))

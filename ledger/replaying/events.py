@@ -13,6 +13,8 @@ class ClaimResettled(Event, frozen=True):
     The facts and keys are those of the ClaimFiled. ``policy`` decides now, ``replaced`` did; ``replay`` names the
     replay that found the difference. ``reversed_pool`` is the insurance type whose pool paid what stood, 0 the claim's
     own, ``reversed_hospital_fen`` the hospital's share beside the claim's own; those that stand now are in ``how``.
+    Where it is flagged as divided, a StayPartCounted that names it moves each other year in which the stay counts now
+    or counted before.
     """
 
     TOPIC = "claim-resettled/1"

@@ -34,6 +34,7 @@ class CasePlans:
     ) -> None:
         self._book = book
         self._cases = cases
+        self._of_segment = digests
         number = {digest: at for at, digest in enumerate(dict.fromkeys([*digests, *(instead or {}).values()]))}
         self._digests = list(number)
         own = cases[:, _CASE["policy"]] if len(cases) else np.zeros(0, np.int64)
@@ -48,6 +49,10 @@ class CasePlans:
         self._resolved: dict[int, Ints] = {}
         self._packed: Any = None
         self._pools = np.zeros(0, np.int64)
+
+    def under(self, digest: bytes) -> "CasePlans":
+        """Returns the plans of the same cases were all of them under one document."""
+        return CasePlans(self._book, self._cases, self._of_segment, {0: digest})
 
     @property
     def plans(self) -> Ints:

@@ -21,6 +21,7 @@ from ledger.replaying.changing import persons_of, picked, sums_of
 from ledger.replaying.columns import Marks, acts_of, apart_of, kinds_of
 from ledger.replaying.deciding import Decided, Decider, asked_about
 from ledger.replaying.divided import Stays
+from ledger.replaying.falling import falling, own_originals
 from ledger.replaying.planning import CasePlans
 from ledger.replaying.threads import in_order
 from ledger.replaying.turning import Turns
@@ -119,6 +120,7 @@ class _Worker:
         facts = self._decider.wide(batch, FACTS, "facts")
         given = self._decider.read(batch, facts, self._own.of(batch))
         kind, state, accounts = given.kind.copy(), given.state.copy(), given.accounts.copy()
+        ref, case = given.ref, batch.ints("case")
         old, token = self._decider.wide(batch, AMOUNTS, "old"), np.ascontiguousarray(facts[:, FACT["token"]])
         own = asked_about(batch, kind)
         totals, lines = sums_of(old, own), []
@@ -126,9 +128,11 @@ class _Worker:
             given.kind, given.plan = kind.copy(), plans.of(batch)
             given.state[:], given.accounts[:] = state, accounts
             plan = given.plan
-            found = self._decider.decide(batch, given, plans.plans)
+            asked = plans.other[case]
+            given.ref, falls = own_originals(batch, ref, asked), falling(batch, asked)
+            found = self._decider.decide(batch, given, plans.plans, falls)
             if self._stays.of(batch) is not None:
-                turns = Turns(self._stays, batch, given, plan, partial(_always, plans))
+                turns = Turns(self._stays, batch, given, plan, partial(_always, plans), falls=falls)
                 turns.decide(found, old, picked(batch, DELTAS, np.arange(len(batch))))
             lines.append(self._line(batch, found, own, old, token, totals))
         by_source = int((own & (batch.ints("basis") == BASIS_SOURCE)).sum())

@@ -17,11 +17,13 @@ from core_ext.settling import COMPUTE, REFUND, SKIP, SOURCE
 from ledger.events import BASIS_KERNEL, BASIS_RESETTLED
 from ledger.plan_rows import with_limits
 from ledger.refusals import Refusal
+from ledger.replaying.outcomes import Outcome, PartAnew, moved_by_year
 from ledger.segments.shape import HOWS, Ints
 from ledger.stays.replaying import divided_rows
-from ledger.stays.settling import Question, settle, tables_of
+from ledger.stays.settling import Question, how_with, settle, tables_of
 
 if TYPE_CHECKING:
+    from ledger.replaying.columns import Marks
     from ledger.replaying.deciding import Decided, Input, Settle
     from ledger.replaying.divided import Stays
     from ledger.replaying.planning import CasePlans
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from ledger.stays.dividing import Part
 
 _ACCT = AMOUNT["acct_pay"]
+_LOOKED_UP = ("assist_class", "hosp_lv", "psn_type")
 
 
 @dataclass(slots=True)
@@ -52,11 +55,15 @@ class _Person:
     held: int = 0
     #: What each act decided here moves, by year, and its year.
     moved: dict[int, dict[int, list[int]]] = field(default_factory=dict)
+    #: What corrections that fall away moved in years that no act here has met yet.
+    fallen: dict[int, list[int]] = field(default_factory=dict)
 
     def meet(self, year: int, recorded: Sequence[int]) -> None:
         """Takes over what moved a year since its last act here, as the log has it."""
         if year not in self.state:
-            self.state[year], self.recorded[year] = list(recorded), list(recorded)
+            fallen = self.fallen.pop(year, [0] * len(recorded))
+            self.state[year] = [value - fell for value, fell in zip(recorded, fallen, strict=True)]
+            self.recorded[year] = list(recorded)
         for at, value in enumerate(recorded):
             self.state[year][at] += value - self.recorded[year][at]
         self.recorded[year] = list(recorded)
@@ -78,14 +85,15 @@ class _Person:
         """Moves what the log had by what it booked."""
         self.held -= paid
         for year, delta in moves.items():
-            self.recorded[year] = [a + b for a, b in zip(self.recorded[year], delta, strict=True)]
+            of = self.recorded if year in self.recorded else self.fallen
+            of[year] = [a + b for a, b in zip(of.get(year, [0] * len(delta)), delta, strict=True)]
 
 
 class Turns:
     """Decides the acts of such persons in a batch and puts the outcome into the tables of a ``Decided``.
 
-    ``plans_of`` gives the policies asked about for a row, ``plan`` its plan under them. With ``from_start`` what was
-    booked anew falls away: years move by the acts decided here, and by what no act explains.
+    ``plans_of`` gives the policies asked about for a row, ``plan`` its plan under them, ``falls`` the corrections that
+    fall away. With ``from_start`` all do: years move by the acts decided here, and by what no act explains.
     """
 
     def __init__(
@@ -98,10 +106,11 @@ class Turns:
         *,
         settle: "Settle | None" = None,
         filed: Filed | None = None,
+        falls: "Marks | None" = None,
         from_start: bool = False,
     ) -> None:
         self._stays, self._batch, self._given, self._plan, self._plans_of = stays, batch, given, plan, plans_of
-        self._book, self._filed, self._from_start = stays.policies, filed, from_start
+        self._book, self._filed, self._falls, self._from_start = stays.policies, filed, falls, from_start
         self._settle: Callable[..., None] = settle or load("settle").settle
         self._basis = batch.ints("basis")
         self._case, self._claim, self._year = batch.ints("case"), batch.ints("claim"), batch.ints("year")
@@ -111,8 +120,8 @@ class Turns:
         self._years = [np.asarray(batch.year(name), np.int64) for name in ("token", "benefit_year", *ACCUMULATORS)]
         keys = zip(self._years[0].tolist(), self._years[1].tolist(), strict=True)
         self._starts = {key: at for at, key in enumerate(keys)}
-        #: Which acts are divided, in the log or by the policy asked about.
-        self.divided = np.zeros(len(batch), np.bool_)
+        #: What settlements come to in each of their years, by row.
+        self.outcomes: dict[int, Outcome] = {}
 
     def decide(self, found: "Decided", stored: Ints, moved: Ints) -> None:
         """Decides every act of the persons with such stays, in order.
@@ -121,16 +130,24 @@ class Turns:
         """
         for person in np.intersect1d(self._token, self._stays.tokens).tolist():
             own, mine = _Person(), self._token == person
-            for row in np.flatnonzero(mine & (self._carried == 0) & (self._basis != BASIS_RESETTLED)).tolist():
-                self._act(own, row, found, stored[row].tolist(), moved[row].tolist())
+            rows = np.flatnonzero(mine & (self._carried == 0))
+            for row in rows.tolist():
+                if self._basis[row] != BASIS_RESETTLED:
+                    self._act(own, row, found, stored[row].tolist(), moved[row].tolist())
+                elif self._falls is not None and self._falls[row]:
+                    own.book(self._booked(row, moved[row].tolist()), int(stored[row, _ACCT]))
+
+    def _booked(self, row: int, moved: list[int]) -> dict[int, list[int]]:
+        """Returns what the log has an act move, by year; ``moved`` is that of its own."""
+        told = self._stays.recorded.get(int(self._claim[row]))
+        return {int(self._year[row]): moved} | {part.year: padded(part.delta) for part in (told.parts if told else ())}
 
     def _act(self, own: _Person, row: int, found: "Decided", stored: list[int], moved: list[int]) -> None:
         year, claim = int(self._year[row]), int(self._claim[row])
         told = self._stays.recorded.get(claim)
-        booked = {year: moved}
+        booked = self._booked(row, moved)
         starts = self._stays.started.get(claim, {}) | {year: self._before(own, row, year)}
-        for part in told.parts if told else ():
-            starts[part.year], booked[part.year] = padded(part.before), padded(part.delta)
+        starts |= {part.year: padded(part.before) for part in (told.parts if told else ())}
         self._meet(own, row, starts, int(self._balc[row]) + stored[_ACCT])
         kind = int(self._given.kind[row])
         if self._was_divided[row]:
@@ -138,7 +155,6 @@ class Turns:
         facts, plans = found.facts[row : row + 1], self._plans_of(row)
         pinned = (plans.policy[self._case[row : row + 1]], plans.digests)
         divides = kind in (COMPUTE, SOURCE) and bool(self._book.pinned_divided(facts, pinned)[0])
-        self.divided[row] = divides or told is not None
         if kind == REFUND:
             self._refund(own, row, found, booked, stored)
         elif divides:
@@ -147,6 +163,10 @@ class Turns:
             if self._was_divided[row]:
                 year = int(self._book.pinned_years(facts, pinned)[0])
             self._one(own, row, kind, year, found)
+            self.outcomes[row] = Outcome(year, None, (), False)
+        if row in self.outcomes and row in own.moved:
+            changes = moved_by_year(booked, own.moved[row])
+            self.outcomes[row] = self.outcomes[row]._replace(moved=any(map(any, changes.values())))
         own.book(booked, stored[_ACCT])
         if not self._was_divided[row]:
             own.left[int(self._year[row])] = own.recorded[int(self._year[row])]
@@ -209,7 +229,6 @@ class Turns:
         if of in own.moved:
             amounts = [-fen for fen in found.booked[of].tolist()]
             moves = {year: [-value for value in delta] for year, delta in own.moved[of].items()}
-            self.divided[row] |= self.divided[of]
         elif of >= 0 and self._carried[of] == 0:
             amounts, moves, code = [0] * len(AMOUNTS), {}, int(Refusal.REFUND_UNKNOWN)
         last = max(moves, default=int(self._year[row]))
@@ -239,7 +258,8 @@ class Turns:
         level, psn_type = (int(how[HOW.index(name)]) for name in ("hosp_lv", "psn_type"))
         facts = found.facts[row]
         parts, table, _ = tables_of(policy.header, facts, level, psn_type)
-        plan = plans.of_parts(case, table, self._hows(row, parts, table, how, plans), self._mask(row))
+        hows = self._hows(row, parts, table, how, plans)
+        plan = plans.of_parts(case, table, hows, self._mask(row))
         if (plan < 0).any() and kind == SOURCE and self._from_start:
             amounts, moves = was
             own.add(row, moves, amounts[_ACCT])
@@ -257,6 +277,17 @@ class Turns:
             return
         own.add(row, {part.year: each.delta for part, each in zip(parts, again.parts, strict=True)},
                 again.booked[_ACCT])  # fmt: skip
+        looked_up = {name: int(how[HOW.index(name)]) for name in _LOOKED_UP}
+        ages = hows[:, HOW.index("age")].tolist()
+        named = [
+            how_with(each, self._book.plans, int(plan[at]), facts, looked_up | {"age": ages[at]})
+            for at, each in enumerate([*(part.how for part in again.parts[:-1]), again.how])
+        ]
+        before = tuple(
+            PartAnew(part, each.amounts, start, each.delta, of)
+            for part, each, start, of in zip(parts[:-1], again.parts, years, named, strict=False)
+        )
+        self.outcomes[row] = Outcome(parts[-1].year, named[-1], before, False)
         outcome = {"booked": again.booked, "computed": again.computed, "before": years[-1], "how": again.how}
         self._put(found, row, 0, outcome | {"delta": again.parts[-1].delta}, again.balance)
 

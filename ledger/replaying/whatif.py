@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
@@ -22,6 +22,7 @@ from ledger.replaying.deciding import Settle
 from ledger.replaying.divided import Stays
 from ledger.replaying.planning import CasePlans
 from ledger.replaying.threads import in_order
+from ledger.resettled import booked_anew
 from ledger.segments.reading import Segment
 
 if TYPE_CHECKING:
@@ -92,6 +93,14 @@ class WhatIf(msgspec.Struct, frozen=True):
     never_consulted: tuple[str, ...]
 
 
+class Correction(NamedTuple):
+    """Is who books what is found: given every batch's changes, and ``beside`` them acts that change no amount but move
+    other years than they did, and claims that were booked anew before."""
+
+    changed: Callable[[Changes], None]
+    beside: Callable[[Changes], None]
+
+
 @dataclass(slots=True)
 class _Sum:
     acts: int = 0
@@ -144,25 +153,32 @@ def what_if(
     progress: Callable[[int], None] | None = None,
     touched: "Touched | None" = None,
     reader: "Reader | None" = None,
+    correction: Correction | None = None,
 ) -> WhatIf:
     """Returns what a segment would be with other documents in force; ``instead`` gives the digest by region.
 
     ``policies`` knows the documents. ``touched`` decides some claims by what registers say now. Each of ``sinks`` is
     given every batch's changes, in order. Stays divided between years are decided from what the log records of them:
-    ``reader`` is of the log that has them; raises StoreError where there are such, and none is given.
+    ``reader`` is of the log that has them; raises StoreError where there are such, and none is given. A ``correction``
+    is given the changes, and what it has to look at beside them.
     """
     segment = Segment(folder)
     plans = CasePlans(policies, segment.cases, segment.policies, instead)
-    stays = Stays(reader, policies, segment, [plans])
+    # Where every act is asked about under other documents, only a correction looks at what was booked anew.
+    looks = correction is not None or not plans.other.all()
+    standing = booked_anew(reader) if reader is not None and looks else {}
+    stays = Stays(reader, policies, segment, [plans], standing)
     total = _Sum()
     asked = f"{sorted(periods)} {sorted((region, digest.hex()) for region, digest in instead.items())} {kernel.hex()}"
     asked += f" register {touched.position}" if touched is not None else ""
     # A hash a table, so that it is of no account how a segment is cut into batches.
     hashes = [hashlib.sha256() for _ in range(3)]
     workers: list[Worker] = []
+    correcting = correction is not None
     parts = in_order(
-        folder, lambda own: Worker(own, plans, stays, settle, touched), Worker.work, workers, threads, progress
-    )
+        folder, lambda own: Worker(own, plans, stays, settle, touched, standing, correcting), Worker.work, workers,
+        threads, progress,
+    )  # fmt: skip
     for part in parts:
         total.add(part)
         tables = (part.changes.claim, part.changes.code, part.changes.new)
@@ -170,6 +186,10 @@ def what_if(
             taken.update(np.ascontiguousarray(table, "<i8").data)
         for sink in sinks:
             sink(part.changes)
+        if correction is not None:
+            correction.changed(part.changes)
+            if part.beside is not None:
+                correction.beside(part.beside)
     digest = hashlib.sha256(" ".join([asked, *(each.hexdigest() for each in hashes)]).encode()).hexdigest()
     groups = tuple(Group(by, code, *line) for (by, code), line in sorted(groups_of(workers, segment.cases).items()))
     gaining, losing, gained, lost = total.persons

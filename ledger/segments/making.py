@@ -13,13 +13,14 @@ from core_ext.kernels import load
 from core_ext.layout import HOW
 from core_ext.text import Texts, texts_from_list
 from ledger.acts import ACT_TEXTS, Acts, act_codes, acts_of, read_acts
-from ledger.events import BASIS_REFUND, ClaimFiled, ClaimReversed, ClaimSettled
+from ledger.events import BASIS_REFUND, ClaimFiled, ClaimSettled
 from ledger.mapper import decode_event
 from ledger.resettled import resettlements, standing_of
 from ledger.segments.filed import filed_masks
 from ledger.segments.shape import BEFORES, DELTAS, Ints
 from ledger.segments.spilling import AT, BETWEEN, ORIGINAL, OWN, SPILLED, Spill, span, spilled_rows
 from ledger.segments.writing import SegmentWriter, Totals
+from ledger.stays.recorded import decisions
 from ledger.stays.replaying import counted_parts
 
 if TYPE_CHECKING:
@@ -98,11 +99,9 @@ def _between(reader: "Reader", after: int, stop: int) -> tuple[Ints, list[Texts]
     """Returns what divided stays and their refunds count in other years, as rows that lie between acts."""
     parts = [(at, each) for counted in counted_parts(reader, after, stop).values() for at, each in counted]
     rows = np.zeros((len(parts), len(SPILLED)), np.int64)
-    decisions = reader.events_at([each.claim + 1 for _, each in parts]) if parts else {}
+    decided = decisions(reader, [each.claim for _, each in parts])
     for row, (position, each) in zip(rows, parts, strict=True):
-        _, _, topic, state = decisions[each.claim + 1]
-        decision = decode_event(topic, state)
-        assert isinstance(decision, ClaimSettled | ClaimReversed)
+        _, decision = decided[each.claim]
         named = {"token": each.token, "claim": each.claim, "position": position, "year": each.year}
         named |= {"balc": decision.balc, "flags": decision.flags, "basis": decision.basis, "carried": BETWEEN}
         for name, value in named.items():
@@ -129,7 +128,7 @@ def _originals(reader: "Reader", claims: list[int]) -> Acts | None:
         found[claim] = filed, decision
     for row, (stands, anew) in enumerate(standing_of(reader, found).values()):
         if anew:
-            acts.booked[row], acts.delta[row] = stands.amounts, stands.delta
+            acts.booked[row], acts.delta[row], acts.year[row] = stands.amounts, stands.delta, stands.year
             acts.how[row] = (*stands.how, *(0,) * (len(HOW) - len(stands.how)))
     return acts
 

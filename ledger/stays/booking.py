@@ -63,7 +63,7 @@ def to_divide(batch: "Batch", knowledge: "Knowledge") -> bool:
 
 
 def settle_stay(
-    tx: "Transaction", batch: "Batch", knowledge: "Knowledge", settle_rest: "Callable[[Batch, Knowledge], None]"
+    tx: "Reader", batch: "Batch", knowledge: "Knowledge", settle_rest: "Callable[[Batch, Knowledge], None]"
 ) -> None:
     """Decides the one stay of a batch part by part; its row is refused where a part has no policy in force.
 
@@ -124,7 +124,7 @@ def settle_stay(
     batch.moved = Moved(events, keys[:-1], versions[:-1] + 1, after)
 
 
-def give_back(tx: "Transaction", batch: "Batch", knowledge: "Knowledge") -> None:
+def give_back(tx: "Reader", batch: "Batch", knowledge: "Knowledge") -> None:
     """Takes off the years before what the refunded stay of a batch counted in them."""
     originals = batch.originals
     if originals is None or batch.n != 1 or batch.kind[0] != REFUND or batch.code[0] or not len(originals.positions):
@@ -132,15 +132,15 @@ def give_back(tx: "Transaction", batch: "Batch", knowledge: "Knowledge") -> None
     at = int(originals.ref[0]) - batch.n
     if at < 0 or not originals.flags[at] & FLAG_DIVIDED:
         return
-    token, claim = int(batch.person_tokens[batch.person[0]]), originals.positions[at]
-    counted = [event for event in counted_of(tx, token) if event.claim == claim]
+    token = int(batch.person_tokens[batch.person[0]])
+    counted = parts_standing(tx, token, originals.stood[at])
     keys = token * YEARS + np.array([event.year for event in counted], np.int64)
     versions, state = knowledge.person_years.load(tx, keys)
     row = batch.columns.first_row
     events = [
         StayPartCounted(
             0, row, 0, 0, event.year, event.begin, event.end, event.days, event.of_days,
-            tuple(-fen for fen in event.amounts), tuple(before), tuple(-fen for fen in event.delta),
+            tuple(-fen for fen in event.amounts), tuple(before), tuple(-fen for fen in event.added),
             tuple(-value if name in _GIVEN_BACK else value for name, value in zip(HOW, event.how, strict=False)),
         )
         for event, before in zip(counted, state.tolist(), strict=True)
@@ -156,6 +156,11 @@ def counted_of(reader: "Reader", token: int) -> list[StayPartCounted]:
     """Returns the parts counted of a person's divided stays, in log order."""
     events = [decode_event(topic, state) for _, _, topic, state in reader.stream(stay_stream(token))]
     return [event for event in events if isinstance(event, StayPartCounted)]
+
+
+def parts_standing(reader: "Reader", token: int, act: int) -> list[StayPartCounted]:
+    """Returns the parts that stand of a person's stay by the act at a position: ClaimFiled, or ClaimResettled."""
+    return [event for event in counted_of(reader, token) if event.claim == act and event.days]
 
 
 def counted_by_claim(reader: "Reader", acts: "Acts", at: int) -> list[StayPartCounted]:

@@ -12,6 +12,7 @@ from ledger.events import ClaimFiled, ClaimReversed, ClaimSettled
 from ledger.keys import YEARS
 from ledger.mapper import decode_event
 from ledger.replay import read_openings
+from ledger.replaying.events import ClaimResettled
 from ledger.stays.replaying import counted_parts
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ Ints = NDArray[np.int64]
 
 
 class Recorded(NamedTuple):
-    """Is what a divided stay, or its refund, records: its own year's start, and the parts in the years before."""
+    """Is what a divided stay, its refund or its correction records: its year's start, and the parts in other years."""
 
     before: list[int]
     parts: "Sequence[StayPartCounted]"
@@ -31,18 +32,32 @@ class Recorded(NamedTuple):
 
 
 def recorded_stays(reader: "Reader", claims: Sequence[int]) -> dict[int, Recorded]:
-    """Returns what divided stays and refunds of them record, by the position of each ClaimFiled."""
+    """Returns what divided stays, refunds and corrections of them record, by their ClaimFiled's or own position."""
     if not claims:
         return {}
     counted = counted_parts(reader)
     found = {}
-    events = reader.events_at(sorted({at for claim in claims for at in (claim, claim + 1)}))
-    for claim in claims:
-        filed, event = (decode_event(*events[at][2:]) for at in (claim, claim + 1))
-        assert isinstance(filed, ClaimFiled) and isinstance(event, ClaimSettled | ClaimReversed)
+    for claim, (token, event) in decisions(reader, claims).items():
         parts = [part for _, part in counted.get(claim, ())]
         years = [event.year, *(part.year for part in parts)]
-        found[claim] = Recorded(padded(event.before), parts, frozenset(filed.token * YEARS + year for year in years))
+        found[claim] = Recorded(padded(event.before), parts, frozenset(token * YEARS + year for year in years))
+    return found
+
+
+def decisions(
+    reader: "Reader", acts: Sequence[int]
+) -> "dict[int, tuple[int, ClaimSettled | ClaimReversed | ClaimResettled]]":
+    """Returns (token, decision) of the acts whose ClaimFiled, or whose ClaimResettled, stand at positions."""
+    found: dict[int, tuple[int, ClaimSettled | ClaimReversed | ClaimResettled]] = {}
+    if not acts:
+        return found
+    filed = {at: decode_event(*row[2:]) for at, row in reader.events_at(sorted(set(acts))).items()}
+    decided = reader.events_at([at + 1 for at, event in filed.items() if isinstance(event, ClaimFiled)])
+    for at, event in filed.items():
+        own = event if isinstance(event, ClaimResettled) else decode_event(*decided[at + 1][2:])
+        assert isinstance(event, ClaimFiled | ClaimResettled)
+        assert isinstance(own, ClaimSettled | ClaimReversed | ClaimResettled)
+        found[at] = event.token, own
     return found
 
 

@@ -1,7 +1,7 @@
 """Decides divided stays again, from what their events record, and names each that does not come out again."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from ledger.events import BASIS_KERNEL, BASIS_REFUND, BASIS_RESETTLED, FLAG_DIVI
 from ledger.knowledge import streams_with_prefix
 from ledger.mapper import decode_event
 from ledger.refusals import Refusal
+from ledger.resettled import acts_standing
 from ledger.stays.events import StayPartCounted
 from ledger.stays.settling import Ints, Question, how_with, settle, tables_of
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from ledger.replay import Difference
     from ledger.store import Reader
 
-#: (log position, event) of the parts of each divided stay and each refund of one, by the position of its ClaimFiled.
+#: (log position, event) of the parts of each divided stay, each refund of one and each that was booked anew, by the
+#: position of its ClaimFiled or ClaimResettled.
 Counted = Mapping[int, Sequence[tuple[int, StayPartCounted]]]
 
 
@@ -47,27 +49,41 @@ def divided_differences(reader: "Reader", claims: Sequence[int], policies: "Poli
     at = [position for claim in sorted(claims) for position in (claim, claim + 1)]
     events = reader.events_at(at)
     acts = acts_of(np.array(at), act_codes([events[each][2] for each in at]), [events[each][3] for each in at])
-    found = (_differences(acts, row, [event for _, event in counted.get(int(acts.claim[row]), ())], counted, policies)
-             for row in range(len(acts)))  # fmt: skip
+    stood = acts_standing(reader, acts.original[acts.basis == BASIS_REFUND].tolist())
+    found = []
+    for row in range(len(acts)):
+        parts = [event for _, event in counted.get(int(acts.claim[row]), ())]
+        if acts.basis[row] == BASIS_REFUND:
+            of = stood[int(acts.original[row])]
+            originals = [event for _, event in counted.get(of, ()) if event.days]
+            found.append(_of_refund(acts, row, parts, originals))
+        else:
+            found.append(_differences(acts, row, parts, policies))
     return [each[0] for each in found if each]
 
 
-def _differences(
-    acts: "Acts", row: int, parts: Sequence[StayPartCounted], counted: Counted, policies: "PolicyBook"
+def _of_refund(
+    acts: "Acts", row: int, parts: Sequence[StayPartCounted], originals: Sequence[StayPartCounted]
 ) -> "list[Difference]":
-    """Returns what differs of one act, in the order of its steps."""
+    """Returns where the parts of a refund do not give back those that stood of its original."""
     from ledger.replay import difference
 
-    if acts.basis[row] == BASIS_REFUND:
-        originals = [event for _, event in counted.get(int(acts.original[row]), ())]
-        if len(originals) != len(parts):
-            return [difference(acts, row, "parts", len(originals), len(parts))]
-        return [
-            difference(acts, row, f"{part.year}.delta.{name}", -was, now)
-            for part, of in zip(parts, originals, strict=True)
-            for name, was, now in zip(ACCUMULATORS, of.delta, part.delta, strict=True)
-            if now != -was
-        ]
+    if [part.year for part in parts] != [of.year for of in originals]:
+        return [difference(acts, row, "parts", len(originals), len(parts))]
+    return [
+        difference(acts, row, f"{part.year}.delta.{name}", -was, now)
+        for part, of in zip(parts, originals, strict=True)
+        for name, was, now in zip(ACCUMULATORS, padded(of.added), padded(part.delta), strict=True)
+        if now != -was
+    ]
+
+
+def _differences(
+    acts: "Acts", row: int, parts: Sequence[StayPartCounted], policies: "PolicyBook"
+) -> "list[Difference]":
+    """Returns what differs of one divided stay, in the order of its steps."""
+    from ledger.replay import difference
+
     asked, hows = question(acts, row, parts, policies)
     if asked is None:
         return [difference(acts, row, "parts", len(hows), 1 + len(parts))]
@@ -111,14 +127,38 @@ def question(
     None, and as many as there should be, where the parts are not those of its policy.
     """
     index, digests = acts.policies()
-    digest = digests[int(index[row])]
+    given = acts.given[row].tolist() if acts.basis[row] != BASIS_KERNEL else None
+    years = [*(padded(part.before) for part in parts), acts.before[row].tolist()]
+    began = Began(given, years, int(acts.balance_before[row]))
+    return question_of(policies, digests[int(index[row])], acts.facts[row], acts.how[row].tolist(), parts, began)
+
+
+class Began(NamedTuple):
+    """Is what a divided stay began with: a source's amounts (None: none), what its years held, the account's fen."""
+
+    given: Sequence[int] | None
+    years: Sequence[Sequence[int]]
+    balance: int
+
+
+def question_of(
+    policies: "PolicyBook",
+    digest: bytes,
+    facts: Ints,
+    own: list[int],
+    parts: Sequence[StayPartCounted],
+    began: Began,
+) -> tuple[Question | None, list[list[int]]]:
+    """Returns what a stay of such facts was decided from under a document, and each part's HOW, as ``question`` does.
+
+    ``own`` is the HOW of its last part, ``parts`` are those of the years before.
+    """
     policy = policies.policy_named(digest)
-    own = acts.how[row].tolist()
     hows = [[*part.how, *(0,) * (len(HOW) - len(part.how))] for part in parts] + [own]
     if policy is None:
         return None, []
     level, psn_type = own[HOW.index("hosp_lv")], own[HOW.index("psn_type")]
-    found, table, _ = tables_of(policy.header, acts.facts[row], level, psn_type)
+    found, table, _ = tables_of(policy.header, facts, level, psn_type)
     if [(part.year, part.begin, part.end, part.days) for part in found[:-1]] != [
         (part.year, part.begin, part.end, part.days) for part in parts
     ]:
@@ -127,8 +167,5 @@ def question(
     plan = policies.resolve_pinned(table, (none, [digest]), np.array(hows, np.int64))
     if (plan < 0).any():
         return None, [[]] * len(found)
-    given = acts.given[row].tolist() if acts.basis[row] != BASIS_KERNEL else None
-    years = [padded(part.before) for part in parts]
-    years.append(acts.before[row].tolist())
-    balance = int(acts.balance_before[row])
-    return Question(found, acts.facts[row].tolist(), given, policies.plans, plan.tolist(), years, balance), hows
+    asked = Question(found, facts.tolist(), began.given, policies.plans, plan.tolist(), began.years, began.balance)
+    return asked, hows

@@ -30,12 +30,27 @@ def the_head(rows: Sequence[Row]) -> tuple[int, int, int]:
     return size, recorded_at, tokens
 
 
+#: What somebody who can do without a connection waits for one, in seconds: long enough to open one.
+BESIDE_S = 0.1
+
+
 class Mode(Enum):
     """Is what a transaction is for."""
 
     READ = "read"  # one snapshot, nothing written
+    BESIDE = "beside"  # the same for somebody who can do without: there is a connection for it at once, or none
     WRITE = "write"  # tables beside the log
     APPEND = "append"  # the log and the write side's state, under the lock on log_head
+
+    @property
+    def writes(self) -> bool:
+        """Returns whether it is to commit something."""
+        return self in (Mode.WRITE, Mode.APPEND)
+
+    @property
+    def patience_s(self) -> float | None:
+        """Returns how long it waits for a connection; None: as long as the pool has it."""
+        return BESIDE_S if self is Mode.BESIDE else None
 
 
 class Link(ABC):

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 # What a transaction begins with and what it ends with are one trip to the server each.
 BEGIN = {
     Mode.READ: b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    Mode.BESIDE: b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
     Mode.WRITE: b"BEGIN",
     Mode.APPEND: b"BEGIN; EXECUTE ledger_lock_head",
 }
@@ -251,7 +252,7 @@ class PostgresBackend(Backend):
         try:
             link = PostgresLink(cursor, self, head)
             yield link
-            if mode is not Mode.READ:
+            if mode.writes:
                 self._commit(cursor, link.commit)
         finally:
             self._give_back(cursor.connection)
@@ -286,7 +287,7 @@ class PostgresBackend(Backend):
         for _ in range(pool.max_size + 1):
             try:
                 pool.open()
-                connection = pool.getconn()
+                connection = pool.getconn(mode.patience_s)
             except (psycopg_pool.PoolTimeout, psycopg_pool.PoolClosed) as error:
                 raise StoreError(f"{self.place}: expected a connection, got none: {error}") from error
             try:

@@ -209,6 +209,11 @@ class Transaction(StateWriter, Writer):
         self._found: Any = None
         self._run = self._size
 
+    @property
+    def appended(self) -> int:
+        """Returns how many events it has appended so far."""
+        return self._size - self._head[0]
+
     def append(self, block: "EventBlock") -> int:
         """Appends a block and returns the position of its first event; positions have no gaps.
 

@@ -17,6 +17,7 @@ from ledger.refusals import OutcomeUnknown, StoreError
 from ledger.store.faults import Conflict, KeyTaken
 from ledger.store.link import Backend, Link, Mode, Row, the_head
 from ledger.store.schema import sqlite_statements
+from ledger.store.sqlite_packed import packed
 from ledger.store.sqlite_recorder import (
     LOCK_TIMEOUT_S,
     LedgerConnection,
@@ -111,8 +112,12 @@ class SQLiteLink(Link):
 
     def append(self, block: "EventBlock", first: int) -> None:
         columns = (block.streams, block.versions, block.topics, block.topic_names, block.states, first)
+        whole = packed(block, first)
         try:
-            self._insert(EVENTS, 5, len(block), load("codec").grouped(*columns, ROWS_A_STATEMENT))
+            if whole is not None:
+                self._cursor.execute(*whole)
+            else:
+                self._insert(EVENTS, 5, len(block), load("codec").grouped(*columns, ROWS_A_STATEMENT))
         except sqlite3.IntegrityError as error:
             self.failure = str(error)
             if error.sqlite_errorname != "SQLITE_CONSTRAINT_UNIQUE":
@@ -206,8 +211,8 @@ class SQLiteBackend(Backend):
 
     @contextmanager
     def link(self, mode: Mode) -> Iterator[SQLiteLink]:
-        writes = mode is not Mode.READ
-        with self._connection(writes) as raw:
+        writes = mode.writes
+        with self._connection(writes, mode.patience_s) as raw:
             try:
                 if writes:
                     # Once it has begun nobody is in its way, so only here is there anything to wait for.
@@ -258,11 +263,11 @@ class SQLiteBackend(Backend):
         self._datastore.close()
 
     @contextmanager
-    def _connection(self, writes: bool) -> Iterator[sqlite3.Connection]:
+    def _connection(self, writes: bool, patience_s: float | None = None) -> Iterator[sqlite3.Connection]:
         pool = self._writers if writes else self._datastore.pool
         with self._turn() if writes else nullcontext():
             try:
-                connection = pool.get_connection()
+                connection = pool.get_connection(patience_s)
             except (ConnectionUnavailableError, ConnectionPoolClosedError) as error:
                 raise StoreError(f"{self.place}: expected a connection, got none: {error!r}") from error
             except InterfaceError as error:

@@ -10,6 +10,7 @@ from ledger.refusals import StoreError
 from ledger.store.archives import Archives
 from ledger.store.follower import Follower
 from ledger.store.link import Backend, Link, Mode
+from ledger.store.pending import Pending, PendingReader
 from ledger.store.roles import grant_new_tables
 from ledger.store.schema import SCHEMA_VERSION, STEPS, UNSEALED
 from ledger.store.seals import Random, seal_all
@@ -89,6 +90,17 @@ class Store:
         """Gives one snapshot of the store; it waits for nobody and nobody waits for it."""
         with self._link(Mode.READ) as link:
             reader = Reader(link)
+            reader.archives = self.archives
+            yield reader
+
+    @contextmanager
+    def read_behind(self, pending: Pending) -> Iterator[PendingReader]:
+        """Gives a view of the store as it will be behind a transaction of this process that is being written.
+
+        Raises StoreError where that would have to wait for a connection: its transaction may be waiting for it.
+        """
+        with self._link(Mode.BESIDE) as link:
+            reader = PendingReader(link, pending)
             reader.archives = self.archives
             yield reader
 

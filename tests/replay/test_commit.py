@@ -12,8 +12,12 @@ from ledger.postings import postings
 from ledger.refusals import Refused
 from ledger.replaying.events import ClaimResettled
 from ledger.service import Ledger
-from tests.ledger.worlds import events_of, opened, sign
+from tests.ledger.test_divided_stays import stay
+from tests.ledger.worlds import events_of, opened, sign, write
 from tests.replay.stories import REGIONS, february, january, other_policy
+from tests.replay.test_divided import LESS, policy
+from tests.replay.test_divided import told as filed
+from tests.replay.truth import sound, stands
 
 CHANGES = (('"500.00"', '"700.00"'), ('2 = "0.87"', '2 = "0.84"'))
 
@@ -100,6 +104,36 @@ def test_what_stands_is_refunded_clawed_back_and_sealed(store_url: str, tmp_path
         book.pay(202402)
     with projections.open(store_url, segments=tmp_path / "segments") as read:
         assert read.verify() == []
+
+
+@pytest.mark.parametrize("change", [LESS, ("2023-01-01 = true", "2023-01-01 = false")])
+def test_a_month_corrected_twice_stands_as_in_a_fresh_store(
+    store_url: str, tmp_path: Path, change: tuple[str, str]
+) -> None:
+    """A correction behind a correction counts it once; a stay whose amounts stay, but which counts no more, is booked
+    anew too: claims filed in between and afterwards are what a store filed under the policy has."""
+    ceiling = ('2023-01-01 = "none"\n[resident.over', '2023-01-01 = "20000.00"\n[resident.over')
+    was, then = (policy(tmp_path, name, ceiling, *changes) for name, changes in (("was", ()), ("then", (change,))))
+    days = [("02", "04"), ("05", "07"), ("10", "12"), ("14", "16"), ("18", "20")]
+    small = {"medfee_sumamt": "500.00", "inscp_scp_amt": "500.00"}
+    taken = [
+        write(
+            tmp_path / f"{at}.csv",
+            [stay(at, *(f"2024-01-{day}" for day in span)), stay(at + 10, "2024-01-21", "2024-01-22", **small)],
+        )
+        for at, span in enumerate(days, 1)
+    ]
+    with filed(store_url, was, taken[:2]) as book:
+        book.enact(then, [260100])
+        for file in taken[2:]:
+            assert book.correct(then, 202401, "letter 12").booked == (3 if file == taken[2] else 0)
+            book.intake(file)
+        assert book.correct(then, 202401, "letter 12").booked == 0
+        found = stands(book, store_url)
+        sound(book, store_url)
+    fresh = f"sqlite:///{tmp_path / 'fresh.db'}"
+    with filed(fresh, then, taken) as other:
+        assert found == stands(other, fresh)
 
 
 def test_altered_corrections_are_found(tmp_path: Path) -> None:

@@ -222,25 +222,3 @@ def test_a_late_register_reprices_a_divided_stay(sqlite_url: str, tmp_path: Path
         found = book.what_if(None, 202401, register=position, diff=tmp_path / "diff.csv")
     assert as_listed(tmp_path / "diff.csv") == {n: a for n, a in in_time.items() if a != before[n]}
     assert found.changed == 2
-
-
-def test_a_correction_leaves_divided_stays_and_says_so(
-    sqlite_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Claims booked anew move one year: stays that are divided stay as they are, refunds with them, and it says so."""
-    was, would_be = policy(tmp_path, "was", SPLIT), policy(tmp_path, "then", SPLIT, LESS)
-    with told(sqlite_url, was, files(tmp_path)) as book:
-        book.enact(would_be, [260100])
-        done = book.correct(would_be, 202401, "letter 12", to=202402)
-        assert (done.divided, done.booked, done.already) == (3, 8, 0)
-        # Two more were refunded since, and these two refunds change with them.
-        assert done.reversed == 2 and done.found.changed == done.booked + done.divided + 4
-        for period in PERIODS:
-            assert book.replay(period).differences == ()
-        again = book.correct(would_be, 202401, "letter 12", to=202402)
-        assert (again.divided, again.booked, again.already) == (3, 0, 8)
-    with projections.open(sqlite_url) as read:
-        assert read.verify() == []
-    where = ["--store", sqlite_url, "--reason", "letter 12", "--actor", "tester", "--to", "202402"]
-    assert main(["replay", "--period", "202401", "--policy", str(would_be), "--commit", *where]) == 0
-    assert "left as they are: 3 DIVIDED BETWEEN BENEFIT YEARS" in capsys.readouterr().out
