@@ -128,7 +128,7 @@ def test_two_threads(benchmark: BenchmarkFixture, workbench: Workbench, whole: B
     """Settles blocks of whole persons on two threads, and all of them on one, under plans that both find packed."""
     plans = _settle.packed(whole.plans)
     one, both = Settling(whole, _settle.settle, plans=plans), Settling(whole, _settle.settle)
-    blocks = person_blocks(both.tables, THREADS * 4)
+    blocks = person_blocks(both.tables, THREADS * 16)
 
     timing = measure(
         benchmark,

@@ -15,7 +15,7 @@ from bench.month import MONTH_REGIONS, RECORDED_AT
 from bench.stores import Stores
 from bench.timing import measure
 from bench.workbench import MONTH, Workbench
-from console.generate import SEED, generate
+from console.generate import MOST_CLAIMS, SEED, generate
 from ledger.claim import BOOKED, Claim
 from ledger.service import Ledger
 
@@ -34,7 +34,8 @@ def claims_of(path: Path) -> Iterator[Claim]:
 def single_claims(workbench: Workbench) -> list[Claim]:
     """Returns claims without faults or refunds that no other file has, enough for every round."""
     path = workbench.folder / "single.csv"
-    generate(path, workbench.size.single_claims * 4, SEED + 1, MONTH, faults=0)
+    claims = workbench.size.single_claims * 4
+    generate(path, claims, SEED + 1, MONTH, faults=0, numbered_from=MOST_CLAIMS + 1)
     return [claim for claim in claims_of(path) if not claim.init_setl_id]
 
 

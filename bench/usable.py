@@ -19,7 +19,7 @@ from bench.memory import watched
 from bench.month import RECORDED_AT
 from bench.test_single import claims_of, percentiles_ms, settle_one_by_one
 from bench.workbench import MONTH
-from console.generate import SEED, generate
+from console.generate import MOST_CLAIMS, SEED, generate
 from ledger.service import Ledger
 from projections.reader import Projections
 
@@ -62,8 +62,10 @@ def month_of(work: Work, url: str, folder: Path) -> None:
 
 def by_day(work: Work, book: Ledger, read: Projections, folder: Path) -> None:
     """Settles claims, takes a file in, and looks around."""
-    for name, claims in (("single", SINGLE * 2), ("filed", FILED)):
-        generate(folder / f"{name}.csv", claims, SEED + len(name), MONTH, faults=0)
+    # The numbers behind any that the store's own file may have.
+    for at, (name, claims) in enumerate((("single", SINGLE * 2), ("filed", FILED)), 1):
+        path = folder / f"{name}.csv"
+        generate(path, claims, SEED + len(name), MONTH, faults=0, numbered_from=at * MOST_CLAIMS + 1)
     single = [each for each in claims_of(folder / "single.csv") if not each.init_setl_id][:SINGLE]
     with work.piece("settle_first"):
         settle_one_by_one(book, single[:1])

@@ -99,6 +99,7 @@ class _Shape:
     off_site: int
     source_settled: int
     refunds: int
+    numbered_from: int
 
 
 def generate(
@@ -112,12 +113,14 @@ def generate(
     off_site_percent: int = 30,
     source_percent: int = 15,
     refund_percent: int = 1,
+    numbered_from: int = 1,
 ) -> Summary:
     """Writes ``claims`` rows of one month, sorted by ``setl_time``, and returns what they hold.
 
     A third as many persons as claims unless ``persons`` is given; the first 0.5 % of rows are late (``setl_time`` in
     the month before); each kind of PLANTED stands ``faults`` times at rows the summary names. Refunds negate the
-    facts of an earlier row of the file and leave the amounts blank. Raises ValueError for sizes that cannot be.
+    facts of an earlier row of the file and leave the amounts blank. Keys are made of a row's number: two files of one
+    store are numbered apart by ``numbered_from``. Raises ValueError for sizes that cannot be.
     """
     if not 100 <= claims <= MOST_CLAIMS or claims < 20 * len(PLANTED) * faults or faults < 0:
         raise ValueError(
@@ -137,6 +140,7 @@ def generate(
         off_site=off_site_percent,
         source_settled=source_percent,
         refunds=refund_percent,
+        numbered_from=numbered_from,
     )
     summary = Summary(str(path), seed, period, shape.persons)
     with Path(path).open("wb") as out:
@@ -291,8 +295,8 @@ def _chunk(shape: _Shape, start: int, stop: int, random: np.random.Generator) ->
     stay = np.where(kind == 0, 1 + random.integers(0, 15, n), 0)
     claim = members | {
         "number": row + 1,  # its place in the file; a duplicate has the row, and so the keys, of another
-        "row": row + 1,
-        "mdtrt": row + 1,
+        "row": row + shape.numbered_from,
+        "mdtrt": row + shape.numbered_from,
         "late": late,
         "treatment": np.array([place.code for place in regions()])[place],
         "mdtrtarea_admvs": area,

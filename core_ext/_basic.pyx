@@ -5,7 +5,7 @@ Rows sorted by person go a window at a time, its persons abreast, where everythi
 read lies within ±RANGE before it is used, every sum that is kept before it is written.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy
 
 from core_ext._settle cimport Packed
@@ -82,17 +82,29 @@ cdef void look_over(const Columns* columns, Py_ssize_t start, Py_ssize_t count, 
             prefetch(columns.years + columns.slot[start + at] * BASIC_YEAR_WIDTH, LINE)
 
 
-# Lets what a window booked leave for the columns.
-cdef void leave(const Columns* columns, Py_ssize_t count) noexcept nogil:
+# Lets what a window booked leave for the columns: at once, or while the next one is settled.
+cdef void leave(const Columns* columns, Window* window, Py_ssize_t count) noexcept nogil:
+    cdef uintptr_t places = 0
     cdef Py_ssize_t column
-    for column in range(BASIC_AMOUNTS_WIDTH):
+    for column in range(BOOKED):
         if columns.n < STREAMED_FROM:
             memcpy(
                 columns.booked[column] + columns.first, columns.beside + column * BESIDE,
                 <size_t> count * sizeof(int64_t),
             )
+        elif window.way != NULL:
+            window.left.to[column] = columns.booked[column] + columns.first
+            window.left.rows = <size_t> count
+            places |= <uintptr_t> window.left.to[column]
         else:
             stream(columns.booked[column] + columns.first, columns.beside + column * BESIDE, count)
+    window.left.whole = places % LINE == 0
+
+
+# Waits no longer with what is left of a window.
+cdef inline void leave_now(Window* window) noexcept nogil:
+    if window.left.rows:
+        window.way.leave(&window.left)
 
 
 # Settles rows up to ``stop`` one by one, or up to the first that cannot be, and returns where it ended; leaves why in
@@ -130,7 +142,7 @@ cdef Py_ssize_t one_by_one(
 
 # Settles rows up to the first that cannot be, and returns its number, or how many there are; leaves why in ``fault``.
 cdef Py_ssize_t settle_columns(Columns* columns, const abreast_way* way, int* fault) noexcept nogil:
-    cdef int64_t beside[BASIC_AMOUNTS_WIDTH * BESIDE]
+    cdef int64_t beside[BOOKED * BESIDE]
     cdef Window window
     cdef Ahead ahead
     cdef Py_ssize_t stop, found
@@ -139,15 +151,20 @@ cdef Py_ssize_t settle_columns(Columns* columns, const abreast_way* way, int* fa
     ahead.at, ahead.turn = -1, 0
     open_window(columns, way, &window)
     columns.first = 0
+    # Windows but for the first begin at a whole line of the columns they leave for.
+    stop = least(WINDOW - <Py_ssize_t> (<uintptr_t> columns.booked[0] // sizeof(int64_t) % 8), columns.n)
     while columns.first < columns.n:
-        stop = least(columns.first + WINDOW, columns.n)
         if not settled_abreast(columns, &window, stop - columns.first):
+            leave_now(&window)
             found = one_by_one(columns, columns.first, stop, &ahead, fault)
             if fault[0]:
-                leave(columns, found - columns.first)
+                leave(columns, &window, found - columns.first)
+                leave_now(&window)
                 return found
-        leave(columns, stop - columns.first)
+        leave(columns, &window, stop - columns.first)
         columns.first = stop
+        stop = least(stop + WINDOW, columns.n)
+    leave_now(&window)
     streamed()
     return columns.n
 
@@ -190,7 +207,7 @@ def settle(plans, plan, kind, ref, slot, money, years, holder, accounts, code, b
         columns.booked[at] = written(booked[at])
     if not columns.n:
         return
-    columns.abreast = book.abreast
+    columns.abreast, columns.more = book.abreast, book.more
     columns.code, columns.refunded = &v_code[0], &v_refunded[0]
     code[:] = 0
     with nogil:

@@ -8,7 +8,7 @@ they could leave an int64. So no operation can overflow unseen.
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uintptr_t
 
-from core_ext.abreast cimport abreast_terms, pack_abreast
+from core_ext.abreast cimport SAYS_USUAL, abreast_more, abreast_terms, pack_abreast
 from core_ext.columns cimport *
 from core_ext.settlement cimport *
 from core_ext.terms cimport *
@@ -236,15 +236,18 @@ cdef uint8_t* whole_line(uint8_t* memory) noexcept nogil:
 # Makes what basic plans say to persons settled abreast; the first entry is no plan's.
 cdef int make_abreast(Packed book) except -1:
     cdef Py_ssize_t plan
-    book.memory_abreast = np.zeros((book.rows + 2) * sizeof(abreast_terms), np.uint8)
+    book.memory_abreast = np.zeros((book.rows + 1) * (sizeof(abreast_terms) + sizeof(abreast_more)) + LINE, np.uint8)
     book.abreast = <abreast_terms*> whole_line(&book.memory_abreast[0])
+    book.more = <abreast_more*> (book.abreast + book.rows + 1)
+    book.abreast[0].says = SAYS_USUAL
     for plan in range(book.rows):
         if book.basic_at[plan]:
             pack_abreast(
-                <const Terms*> (book.terms + <Py_ssize_t> (book.basic_at[plan] - 1) * LINE), book.abreast + plan + 1
+                <const Terms*> (book.terms + <Py_ssize_t> (book.basic_at[plan] - 1) * LINE), book.abreast + plan + 1,
+                book.more + plan + 1,
             )
-        if not book.abreast[plan + 1].known:
-            book.abreast[0].mixed = True
+        if not book.more[plan + 1].known:
+            book.more[0].mixed = True
     return 0
 
 
@@ -257,7 +260,7 @@ cdef class Packed:
         # The allocator of large arrays asks for large pages (terms are looked up all over) and gives them as they fill.
         self.memory = np.empty((np.count_nonzero(marks) + 1) * TERMS_MOST, np.uint8)
         self.terms = <const char*> whole_line(&self.memory[0])
-        self.unsound, self.abreast = 0, NULL
+        self.unsound, self.abreast, self.more = 0, NULL, NULL
         if self.rows:
             with nogil:
                 self.unsound = pack_plans(&table[0], self.rows, &self.at[0], &self.basic_at[0], <char*> self.terms)

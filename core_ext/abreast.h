@@ -1,21 +1,22 @@
-/* Settles persons abreast: a window of rows sorted by person is taken round by round, the k-th row of every person in
-   round k, so that one instruction serves many of them. The specification is core_ext.reference.basic.
+/* Settles persons abreast: a window of rows sorted by person is cut into runs, one a person; runs of like length stand
+   side by side, a lane each, and the k-th rows of all of them are settled in round k, so that one instruction serves
+   many. The specification is core_ext.reference.basic.
 
-   Whole numbers of 32 bits, and no operation that could leave them. What comes in is looked over first: every amount of
-   a claim and everything a year and an account hold is 0 or more and below 2^30 fen (AMOUNT_BITS, ten million yuan), a
-   claim's parts add up to its fee (I1), a year has below 2^10 stays (STAYS_BITS); and of a plan ``abreast.pxd`` takes
-   only what says amounts below 2^30, a step of the deductible below 2^20 (LESS_BITS), ratios of whole basis points, and
-   cuts edges and ceilings at 2^31 - 1. So
-   - a share: with s = 10^4 a + b, (s r + 5000) // 10^4 = a r + (b r + 5000) // 10^4, where b r + 5000 <= 9999 * 10^4 +
-     5000 and the result is at most s, as r is at most 10^4. It is the reference's share, whose ratio and divisor both
-     are 10^4 times these;
-   - a deductible before its floor, amount - less * stays - counted, lies above -(2^30 + 2^30);
+   Whole numbers, and no operation that could leave them. What comes in is looked over first: every amount of a claim and
+   everything a year and an account hold is 0 or more and below 2^30 fen (AMOUNT_BITS, ten million yuan), a claim's parts
+   add up to its fee (I1), a year has below 2^10 stays (STAYS_BITS); and of a plan ``abreast.pxd`` takes only what says
+   amounts below 2^30, a step of the deductible below 2^18 (LESS_BITS), ratios of whole basis points, and cuts edges and
+   ceilings at 2^31 - 1. So within 32 bits there lie
+   - a share, at most the amount it is a share of, as no ratio is above 10^4: (s r + 5000) // 10^4 is the reference's
+     share, whose ratio and divisor both are 10^4 times these; how it is divided, see abreast_avx2.h and abreast_avx512.h;
+   - a deductible before its floor, amount - less * stays - counted, above -(2^30 + 2^30);
    - where segments begin: a part or the whole of four accumulators whose sum is below 2^30, or 0; where they stop:
      below 2^31, so that no edge that was cut lies below it;
    - what an account may pay: parts of one fee less a deductible, above -2^30 and below 2^30;
    - what a person pays: a fee less a hospital's part less a fund's, above -2^31; below 0 it is a fault.
-   After each round everything held is again below those bounds, or the window has a fault: nothing of it has been
-   written, and it is settled one row at a time, as is every person of whom a row was not fit to go abreast. */
+   After each round everything held is again below those bounds, or the lanes have a fault, which is kept, whatever their
+   later rounds come to: nothing of them is written, and they are settled one row at a time, as is every person of whom a
+   row was not fit to go abreast. */
 #ifndef CORE_EXT_ABREAST_H
 #define CORE_EXT_ABREAST_H
 
@@ -23,62 +24,69 @@
 #include <stdint.h>
 #include <string.h>
 
-/* A window's rows; lanes go by whole STEPs; the longest run of one person's rows that goes abreast; where amounts of
-   a window stand beside the columns: a column every BESIDE, whose places behind WINDOW stand for no row. */
-enum { WINDOW = 256, STEP = 16, RUN_MOST = 32, BESIDE = WINDOW + STEP };
-enum { AMOUNT_BITS = 30, STAYS_BITS = 10, LESS_BITS = 20 };
+/* A window's rows, of whom the one at WINDOW is none; the most lanes there are; the longest run of one person's rows
+   that goes abreast; how far columns of a window's amounts stand apart. */
+enum { WINDOW = 512, STEP = 16, RUN_MOST = 32, BESIDE = WINDOW + STEP, NOBODY = BESIDE - 1 };
+enum { AMOUNT_BITS = 30, STAYS_BITS = 10, LESS_BITS = 18, RATIO_BITS = 14 };
+/* SAYS_USUAL: a deductible by the stay's ordinal, before the segments, is waived under a reached ceiling; segments are of
+   inpatients and three at most, the third without an edge; a claim counts as a stay; an account pays what is in scope and
+   the first self-pay, or nothing. */
 enum {
     SAYS_ANNUAL = 1, SAYS_WAIVED = 2, SAYS_INSIDE = 4, SAYS_BEGINS = 8, SAYS_BEGINS_ALL = 16, SAYS_STAY = 32,
     SAYS_BELOW_COUNTS = 64, SAYS_IN_SCOPE = 128, SAYS_PRESELF = 256, SAYS_NOT_DEDUCTIBLE = 512, SAYS_PLACED = 1024,
-    SAYS_FIRST_AT = 16
+    SAYS_USUAL = 1 << 14, SAYS_FIRST_AT = 16
 };
-enum { H_STAYS, H_COUNTED, H_PLACED, H_HIFP = 6, H_INSCP, H_BALANCE, HELD };
+/* The columns of a person's year. */
+enum { H_STAYS, H_COUNTED, H_PLACED, H_HIFP = 6, H_INSCP, HELD };
 
-/* What a plan says, in one line of the cache: switches and above them the ratio of the first self-pay; ratios of the
-   segments, two in one number, the last of them without an edge. The first of a table, of no plan, says nothing but
-   whether there is a plan that is not ``known``. */
+/* What a plan says, in half a line of the cache: switches and above them the ratio of the first self-pay; the ratios of
+   two segments in one number; the third segment's ratio and above it the step of the deductible; two edges. The first of
+   a table is no plan's, and usual. */
 typedef struct {
-    int32_t amount, less, floor, ceiling, says, lower, upper, edge[3], unused[2], known, mixed, rest[2];
+    int32_t amount, floor, ceiling, says, lower, upper, edge[2];
 } abreast_terms;
 
-typedef struct {
-    /* Of the window's rows: their plans, from 1, and amounts, 0 where a row is not fit; a preself of -1 is a refund. */
-    int32_t said[BESIDE], inscp[BESIDE], preself[BESIDE], due[BESIDE];
-    /* Of lanes: the first row, and what is held. */
-    int32_t begins[BESIDE], held[HELD][BESIDE];
-    /* Of a round: its rows, their amounts and what their plans say. */
-    int32_t row[BESIDE], plan[BESIDE], of_inscp[BESIDE], of_preself[BESIDE], of_due[BESIDE], says[12][BESIDE];
-    /* What a round and the one before it booked and moved. */
-    int32_t dedc[2][BESIDE], hifp[2][BESIDE], part[2][BESIDE], acct[2][BESIDE];
-    int32_t placed[2][BESIDE], counted[2][BESIDE], stays[2][BESIDE], scope[2][BESIDE];
-    /* What rows booked. */
-    int32_t booked[BESIDE][4];
-} abreast_lanes;
+/* Its numbers in their order. */
+enum { T_AMOUNT, T_FLOOR, T_CEILING, T_SAYS, T_LOWER, T_UPPER, T_EDGE, TERMS = 8 };
 
-/* What is found of a window: where runs begin, and where the last ends; rows that are no claim fit to go abreast. */
+/* What few plans say beside it: the third edge and the ratio above it; whether a plan goes abreast; of the first of a
+   table, whether there is one that does not. */
 typedef struct {
-    size_t runs, odds;
-    int32_t begins[BESIDE], odd[BESIDE];
-} abreast_runs;
+    int32_t edge, ratio, known, mixed;
+} abreast_more;
 
-/* The numbers of abreast_terms in their order. */
-enum { T_AMOUNT, T_LESS, T_FLOOR, T_CEILING, T_SAYS, T_LOWER, T_UPPER, T_EDGE };
+/* Of a row its plan, from 1, and amounts, all 0 where it is not fit; a preself of -1 is a refund. */
+enum { R_SAID, R_INSCP, R_PRESELF, R_DUE, ROW };
+/* What takes their place once it is settled, and what follows from it. */
+enum { B_DEDC, B_HIFP, B_PART, B_ACCT, B_CASH, BOOKED };
 
 typedef struct {
-    const int64_t *plan, *kind, *medfee, *fulamt, *overlmt, *preself, *inscp, *hosp;
+    int32_t row[BESIDE][ROW];
+    /* Of runs, in their order: the first row, behind the last run where it ends; how many rows, 0 where it goes row by
+       row; whose it is, and the account. The last of them is NOBODY's. */
+    int32_t begins[BESIDE], length[BESIDE], balance[BESIDE];
+    int64_t person[BESIDE], account[BESIDE];
+    /* Runs, longer ones first, behind them NOBODY; rows that are no claim fit to go abreast. */
+    int32_t order[BESIDE], odd[BESIDE];
+    size_t runs, odds, lanes;
+    int64_t nobody[HELD];
+} abreast_window;
+
+typedef struct {
+    const int64_t *slot, *plan, *kind, *medfee, *fulamt, *overlmt, *preself, *inscp, *hosp, *holder;
+    int64_t *years, *accounts;
     int64_t plans, compute;
+    const abreast_terms *terms;
+    const abreast_more *more;
 } abreast_rows;
 
-static inline int32_t abreast_most(int32_t a, int32_t b) { return a > b ? a : b; }
-static inline int32_t abreast_least(int32_t a, int32_t b) { return a < b ? a : b; }
-
-/* All bits where a plan says so, else none. */
-static inline int32_t abreast_mask(int32_t says, int32_t what) { return -(int32_t)((says & what) != 0); }
-
-static inline int32_t abreast_share(int32_t fen, uint32_t ratio) {
-    uint32_t whole = (uint32_t)fen / 10000u, rest = (uint32_t)fen - whole * 10000u;
-    return (int32_t)(whole * ratio + (rest * ratio + 5000u) / 10000u);
-}
+/* What a window booked, which stands beside the columns and has yet to leave for them past the caches: rows from ``at``
+   on. ``whole``: columns begin with a whole line of the cache. */
+typedef struct {
+    int64_t *to[BOOKED];
+    const int64_t *beside;
+    size_t at, rows, whole;
+} abreast_left;
 
 /* What the next window needs, asked for little by little: columns, eight rows each time, the years of its persons and
    what its plans say. */
@@ -86,129 +94,78 @@ typedef struct {
     const int64_t *column[9], *plan;
     const char *years, *terms;
     size_t at, rows, year, persons;
+    abreast_left *left;
 } abreast_next;
 
 static inline void abreast_ask(abreast_next *next) {
-    if (next->at >= next->rows) return;
-    for (int column = 0; column < 9; column++) __builtin_prefetch(next->column[column] + next->at);
-    for (size_t row = next->at; row < next->at + 8 && row < next->rows; row++)
-        __builtin_prefetch(next->terms + (size_t)(uint32_t)(next->plan[row] + 1) * sizeof(abreast_terms));
-    for (int line = 0; line < 4 && next->year < next->persons; line++, next->year++)
-        __builtin_prefetch(next->years + next->year * 64);
+    if (next->at + 8 > next->rows) return;
+    for (int column = 0; column < 9; column++) __builtin_prefetch(next->column[column] + next->at, 0, 1);
+    for (int row = 0; row < 8; row++)
+        __builtin_prefetch(next->terms + (size_t)(uint32_t)(next->plan[next->at + row] + 1) * sizeof(abreast_terms), 0, 1);
+    if (next->year + 4 <= next->persons)
+        for (int line = 0; line < 4; line++) __builtin_prefetch(next->years + (next->year + line) * 64, 0, 1);
+    next->year += 4;
     next->at += 8;
 }
 
-#if defined(__clang__)
-#define ABREAST_EACH _Pragma("clang loop vectorize(assume_safety)")
-#else
-#define ABREAST_EACH _Pragma("GCC ivdep")
-#endif
+/* Has the compiler read numbers from memory, rather than take them out of a wide register one by one: that is dearer. */
+#define ABREAST_FROM_MEMORY(numbers) __asm__ __volatile__("" : "+m"(*(int32_t(*)[ABREAST_WIDE])(numbers)))
 
 typedef struct {
-    void (*look)(const abreast_rows *rows, size_t first, size_t count, abreast_lanes *lanes);
-    int (*find)(const int64_t *slot, size_t count, const abreast_lanes *lanes, abreast_runs *runs);
-    uint64_t (*take)(const int64_t *years, const int64_t *holder, const int64_t *accounts, const int64_t *person,
-                     size_t count, abreast_lanes *lanes);
-    int (*settle)(abreast_lanes *lanes, const abreast_terms *terms, const int32_t *widths, size_t rounds, abreast_next *next);
-    void (*put)(const abreast_lanes *lanes, size_t count, int64_t *beside);
+    /* Looks ``count`` rows from ``first`` on over, and cuts them into runs; returns whether they are sorted. */
+    int (*look)(const abreast_rows *rows, size_t first, size_t count, abreast_window *window);
+    /* Fills whose account each run's is, and what it holds; runs that share one, or hold what does not go abreast, are
+       ``apart``. Returns whether accounts are sorted as persons are. */
+    int (*hold)(abreast_window *window, const abreast_rows *rows, uint8_t *apart);
+    /* Puts runs that are not ``apart`` in order, longer ones first; returns how many places their rounds have. */
+    size_t (*line_up)(abreast_window *window, uint8_t *apart);
+    /* Settles the lanes, while what is left of the window before leaves; those of whom something goes too far are ``apart`` from then on, and nothing of them counts. */
+    void (*settle)(abreast_window *window, const abreast_rows *rows, uint8_t *apart, abreast_next *next);
+    /* Puts what rows booked beside the columns, 64 bits each. */
+    void (*put)(const abreast_window *window, size_t count, int64_t *beside);
+    /* Lets what is left of a window's rows leave. */
+    void (*leave)(abreast_left *left);
 } abreast_way;
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #include <immintrin.h>
 #if defined(__clang__)
+#define ABREAST_EACH _Pragma("clang loop vectorize(assume_safety)")
 #pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2,popcnt"))), apply_to = function)
 #else
+#define ABREAST_EACH _Pragma("GCC ivdep")
 #pragma GCC push_options
 #pragma GCC target("avx2,bmi,bmi2,popcnt")
 #endif
-static inline __m128i abreast_part(const abreast_terms *terms, int32_t at, int part) {
-    return _mm_loadu_si128((const __m128i *)&terms[at] + part);
-}
-/* Writes ``at`` and the place of each bit; returns how many. */
-static inline size_t abreast_append(int32_t *to, uint32_t bits, int32_t at) {
-    size_t count = 0;
-    for (; bits; bits &= bits - 1) to[count++] = at + __builtin_ctz(bits);
-    return count;
-}
-#define ABREAST_NAME(name) name##_avx2
-#define ABREAST_WIDE 8
-#define ABREAST_INTS __m256i
-#define ABREAST_LOAD(from) _mm256_loadu_si256((const __m256i *)(from))
-#define ABREAST_STORE(to, ints) _mm256_storeu_si256((__m256i *)(to), ints)
-#define ABREAST_AT(from, at) _mm256_i32gather_epi32((const int *)(from), at, 4)
-#define ABREAST_DIFFER64(a, b) (_mm256_movemask_pd(_mm256_castsi256_pd(_mm256_cmpeq_epi64(a, b))) ^ 15)
-#define ABREAST_LESS64(a, b) _mm256_movemask_pd(_mm256_castsi256_pd(_mm256_cmpgt_epi64(b, a)))
-#define ABREAST_NONE(a) _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(a, _mm256_setzero_si256())))
-#define ABREAST_APPEND(to, bits, at) abreast_append(to, bits, at)
-#define ABREAST_FOUR(terms, at, part)                                                            \
-    _mm256_inserti128_si256(_mm256_castsi128_si256(abreast_part(terms, (at)[0], part)), abreast_part(terms, (at)[4], part), 1)
-#define ABREAST_LOW _mm256_unpacklo_epi32
-#define ABREAST_HIGH _mm256_unpackhi_epi32
-#define ABREAST_LOW2 _mm256_unpacklo_epi64
-#define ABREAST_HIGH2 _mm256_unpackhi_epi64
+#include "abreast_avx2.h"
 #include "abreast_rows.h"
-#undef ABREAST_NAME
-#undef ABREAST_WIDE
-#undef ABREAST_INTS
-#undef ABREAST_LOAD
-#undef ABREAST_STORE
-#undef ABREAST_AT
-#undef ABREAST_DIFFER64
-#undef ABREAST_LESS64
-#undef ABREAST_NONE
-#undef ABREAST_APPEND
-#undef ABREAST_FOUR
-#undef ABREAST_LOW
-#undef ABREAST_HIGH
-#undef ABREAST_LOW2
-#undef ABREAST_HIGH2
 #if defined(__clang__)
 #pragma clang attribute pop
-#pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2,popcnt,avx512f,avx512bw,avx512dq,avx512vl"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2,popcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512ifma"))), apply_to = function)
 #else
 #pragma GCC pop_options
 #pragma GCC push_options
-#pragma GCC target("avx2,bmi,bmi2,popcnt,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")
+#pragma GCC target("avx2,bmi,bmi2,popcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512ifma,prefer-vector-width=512")
 #endif
-#define ABREAST_NAME(name) name##_avx512
-#define ABREAST_WIDE 16
-#define ABREAST_INTS __m512i
-#define ABREAST_LOAD(from) _mm512_loadu_si512(from)
-#define ABREAST_STORE(to, ints) _mm512_storeu_si512(to, ints)
-#define ABREAST_AT(from, at) _mm512_i32gather_epi32(at, (const int *)(from), 4)
-#define ABREAST_DIFFER64(a, b) _mm512_cmpneq_epi64_mask(a, b)
-#define ABREAST_LESS64(a, b) _mm512_cmplt_epi64_mask(a, b)
-#define ABREAST_NONE(a) _mm512_testn_epi32_mask(a, a)
-#define ABREAST_APPEND(to, bits, at) abreast_append_wide(to, bits, at)
-#define ABREAST_FOUR(terms, at, part)                                                            \
-    _mm512_inserti32x4(_mm512_inserti32x4(_mm512_inserti32x4(_mm512_castsi128_si512(             \
-        abreast_part(terms, (at)[0], part)), abreast_part(terms, (at)[4], part), 1),             \
-        abreast_part(terms, (at)[8], part), 2), abreast_part(terms, (at)[12], part), 3)
-#define ABREAST_LOW _mm512_unpacklo_epi32
-#define ABREAST_HIGH _mm512_unpackhi_epi32
-#define ABREAST_LOW2 _mm512_unpacklo_epi64
-#define ABREAST_HIGH2 _mm512_unpackhi_epi64
-/* Writes ``at`` and the place of each bit; returns how many. */
-static inline size_t abreast_append_wide(int32_t *to, uint32_t bits, int32_t at) {
-    const __m512i places = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    _mm512_storeu_si512(to, _mm512_maskz_compress_epi32((__mmask16)bits, _mm512_add_epi32(places, _mm512_set1_epi32(at))));
-    return (size_t)__builtin_popcount(bits);
-}
+#include "abreast_avx512.h"
 #include "abreast_rows.h"
-#undef ABREAST_NAME
 #if defined(__clang__)
 #pragma clang attribute pop
 #else
 #pragma GCC pop_options
 #endif
 
-/* Returns how many lanes at a time a processor settles at most, of so many as are allowed; NULL where it cannot. */
+/* Returns how a processor settles, of so many lanes as are allowed at most; NULL where it cannot. */
 static inline const abreast_way *abreast_chosen(int widest) {
-    static const abreast_way avx512 = {abreast_look_avx512, abreast_find_avx512, abreast_take_avx512, abreast_settle_avx512, abreast_put_avx512};
-    static const abreast_way avx2 = {abreast_look_avx2, abreast_find_avx2, abreast_take_avx2, abreast_settle_avx2, abreast_put_avx2};
+    static const abreast_way avx512 = {
+        abreast_look_avx512, abreast_hold_avx512, abreast_line_up_avx512, abreast_settle_avx512, abreast_put_avx512, abreast_leave_avx512
+    };
+    static const abreast_way avx2 = {
+        abreast_look_avx2, abreast_hold_avx2, abreast_line_up_avx2, abreast_settle_avx2, abreast_put_avx2, abreast_leave_avx2
+    };
     __builtin_cpu_init();
     if (widest >= 16 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")
-        && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("bmi2"))
+        && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512ifma") && __builtin_cpu_supports("bmi2"))
         return &avx512;
     return widest >= 8 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") ? &avx2 : NULL;
 }

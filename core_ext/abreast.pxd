@@ -1,6 +1,6 @@
 # What a plan says to persons settled abreast, and how a window of them is settled: see abreast.h.
 
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from core_ext.benefit cimport least, most
 from core_ext.columns cimport *
@@ -25,31 +25,40 @@ cdef extern from "abreast.h":
         SAYS_PRESELF
         SAYS_NOT_DEDUCTIBLE
         SAYS_PLACED
+        SAYS_USUAL
         SAYS_FIRST_AT
-        H_BALANCE
+        RATIO_BITS
         HELD
+        R_SAID
+        R_PRESELF
+        ROW
+        BOOKED
     ctypedef struct abreast_terms:
-        int32_t amount, less, floor, ceiling, says, lower, upper
-        int32_t edge[3]
-        int32_t known, mixed
-    ctypedef struct abreast_lanes:
-        int32_t said[BESIDE]
-        int32_t inscp[BESIDE]
-        int32_t due[BESIDE]
-        int32_t preself[BESIDE]
+        int32_t amount, floor, ceiling, says, lower, upper
+        int32_t edge[2]
+    ctypedef struct abreast_more:
+        int32_t edge, ratio, known, mixed
+    ctypedef struct abreast_window:
+        int32_t row[BESIDE][ROW]
         int32_t begins[BESIDE]
-        int32_t held[HELD][BESIDE]
-    ctypedef struct abreast_runs:
-        size_t runs, odds
-        int32_t begins[BESIDE]
+        int32_t length[BESIDE]
         int32_t odd[BESIDE]
+        int64_t person[BESIDE]
+        size_t runs, odds, lanes
+    ctypedef struct abreast_left:
+        int64_t* to[BOOKED]
+        const int64_t* beside
+        size_t at, rows
+        bint whole
     ctypedef struct abreast_next:
         const int64_t* column[9]
         const int64_t* plan
         const char* years
         const char* terms
         size_t at, rows, year, persons
+        abreast_left* left
     ctypedef struct abreast_rows:
+        const int64_t* slot
         const int64_t* plan
         const int64_t* kind
         const int64_t* medfee
@@ -58,19 +67,21 @@ cdef extern from "abreast.h":
         const int64_t* preself
         const int64_t* inscp
         const int64_t* hosp
+        const int64_t* holder
+        int64_t* years
+        int64_t* accounts
         int64_t plans, compute
+        const abreast_terms* terms
+        const abreast_more* more
     ctypedef struct abreast_way:
-        void (*look)(const abreast_rows* rows, size_t first, size_t count, abreast_lanes* lanes) noexcept nogil
-        int (*find)(const int64_t* slot, size_t count, const abreast_lanes* lanes, abreast_runs* runs) noexcept nogil
-        uint64_t (*take)(
-            const int64_t* years, const int64_t* holder, const int64_t* accounts, const int64_t* person, size_t count,
-            abreast_lanes* lanes,
+        bint (*look)(const abreast_rows* rows, size_t first, size_t count, abreast_window* window) noexcept nogil
+        bint (*hold)(abreast_window* window, const abreast_rows* rows, uint8_t* apart) noexcept nogil
+        size_t (*line_up)(abreast_window* window, uint8_t* apart) noexcept nogil
+        void (*settle)(
+            abreast_window* window, const abreast_rows* rows, uint8_t* apart, abreast_next* next
         ) noexcept nogil
-        int (*settle)(
-            abreast_lanes* lanes, const abreast_terms* terms, const int32_t* widths, size_t rounds,
-            abreast_next* next,
-        ) noexcept nogil
-        void (*put)(const abreast_lanes* lanes, size_t count, int64_t* beside) noexcept nogil
+        void (*put)(const abreast_window* window, size_t count, int64_t* beside) noexcept nogil
+        void (*leave)(abreast_left* left) noexcept nogil
     const abreast_way* abreast_chosen(int widest)
 
 cdef enum:
@@ -111,25 +122,37 @@ cdef inline int32_t switches(const Terms* terms) noexcept nogil:
     )
 
 
-# Fills ``into`` with what a basic plan says, with nothing where it does not fit.
-cdef inline void pack_abreast(const Terms* terms, abreast_terms* into) noexcept nogil:
+# Whether lanes need not ask a plan for what SAYS_USUAL tells them.
+cdef inline bint is_usual_abreast(const Terms* terms, const abreast_more* more) noexcept nogil:
+    return (
+        terms.deductible_kind != ANNUAL and terms.deductible_waived and not terms.deductible_inside
+        and terms.begins <= YEAR_OF_KIND and terms.placed == Y_PLACED_INPATIENT and terms.stay
+        and terms.stay_below_counts and terms.account in (0, ACCOUNT_IN_SCOPE | ACCOUNT_PRESELF)
+        and more.edge == EDGE_MOST
+    )
+
+
+# Fills ``into`` and ``more`` with what a basic plan says, with nothing where it does not fit.
+cdef inline void pack_abreast(const Terms* terms, abreast_terms* into, abreast_more* more) noexcept nogil:
     cdef const Piece* segments = segments_of(terms)
     cdef int32_t ratio[SEGMENTS_ABREAST]
-    cdef int64_t edge = 0
+    cdef int32_t edge[SEGMENTS_ABREAST]
+    cdef int32_t less = 0
     cdef Py_ssize_t at
     if not fits(terms):
         return
-    into.known = True
-    into.says = switches(terms) | <int32_t> (terms.first_ratio // BASIS_POINT) << SAYS_FIRST_AT
-    into.ceiling = <int32_t> most(0, least(terms.ceiling, EDGE_MOST))
     if terms.deductible_kind and not terms.deductible_exempt:
         into.amount = <int32_t> terms.deductible_amount
         if terms.deductible_kind == BY_ORDINAL:
-            into.less, into.floor = <int32_t> terms.deductible_less, <int32_t> terms.deductible_floor
+            less, into.floor = <int32_t> terms.deductible_less, <int32_t> terms.deductible_floor
     for at in range(SEGMENTS_ABREAST):
-        ratio[at] = 0
+        edge[at], ratio[at] = EDGE_MOST, 0
         if at < terms.segments:
-            edge, ratio[at] = least(segments[at].up_to, EDGE_MOST), <int32_t> (segments[at].ratio // BASIS_POINT)
-        if at < SEGMENTS_ABREAST - 1:
-            into.edge[at] = <int32_t> edge
-    into.lower, into.upper = ratio[0] | ratio[1] << 16, ratio[2] | ratio[3] << 16
+            edge[at] = <int32_t> least(segments[at].up_to, EDGE_MOST)
+            ratio[at] = <int32_t> (segments[at].ratio // BASIS_POINT)
+    more.known, more.edge, more.ratio = True, edge[2], ratio[3]
+    into.says = switches(terms) | <int32_t> (terms.first_ratio // BASIS_POINT) << SAYS_FIRST_AT
+    into.says |= SAYS_USUAL * is_usual_abreast(terms, more)
+    into.ceiling = <int32_t> most(0, least(terms.ceiling, EDGE_MOST))
+    into.edge[0], into.edge[1] = edge[0], edge[1]
+    into.lower, into.upper = ratio[0] | ratio[1] << 16, ratio[2] | less << RATIO_BITS

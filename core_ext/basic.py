@@ -45,5 +45,6 @@ def check_columns(
             raise ValueError(f"{name}: expected shape {shape}, got {table.shape}")
     if not years.flags.c_contiguous:
         raise ValueError(f"years: expected a C-contiguous table, got strides {years.strides}")
-    if len(holder) and not (int(holder.min()) >= 0 and int(holder.max()) < len(accounts)):
+    # One look at them: as a number without a sign, one below zero is larger than any row.
+    if len(holder) and int(holder.view(np.uint64).max()) >= len(accounts):
         raise IndexError(f"holder: expected rows of {len(accounts)} accounts, got {holder.min()} to {holder.max()}")

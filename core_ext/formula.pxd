@@ -30,6 +30,7 @@ cdef struct Columns:
     const uint32_t* basic_at
     const char* terms
     const abreast_terms* abreast
+    const abreast_more* more
     const int64_t* plan
     const int64_t* kind
     const int64_t* ref

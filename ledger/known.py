@@ -66,6 +66,11 @@ class KnownInts:
         """Returns how many there are."""
         return self._n
 
+    @property
+    def held(self) -> Ints:
+        """Returns them in the order of their rows."""
+        return self._held[: self._n]
+
     def find(self, keys: Ints) -> Ints:
         """Returns the row of each key, -1 where it is not known."""
         rows: Ints = load("index").find_ints(self._slots, self._held[: self._n], np.ascontiguousarray(keys))

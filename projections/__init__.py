@@ -59,9 +59,11 @@ def grant_roles(url: str) -> None:
     """
     from ledger.store import connect
     from ledger.store.roles import grant_roles as grant
-    from projections.catch_up import STATE_TABLE, ensure
+    from projections.catch_up import STATE_TABLE, build_indexes, ensure
     from projections.reader import MODELS
 
     with connect(url) as store:
         ensure(store, MODELS)
+        # Those that may fill them from now on own no table, so that they could build none.
+        build_indexes(store, MODELS)
         grant(store, [STATE_TABLE, *(table.name for model in MODELS for table in model.tables)])

@@ -1,6 +1,8 @@
 """Checks acts against what every settlement must satisfy exactly (DOMAIN section 5), a page at a time."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +12,14 @@ from ledger.acts import Acts, build_acts
 from ledger.events import FLAG_NOT_CHECKED, ClaimFiled, ClaimSettled
 from ledger.mapper import decode_event
 from ledger.refusals import StoreError
-from ledger.resettled import standing_of
+from ledger.resettled import resettlements, standing
 from projections.findings import Findings
 
 if TYPE_CHECKING:
     from ledger.store import Reader
 
+#: stream, version, topic, state
+Stored: TypeAlias = tuple[str, int, str, bytes]
 
 #: Sixteen amounts of this size add up within 64 bits.
 _SAFE = 2**58
@@ -105,48 +109,64 @@ def _check_refunds(reader: "Reader", acts: Acts, found: Findings) -> None:
     rows = np.flatnonzero(acts.reversed)
     if not len(rows):
         return
-    wanted = sorted(set(acts.original[rows].tolist()))
-    events = reader.events_at([at for claim in wanted for at in (claim, claim + 1)])
-    originals: dict[int, tuple[Acts, int]] = {}
-    for claim in wanted:
-        filed, decided = events.get(claim), events.get(claim + 1)
-        if filed is None or decided is None or (filed[2], decided[2]) != (ClaimFiled.TOPIC, ClaimSettled.TOPIC):
-            continue
-        try:
-            one = build_acts(np.array([claim]), [filed[3]], [decided[3]], np.zeros(1, np.bool_))
-        except (StoreError, ValueError):
-            # It is a finding where it stands; the refund follows from it below.
-            continue
-        stands = _stands(reader, claim, filed[3], decided[3])
-        one.booked[0], one.delta[0] = stands.amounts, (*stands.delta, *(0,) * (one.delta.shape[1] - len(stands.delta)))
-        originals[claim] = (one, 0)
+    originals = _originals(reader, sorted(set(acts.original[rows].tolist())))
     for row in rows.tolist():
         claim, original = int(acts.claim[row]), int(acts.original[row])
         suspects = (claim, original, original + 1)
         if original not in originals:
             blame(found, claim + 1, suspects, "identity_I7", f"a settlement filed at {original}", "none")
             continue
-        for name, got, expected in _negated(acts, row, originals[original][0]):
+        for name, got, expected in _negated(acts, row, *originals[original]):
             blame(found, claim + 1, suspects, "identity_I7", f"{name} {expected}", str(got))
 
 
-def _stands(reader: "Reader", claim: int, filed: bytes, decided: bytes) -> ClaimSettled:
-    """Returns what stands of a claim: as decided, or as it was last booked anew."""
-    facts, decision = decode_event(ClaimFiled.TOPIC, filed), decode_event(ClaimSettled.TOPIC, decided)
-    assert isinstance(facts, ClaimFiled) and isinstance(decision, ClaimSettled)
-    return standing_of(reader, {claim: (facts, decision)})[claim][0]
+def _originals(reader: "Reader", claims: Sequence[int]) -> dict[int, tuple[Acts, int]]:
+    """Returns what stands of each claim that is a settlement, and can be read, as a row of acts."""
+    events = reader.events_at([at for claim in claims for at in (claim, claim + 1)])
+    topics = (ClaimFiled.TOPIC, ClaimSettled.TOPIC)
+    pairs = {claim: (events[claim], events[claim + 1]) for claim in claims if {claim, claim + 1} <= events.keys()}
+    settled = {claim: pair for claim, pair in pairs.items() if (pair[0][2], pair[1][2]) == topics}
+    try:
+        return _standing(reader, settled)
+    except (StoreError, ValueError):
+        # One of them cannot be read: it is a finding where it stands, and its refund follows from it.
+        pass
+    found: dict[int, tuple[Acts, int]] = {}
+    for claim, pair in settled.items():
+        with suppress(StoreError, ValueError):
+            found |= _standing(reader, {claim: pair})
+    return found
 
 
-def _negated(acts: Acts, row: int, original: Acts) -> list[tuple[str, int, int]]:
+def _standing(reader: "Reader", settled: Mapping[int, tuple[Stored, Stored]]) -> dict[int, tuple[Acts, int]]:
+    """Returns settlements as rows of acts, each as decided or as it was last booked anew."""
+    if not settled:
+        return {}
+    filed, decided = ([pair[side][3] for pair in settled.values()] for side in (0, 1))
+    acts = build_acts(np.array(list(settled), np.int64), filed, decided, np.zeros(len(settled), np.bool_))
+    row_of = {claim: row for row, claim in enumerate(settled)}
+    for claim, later in resettlements(reader, [pair[0][0] for pair in settled.values()]).items():
+        if claim in row_of:
+            decision = decode_event(ClaimSettled.TOPIC, settled[claim][1][3])
+            assert isinstance(decision, ClaimSettled)
+            stands, row = standing(decision, later), row_of[claim]
+            acts.booked[row] = stands.amounts
+            acts.delta[row] = (*stands.delta, *(0,) * (acts.delta.shape[1] - len(stands.delta)))
+    return {claim: (acts, row) for claim, row in row_of.items()}
+
+
+def _negated(acts: Acts, row: int, original: Acts, at: int) -> list[tuple[str, int, int]]:
     """Returns (what, got, expected) where a refund does not negate its original."""
     differences = []
     pairs = (
-        ("person", acts.facts[row, :1], original.facts[0, :1]),
-        ("facts", acts.facts[row, _MONEY], -original.facts[0, _MONEY]),
-        ("amounts", acts.booked[row], -original.booked[0]),
-        ("delta", acts.delta[row], -original.delta[0]),
+        ("person", acts.facts[row, :1], original.facts[at, :1]),
+        ("facts", acts.facts[row, _MONEY], -original.facts[at, _MONEY]),
+        ("amounts", acts.booked[row], -original.booked[at]),
+        ("delta", acts.delta[row], -original.delta[at]),
     )
     for name, got, expected in pairs:
+        if (got == expected).all():
+            continue
         for a, b in zip(got.tolist(), expected.tolist(), strict=True):
             if a != b:
                 differences.append((name, a, b))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ledger.refusals import StoreError
+from projections.indexing import build, missing
 from projections.pages import PAGE_EVENTS, read_page
 from projections.tables import Change, ReadModel, added_up, write
 
@@ -81,10 +82,26 @@ def _create(writer: "Writer", dialect: str, models: Iterable[ReadModel], anew: b
             continue
         for table in model.tables:
             writer.execute(f"DROP TABLE IF EXISTS {table.name}")
-            for statement in (*table.statements(dialect), *table.placing(dialect)):
+            for statement in (table.creation(dialect), *table.placing(dialect)):
                 writer.execute(statement)
         writer.execute(DELETE_STATE, (model.name,))
         writer.execute(INSERT_STATE, (model.name, model.version))
+
+
+def build_indexes(store: "Store", models: Sequence[ReadModel]) -> None:
+    """Builds the indexes that the models' tables should have and do not, each in a transaction.
+
+    On SQLite whoever appends waits for as long as one of them takes, on PostgreSQL only who fills the same model.
+    """
+    if not any(table.indexes for model in models for table in model.tables):
+        return
+    with store.read() as reader:
+        owed = missing(reader, store.dialect, models)
+    for model, statement in owed:
+        with store.write() as writer:
+            # One at a time: the next one finds the index there.
+            writer.query(LOCK_STATE[store.dialect], (model.name,))
+            build(writer, store.dialect, [statement])
 
 
 def catch_up(
@@ -93,7 +110,7 @@ def catch_up(
     progress: Progress | None = None,
     page_events: int = PAGE_EVENTS,
 ) -> int:
-    """Folds into the models what the log holds beyond them and returns the head they reached.
+    """Folds into the models what the log holds beyond them and returns the head they reached, with their indexes.
 
     ``progress`` is told the position behind each transaction. Raises StoreError where a model is ahead of the log (the
     log was cut: verify says where) or an event is missing or not what its topic says.
@@ -114,7 +131,7 @@ def catch_up(
                 )
             after = min(at.values())
             if after == head:
-                return head
+                break
             stop = min((position for position in at.values() if position > after), default=head)
             due = [model for model in models if at[model.name] == after]
             wide, narrow = any(model.wide for model in due), not all(model.wide for model in due)
@@ -134,3 +151,5 @@ def catch_up(
                     writer.execute(UPDATE_STATE, (reached, name))
         if progress is not None:
             progress(reached)
+    build_indexes(store, models)
+    return head

@@ -35,10 +35,10 @@ class Finding(msgspec.Struct, frozen=True):
 
 def unlike(expected: Mapping[Key, Held], got: Mapping[Key, Held]) -> Iterator[tuple[Key, Held | None, Held | None]]:
     """Yields (key, expected, got) of what is not alike, in the order of keys; None where there is nothing."""
-    for key in sorted(expected.keys() | got.keys()):
-        ours, theirs = expected.get(key), got.get(key)
-        if ours != theirs:
-            yield key, ours, theirs
+    if expected == got:
+        return
+    for key in sorted(key for key in expected.keys() | got.keys() if expected.get(key) != got.get(key)):
+        yield key, expected.get(key), got.get(key)
 
 
 @dataclass

@@ -2,23 +2,37 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from itertools import compress
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from core_ext.kernels import load
 from core_ext.layout import FACTS
-from ledger.acts import ACT_TOPICS, Acts, act_codes, acts_of, build_acts, no_acts
+from ledger.acts import (
+    ACT_TOPICS,
+    OTHER,
+    RESETTLED,
+    Acts,
+    Codes,
+    acts_of,
+    build_acts,
+    in_order,
+    no_acts,
+    resettled_acts,
+)
 from ledger.columnar import decode_columns
 from ledger.events import ClaimFiled, ClaimReversed, ClaimSettled
 from ledger.line_columns import lines_of
 from ledger.line_events import LinesFiled
 from ledger.mapper import decode_event, present_state
 from ledger.refusals import StoreError
+from ledger.replaying.events import ClaimResettled
 from ledger.topics import TOPICS
 from ledger.upcasting import PAST
 from projections.findings import Findings
-from projections.pages import BESIDE_TOPICS, BULK_TOPICS, Page, Placed
+from projections.pages import BESIDE_TOPICS, Page, Placed
 
 if TYPE_CHECKING:
     from ledger.store import Reader
@@ -38,8 +52,7 @@ SELECT_LAST = "SELECT COALESCE(MAX(notification_id), 0), COUNT(*) FROM stored_ev
 #: Empty positions of a gap that are named one by one: more than anybody reads.
 MOST_MISSING = 1_000
 
-_ACTS = frozenset(ACT_TOPICS)
-_BULK = frozenset(BULK_TOPICS)
+_ACTS = {topic: code for code, topic in enumerate(ACT_TOPICS)}
 _BESIDE = frozenset(BESIDE_TOPICS)
 
 
@@ -49,11 +62,25 @@ class ReadPage(Page):
     def __init__(self, reader: "Reader", after: int, stop: int, rows: list[WideRow], found: Findings) -> None:
         names: list[str] = []
         states: list[bytes] = []
-        topics = load("records").numbered([row[1:3] for row in rows], names, states)
-        super().__init__(reader, after, stop, [row[0] for row in rows], topics, names, states)
-        self.__dict__["others"] = _readable_others([row for row in rows if row[1] not in _BULK], found)
-        self.__dict__["beside"] = _readable_beside([row for row in rows if row[1] in _BESIDE], found)
-        self.__dict__["acts"] = _readable_acts([row for row in rows if row[1] in _ACTS], found)
+        topics = load("records").numbered(list(zip(cells(rows, 1), cells(rows, 2), strict=True)), names, states)
+        super().__init__(reader, after, stop, cells(rows, 0), topics, names, states)
+        codes = np.array([_ACTS.get(name, OTHER) for name in names] or [OTHER], np.uint8)[topics]
+        rest = [rows[row] for row in np.flatnonzero(codes == OTHER).tolist()]
+        self.__dict__["others"] = _readable_others([row for row in rest if row[1] not in _BESIDE], found)
+        self.__dict__["beside"] = _readable_beside([row for row in rest if row[1] in _BESIDE], found)
+        self.__dict__["acts"] = self._readable(codes, rows, found)
+        anew = [rows[row] for row in np.flatnonzero(codes == RESETTLED).tolist()]
+        self.__dict__["resettled"] = [(row[0], event) for row in anew if (event := _resettled(row)) is not None]
+
+    def _readable(self, codes: Codes, rows: list[WideRow], found: Findings) -> Acts:
+        acts = codes != OTHER
+        if not acts.any():
+            return no_acts()
+        try:
+            return acts_of(np.array(self.positions)[acts], codes[acts], list(compress(self.states, acts.tolist())))
+        except (StoreError, ValueError):
+            # One of them is not whole: find which, and go on with the others.
+            return _whole_acts(list(compress(rows, acts.tolist())), found)
 
 
 def scan(
@@ -94,7 +121,7 @@ def scan(
         for row in rows if high > size else ():
             if row[0] > size:
                 found.event(row[0], "beyond-head", f"no event behind position {size}, the head", row[1])
-        yield after, high, [row for row in rows if _typed(row, found)]
+        yield after, high, _typed(rows, found)
         after = high
     if anchored > last:
         _missing(range(last + 1, anchored + 1), set(), found)
@@ -103,13 +130,23 @@ def scan(
         found.other("log-head", "log_head.size", f"{max(last, anchored)}, the events there are", str(size))
 
 
-def _typed(row: WideRow, found: Findings) -> bool:
-    """Returns whether a row's cells have their columns' types, which SQLite leaves to whoever writes; names it else."""
-    if tuple(map(type, row)) == _TYPES:
-        return True
-    got = ", ".join(type(cell).__name__ for cell in row)
-    found.event(row[0], "undecodable-event", "a position, topic, state, stream and version", f"cells of {got}")
-    return False
+def cells(rows: list[WideRow], at: int) -> list[Any]:
+    """Returns a column of rows."""
+    return list(map(itemgetter(at), rows))
+
+
+def _typed(rows: list[WideRow], found: Findings) -> list[WideRow]:
+    """Returns the rows whose cells have their columns' types, which SQLite leaves to whoever writes; names others."""
+    if all(set(map(type, cells(rows, at))) == {kind} for at, kind in enumerate(_TYPES)):
+        return rows
+    typed = []
+    for row in rows:
+        if tuple(map(type, row)) == _TYPES:
+            typed.append(row)
+            continue
+        got = ", ".join(type(cell).__name__ for cell in row)
+        found.event(row[0], "undecodable-event", "a position, topic, state, stream and version", f"cells of {got}")
+    return typed
 
 
 def _missing(expected: range, present: set[int], found: Findings) -> None:
@@ -120,6 +157,16 @@ def _missing(expected: range, present: set[int], found: Findings) -> None:
             found.event(position, "missing-event", "an event", "none")
     if rest := expected[len(named) :]:
         found.other("missing-events", f"positions {rest[0]} to {rest[-1]}", f"{len(rest)} events", "none")
+
+
+def _resettled(row: WideRow) -> ClaimResettled | None:
+    """Returns a claim booked anew; None where it cannot be read, which is found among the acts."""
+    try:
+        event = decode_event(row[1], row[2])
+    except StoreError:
+        return None
+    assert isinstance(event, ClaimResettled)
+    return event
 
 
 def _readable_others(rows: Sequence[WideRow], found: Findings) -> list[Placed]:
@@ -149,16 +196,34 @@ def _readable_beside(rows: Sequence[WideRow], found: Findings) -> list[tuple[int
     return events
 
 
-def _readable_acts(rows: Sequence[WideRow], found: Findings) -> Acts:
-    """Returns the acts whose two events are there, readable and of one claim; names every other."""
-    if not rows:
-        return no_acts()
+def _whole_acts(rows: Sequence[WideRow], found: Findings) -> Acts:
+    """Returns the acts that can be read, of claim and decision those that belong together; names every other event."""
+    acts = _decided([row for row in rows if row[1] != ClaimResettled.TOPIC], found)
+    anew = [row for row in rows if row[1] == ClaimResettled.TOPIC and _readable(row, found)]
+    if not anew:
+        return acts
+    return in_order(acts, resettled_acts(np.array(cells(anew, 0), np.int64), cells(anew, 2)))
+
+
+def _readable(row: WideRow, found: Findings) -> bool:
+    """Returns whether an event of an act can be read, field by field and as columns; names it else."""
+    position, topic, state, _, _ = row
     try:
-        positions, topics, states, _, _ = zip(*rows, strict=True)
-        return acts_of(np.array(positions, np.int64), act_codes(topics), states)
-    except (StoreError, ValueError):
-        # One of them is not whole: find which, and go on with the others.
-        pass
+        decode_event(topic, state)
+        if topic == ClaimResettled.TOPIC:
+            resettled_acts(np.array([position], np.int64), [state])
+        elif topic == ClaimFiled.TOPIC:
+            decode_columns(ClaimFiled, [state], {"facts": FACTS})
+        else:
+            decode_columns(ClaimSettled, [state])
+    except (StoreError, ValueError) as error:
+        found.event(position, "undecodable-event", f"a {topic}", str(error))
+        return False
+    return True
+
+
+def _decided(rows: Sequence[WideRow], found: Findings) -> Acts:
+    """Returns the acts whose two events are there, readable and of one claim; names every other."""
     at = {row[0]: row for row in rows}
     filed: list[WideRow] = []
     decided: list[WideRow] = []
@@ -190,17 +255,7 @@ def _unpaired(position: int, other: int, kind: str, expected: str, found: Findin
 
 def _whole(filed: WideRow, decided: WideRow, found: Findings) -> bool:
     """Returns whether both events can be read and belong together; names what is wrong otherwise."""
-    readable = True
-    for position, topic, state, _, _ in (filed, decided):
-        try:
-            decode_event(topic, state)
-            if topic == ClaimFiled.TOPIC:
-                decode_columns(ClaimFiled, [state], {"facts": FACTS})
-            else:
-                decode_columns(ClaimSettled, [state])
-        except (StoreError, ValueError) as error:
-            found.event(position, "undecodable-event", f"a {topic}", str(error))
-            readable = False
+    readable = _readable(filed, found) & _readable(decided, found)
     if readable:
         decision = decode_event(decided[1], decided[2])
         assert isinstance(decision, ClaimSettled | ClaimReversed)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ledger.refusals import StoreError
 from projections import catch_up as following
+from projections.indexing import build
 from projections.pages import PAGE_EVENTS
 from projections.tables import Change, ReadModel, Table
 
@@ -31,8 +32,8 @@ HEAD = "SELECT size FROM log_head"
 
 
 def anew(model: ReadModel) -> ReadModel:
-    """Returns a model over tables of other names, whose fold reads and changes those."""
-    tables = {table.name: dataclasses.replace(table, name=f"{ANEW}{table.name}") for table in model.tables}
+    """Returns a model over tables of other names, whose fold reads and changes those; nobody asks them by an index."""
+    tables = {table.name: dataclasses.replace(table, name=f"{ANEW}{table.name}", indexes=()) for table in model.tables}
     names = {name: table.name for name, table in tables.items()}
 
     def fold(reader: "Reader", page: "Page") -> list[Change]:
@@ -89,6 +90,7 @@ def _swapped(
             writer.execute(
                 f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM {shadow.name} ORDER BY {ordered}"
             )
+            build(writer, dialect, table.indexing().values())
             writer.execute(f"DROP TABLE {shadow.name}")
         writer.execute(following.DELETE_STATE, (shadows[at].name,))
         writer.execute(following.UPDATE_STATE, (reached, models[at].name))
@@ -101,11 +103,9 @@ def _empty(writer: "Writer", dialect: str, table: Table) -> None:
     On SQLite readers keep their snapshot while a table is made again. On PostgreSQL that would wait for every reader,
     and take a role's rights away: rows are deleted, the table is made again only where its columns are others.
     """
-    statements = table.statements(dialect)
-    if dialect == "sqlite" or [name for (name,) in writer.query(COLUMNS, (table.name,))] != list(table.columns):
-        writer.execute(f"DROP TABLE IF EXISTS {table.name}")
-        statements += table.placing(dialect)
-    else:
+    if dialect == "postgres" and [name for (name,) in writer.query(COLUMNS, (table.name,))] == list(table.columns):
         writer.execute(f"DELETE FROM {table.name}")
-    for statement in statements:
+        return
+    writer.execute(f"DROP TABLE IF EXISTS {table.name}")
+    for statement in (table.creation(dialect), *table.placing(dialect)):
         writer.execute(statement)

@@ -6,7 +6,7 @@ row, under a file of somebody's own a row may be missing; of either, the holder,
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from core_ext.layout import FACT
 from core_ext.line_cells import PARTS
-from ledger.acts import read_acts
+from ledger.acts import build_acts
 from ledger.caps import FOR_EVER
 from ledger.events import Event, FilingRegistered, JobStarted, MemberEnrolled
 from ledger.line_columns import NUMBER, lines_of
@@ -90,10 +90,13 @@ class _Registers:
         self._untraced = {each.digest: each.untraced_list_types for each in map(load_profile, shipped_profiles())}
         self._jobs: dict[int, tuple[int, ...] | None] = {}
         self._maxima: dict[str, list[tuple[int, int]]] = {}
-        self._claims: dict[int, tuple[int, int]] | None = None
+        self._claims: dict[int, tuple[int, int]] = {}
         self._reader = reader
-        for position, event in _events(reader):
-            self._take(position, event)
+        for page in reader.pages(topics=[event.TOPIC for event in _EVENTS]):
+            events = [(int(position), decode_event(topic, state)) for position, _, _, topic, state in page]
+            self._claims = _claims_of(reader, {event.claim for _, event in events if isinstance(event, LinesFiled)})
+            for position, event in events:
+                self._take(position, event)
         self.rows["filing"] = _counted(
             Counter((*of, begin, to) for of, held in self.filings.values() for begin, to in held)
         )
@@ -140,7 +143,7 @@ class _Registers:
                 rows[event.code, event.begin] = (status, *rows[event.code, max(days)][1:])
 
     def _lines(self, position: int, event: LinesFiled) -> None:
-        token, original = self._claim(event.claim)
+        token, original = self._claims.get(event.claim, (0, 0))
         lines = lines_of(event)
         days = lines.table[:, NUMBER["fee_ocur_time"]].tolist()
         back = ((lines.table[:, NUMBER["pric"]] < 0) != (lines.table[:, NUMBER["cnt"]] < 0)).tolist()
@@ -170,20 +173,19 @@ class _Registers:
         traced: list[bool] = ((split_pack != 1) & ~np.isin(list_type, np.array(untraced, np.int64))).tolist()
         return traced
 
-    def _claim(self, position: int) -> tuple[int, int]:
-        """Returns (token, claim refunded or 0) of a claim; read once, where the log has lines at all."""
-        if self._claims is None:
-            self._claims = {}
-            for acts in read_acts(self._reader):
-                facts = zip(acts.facts[:, FACT["token"]].tolist(), acts.original.tolist(), strict=True)
-                self._claims.update(zip(acts.claim.tolist(), facts, strict=True))
-        return self._claims.get(position, (0, 0))
 
-
-def _events(reader: "Reader") -> Iterator[tuple[int, Event]]:
-    for page in reader.pages(topics=[event.TOPIC for event in _EVENTS]):
-        for position, _, _, topic, state in page:
-            yield int(position), decode_event(topic, state)
+def _claims_of(reader: "Reader", claims: set[int]) -> dict[int, tuple[int, int]]:
+    """Returns (token, claim refunded or 0) of claims."""
+    if not claims:
+        return {}
+    events = reader.events_at(sorted(at for claim in claims for at in (claim, claim + 1)))
+    whole = [claim for claim in sorted(claims) if {claim, claim + 1} <= events.keys()]
+    if not whole:
+        return {}
+    filed, decided = ([events[claim + at][3] for claim in whole] for at in (0, 1))
+    acts = build_acts(np.array(whole, np.int64), filed, decided, np.zeros(len(whole), np.bool_))
+    facts = zip(acts.facts[:, FACT["token"]].tolist(), acts.original.tolist(), strict=True)
+    return dict(zip(whole, facts, strict=True))
 
 
 def _counted(rows: Counter[Key]) -> dict[Key, Key]:

@@ -17,7 +17,7 @@ from ledger.keys import YEARS, message_key
 from ledger.replay import read_openings
 from ledger.stays.replaying import counted_parts
 from projections.findings import Findings, unlike
-from projections.state_sums import MessageSums, Wrong, accounts_of, different, messages_of, person_years
+from projections.state_sums import MessageSums, StateSums, Wrong, accounts_of, messages_of, person_years
 
 if TYPE_CHECKING:
     from ledger.store import Reader
@@ -63,9 +63,12 @@ class _Folded:
             self.years[key] = (version + 1, values)
 
 
-def check_state(reader: "Reader", found: Findings) -> None:
-    """Names every row of the write side that does not follow from the log, and a settlement refunded twice."""
-    wrong = different(reader)
+def check_state(reader: "Reader", sums: StateSums, found: Findings) -> None:
+    """Names every row of the write side that does not follow from the log, and a settlement refunded twice.
+
+    ``sums`` has taken every act of the log.
+    """
+    wrong = sums.different(reader)
     for original, claim in wrong.twice:
         found.event(claim, "refunded-twice", f"one refund of claim {original}", "a second one")
     if wrong:

@@ -1,4 +1,4 @@
-"""Reads the log and the write side's tables once each and says which of their rows cannot be alike.
+"""Sums up the log and the write side's tables, each read once, and says which of their rows cannot be alike.
 
 Of a person's year, and of an account, a mark of what stands last is kept; of messages, of which there is one a claim
 for ever, only sums of marks by bucket.
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from core_ext.codec_fields import Int64s
 from core_ext.layout import FACT, padded
 from core_ext.text import Texts, texts_from_list, to_list
-from ledger.acts import Acts, read_acts
+from ledger.acts import Acts
 from ledger.keys import YEARS, message_key
 from ledger.known import KnownInts, grown
 from ledger.replay import read_openings
@@ -50,7 +50,6 @@ class Latest:
         self.marks: Marks = np.zeros(0, np.uint64)
         self.counts: Int64s = np.zeros(0, np.int64)
         self.moved: Int64s = np.zeros(0, np.int64)
-        self.held: Int64s = np.zeros(0, np.int64)
 
     def add(self, keys: Int64s, marks: Marks, positions: Int64s) -> None:
         """Takes rows in log order; of rows of one key the last one stands."""
@@ -62,11 +61,17 @@ class Latest:
         self.marks[rows], self.moved[rows] = marks, positions
         np.add.at(self.counts, rows, 1)
 
+    def begin(self, keys: Int64s, marks: Marks) -> None:
+        """Takes rows from before the log's first, each key once: one stands where there is no other of its key."""
+        rows = self.keys.find(keys)
+        self.counts[rows[rows >= 0]] += 1
+        fresh = rows < 0
+        self.add(keys[fresh], marks[fresh], np.zeros(int(fresh.sum()), np.int64))
+
     def _take(self, fresh: Int64s) -> None:
-        at = self.keys.add(fresh)
-        self.marks, self.held = grown(self.marks, at.stop), grown(self.held, at.stop)
-        self.counts, self.moved = grown(self.counts, at.stop), grown(self.moved, at.stop)
-        self.held[at] = fresh
+        stop = self.keys.add(fresh).stop
+        self.marks = grown(self.marks, stop)
+        self.counts, self.moved = grown(self.counts, stop), grown(self.moved, stop)
 
     def unlike(self, tables: Iterator[tuple[Int64s, Int64s, Marks]], counted: bool) -> set[int]:
         """Returns the keys whose row in (keys, counts, marks) of the tables is another one, missing or too many.
@@ -85,7 +90,7 @@ class Latest:
         differs = marks != self.marks[:n]
         if counted:
             differs |= counts != self.counts[:n]
-        return strays | set(self.held[:n][differs].tolist())
+        return strays | set(self.keys.held[differs].tolist())
 
 
 class MessageSums:
@@ -152,41 +157,49 @@ class Wrong:
         return bool(self.years or self.accounts or self.messages is not None)
 
 
-def different(reader: "Reader") -> Wrong:
-    """Returns what differs between the log and the tables."""
-    marker, wrong = Marker(), Wrong()
-    years, accounts, messages = Latest(), Latest(), MessageSums(marker)
-    _open(reader, marker, years, accounts)
-    for acts in read_acts(reader):
-        tokens = acts.facts[:, FACT["token"]]
-        years.add(tokens * YEARS + acts.year, marker.of_cells(acts.before + acts.delta), acts.position)
-        accounts.add(tokens, marker.of_cells(acts.balc[:, None]), acts.position)
-        messages.add(acts)
+class StateSums:
+    """Is what the log says the tables hold, taken from its acts page by page while they are read for other checks."""
+
+    def __init__(self) -> None:
+        self._marker = Marker()
+        self._years, self._accounts, self._messages = Latest(), Latest(), MessageSums(self._marker)
+        self._wrong = Wrong()
+
+    def add(self, acts: Acts) -> None:
+        """Takes a page of the log, in log order."""
+        if not len(acts):
+            return
+        tokens, mark = acts.facts[:, FACT["token"]], self._marker.of_cells
+        self._years.add(tokens * YEARS + acts.year, mark(acts.before + acts.delta), acts.position)
+        self._accounts.add(tokens, mark(acts.balc[:, None]), acts.position)
+        self._messages.add(acts)
         for row in np.flatnonzero(acts.reversed).tolist():
             original, claim = int(acts.original[row]), int(acts.claim[row])
-            if wrong.reversals.setdefault(original, claim) != claim:
-                wrong.twice.append((original, claim))
-    _count_parts(reader, marker, years)
-    wrong.years = years.unlike(
-        ((keys, versions, marker.of_cells(values)) for keys, versions, values in person_years(reader)), True
-    )
-    wrong.accounts = accounts.unlike(_marked_accounts(reader, marker), False)
-    for page in messages_of(reader):
-        messages.take(page)
-    wrong.messages = messages if messages else None
-    return wrong
+            if self._wrong.reversals.setdefault(original, claim) != claim:
+                self._wrong.twice.append((original, claim))
 
+    def different(self, reader: "Reader") -> Wrong:
+        """Returns what differs between the log, all of whose acts were taken, and the tables."""
+        wrong, mark = self._wrong, self._marker.of_cells
+        self._open(reader)
+        _count_parts(reader, self._marker, self._years)
+        years = ((keys, versions, mark(values)) for keys, versions, values in person_years(reader))
+        wrong.years = self._years.unlike(years, True)
+        wrong.accounts = self._accounts.unlike(_marked_accounts(reader, self._marker), False)
+        for page in messages_of(reader):
+            self._messages.take(page)
+        wrong.messages = self._messages if self._messages else None
+        return wrong
 
-def _open(reader: "Reader", marker: Marker, years: Latest, accounts: Latest) -> None:
-    """Adds what persons began with."""
-    openings = read_openings(reader)
-    if openings.accumulators:
-        values = np.array([padded(each) for each in openings.accumulators.values()], np.int64)
-        keys = np.array(list(openings.accumulators), np.int64)
-        years.add(keys, marker.of_cells(values), np.zeros(len(keys), np.int64))
-    if openings.accounts:
-        tokens, fen = np.array(list(openings.accounts.items()), np.int64).T
-        accounts.add(np.ascontiguousarray(tokens), marker.of_cells(fen[:, None]), np.zeros(len(fen), np.int64))
+    def _open(self, reader: "Reader") -> None:
+        """Adds what persons began with: it counts, and stands where no act moved it."""
+        openings, mark = read_openings(reader), self._marker.of_cells
+        if openings.accumulators:
+            values = np.array([padded(each) for each in openings.accumulators.values()], np.int64)
+            self._years.begin(np.array(list(openings.accumulators), np.int64), mark(values))
+        if openings.accounts:
+            tokens, fen = np.array(list(openings.accounts.items()), np.int64).T
+            self._accounts.begin(np.ascontiguousarray(tokens), mark(fen[:, None]))
 
 
 def _count_parts(reader: "Reader", marker: Marker, years: Latest) -> None:

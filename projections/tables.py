@@ -48,7 +48,8 @@ class Mode(Enum):
 class Table:
     """Is a table of a read model: key columns first, then values; a column not in ``types`` is an integer.
 
-    ``indexes`` are (suffix, columns, condition); an empty condition indexes every row.
+    ``indexes`` are (suffix, columns, condition); an empty condition indexes every row. They are built once the rows
+    are there (projections.indexing).
     ``clustered`` rows lie in the order of their key where the database can (SQLite): whole periods are read at once.
     """
 
@@ -65,8 +66,8 @@ class Table:
         """Returns every column, the key's first."""
         return self.key + self.values
 
-    def statements(self, dialect: str) -> list[str]:
-        """Returns the statements that create the table and its indexes where they are missing."""
+    def creation(self, dialect: str) -> str:
+        """Returns the statement that creates the table, without its indexes, where it is missing."""
         types = TYPES[dialect]
         lines = [f"{name} {types[self.types.get(name, 'int')]} NOT NULL" for name in self.columns]
         lines.append(f"PRIMARY KEY ({', '.join(self.key)})")
@@ -76,11 +77,16 @@ class Table:
         if self.mode is Mode.ADD and dialect == "postgres":
             # A sum that grows finds room beside its old self, and its index entry stays as it is.
             placed = " WITH (fillfactor = 50)"
-        created = [f"CREATE TABLE IF NOT EXISTS {self.name} ({', '.join(lines)}){placed}"]
+        return f"CREATE TABLE IF NOT EXISTS {self.name} ({', '.join(lines)}){placed}"
+
+    def indexing(self) -> dict[str, str]:
+        """Returns its indexes by name, each with the statement that builds it where it is missing."""
+        built = {}
         for suffix, columns, condition in self.indexes:
             where = f" WHERE {condition}" if condition else ""
-            created.append(f"CREATE INDEX IF NOT EXISTS {self.name}_{suffix} ON {self.name} ({columns}){where}")
-        return created
+            name = f"{self.name}_{suffix}"
+            built[name] = f"CREATE INDEX IF NOT EXISTS {name} ON {self.name} ({columns}){where}"
+        return built
 
     def placing(self, dialect: str) -> list[str]:
         """Returns the statements that say how a new table keeps its rows: no reader waits, as nobody has seen it."""

@@ -6,7 +6,7 @@ one that always was so. Events behind the tree's position are checked for consis
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ledger.events import BASIS_RESETTLED, PolicyEnacted
 from ledger.mapper import decode_event
@@ -24,6 +24,7 @@ from projections.register_checks import check_registers
 from projections.row_checks import RowChecks
 from projections.segment_checks import check_segments
 from projections.state_checks import check_state
+from projections.state_sums import StateSums
 from projections.tables import ReadModel
 from projections.tree_checks import TreeChecks
 
@@ -68,31 +69,48 @@ def verify(
             return found.listed()
         held = positions(reader, store.dialect)
         at = _positions(reader, {model.name: held[model.name][0] for model in models}, found)
-        traced = at[trace.MODEL.name] > 0
-        policies = Policies(_traced_policies(reader) if traced else {})
-        tree = TreeChecks(reader, at[proof.MODEL.name], found)
-        events = EventChecks(reader, found, policies, traced, now_us)
-        rows = RowChecks(reader, at, found)
-        stops = sorted(set(at.values()))
-        for after, stop, page_rows in scan(reader, stops, max(at.values()), found, page_events):
-            tree.check_leaves(page_rows)
-            page = ReadPage(reader, after, stop, page_rows, found)
-            posted = events.check(page.others)
-            check_acts(reader, page.acts, policies, found)
-            rows.check(page, posted)
-        _check_versions(reader, found)
-        tree.finish()
-        rows.finish()
-        events.finish()
+        told = _check_log(reader, at, found, page_events, now_us)
         # A job that is not at its end has left whole batches, and what follows from them.
         if all(finding.kind == "unfinished-job" for finding in found.listed()):
-            check_state(reader, found)
+            check_state(reader, told.sums, found)
             check_registers(reader, found)
-            check_persons(reader, frozenset(events.erased), found)
-            check_recorded_at(reader, events.recorded_at, found)
+            check_persons(reader, frozenset(told.erased), found)
+            check_recorded_at(reader, told.recorded_at, found)
+        # What it holds of persons is not needed beside a segment.
+        del told
         if not found.listed():
             check_segments(reader, segments, at[proof.MODEL.name], found)
     return found.listed()
+
+
+class _Told(NamedTuple):
+    """Is what the log says of what stands beside it: sums of its acts, tokens erased, its last recorded time."""
+
+    sums: StateSums
+    erased: set[int]
+    recorded_at: int
+
+
+def _check_log(reader: "Reader", at: dict[str, int], found: Findings, page_events: int, now_us: int | None) -> _Told:
+    """Reads the whole log once: checks it, its tree and the models' rows, and returns what else it says."""
+    traced = at[trace.MODEL.name] > 0
+    policies = Policies(_traced_policies(reader) if traced else {})
+    tree = TreeChecks(reader, at[proof.MODEL.name], found)
+    events = EventChecks(reader, found, policies, traced, now_us)
+    rows, sums = RowChecks(reader, at, found), StateSums()
+    stops = sorted(set(at.values()))
+    for after, stop, page_rows in scan(reader, stops, max(at.values()), found, page_events):
+        tree.check_leaves(page_rows)
+        page = ReadPage(reader, after, stop, page_rows, found)
+        posted = events.check(page.others)
+        check_acts(reader, page.acts, policies, found)
+        rows.check(page, posted)
+        sums.add(page.acts)
+    _check_versions(reader, found)
+    tree.finish()
+    rows.finish()
+    events.finish()
+    return _Told(sums, events.erased, events.recorded_at)
 
 
 def verify_checkpoints(store: "Store", checkpoints: "Sequence[Checkpoint]") -> list[Finding]:

@@ -126,8 +126,7 @@ def _originals(reader: "Reader", claims: list[int]) -> Acts | None:
         filed, decision = (decode_event(events[at][2], events[at][3]) for at in (claim, claim + 1))
         assert isinstance(filed, ClaimFiled) and isinstance(decision, ClaimSettled)
         found[claim] = filed, decision
-    for row, claim in enumerate(whole):
-        stands, anew = standing_of(reader, {claim: found[claim]})[claim]
+    for row, (stands, anew) in enumerate(standing_of(reader, found).values()):
         if anew:
             acts.booked[row], acts.delta[row], acts.year[row] = stands.amounts, stands.delta, stands.year
             acts.how[row] = (*stands.how, *(0,) * (len(HOW) - len(stands.how)))

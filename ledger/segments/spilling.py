@@ -98,27 +98,38 @@ class Spill:
     def parts(self) -> Iterator[Sorted]:
         """Yields rows and texts, token range by token range, each sorted by token and then by log position."""
         for number in sorted(self._files):
-            file = self._files[number]
-            file.flush()
-            file.seek(0)
-            tables: list[Ints] = []
-            texts: list[list[Texts]] = [[] for _ in ACT_TEXTS]
-            while head := file.read(8):
-                count, table, *columns = msgspec.msgpack.decode(file.read(int.from_bytes(head, "little")))
-                tables.append(np.frombuffer(table, np.int64).reshape(count, len(SPILLED)))
-                for into, (offsets, data) in zip(texts, columns, strict=True):
-                    into.append(Texts(np.frombuffer(offsets, np.int64), np.frombuffer(data, np.uint8)))
-            file.close()
-            (self._folder / f"part-{number}").unlink()
-            yield _sorted(tables, texts)
+            # Nothing of a part is held here while the caller has it.
+            yield _sorted(*self._read(number))
         self._files.clear()
+
+    def _read(self, number: int) -> tuple[list[Ints], list[list[Texts]]]:
+        file = self._files[number]
+        file.flush()
+        file.seek(0)
+        tables: list[Ints] = []
+        texts: list[list[Texts]] = [[] for _ in ACT_TEXTS]
+        while head := file.read(8):
+            count, table, *columns = msgspec.msgpack.decode(file.read(int.from_bytes(head, "little")))
+            tables.append(np.frombuffer(table, np.int64).reshape(count, len(SPILLED)))
+            for into, (offsets, data) in zip(texts, columns, strict=True):
+                into.append(Texts(np.frombuffer(offsets, np.int64), np.frombuffer(data, np.uint8)))
+        file.close()
+        (self._folder / f"part-{number}").unlink()
+        return tables, texts
 
 
 def _sorted(tables: list[Ints], texts: list[list[Texts]]) -> Sorted:
-    rows = np.concatenate(tables)
-    order = np.lexsort((rows[:, AT["position"]], rows[:, AT["token"]]))
+    token, position = (np.concatenate([table[:, AT[name]] for table in tables]) for name in ("token", "position"))
+    order = np.lexsort((position, token))
     table = np.repeat(np.arange(len(tables)), [len(each) for each in tables])
     first = np.cumsum([0, *(len(each) for each in tables)])[table]
-    index = np.arange(len(rows)) - first
+    index = np.arange(len(order)) - first
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    rows, start = np.empty((len(order), len(SPILLED)), np.int64), 0
+    while tables:
+        # Each goes to its places and is given up: a part is held once, not three times.
+        rows[place[start : start + len(tables[0])]] = tables[0]
+        start += len(tables.pop(0))
     gather = load("gather").gather
-    return rows[order], [gather(tuple(each), table[order], index[order]) for each in texts]
+    return rows, [gather(tuple(each), table[order], index[order]) for each in texts]

@@ -24,6 +24,20 @@ def test_a_small_run_has_every_figure(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [report]
 
 
+def test_the_store_it_leaves_is_worked_on(tmp_path: Path) -> None:
+    """A day's and a month's work on a small store: every piece done, the month replayed, nothing found at the end."""
+    url = f"sqlite:///{tmp_path / 'large.db'}"
+    made = ["bench.large", "--events=2000", f"--url={url}", f"--folder={tmp_path}"]
+    for module in (made, ["bench.usable", url, str(tmp_path)]):
+        command = [sys.executable, "-m", *module]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    assert figures["events"] > 1_800 and figures["acts"] > 10_000
+    for name in ("catch_up", "settle_singly", "intake_10k", "sign", "replay", "verify"):
+        assert figures[f"{name}_s"] > 0 and figures[f"{name}_mib"] > 0
+
+
 def test_a_run_that_slows_down_or_grows_is_a_fault() -> None:
     """A last tenth at less than half the first one's speed, or half as much memory again, fails the run."""
     assert faults({"a_last_to_first": 0.5, "a_memory_growth": 1.5, "events": 0.1}) == []

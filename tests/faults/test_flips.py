@@ -127,13 +127,17 @@ def test_a_flipped_bit_never_changes_an_answer_silently(original: Original, tmp_
 
 
 def test_a_missing_end_is_found(original: Original, tmp_path: Path) -> None:
-    """The file cut off anywhere, at a page's end or inside a page, is found."""
+    """The file cut off anywhere, at a page's end or inside a page, is found, unless only zeros of its last page go."""
     rng, verdicts = drawn("cuts"), Counter[str]()
     for trial in range(times(20, 600)):
         length = rng.randrange(len(original.bytes))
-        verdicts[judged(original, tmp_path, original.bytes[: length - length % 4096 if trial % 2 else length])] += 1
+        cut = length - length % 4096 if trial % 2 else length
+        verdict = judged(original, tmp_path, original.bytes[:cut])
+        verdicts[verdict] += 1
+        # SQLite reads zeros there anyway: an index built last, of rows there are none of, ends with an empty page.
+        lost = any(original.bytes[cut:]) or len(original.bytes) - cut >= 4096
+        assert verdict.startswith("found") or not lost, (cut, verdict)
     told("the end of the file missing", verdicts)
-    assert set(verdicts) <= {"found by opening", "found by verify"}
 
 
 def test_a_damaged_write_ahead_log_is_found(original: Original, tmp_path: Path) -> None:

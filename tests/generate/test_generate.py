@@ -53,6 +53,19 @@ def test_one_seed_gives_one_file(tmp_path: Path) -> None:
     assert digests[0][1] != digests[2][1]
 
 
+def test_files_numbered_apart_share_no_key(tmp_path: Path) -> None:
+    """Two files of one store have claims, visits and messages of their own, refunds among them."""
+    keys: list[set[str]] = []
+    for at in (0, 1):
+        generate(tmp_path / "claims.csv", 3000, 5, numbered_from=1 + at * 3000, faults=0)
+        with (tmp_path / "claims.csv").open(encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        keys.append({row[name] for row in rows for name in ("setl_id", "mdtrt_id", "medins_setl_id")})
+        assert {row["init_setl_id"] for row in rows} - {""} <= keys[at]
+        assert len({row["setl_id"] for row in rows}) == 3000
+    assert not keys[0] & keys[1]
+
+
 def test_the_file_has_the_national_header_and_the_rows_it_counts(month: tuple[Summary, list[Row], dict]) -> None:
     """What the summary says is what stands in the file."""
     summary, rows, _ = month

@@ -57,6 +57,19 @@ def test_what_stands_last_is_compared_by_key(
     assert latest.unlike(tables(), False) == unlike(moved, kept)
 
 
+@given(ROWS, st.dictionaries(KEYS, VALUES))
+def test_what_a_key_began_with_counts_and_stands_alone(rows: list[tuple[int, Cells]], begun: dict[int, Cells]) -> None:
+    """What is told of the beginning behind the last row is as if it had been told before the first."""
+    marker, before, behind = Marker(), Latest(), Latest()
+    first, last = columns(list(begun.items())), columns(rows)
+    before.add(first[0], marker.of_cells(first[1]), np.zeros(len(begun), np.int64))
+    for latest in (before, behind):
+        latest.add(last[0], marker.of_cells(last[1]), np.arange(1, len(rows) + 1))
+    behind.begin(first[0], marker.of_cells(first[1]))
+    n = len(before.keys)
+    assert behind.unlike(iter([(before.keys.held, before.counts[:n], before.marks[:n])]), True) == set()
+
+
 @given(st.lists(st.one_of(st.text("0123456789HX", min_size=30, max_size=30), st.text(max_size=40)), max_size=9))
 def test_a_message_id_and_its_key_have_one_mark(msgids: list[str]) -> None:
     """Ids as they came and as the store keys them are marked alike, and two ids never are."""

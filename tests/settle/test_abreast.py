@@ -44,8 +44,11 @@ def lanes(request: pytest.FixtureRequest) -> Iterator[int]:
     _basic.use_lanes(16)
 
 
-def plans(random: np.random.Generator, count: int) -> Ints:
-    """Returns plans of every kind the basic formula knows, in ten one that no lane takes: finer than basis points."""
+def plans(random: np.random.Generator, count: int, usual: float) -> Ints:
+    """Returns plans of every kind the basic formula knows, in ten one that no lane takes: finer than basis points.
+
+    Such a part of them is usual: what most policies say of stays, which lanes settle with fewer operations.
+    """
     rows = []
     for number in range(count):
         plan = dict.fromkeys(PLAN, 0)
@@ -61,12 +64,21 @@ def plans(random: np.random.Generator, count: int) -> Ints:
             "ceiling": int(random.choice((0, 300_000, 5_000_000, NO_LIMIT))), "ceiling_cost": NO_LIMIT,
             "account": int(random.choice((0, 1, 2, 3, 17, 19, 31))), "segments": int(random.integers(0, 6)),
         }  # fmt: skip
+        drawn_usual = random.random() < usual
+        if drawn_usual:
+            plan |= {
+                "deductible_kind": int(random.integers(0, 2)), "deductible_waived": 1, "deductible_inside": 0,
+                "to_date": int(random.integers(0, 2)), "placed": ACCUMULATOR["placed_inpatient"], "stay": 1,
+                "stay_below_counts": 1, "account": int(random.choice((0, 3))), "segments": int(random.integers(0, 4)),
+            }  # fmt: skip
         edges = np.sort(random.integers(0, 3_000_000, plan["segments"])).tolist()
-        if edges and random.integers(0, 2):
+        if edges and (drawn_usual or random.integers(0, 2)):
             edges[-1] = NO_LIMIT
         for at, edge in enumerate(edges):
             plan[f"segment_edge_{at}"] = edge
-            plan[f"segment_ratio_{at}"] = int(random.integers(0, 10_001)) * 10_000 + (at == 0 and number % 10 == 9)
+            plan[f"segment_ratio_{at}"] = int(random.integers(0, 10_001)) * 10_000 + (
+                at == 0 and number % 10 == 9 and usual < 1
+            )
         rows.append([plan[name] for name in PLAN])
     return np.array(rows, np.int64)
 
@@ -77,7 +89,7 @@ def claims(seed: int, persons: int) -> Claims:
     often = random.choice((1, 2, 5, 40), p=(0.3, 0.4, 0.25, 0.05), size=persons)
     slot = np.repeat(np.arange(persons), random.poisson(often))
     n = len(slot)
-    book = plans(random, 20)
+    book = plans(random, 20, usual=float(random.choice((0, 0.9, 1))))
     parts = random.integers(0, random.choice((3, 10_003, 2_000_000), n)[:, None], (n, 4))
     money = np.zeros((len(BASIC_FACTS), n), np.int64)
     money[1:5] = parts.T
@@ -224,3 +236,24 @@ def test_rows_of_one_year_that_lie_apart_are_settled_in_their_order(lanes: int) 
     ))  # fmt: skip
     given.slot[:] = np.arange(700) % 90
     assert not check(given).any()
+
+
+@pytest.mark.parametrize("begin", [0, 1, 6])
+def test_many_claims_leave_past_the_caches_and_come_whole(lanes: int, begin: int) -> None:
+    """Columns long enough to be written past the caches, wherever in memory they begin, hold every claim's amounts."""
+    n = 70_000
+    given = single_claims(np.arange(n) * 37 % 1_000_000, one_plan(segment_ratio_0=4_321 * 10_000, account=0))
+    booked = [np.full(begin + n + 1, -7, np.int64) for _ in BASIC_AMOUNTS]
+    code, years = np.full(n, 9, np.uint8), given.years.copy()
+    _basic.settle(
+        given.plans, given.plan, given.kind, given.ref, given.slot, list(given.money), years, given.holder,
+        given.accounts.copy(), code, [column[begin : begin + n] for column in booked],
+    )  # fmt: skip
+    pays = (given.money[4] * 4_321 + 5_000) // 10_000
+    part = given.money[0] - pays
+    for column, expected in zip(booked, (0 * pays, pays, part, 0 * pays, part), strict=True):
+        assert np.array_equal(column[begin : begin + n], expected)
+        assert (column[:begin] == -7).all()
+        assert column[begin + n] == -7
+    assert not code.any()
+    assert np.array_equal(years[:, 6], pays)
