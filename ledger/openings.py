@@ -14,6 +14,7 @@ from ledger.register_file import Headed, RegisterError, RegisterFile, Row, code
 
 if TYPE_CHECKING:
     from ledger.store import Transaction
+    from ledger.store.link import Ints
 
 #: Columns of openings: amounts are yuan, stays a count. Older files name the med_type instead of the kind of care.
 OPENINGS = {f"acc_{name}": at for at, name in enumerate(ACCUMULATORS)}
@@ -84,12 +85,15 @@ class OpeningsOfMembers:
         have = tx.first_events(streams)
         keys = np.array([token * YEARS + year for token, year in self.accumulators], np.int64)
         counted = set(keys[tx.load_state(keys)[0] > 0].tolist())
-        accounts: dict[int, int] = {}
+        accounts: dict[int, OpeningAccount] = {}
         for token, (number, balance) in self.accounts.items():
-            event = OpeningAccount(cause, number, token, balance)
-            if self._fresh(have, account_stream(token), event):
-                events.append((account_stream(token), 1, event))
-                accounts[token] = balance
+            account = OpeningAccount(cause, number, token, balance)
+            if self._fresh(have, account_stream(token), account):
+                accounts[token] = account
+        tokens = np.array(list(accounts), np.int64)
+        for token in sorted(_with_claims(tx, tokens)):
+            raise self._late(account_stream(token), accounts[token])
+        events += [(account_stream(token), 1, account) for token, account in accounts.items()]
         states: dict[int, tuple[int, ...]] = {}
         for (token, year), (number, values) in self.accumulators.items():
             opening = OpeningAccumulator(cause, number, token, year, values)
@@ -100,8 +104,8 @@ class OpeningsOfMembers:
                 events.append((stream, 1, opening))
                 states[token * YEARS + year] = values
         if accounts:
-            before = tx.load_accounts(np.array(list(accounts), np.int64))
-            tx.save_accounts(np.array(list(accounts), np.int64), before + np.array(list(accounts.values()), np.int64))
+            balances = np.array([account.balance_fen for account in accounts.values()], np.int64)
+            tx.save_accounts(tokens, tx.load_accounts(tokens) + balances)
         if states:
             keys = np.array(list(states), np.int64)
             tx.save_state(keys, np.ones(len(keys), np.int64), np.array(list(states.values()), np.int64))
@@ -123,6 +127,17 @@ class OpeningsOfMembers:
             f"{self.file.path.name} row {event.row}: expected a person without claims or another opening,"
             f" got one for {stream} that has begun: an opening comes before the first claim and once",
         )
+
+
+def _with_claims(tx: "Transaction", tokens: "Ints") -> set[int]:
+    """Returns those of persons who have claims: a year that did not begin with an opening, or has moved since."""
+    keys = tx.years_of(tokens)
+    opened = tx.first_events([person_year_stream(*divmod(key, YEARS)) for key in keys.tolist()])
+    return {
+        key // YEARS
+        for key, version in zip(keys.tolist(), tx.load_state(keys)[0].tolist(), strict=True)
+        if version > 1 or person_year_stream(*divmod(key, YEARS)) not in opened
+    }
 
 
 def _content(event: object) -> tuple[object, ...]:

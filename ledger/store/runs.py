@@ -79,6 +79,12 @@ def find_in_runs(link: "Link", keys: "Ints", stop: int) -> tuple["Ints", "Ints"]
     return versions, values
 
 
+def keys_in_runs(link: "Link") -> "Ints":
+    """Returns every key that some run has."""
+    held = [_ints(run, keys) for run, keys in link.query(SELECT_KEYS, (LAST,))]
+    return np.unique(np.concatenate(held)) if held else np.zeros(0, np.int64)
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """Is what a batch left behind: keys in ascending order; accumulators as narrow as they are stored."""

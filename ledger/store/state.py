@@ -12,8 +12,9 @@ import numpy as np
 from core_ext.codec_fields import Encoded
 from core_ext.kernels import load
 from core_ext.layout import ACCUMULATORS
+from ledger.keys import YEARS
 from ledger.refusals import StoreError
-from ledger.store.runs import LAST, find_in_runs
+from ledger.store.runs import LAST, find_in_runs, keys_in_runs
 from ledger.store.seals import SALT, Random, cut, seals_of
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 NARROW, WIDE = 4, 8
 
 REPLACE_STATE = "ON CONFLICT (key) DO UPDATE SET version = excluded.version, state = excluded.state"
+NEXT_YEAR = "(SELECT MIN(key) FROM person_year WHERE key >= k.value)"
 REPLACE_ACCOUNT = "ON CONFLICT (token) DO UPDATE SET balance_fen = excluded.balance_fen"
 
 
@@ -98,6 +100,18 @@ class StateReader:
         versions[index[newer]] = stored[newer]
         values[index[newer]] = unpacked(states)[newer]
         return versions, values
+
+    def years_of(self, tokens: "Ints") -> "Ints":
+        """Returns the keys of every person-year that persons have."""
+        held = keys_in_runs(self._link)
+        found, behind = [held[np.isin(held // YEARS, tokens)]], np.sort(tokens) * YEARS
+        while len(behind):
+            rows = [(i, key) for i, key in self._link.each(NEXT_YEAR, behind) if key is not None]
+            at, keys = np.array(rows, np.int64).reshape(-1, 2).T
+            keys = keys[keys // YEARS == behind[at] // YEARS]
+            found.append(keys)
+            behind = keys + 1
+        return np.unique(np.concatenate(found))
 
     def load_accounts(self, tokens: "Ints") -> "Ints":
         """Returns the account balances in fen, int64[k]; 0 where a person has no account."""
