@@ -161,10 +161,13 @@ def _check_statements(reader: "Reader", models: Sequence[ReadModel], found: Find
             kind = "missing-guard" if key[0] == "trigger" else "edited-schema"
             found.other(kind, f"{key[0]} {key[1]}", text, held.get(key, f"no such {key[0]}"))
     # One that is missing keeps nothing from anybody, and the next to catch up builds it; another one might.
-    for name, statement in (each for model in models for table in model.tables for each in table.indexing().items()):
-        text = statement.replace(" IF NOT EXISTS", "", 1)
-        if (got := held.get(("index", name), text)) != text:
-            found.other("edited-schema", f"index {name}", text, got)
+    indexing = [each for model in models for table in model.tables for each in table.indexing().items()]
+    indexes = {name: statement.replace(" IF NOT EXISTS", "", 1) for name, statement in indexing}
+    names = {text: name for name, text in indexes.items()}
+    for (kind, name), text in sorted(held.items()):
+        meant = name if name in indexes else names.get(text, "")
+        if meant and (kind, name, text) != ("index", meant, indexes[meant]):
+            found.other("edited-schema", f"index {meant}", indexes[meant], f"{kind} {name}: {text}")
     for kind, name in sorted(held.keys() - stated):
         if kind == "trigger":
             found.other("foreign-trigger", f"trigger {name}", "no other trigger", held[kind, name])
