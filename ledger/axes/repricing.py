@@ -7,14 +7,13 @@ back in full what its claim is priced at; what a source settled stays as it was 
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core_ext.kernels import load
-from core_ext.layout import ACCUMULATORS, AMOUNTS, FACT, FACTS, HOW
+from core_ext.layout import AMOUNTS, FACT, FACTS, HOW
 from core_ext.settling import REFUND, SKIP, SOURCE, SOURCE_UNCHECKED
 from ledger.acts import Acts
 from ledger.events import BASIS_KERNEL, BASIS_RESETTLED
@@ -76,11 +75,12 @@ class _Worker:
         given.kind[(given.kind == SOURCE) & (plan < 0)] = SOURCE_UNCHECKED
         plans = limited(batch, given, self._other.plans)
         found = self._decider.decide_at_once(given, plans)
-        broken = [row for row, odd in batch.odd.items() if odd.expected is not None]
-        if broken:
-            again = self._decider.read(batch, facts, plan)
-            given.state, given.accounts = again.state, again.accounts
-            self._in_runs(batch, given, plans, found, sorted(broken))
+        for row, odd in batch.odd.items():
+            if odd.expected is not None:
+                raise StoreError(
+                    f"position {int(batch.ints('position')[row])}: expected its person as the act before left them,"
+                    " got another start: run verify"
+                )
         if self._stays.of(batch) is not None:
             self._turned(batch, given, plan, asked, found)
         own = batch.ints("carried") == 0
@@ -149,46 +149,6 @@ class _Worker:
             flags=np.zeros(n, np.int64),
             reversed=np.zeros(n, np.bool_),
         )
-
-    def _in_runs(self, batch: Batch, given: Input, plans: Ints, found: Decided, broken: list[int]) -> None:
-        """Decides again the persons whose start moves without an act (an account opened late), a run at a time."""
-        token = batch.ints("token")
-        for person in sorted({int(token[row]) for row in broken}):
-            first, stop = (int(np.searchsorted(token, person, side)) for side in ("left", "right"))
-            edges = [first, *(row for row in broken if first < row < stop), stop]
-            for low, high in pairwise(edges):
-                if low in broken:
-                    self._move(batch, given, low)
-                self._run(given, plans, found, low, high)
-
-    def _move(self, batch: Batch, given: Input, row: int) -> None:
-        odd = batch.odd[row]
-        if odd.before is None or odd.expected is None:
-            raise StoreError(f"position {int(batch.ints('position')[row])}: expected its start on record: run verify")
-        *states, balance = odd.expected
-        given.state[given.slot[row]] += np.array(odd.before, np.int64) - np.array(states, np.int64)
-        now = int(batch.ints("balc")[row]) + int(batch.ints("acct_pay")[row])
-        given.accounts[given.holder[row]] += now - balance
-
-    def _run(self, given: Input, plans: Ints, found: Decided, low: int, high: int) -> None:
-        """Decides rows ``low`` to ``high``, with the originals that their refunds name behind them."""
-        n = high - low
-        ref = given.ref[low:high]
-        behind = np.unique(ref[(ref >= 0) & (ref < low)])
-        rows = np.concatenate([np.arange(low, high), behind])
-        place = np.full(high + 1, -1, np.int64)
-        place[rows] = np.arange(len(rows))
-        tables = {name: np.ascontiguousarray(getattr(found, name)[rows]) for name in ("booked", "delta")}
-        zero = np.zeros(n, np.int64)
-        code, balc, own = zero.copy(), zero.copy(), slice(low, high)
-        computed, before = np.zeros((n, len(AMOUNTS)), np.int64), np.zeros((n, len(ACCUMULATORS)), np.int64)
-        self._kernel(
-            plans, given.plan[own].copy(), given.facts[rows], given.given[rows], given.kind[own].copy(),
-            place[ref], np.zeros(len(rows), np.int64), np.ones(len(rows), np.int64), given.slot[own].copy(),
-            given.state, given.holder[own].copy(), given.accounts, code, tables["booked"], computed, before,
-            tables["delta"], balc, np.zeros((n, len(HOW)), np.int64),
-        )  # fmt: skip
-        found.booked[own], found.delta[own], found.code[own] = tables["booked"][:n], tables["delta"][:n], code
 
 
 def _corrected_into_another_pool(batch: Batch, anew: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> Ints:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 import ledger
 import projections
@@ -11,10 +12,11 @@ from console.main import main
 from core_ext.layout import AMOUNT
 from ledger.events import ClaimFiled, ClaimReversed, ClaimSettled
 from ledger.mapper import decode_event
-from ledger.refusals import Refused
+from ledger.refusals import Refused, StoreError
 from ledger.service import Ledger
 from projections.reader import Balances
 from projections.statement import StatementLine
+from tests.ledger.test_replay import alter
 from tests.ledger.worlds import claim, clock, events_of, opened, refund, write
 from tests.replay.stories import REGIONS, february, january, other_policy
 
@@ -139,26 +141,21 @@ def test_services_up_to_a_day_are_a_sum_over_claims(store_url: str, tmp_path: Pa
         assert read.statement(served_to=20240101).lines == ()
 
 
-def test_an_account_opened_late_is_taken_over(tmp_path: Path) -> None:
-    """Where an account is opened after a first claim, the later claims are priced from it under any policy."""
-    url = f"sqlite:///{tmp_path / 'ledger.db'}"
-    ask = {"psn_no": "P1", "insutype": "310", "psn_type": "11"}
-    rows = [claim(1, **ask), claim(2, **ask, setl_time="2024-01-08 08:00:00")]
-    members = tmp_path / "members.csv"
+def test_an_account_that_does_not_follow_from_the_act_before_is_not_priced(tmp_path: Path) -> None:
+    """Figures under another policy rest on what every person had: a balance altered in the log is named instead."""
+    url, members = f"sqlite:///{tmp_path / 'ledger.db'}", tmp_path / "members.csv"
+    header = "psn_no,psn_name,insu_admdvs,insutype,psn_type,assist_class,account_balance"
+    members.write_text(f"{header}\nP1,某人,260101,310,11,,300.00\n", encoding="utf-8")
     with opened(url) as book:
-        book.intake(write(tmp_path / "first.csv", rows[:1]))
-        header = "psn_no,psn_name,insu_admdvs,insutype,psn_type,assist_class,account_balance"
-        members.write_text(f"{header}\nP1,某人,260101,310,11,,300.00\n", encoding="utf-8")
         book.register(members)
-        book.intake(write(tmp_path / "second.csv", [*rows[1:], refund(rows[0], 9)]))
-        with projections.open(url) as read:
-            assert read.statement().totals.acct_pay == 30_000
-            with book.priced("national-default") as repriced:
-                assert list(repriced.changes) == []
-            policy = other_policy(tmp_path, *CHANGES)
-            with book.priced(str(policy)) as repriced:
-                assert read.statement(changes=repriced.changes).totals.acct_pay == 30_000
-                assert repriced.counts.changed == 3
+        rows = [claim(i, psn_no="P1", insutype="310", psn_type="11", med_type="11") for i in range(1, 5)]
+        book.intake(write(tmp_path / "january.csv", rows))
+        (altered,) = alter(book, tmp_path / "ledger.db", lambda e: structs.replace(e, balc=e.balc + 7), [1])
+    with ledger.open(url, actor="auditor") as book:
+        policy = other_policy(tmp_path, *CHANGES)
+        named = pytest.raises(StoreError, match=rf"position {altered}: expected .* run verify")
+        with named, book.priced(str(policy)) as repriced:
+            list(repriced.changes)
 
 
 def test_axes_are_asked_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
