@@ -55,17 +55,17 @@ def seal(*, period: ClearingPeriod, options: Options = NO_OPTIONS) -> None:
     )
 
 
-def export(path: Path, *, period: ClearingPeriod, options: Options = NO_OPTIONS) -> None:
+def export(parquet: Path, *, period: ClearingPeriod, options: Options = NO_OPTIONS) -> None:
     """Write a sealed period as Parquet, for DuckDB, Polars or Spark; amounts are integers of fen.
 
     Parameters
     ----------
-    path
+    parquet
         The file to write.
     """
     with ledger.open(options.store, actor=options.who, segments=options.segments) as book:
-        rows = book.export(period, path)
-    output.answer(options, {"path": path, "rows": rows}, f"{path}: {rows:,} acts of {period}")
+        rows = book.export(period, parquet)
+    output.answer(options, {"path": parquet, "rows": rows}, f"{parquet}: {rows:,} acts of {period}")
 
 
 def replay(
