@@ -85,19 +85,18 @@ cdef void look_over(const Columns* columns, Py_ssize_t start, Py_ssize_t count, 
 # Lets what a window booked leave for the columns: at once, or while the next one is settled.
 cdef void leave(const Columns* columns, Window* window, Py_ssize_t count) noexcept nogil:
     cdef uintptr_t places = 0
+    cdef const int64_t* beside
+    cdef int64_t* to
     cdef Py_ssize_t column
     for column in range(BOOKED):
+        to, beside = columns.booked[column] + columns.first, columns.beside + column * BESIDE
         if columns.n < STREAMED_FROM:
-            memcpy(
-                columns.booked[column] + columns.first, columns.beside + column * BESIDE,
-                <size_t> count * sizeof(int64_t),
-            )
-        elif window.way != NULL:
-            window.left.to[column] = columns.booked[column] + columns.first
-            window.left.rows = <size_t> count
-            places |= <uintptr_t> window.left.to[column]
+            memcpy(to, beside, <size_t> count * sizeof(int64_t))
+        elif window.way == NULL:
+            stream(to, beside, <size_t> count)
         else:
-            stream(columns.booked[column] + columns.first, columns.beside + column * BESIDE, count)
+            window.left.to[column], window.left.rows = to, <size_t> count
+            places |= <uintptr_t> to
     window.left.whole = places % LINE == 0
 
 
