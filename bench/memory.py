@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+LOOK_EVERY_S = 0.02
+
 
 def held_kib(name: str) -> int:
     """Returns a figure of /proc/self/status; raises RuntimeError where there is none of that name."""
@@ -36,12 +38,12 @@ class Peak:
 
 
 @contextmanager
-def watched(every_s: float = 0.02) -> Iterator[Peak]:
+def watched() -> Iterator[Peak]:
     """Gives the peak of anonymous memory, which a thread watches until the end of the block."""
     peak, ended = Peak(), threading.Event()
 
     def watch() -> None:
-        while not ended.wait(every_s):
+        while not ended.wait(LOOK_EVERY_S):
             peak.look()
 
     watcher = threading.Thread(target=watch)

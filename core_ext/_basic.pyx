@@ -19,11 +19,11 @@ import numpy as np
 
 from core_ext._settle import packed
 from core_ext.basic import BASIC_AMOUNTS, BASIC_YEAR, check_columns
-from core_ext.layout import ACCUMULATOR, ACCUMULATORS, AMOUNT, FACT
+from core_ext.layout import ACCUMULATOR, ACCUMULATORS, FACT
 
 if (
-    BASIC_YEAR[:B_INSCP] != ACCUMULATORS[:B_INSCP] or ACCUMULATOR["hifp_pay"] != Y_HIFP_PAY
-    or BASIC_YEAR[B_INSCP:] != ("inscp_scp_amt",) or len(BASIC_AMOUNTS) != BASIC_AMOUNTS_WIDTH
+    BASIC_YEAR[:H_INSCP] != ACCUMULATORS[:H_INSCP] or ACCUMULATOR["hifp_pay"] != Y_HIFP_PAY
+    or BASIC_YEAR[H_INSCP:] != ("inscp_scp_amt",) or len(BASIC_AMOUNTS) != BOOKED
     or FACT["hosp_part_amt"] - FACT["medfee_sumamt"] + 1 != MONEY_FACTS
 ):
     raise ImportError("core_ext._basic is built for other columns than core_ext.basic: run `make build`")
@@ -79,25 +79,24 @@ cdef void look_over(const Columns* columns, Py_ssize_t start, Py_ssize_t count, 
         if begins and columns.kind[start + at] == COMPUTE:
             terms[at] = <const Terms*> (columns.terms + <Py_ssize_t> (begins - 1) * LINE)
             prefetch(terms[at], TERMS_BASIC)
-            prefetch(columns.years + columns.slot[start + at] * BASIC_YEAR_WIDTH, LINE)
+            prefetch(columns.years + columns.slot[start + at] * HELD, LINE)
 
 
 # Lets what a window booked leave for the columns: at once, or while the next one is settled.
 cdef void leave(const Columns* columns, Window* window, Py_ssize_t count) noexcept nogil:
     cdef uintptr_t places = 0
+    cdef const int64_t* beside
+    cdef int64_t* to
     cdef Py_ssize_t column
     for column in range(BOOKED):
+        to, beside = columns.booked[column] + columns.first, columns.beside + column * BESIDE
         if columns.n < STREAMED_FROM:
-            memcpy(
-                columns.booked[column] + columns.first, columns.beside + column * BESIDE,
-                <size_t> count * sizeof(int64_t),
-            )
-        elif window.way != NULL:
-            window.left.to[column] = columns.booked[column] + columns.first
-            window.left.rows = <size_t> count
-            places |= <uintptr_t> window.left.to[column]
+            memcpy(to, beside, <size_t> count * sizeof(int64_t))
+        elif window.way == NULL:
+            stream(to, beside, <size_t> count)
         else:
-            stream(columns.booked[column] + columns.first, columns.beside + column * BESIDE, count)
+            window.left.to[column], window.left.rows = to, <size_t> count
+            places |= <uintptr_t> to
     window.left.whole = places % LINE == 0
 
 
@@ -203,7 +202,7 @@ def settle(plans, plan, kind, ref, slot, money, years, holder, accounts, code, b
     columns.medfee, columns.fulamt, columns.overlmt = read(money[0]), read(money[1]), read(money[2])
     columns.preself, columns.inscp, columns.hosp = read(money[3]), read(money[4]), read(money[5])
     columns.holder, columns.years, columns.accounts = read(v_holder), written(v_years), written(v_accounts)
-    for at in range(BASIC_AMOUNTS_WIDTH):
+    for at in range(BOOKED):
         columns.booked[at] = written(booked[at])
     if not columns.n:
         return

@@ -119,7 +119,8 @@ typedef struct {
     int (*hold)(abreast_window *window, const abreast_rows *rows, uint8_t *apart);
     /* Puts runs that are not ``apart`` in order, longer ones first; returns how many places their rounds have. */
     size_t (*line_up)(abreast_window *window, uint8_t *apart);
-    /* Settles the lanes, while what is left of the window before leaves; those of whom something goes too far are ``apart`` from then on, and nothing of them counts. */
+    /* Settles the lanes, while what is left of the window before leaves; those of whom something goes too far are
+       ``apart`` from then on, and nothing of them counts. */
     void (*settle)(abreast_window *window, const abreast_rows *rows, uint8_t *apart, abreast_next *next);
     /* Puts what rows booked beside the columns, 64 bits each. */
     void (*put)(const abreast_window *window, size_t count, int64_t *beside);

@@ -10,7 +10,6 @@ cdef extern from "abreast.h":
     enum:
         WINDOW
         STEP
-        RUN_MOST
         BESIDE
         AMOUNT_BITS
         LESS_BITS
@@ -28,6 +27,7 @@ cdef extern from "abreast.h":
         SAYS_USUAL
         SAYS_FIRST_AT
         RATIO_BITS
+        H_INSCP
         HELD
         R_SAID
         R_PRESELF

@@ -62,15 +62,18 @@ static inline void abreast_turn_avx512(__m512i four[4]) {
     four[2] = _mm512_unpacklo_epi64(ef, gh), four[3] = _mm512_unpackhi_epi64(ef, gh);
 }
 
+/* The first and third quarters of two vectors, and the second and fourth. */
+#define ABREAST_NEAR _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13)
+#define ABREAST_FAR _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15)
+
 /* Turns eight rows of eight numbers, the lower half of one lane's and the upper of the one eight further, into eight
    columns of sixteen lanes. */
 static inline void abreast_turned_avx512(__m512i part[2][4], ABREAST_INTS *columns) {
-    const __m512i front = _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13), back = _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15);
     abreast_turn_avx512(part[0]);
     abreast_turn_avx512(part[1]);
     for (int at = 0; at < 4; at++) {
-        columns[at] = (ABREAST_INTS)_mm512_permutex2var_epi64(part[0][at], front, part[1][at]);
-        columns[at + 4] = (ABREAST_INTS)_mm512_permutex2var_epi64(part[0][at], back, part[1][at]);
+        columns[at] = (ABREAST_INTS)_mm512_permutex2var_epi64(part[0][at], ABREAST_NEAR, part[1][at]);
+        columns[at + 4] = (ABREAST_INTS)_mm512_permutex2var_epi64(part[0][at], ABREAST_FAR, part[1][at]);
     }
 }
 
@@ -130,11 +133,10 @@ static inline int abreast_take_avx512(int64_t *const *year, ABREAST_INTS *held) 
 static inline void abreast_give_avx512(int64_t *const *year, const ABREAST_INTS *held) {
     const __m512i front = _mm512_setr_epi32(0, 0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0, 7, 0);
     const __m512i back = _mm512_setr_epi32(8, 0, 9, 0, 10, 0, 11, 0, 12, 0, 13, 0, 14, 0, 15, 0);
-    const __m512i near = _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13), far = _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15);
     __m512i part[2][4];
     for (int at = 0; at < 4; at++) {
-        part[0][at] = _mm512_permutex2var_epi64((__m512i)held[at], near, (__m512i)held[at + 4]);
-        part[1][at] = _mm512_permutex2var_epi64((__m512i)held[at], far, (__m512i)held[at + 4]);
+        part[0][at] = _mm512_permutex2var_epi64((__m512i)held[at], ABREAST_NEAR, (__m512i)held[at + 4]);
+        part[1][at] = _mm512_permutex2var_epi64((__m512i)held[at], ABREAST_FAR, (__m512i)held[at + 4]);
     }
     abreast_turn_avx512(part[0]);
     abreast_turn_avx512(part[1]);

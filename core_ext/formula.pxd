@@ -10,16 +10,13 @@ from core_ext.columns cimport *
 from core_ext.terms cimport *
 
 
-# A person's year: the first seven accumulators as they are, behind them the in-scope amount, and nothing else moves.
-# What rows book stands beside the columns until the window of them is done. STRAY, UNSOUND, MORE_THAN_BASIC: what keeps
-# a row from being settled or refused at all.
+# A person's year is HELD numbers: the first seven accumulators as they are, behind them the in-scope amount, and nothing
+# else moves. What rows book, BOOKED numbers each, stands beside the columns until the window of them is done. STRAY,
+# UNSOUND, MORE_THAN_BASIC: what keeps a row from being settled or refused at all.
 cdef enum:
     STRAY = 1
     UNSOUND = 2
     MORE_THAN_BASIC = 3
-    B_INSCP = 7
-    BASIC_YEAR_WIDTH = 8
-    BASIC_AMOUNTS_WIDTH = 5
 
 # The columns of a call, as core_ext.reference.basic.settle names them.
 cdef struct Columns:
@@ -46,7 +43,7 @@ cdef struct Columns:
     int64_t* accounts
     uint8_t* code
     uint8_t* refunded
-    int64_t* booked[BASIC_AMOUNTS_WIDTH]
+    int64_t* booked[BOOKED]
     int64_t* beside
     Py_ssize_t first
 
@@ -163,7 +160,7 @@ cdef inline int64_t basic_fault(const Columns* columns, Py_ssize_t row, const in
     money[3], money[4], money[5] = columns.preself[row], columns.inscp[row], columns.hosp[row]
     if signs(money, MONEY_FACTS) < 0:
         return NEGATIVE_WITHOUT_INIT
-    if (spread(money, MONEY_FACTS) | spread(year, BASIC_YEAR_WIDTH) | spread(&balance, 1)) >> RANGE_BITS:
+    if (spread(money, MONEY_FACTS) | spread(year, HELD) | spread(&balance, 1)) >> RANGE_BITS:
         return ARITHMETIC_OVERFLOW
     return 0
 
@@ -174,12 +171,12 @@ cdef inline bint moved(
     const Terms* terms, int64_t* year, int64_t* balance, const Basic* gives, int64_t inscp, int64_t sign, bint plain
 ) noexcept nogil:
     cdef int64_t stays = year[Y_STAYS] + sign * gives.stays, hifp = year[Y_HIFP_PAY] + sign * gives.hifp
-    cdef int64_t placed = year[terms.placed] + sign * gives.placed, scope = year[B_INSCP] + sign * inscp
+    cdef int64_t placed = year[terms.placed] + sign * gives.placed, scope = year[H_INSCP] + sign * inscp
     cdef int64_t counted = year[Y_DEDUCTIBLE] + sign * gives.counted, left = balance[0] - sign * gives.acct
     if plain:
         if <uint64_t> (
             year[Y_STAYS] | year[Y_DEDUCTIBLE] | year[Y_PLACED_INPATIENT] | year[Y_PLACED_OUTPATIENT]
-            | year[Y_PLACED_CHRONIC] | year[Y_PLACED_PHARMACY] | year[Y_HIFP_PAY] | year[B_INSCP] | balance[0]
+            | year[Y_PLACED_CHRONIC] | year[Y_PLACED_PHARMACY] | year[Y_HIFP_PAY] | year[H_INSCP] | balance[0]
             | stays | counted | placed | hifp | scope
         ) >= RANGE:
             return False
@@ -188,7 +185,7 @@ cdef inline bint moved(
         | (<uint64_t> scope + RANGE) | (<uint64_t> counted + RANGE) | (<uint64_t> left + RANGE)
     ) >> RANGE_BITS:
         return False
-    year[Y_STAYS], year[Y_HIFP_PAY], year[terms.placed], year[B_INSCP] = stays, hifp, placed, scope
+    year[Y_STAYS], year[Y_HIFP_PAY], year[terms.placed], year[H_INSCP] = stays, hifp, placed, scope
     year[Y_DEDUCTIBLE], balance[0] = counted, left
     return True
 
@@ -212,7 +209,7 @@ cdef inline bint settled_plainly(
     const Columns* columns, Py_ssize_t row, const Terms* terms, bint usual, int64_t* beside
 ) noexcept nogil:
     cdef int64_t slot = columns.slot[row]
-    cdef int64_t* year = columns.years + slot * BASIC_YEAR_WIDTH
+    cdef int64_t* year = columns.years + slot * HELD
     cdef int64_t* balance = columns.accounts + columns.holder[slot]
     cdef Basic gives
     basic_benefit(terms, columns, row, year, balance[0], True, usual, &gives)
@@ -226,7 +223,7 @@ cdef inline bint settled_plainly(
 cdef inline int64_t basic_settlement(
     const Columns* columns, Py_ssize_t row, const Terms* terms, int64_t* beside
 ) noexcept nogil:
-    cdef int64_t* year = columns.years + columns.slot[row] * BASIC_YEAR_WIDTH
+    cdef int64_t* year = columns.years + columns.slot[row] * HELD
     cdef int64_t* balance = columns.accounts + columns.holder[columns.slot[row]]
     cdef int64_t refusal = basic_fault(columns, row, year, balance[0])
     cdef Basic gives
@@ -258,7 +255,7 @@ cdef inline bint undoes(const Columns* columns, Py_ssize_t row, Py_ssize_t of) n
 # Takes off what the original, an earlier row, added: that is worked out again, from what it booked.
 cdef inline int64_t basic_refund(const Columns* columns, Py_ssize_t row, int64_t* beside) noexcept nogil:
     cdef Py_ssize_t of = columns.ref[row]
-    cdef int64_t* year = columns.years + columns.slot[row] * BASIC_YEAR_WIDTH
+    cdef int64_t* year = columns.years + columns.slot[row] * HELD
     cdef int64_t* balance = columns.accounts + columns.holder[columns.slot[row]]
     cdef const Terms* terms
     cdef Basic gives
@@ -268,7 +265,7 @@ cdef inline int64_t basic_refund(const Columns* columns, Py_ssize_t row, int64_t
         return REFUND_TWICE
     if not undoes(columns, row, of):
         return REFUND_MISMATCH
-    if (spread(year, BASIC_YEAR_WIDTH) | spread(balance, 1)) >> RANGE_BITS:
+    if (spread(year, HELD) | spread(balance, 1)) >> RANGE_BITS:
         return ARITHMETIC_OVERFLOW
     terms = basic_terms(columns, of)
     gives.dedc, gives.hifp = booked_by(columns, 0, of), booked_by(columns, 1, of)
@@ -283,7 +280,7 @@ cdef inline int64_t basic_refund(const Columns* columns, Py_ssize_t row, int64_t
 
 cdef inline void nothing(int64_t* beside) noexcept nogil:
     cdef Py_ssize_t column
-    for column in range(BASIC_AMOUNTS_WIDTH):
+    for column in range(BOOKED):
         beside[column * BESIDE] = 0
 
 

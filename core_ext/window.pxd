@@ -103,7 +103,7 @@ cdef inline void look_ahead(const Columns* columns, Py_ssize_t count, abreast_ne
     next.rows = least(WINDOW, columns.n - first)
     next.terms = <const char*> columns.abreast
     if next.rows and 0 <= slot[0] <= slot[next.rows - 1] < columns.slots:
-        next.years = <const char*> (columns.years + slot[0] * BASIC_YEAR_WIDTH)
+        next.years = <const char*> (columns.years + slot[0] * HELD)
         next.persons = least(WINDOW, slot[next.rows - 1] - slot[0] + 1)
 
 

@@ -1,6 +1,6 @@
 """Persons settled abreast come to the fen out of every window as the specification settles them one by one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -238,22 +238,26 @@ def test_rows_of_one_year_that_lie_apart_are_settled_in_their_order(lanes: int) 
     assert not check(given).any()
 
 
-@pytest.mark.parametrize("begin", [0, 1, 6])
-def test_many_claims_leave_past_the_caches_and_come_whole(lanes: int, begin: int) -> None:
-    """Columns long enough to be written past the caches, wherever in memory they begin, hold every claim's amounts."""
+@pytest.mark.parametrize("begin", [(0,) * 5, (1,) * 5, (6,) * 5, range(5)], ids=["line", "second", "seventh", "apart"])
+def test_many_claims_leave_past_the_caches_and_come_whole(lanes: int, begin: Sequence[int]) -> None:
+    """Columns long enough to be written past the caches hold every claim's amounts wherever in memory each begins."""
     n = 70_000
     given = single_claims(np.arange(n) * 37 % 1_000_000, one_plan(segment_ratio_0=4_321 * 10_000, account=0))
-    booked = [np.full(begin + n + 1, -7, np.int64) for _ in BASIC_AMOUNTS]
+    booked, columns = [], []
+    for at, _ in zip(begin, BASIC_AMOUNTS, strict=True):
+        booked.append(np.full(n + 16, -7, np.int64))
+        first = -booked[-1].ctypes.data // 8 % 8 + at  # so many numbers behind the begin of a line of the cache
+        columns.append(slice(first, first + n))
     code, years = np.full(n, 9, np.uint8), given.years.copy()
     _basic.settle(
         given.plans, given.plan, given.kind, given.ref, given.slot, list(given.money), years, given.holder,
-        given.accounts.copy(), code, [column[begin : begin + n] for column in booked],
+        given.accounts.copy(), code, [whole[column] for whole, column in zip(booked, columns, strict=True)],
     )  # fmt: skip
     pays = (given.money[4] * 4_321 + 5_000) // 10_000
     part = given.money[0] - pays
-    for column, expected in zip(booked, (0 * pays, pays, part, 0 * pays, part), strict=True):
-        assert np.array_equal(column[begin : begin + n], expected)
-        assert (column[:begin] == -7).all()
-        assert column[begin + n] == -7
+    for whole, column, expected in zip(booked, columns, (0 * pays, pays, part, 0 * pays, part), strict=True):
+        assert np.array_equal(whole[column], expected)
+        assert (whole[: column.start] == -7).all()
+        assert (whole[column.stop :] == -7).all()
     assert not code.any()
     assert np.array_equal(years[:, 6], pays)
