@@ -20,7 +20,7 @@ from ledger.refusals import Refusal
 from ledger.replaying.outcomes import Outcome, PartAnew, moved_by_year
 from ledger.segments.shape import HOWS, Ints
 from ledger.stays.replaying import divided_rows
-from ledger.stays.settling import Question, how_with, settle, tables_of
+from ledger.stays.settling import Question, hows_of, settle, tables_of
 
 if TYPE_CHECKING:
     from ledger.replaying.columns import Marks
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from ledger.stays.dividing import Part
 
 _ACCT = AMOUNT["acct_pay"]
-_LOOKED_UP = ("assist_class", "hosp_lv", "psn_type")
 
 
 @dataclass(slots=True)
@@ -266,12 +265,7 @@ class Turns:
             return
         own.add(row, {part.year: each.delta for part, each in zip(parts, again.parts, strict=True)},
                 again.booked[_ACCT])  # fmt: skip
-        looked_up = {name: int(how[HOW.index(name)]) for name in _LOOKED_UP}
-        ages = hows[:, HOW.index("age")].tolist()
-        named = [
-            how_with(each, self._book.plans, int(plan[at]), facts, looked_up | {"age": ages[at]})
-            for at, each in enumerate([*(part.how for part in again.parts[:-1]), again.how])
-        ]
+        named = hows_of(again, self._book.plans, plan.tolist(), facts, hows)
         before = tuple(
             PartAnew(part, each.amounts, start, each.delta, of)
             for part, each, start, of in zip(parts[:-1], again.parts, years, named, strict=False)
