@@ -90,10 +90,12 @@ class OpeningsOfMembers:
             account = OpeningAccount(cause, number, token, balance)
             if self._fresh(have, account_stream(token), account):
                 accounts[token] = account
-        tokens = np.array(list(accounts), np.int64)
-        for token in sorted(_with_claims(tx, tokens)):
-            raise self._late(account_stream(token), accounts[token])
-        events += [(account_stream(token), 1, account) for token, account in accounts.items()]
+        if accounts:
+            tokens = np.array(list(accounts), np.int64)
+            if late := _with_claims(tx, tokens):
+                raise self._late(account_stream(min(late)), accounts[min(late)])
+            events += [(account_stream(token), 1, account) for token, account in accounts.items()]
+            tx.save_accounts(tokens, np.array([account.balance_fen for account in accounts.values()], np.int64))
         states: dict[int, tuple[int, ...]] = {}
         for (token, year), (number, values) in self.accumulators.items():
             opening = OpeningAccumulator(cause, number, token, year, values)
@@ -103,9 +105,6 @@ class OpeningsOfMembers:
             if self._fresh(have, stream, opening):
                 events.append((stream, 1, opening))
                 states[token * YEARS + year] = values
-        if accounts:
-            balances = np.array([account.balance_fen for account in accounts.values()], np.int64)
-            tx.save_accounts(tokens, tx.load_accounts(tokens) + balances)
         if states:
             keys = np.array(list(states), np.int64)
             tx.save_state(keys, np.ones(len(keys), np.int64), np.array(list(states.values()), np.int64))

@@ -44,7 +44,7 @@ Ints = npt.NDArray[np.int64]
 Settle = Callable[..., None]
 
 #: What a decision took from registers, as it recorded it: replay decides by the same.
-_LOOKED_UP = [HOW.index(name) for name in ("assist_class", "hosp_lv", "psn_type", "age", "limit")]
+LOOKED_UP = [HOW.index(name) for name in ("assist_class", "hosp_lv", "psn_type", "age", "limit")]
 _POOL = HOW.index("pool")
 
 
@@ -169,7 +169,7 @@ def decide_again(
         plans, plan, facts, given, kind.astype(np.int64), ref, np.zeros(n + m, np.int64), lenient,
         own, state, own, accounts, code, booked, computed, before, delta, balc, how,
     )  # fmt: skip
-    how[:, _LOOKED_UP] = acts.how[:, _LOOKED_UP]
+    how[:, LOOKED_UP] = acts.how[:, LOOKED_UP]
     refunded_pool = np.array([*(tail[4] for tail in tails), 0], np.int64)[np.where(ref >= n, ref - n, m)]
     # A refund gives back to the pool that paid.
     how[:, _POOL] = np.where(refund, refunded_pool, pools_of(plans, plan, acts.facts))

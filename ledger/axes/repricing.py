@@ -59,6 +59,12 @@ class _Worker:
 
     def work(self, batch: Batch) -> tuple[list[Acts], Counts]:
         """Returns the changes of one batch as acts that book them (as a claim booked anew does), and the counts."""
+        for row, odd in batch.odd.items():
+            if odd.expected is not None:
+                raise StoreError(
+                    f"position {int(batch.ints('position')[row])}: expected its person as the act before left them,"
+                    " got another start: run verify"
+                )
         facts = self._decider.wide(batch, FACTS, "facts")
         case, claim = batch.ints("case"), batch.ints("claim")
         asked = self._other.other[case]
@@ -75,12 +81,6 @@ class _Worker:
         given.kind[(given.kind == SOURCE) & (plan < 0)] = SOURCE_UNCHECKED
         plans = limited(batch, given, self._other.plans)
         found = self._decider.decide_at_once(given, plans)
-        for row, odd in batch.odd.items():
-            if odd.expected is not None:
-                raise StoreError(
-                    f"position {int(batch.ints('position')[row])}: expected its person as the act before left them,"
-                    " got another start: run verify"
-                )
         if self._stays.of(batch) is not None:
             self._turned(batch, given, plan, asked, found)
         own = batch.ints("carried") == 0

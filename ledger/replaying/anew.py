@@ -18,7 +18,7 @@ from ledger.mapper import decode_event
 from ledger.originals import hospital_of, pool_of
 from ledger.plan_rows import pools_of, with_limits
 from ledger.refusals import Refusal
-from ledger.replay import Difference, Settle
+from ledger.replay import LOOKED_UP, Difference, Settle
 from ledger.replaying.events import ClaimResettled
 from ledger.replaying.moving import stood_by_year
 from ledger.replaying.outcomes import moved_by_year
@@ -27,14 +27,12 @@ from ledger.segments.shape import Ints
 from ledger.stays.booking import counted_of
 from ledger.stays.events import StayPartCounted
 from ledger.stays.replaying import Began, question_of
-from ledger.stays.settling import how_with
+from ledger.stays.settling import hows_of
 from ledger.stays.settling import settle as settle_parts
 
 if TYPE_CHECKING:
     from ledger.plans import PolicyBook
     from ledger.store import Reader
-
-_LOOKED_UP = ("assist_class", "hosp_lv", "psn_type", "age")
 
 
 class Again(NamedTuple):
@@ -75,12 +73,16 @@ def _differences(
     was = [part for part in counted if part.claim == before and part.days]
     given = _given(filed) if stood.basis != BASIS_KERNEL else None
     divided = bool(policies.pinned_divided(_facts(event), (np.zeros(1, np.int64), [event.policy]))[0])
-    decide = _divided if divided else _whole
-    code, again = decide(event, [part for part in parts if part.days], given, policies, settle)
-    if code or again is None:
+    live = [part for part in parts if part.days]
+    code, again = 0, None
+    if divided:
+        code, again = _divided(event, live, given, policies)
+    elif not live:
+        code, again = _whole(event, given, policies, settle)
+    if again is None:
         step, expected = (f"refused.{Refusal(code).code}", code) if code else ("parts", 0)
         return [Difference(position, event.claim, event.setl_id, step, expected, 0 if code else len(parts))]
-    moves = moved_by_year(stood_by_year(stood, was), {year: list(added) for year, added in again.added.items()})
+    moves = moved_by_year(stood_by_year(stood, was), again.added)
     for name, one, other in _steps(event, parts, again, moves, stood):
         if one != other:
             return [Difference(position, event.claim, event.setl_id, name, one, other)]
@@ -137,11 +139,7 @@ def stands_before(reader: "Reader", event: ClaimResettled, position: int) -> tup
 
 
 def _divided(
-    event: ClaimResettled,
-    parts: Sequence[StayPartCounted],
-    given: Sequence[int] | None,
-    policies: "PolicyBook",
-    _: Settle,
+    event: ClaimResettled, parts: Sequence[StayPartCounted], given: Sequence[int] | None, policies: "PolicyBook"
 ) -> tuple[int, Again | None]:
     """Returns (refusal or 0, what a divided stay comes to by what its event and parts were decided from).
 
@@ -156,9 +154,7 @@ def _divided(
     if again.code:
         return again.code, None
     years = [part.year for part in asked.parts]
-    decided_by = [{name: how[HOW.index(name)] for name in _LOOKED_UP} for how in hows]
-    found = [part.how for part in again.parts[:-1]] + [again.how]
-    how = [how_with(each, policies.plans, asked.plan[at], facts, decided_by[at]) for at, each in enumerate(found)]
+    how = hows_of(again, asked.plans, asked.plan, facts, np.array(hows, np.int64))
     return 0, Again(
         again.booked,
         years[-1],
@@ -169,15 +165,9 @@ def _divided(
 
 
 def _whole(
-    event: ClaimResettled,
-    parts: Sequence[StayPartCounted],
-    given: Sequence[int] | None,
-    policies: "PolicyBook",
-    settle: Settle,
+    event: ClaimResettled, given: Sequence[int] | None, policies: "PolicyBook", settle: Settle
 ) -> tuple[int, Again | None]:
     """Returns (refusal or 0, what a claim comes to in its one year by what its event was decided from)."""
-    if parts:
-        return 0, None
     facts, pinned = _facts(event), (np.zeros(1, np.int64), [event.policy])
     how = np.array([_padded_how(event.how)], np.int64)
     plan = policies.resolve_pinned(facts, pinned, how)
@@ -195,8 +185,7 @@ def _whole(
     )  # fmt: skip
     if code[0]:
         return int(code[0]), None
-    for name in (*_LOOKED_UP, "limit"):
-        out[:, HOW.index(name)] = how[:, HOW.index(name)]
+    out[:, LOOKED_UP] = how[:, LOOKED_UP]
     out[:, HOW.index("pool")] = pools_of(plans, plan, facts)
     year = int(policies.pinned_years(facts, pinned)[0])
     return 0, Again(booked[0].tolist(), year, {year: delta[0].tolist()}, {year: out[0].tolist()}, {})

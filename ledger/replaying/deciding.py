@@ -138,8 +138,7 @@ class Decider:
         plans = limited(batch, given, plans)
         if interrupted(batch, given):
             out = self._out(len(batch), given, frozenset())
-            tables = {name: getattr(out, name) for name, _ in _OUT}
-            self._in_turns(batch, given, plans, tables, out, falls)
+            self._in_turns(batch, given, plans, out, falls)
             return out
         return self.decide_at_once(given, plans)
 
@@ -180,22 +179,15 @@ class Decider:
             **tables,
         )
 
-    def _in_turns(
-        self,
-        batch: Batch,
-        given: Input,
-        plans: Ints,
-        tables: dict[str, Ints],
-        into: Decided,
-        falls: "Marks | None",
-    ) -> None:
+    def _in_turns(self, batch: Batch, given: Input, plans: Ints, into: Decided, falls: "Marks | None") -> None:
         """Decides a batch that is not one unbroken history: what moved between is added before each turn."""
         token, carried, gap = batch.ints("token"), batch.ints("carried"), batch.ints("gap")
         stored = self.wide(batch, AMOUNTS, "stored")
         moved = self.wide(batch, DELTAS, "moved")
         recorded, held = given.state.copy(), given.accounts.copy()
-        for name in tables:
-            tables[name][:] = 0
+        tables: dict[str, Ints] = {name: getattr(into, name) for name, _ in _OUT}
+        for table in tables.values():
+            table[:] = 0
         tables["booked"][:], tables["delta"][:] = stored, moved
         run = np.cumsum(gap)
         first = np.searchsorted(token, token, "left")

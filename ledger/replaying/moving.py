@@ -39,7 +39,7 @@ class Change(msgspec.Struct):
 
     def by_year(self) -> dict[int, list[int]]:
         """Returns what the claim adds to each year it counts in."""
-        return {self.year: padded(self.contribution)} | {of.part.year: padded(list(of.added)) for of in self.parts}
+        return {self.year: padded(self.contribution)} | {of.part.year: padded(of.added) for of in self.parts}
 
 
 class Standing(NamedTuple):
@@ -113,8 +113,8 @@ class Years:
         for year in moves:
             if year != change.year:
                 self._stays[stream] += 1
-                part = _counted(anew.get(year), year, tuple(before[year]), tuple(moves[year]))
-                part = msgspec.structs.replace(part, cause=cause, token=filed.token, claim=position)
+                head = (cause, 0, filed.token, position, year)
+                part = _counted(head, anew.get(year), tuple(before[year]), tuple(moves[year]))
                 events.append((stream, self._stays[stream], part))
         return events
 
@@ -139,13 +139,18 @@ def _too_large(filed: ClaimFiled) -> Refused:
     return Refused(Refusal.ARITHMETIC_OVERFLOW, f"claim {filed.setl_id}: its person's year leaves the range")
 
 
-def _counted(of: PartAnew | None, year: int, before: tuple[int, ...], delta: tuple[int, ...]) -> StayPartCounted:
-    """Returns a part that is booked anew; None: the stay counts no more in that year."""
+def _counted(
+    head: tuple[int, int, int, int, int], of: PartAnew | None, before: tuple[int, ...], delta: tuple[int, ...]
+) -> StayPartCounted:
+    """Returns a part that is booked anew; None: the stay counts no more in that year.
+
+    ``head`` is the event's cause, row, token, claim and year.
+    """
     if of is None:
         none, nothing = (0,) * len(AMOUNTS), (0,) * len(ACCUMULATORS)
-        return StayPartCounted(0, 0, 0, 0, year, 0, 0, 0, 0, none, before, delta, (0,) * len(HOW), nothing, nothing)
+        return StayPartCounted(*head, 0, 0, 0, 0, none, before, delta, (0,) * len(HOW), nothing, nothing)
     part = of.part
     return StayPartCounted(
-        0, 0, 0, 0, year, part.begin, part.end, part.days, part.of_days, tuple(of.amounts), before, delta,
+        *head, part.begin, part.end, part.days, part.of_days, tuple(of.amounts), before, delta,
         tuple(of.how), tuple(of.start), tuple(of.added),
     )  # fmt: skip

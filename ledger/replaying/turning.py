@@ -20,7 +20,7 @@ from ledger.refusals import Refusal
 from ledger.replaying.outcomes import Outcome, PartAnew, moved_by_year
 from ledger.segments.shape import HOWS, Ints
 from ledger.stays.replaying import divided_rows
-from ledger.stays.settling import Question, how_with, settle, tables_of
+from ledger.stays.settling import Question, hows_of, settle, tables_of
 
 if TYPE_CHECKING:
     from ledger.replaying.columns import Marks
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from ledger.stays.dividing import Part
 
 _ACCT = AMOUNT["acct_pay"]
-_LOOKED_UP = ("assist_class", "hosp_lv", "psn_type")
 
 
 @dataclass(slots=True)
@@ -93,7 +92,7 @@ class Turns:
     """Decides the acts of such persons in a batch and puts the outcome into the tables of a ``Decided``.
 
     ``plans_of`` gives the policies asked about for a row, ``plan`` its plan under them, ``falls`` the corrections that
-    fall away. With ``from_start`` all do: years move by the acts decided here, and by what no act explains.
+    fall away. With ``from_start`` all do: years and account move by the acts decided here alone.
     """
 
     def __init__(
@@ -148,7 +147,7 @@ class Turns:
         booked = self._booked(row, moved)
         starts = self._stays.started.get(claim, {}) | {year: self._before(own, row, year)}
         starts |= {part.year: padded(part.before) for part in (told.parts if told else ())}
-        self._meet(own, row, starts, int(self._balc[row]) + stored[_ACCT])
+        self._meet(own, starts, int(self._balc[row]) + stored[_ACCT])
         kind = int(self._given.kind[row])
         if self._was_divided[row]:
             kind = COMPUTE if self._basis[row] == BASIS_KERNEL else SOURCE
@@ -183,23 +182,12 @@ class Turns:
         at = self._starts[int(self._token[row]), year]
         return [int(column[at]) for column in self._years[2:]]
 
-    def _meet(self, own: _Person, row: int, starts: dict[int, list[int]], balance: int) -> None:
+    def _meet(self, own: _Person, starts: dict[int, list[int]], balance: int) -> None:
         """Takes over what moved the years and the account of an act since the acts decided here."""
-        odd = self._batch.odd.get(row)
-        if not self._from_start or (odd is not None and odd.expected is not None and odd.before is not None):
-            if self._from_start:
-                assert odd is not None and odd.expected is not None
-                *held, expected = odd.expected
-                own.recorded[int(self._year[row])] = held
-                own.held = expected
-            for year, start in starts.items():
-                own.meet(year, start)
-            own.meet_account(balance)
-            return
         for year, start in starts.items():
-            if year not in own.state:
+            if not self._from_start or year not in own.state:
                 own.meet(year, start)
-        if own.account is None:
+        if not self._from_start or own.account is None:
             own.meet_account(balance)
 
     def _one(self, own: _Person, row: int, kind: int, year: int, found: "Decided") -> None:
@@ -277,12 +265,7 @@ class Turns:
             return
         own.add(row, {part.year: each.delta for part, each in zip(parts, again.parts, strict=True)},
                 again.booked[_ACCT])  # fmt: skip
-        looked_up = {name: int(how[HOW.index(name)]) for name in _LOOKED_UP}
-        ages = hows[:, HOW.index("age")].tolist()
-        named = [
-            how_with(each, self._book.plans, int(plan[at]), facts, looked_up | {"age": ages[at]})
-            for at, each in enumerate([*(part.how for part in again.parts[:-1]), again.how])
-        ]
+        named = hows_of(again, self._book.plans, plan.tolist(), facts, hows)
         before = tuple(
             PartAnew(part, each.amounts, start, each.delta, of)
             for part, each, start, of in zip(parts[:-1], again.parts, years, named, strict=False)

@@ -15,7 +15,7 @@ from ledger.refusals import Refusal
 from ledger.registers import filing_masks
 from ledger.side_columns import known_births
 from ledger.stays.events import StayPartCounted
-from ledger.stays.settling import Ints, Question, how_with, settle, tables_of
+from ledger.stays.settling import Ints, Question, hows_of, settle, tables_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,12 +102,11 @@ def settle_stay(
     batch.code[0] = found.code
     if found.code:
         return
-    looked_up = {"assist_class": int(batch.assist[0]), "hosp_lv": int(batch.level[0]),
-                 "psn_type": int(batch.psn_type[0])}  # fmt: skip
-    hows = [
-        how_with(how, policies.plans, int(plan[at]), own, looked_up | {"age": int(ages[at])})
-        for at, how in enumerate([*(part.how for part in found.parts[:-1]), found.how])
-    ]
+    told = np.zeros((n, len(HOW)), np.int64)
+    looked_up = {"assist_class": batch.assist, "hosp_lv": batch.level, "psn_type": batch.psn_type, "age": ages}
+    for name, values in looked_up.items():
+        told[:, HOW.index(name)] = values
+    hows = hows_of(found, policies.plans, asked.plan, own, told)
     batch.booked[0], batch.computed[0], batch.how[0] = found.booked, found.computed, hows[-1]
     batch.before[0], batch.delta[0] = state[-1], found.parts[-1].delta
     batch.balc[0] = batch.accounts[holder] = found.balance

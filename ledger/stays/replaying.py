@@ -13,7 +13,7 @@ from ledger.mapper import decode_event
 from ledger.refusals import Refusal
 from ledger.resettled import acts_standing
 from ledger.stays.events import StayPartCounted
-from ledger.stays.settling import Ints, Question, how_with, settle, tables_of
+from ledger.stays.settling import Ints, Question, hows_of, settle, tables_of
 
 if TYPE_CHECKING:
     from ledger.acts import Acts
@@ -91,20 +91,17 @@ def _differences(
     if again.code:
         return [difference(acts, row, f"refused.{Refusal(again.code).code}", again.code, 0)]
     last = len(parts)
-    looked_up = [{name: how[HOW.index(name)] for name in _LOOKED_UP} for how in hows]
-    plans, own = policies.plans, acts.facts[row]
     # The act itself has the sum over the parts and the last part's year.
     steps: list[tuple[str, Sequence[str], Sequence[int], Sequence[int]]] = []
     steps += [("", AMOUNTS, again.booked, acts.booked[row].tolist())]
-    hows_again = [part.how for part in again.parts[:-1]] + [again.how]
+    hows_again = hows_of(again, asked.plans, asked.plan, acts.facts[row], np.array(hows, np.int64))
     for at, part in enumerate(again.parts):
         year, before = f"{asked.parts[at].year}.", parts[at] if at < last else None
         booked = before.amounts if before else part.amounts
         delta = before.delta if before else tuple(acts.delta[row].tolist())
-        how = how_with(hows_again[at], plans, asked.plan[at], own, looked_up[at])
         steps += [
             (year, AMOUNTS, part.amounts, booked), (f"{year}delta.", ACCUMULATORS, part.delta, delta),
-            (f"{year}how.", HOW, how, hows[at]),
+            (f"{year}how.", HOW, hows_again[at], hows[at]),
         ]  # fmt: skip
     steps += [("", ("balc",), [again.balance], [int(acts.balc[row])])]
     steps += [("", ("year",), [asked.parts[-1].year], [int(acts.year[row])])]
@@ -114,9 +111,6 @@ def _differences(
         for name, one, other in zip(names, expected, got, strict=True)
         if one != other
     ]
-
-
-_LOOKED_UP = ("assist_class", "hosp_lv", "psn_type", "age")
 
 
 def question(

@@ -58,6 +58,9 @@ class Settled(NamedTuple):
     parts: list[PartSettled]
 
 
+#: What of HOW registers gave.
+_LOOKED_UP = [HOW.index(name) for name in ("assist_class", "hosp_lv", "psn_type", "age")]
+
 #: What of HOW is a sum over the parts.
 _SUMMED = [HOW.index(name) for name in ("first_selfpay", "over_ceiling", "hosp_part_amt")]
 
@@ -126,10 +129,11 @@ def tables_of(header: "Header", facts: Ints, level: int, psn_type: int) -> "tupl
     return parts, table, resolved(table, *repeated)
 
 
-def how_with(how: Sequence[int], plans: Ints, plan: int, facts: Ints, looked_up: "dict[str, int]") -> list[int]:
-    """Returns HOW with what was looked up, and the pool that pays by the plan."""
-    found = list(how)
-    pool = pools_of(plans, np.array([plan]), facts.reshape(1, -1))
-    for name, value in (looked_up | {"pool": int(pool[0])}).items():
-        found[HOW.index(name)] = value
-    return found
+def hows_of(again: Settled, plans: Ints, plan: Sequence[int], facts: Ints, told: Ints) -> list[list[int]]:
+    """Returns HOW of each part, of the last with the sums over all: with the pool that pays by its plan, and what
+    registers gave as ``told`` [parts, HOW] has it; ``facts`` [FACTS] are the claim's."""
+    found = np.array([*(part.how for part in again.parts[:-1]), again.how], np.int64)
+    found[:, _LOOKED_UP] = told[:, _LOOKED_UP]
+    found[:, HOW.index("pool")] = pools_of(plans, np.array(plan), np.tile(facts, (len(plan), 1)))
+    hows: list[list[int]] = found.tolist()
+    return hows
