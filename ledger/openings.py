@@ -91,8 +91,8 @@ class OpeningsOfMembers:
             if self._fresh(have, account_stream(token), account):
                 accounts[token] = account
         tokens = np.array(list(accounts), np.int64)
-        for token in sorted(_with_claims(tx, tokens)):
-            raise self._late(account_stream(token), accounts[token])
+        if late := _with_claims(tx, tokens):
+            raise self._late(account_stream(min(late)), accounts[min(late)])
         events += [(account_stream(token), 1, account) for token, account in accounts.items()]
         states: dict[int, tuple[int, ...]] = {}
         for (token, year), (number, values) in self.accumulators.items():
@@ -132,12 +132,10 @@ class OpeningsOfMembers:
 def _with_claims(tx: "Transaction", tokens: "Ints") -> set[int]:
     """Returns those of persons who have claims: a year that did not begin with an opening, or has moved since."""
     keys = tx.years_of(tokens)
-    opened = tx.first_events([person_year_stream(*divmod(key, YEARS)) for key in keys.tolist()])
-    return {
-        key // YEARS
-        for key, version in zip(keys.tolist(), tx.load_state(keys)[0].tolist(), strict=True)
-        if version > 1 or person_year_stream(*divmod(key, YEARS)) not in opened
-    }
+    streams = [person_year_stream(*divmod(key, YEARS)) for key in keys.tolist()]
+    opened, versions = tx.first_events(streams), tx.load_state(keys)[0].tolist()
+    years = zip(keys.tolist(), streams, versions, strict=True)
+    return {key // YEARS for key, stream, version in years if version > 1 or stream not in opened}
 
 
 def _content(event: object) -> tuple[object, ...]:
