@@ -158,7 +158,8 @@ class ClaimJob(Job[ClaimColumns]):
         finally:
             if due is not None:
                 self._decided = _decided(due)
-        knowledge.appended(tx.size, drafted.opened)
+        # The parts of a divided stay, for which nothing is decided ahead, come behind all that is pending.
+        knowledge.appended(tx.size)
 
     def _draft(self, reader: "Reader", columns: ClaimColumns, knowledge: Knowledge) -> writing.Draft:
         """Returns the decision on the first of ``columns``, ready to be written behind one header."""

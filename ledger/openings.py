@@ -95,7 +95,8 @@ class OpeningsOfMembers:
             if late := _with_claims(tx, tokens):
                 raise self._late(account_stream(min(late)), accounts[min(late)])
             events += [(account_stream(token), 1, account) for token, account in accounts.items()]
-            tx.save_accounts(tokens, np.array([account.balance_fen for account in accounts.values()], np.int64))
+            balances = np.array([account.balance_fen for account in accounts.values()], np.int64)
+            tx.save_accounts(tokens, tx.load_accounts(tokens) + balances)
         states: dict[int, tuple[int, ...]] = {}
         for (token, year), (number, values) in self.accumulators.items():
             opening = OpeningAccumulator(cause, number, token, year, values)
@@ -131,12 +132,10 @@ class OpeningsOfMembers:
 def _with_claims(tx: "Transaction", tokens: "Ints") -> set[int]:
     """Returns those of persons who have claims: a year that did not begin with an opening, or has moved since."""
     keys = tx.years_of(tokens)
-    opened = tx.first_events([person_year_stream(*divmod(key, YEARS)) for key in keys.tolist()])
-    return {
-        key // YEARS
-        for key, version in zip(keys.tolist(), tx.load_state(keys)[0].tolist(), strict=True)
-        if version > 1 or person_year_stream(*divmod(key, YEARS)) not in opened
-    }
+    streams = [person_year_stream(*divmod(key, YEARS)) for key in keys.tolist()]
+    opened, versions = tx.first_events(streams), tx.load_state(keys)[0].tolist()
+    years = zip(keys.tolist(), streams, versions, strict=True)
+    return {key // YEARS for key, stream, version in years if version > 1 or stream not in opened}
 
 
 def _content(event: object) -> tuple[object, ...]:

@@ -52,8 +52,6 @@ class Order:
     rows: Column
     filed_at: Column
     differs: npt.NDArray[np.bool_]
-    first: int
-    events: int
 
 
 def arrange(batch: Batch, first: int) -> Order:
@@ -68,26 +66,24 @@ def arrange(batch: Batch, first: int) -> Order:
     size = 2 + differs[rows].astype(np.int64)
     filed_at = np.zeros(batch.n, np.int64)
     filed_at[rows] = first + np.cumsum(size) - size
-    return Order(rows, filed_at, differs, first, int(size.sum()))
+    return Order(rows, filed_at, differs)
 
 
 @dataclass(slots=True)
 class Draft:
     """Is a decided batch as it goes into the log, all but its headers; made from it alone and written nowhere yet.
 
-    ``opened`` are the (period, position) pairs it opens, ``first`` its first header's position; ``names`` are (number,
-    name) of its new persons, whose ``numbers`` have ``tokens``; ``token`` is the last one given behind it.
+    ``opened`` are the (period, position) pairs it opens; ``names`` are (number, name) of its new persons, whose
+    ``numbers`` have ``tokens``.
     """
 
     batch: Batch
     order: Order
     cause: int
-    first: int
     opened: list[tuple[int, int]]
     names: list[tuple[str, str]]
     numbers: Texts
     tokens: Column
-    token: int
     states: tuple[Encoded, Encoded, Encoded]
     behind: list[EventBlock]
     years: tuple[Column, Column, Column]
@@ -115,9 +111,9 @@ def draft(reader: "Reader", batch: Batch, knowledge: "Knowledge", cause: int, he
     rows = batch.booked_rows()
     names, numbers, tokens = _name_new_persons(reader, batch, rows)
     opening = sorted(set(batch.period[rows].tolist()) - knowledge.periods.opened.keys())
-    first = reader.size + 1
-    opened = [(period, first + headers + at) for at, period in enumerate(opening)]
-    order = arrange(batch, first + headers + len(opening))
+    first = reader.size + 1 + headers
+    opened = [(period, first + at) for at, period in enumerate(opening)]
+    order = arrange(batch, first + len(opening))
     behind = (
         _flags(batch, order, cause),
         limits_used(batch, order.filed_at, cause),
@@ -127,12 +123,10 @@ def draft(reader: "Reader", batch: Batch, knowledge: "Knowledge", cause: int, he
         batch=batch,
         order=order,
         cause=cause,
-        first=first,
         opened=opened,
         names=names,
         numbers=numbers,
         tokens=tokens,
-        token=reader.tokens_given + len(tokens),
         states=_states(batch, order, cause, knowledge),
         behind=[EventBlock.from_events(events) for events in behind if events],
         years=_years(batch, order),
@@ -156,9 +150,9 @@ def adopt(tx: "Transaction", drafted: Draft, knowledge: "Knowledge", headers: li
     ]
     blocks = [_block(drafted, EventBlock.from_events(headers + opening)), *drafted.behind]
     pending = Pending(
-        first=drafted.first,
+        first=tx.size + 1,
         blocks=blocks,
-        tokens=drafted.token,
+        tokens=tx.tokens_given,
         persons=persons,
         years=drafted.years,
         accounts=drafted.accounts,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from core_ext.layout import AMOUNT, AMOUNTS, FACT, FACTS, FUND_PARTS, HOW
+from core_ext.layout import AMOUNT, AMOUNTS, FACT, FACTS, FUND_PARTS, HOW, padded
 from ledger.acts import Acts, build_acts
 from ledger.events import FLAG_NOT_CHECKED, ClaimFiled, ClaimSettled
 from ledger.mapper import decode_event
@@ -151,7 +151,7 @@ def _standing(reader: "Reader", settled: Mapping[int, tuple[Stored, Stored]]) ->
             assert isinstance(decision, ClaimSettled)
             stands, row = standing(decision, later), row_of[claim]
             acts.booked[row] = stands.amounts
-            acts.delta[row] = (*stands.delta, *(0,) * (acts.delta.shape[1] - len(stands.delta)))
+            acts.delta[row] = padded(stands.delta)
     return {claim: (acts, row) for claim, row in row_of.items()}
 
 

@@ -36,14 +36,16 @@ SELECT_HEADS = "SELECT COUNT(*) FROM log_head"
 # What pg_trigger.tgtype says of each guard: 1 for each row, 2 before, 8 DELETE, 16 UPDATE, 32 TRUNCATE.
 _FIRES = {"stored_events_refuse_change": 58, "log_head_refuse_back": 19, "log_head_refuse_delete": 42}
 
-_CREATED = re.compile(r"CREATE (TABLE|INDEX|TRIGGER) (?:IF NOT EXISTS )?(\w+)")
+_CREATED = re.compile(r"CREATE (TABLE|INDEX|TRIGGER) (\w+)")
+# A column and its type; none of them may be NULL.
+_TYPED = re.compile(r"(\w+) (INTEGER|TEXT|BLOB)\b")
 
 
 def check_database(reader: "Reader", dialect: str, models: Sequence[ReadModel], found: Findings) -> None:
     """Names what is damaged in the file (SQLite finds its own), and each trigger that no longer refuses changes.
 
     On SQLite a table, index or trigger must also be stated as this package states it: a letter there is a rule. And
-    each cell must be of its column's type.
+    each cell must be of its column's type. Tables of others are left alone.
     PostgreSQL checks a page's checksum whenever it reads one, and refuses the query; there the keys, the guards'
     functions and that tables are plain ones are held against what this package created.
     """
@@ -53,7 +55,7 @@ def check_database(reader: "Reader", dialect: str, models: Sequence[ReadModel], 
             found.other("damaged-file", "the database file", "a sound file", line)
         _check_statements(reader, models, found)
         if not damage:
-            _check_types(reader, found)
+            _check_types(reader, models, found)
         return
     _check_guards(reader, found)
     _check_relations(reader, models, found)
@@ -64,25 +66,25 @@ def unreadable(found: Sequence[Finding]) -> bool:
     return any(finding.kind in ("damaged-file", "mistyped-row") for finding in found)
 
 
-def _check_types(reader: "Reader", found: Findings) -> None:
-    """Names rows with a cell that is not of its column's type: SQLite types cells and not columns."""
-    for (name,) in reader.query("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"):
-        columns = reader.query(f"PRAGMA table_info({name})")
-        types = {str(column): str(type_).lower() for _, column, type_, *_ in columns}
-        keys = [str(column) for _, column, _, _, _, key in columns if key]
-        never_null = {str(column) for _, column, _, not_null, _, key in columns if not_null or key}
-        empty = ("", ", 'null'")
-        unlike = " OR ".join(
-            f"typeof({column}) NOT IN ('{type_}'{empty[column not in never_null]})" for column, type_ in types.items()
-        )
+def _check_types(reader: "Reader", models: Sequence[ReadModel], found: Findings) -> None:
+    """Names rows with a cell not of the type its column is stated with: SQLite types cells and not columns."""
+    for kind, name, text in _stated("sqlite", models):
+        if kind != "table":
+            continue
+        stated = dict(_TYPED.findall(text))
+        held = [(str(column), key) for _, column, _, _, _, key in reader.query(f"PRAGMA table_info({name})")]
+        types = {column: stated[column].lower() for column, _ in held if column in stated}
+        keys = [column for column, key in held if key]
+        unlike = " OR ".join(f"typeof({column}) <> '{type_}'" for column, type_ in types.items())
         shown = ", ".join([*(f"typeof({column})" for column in types), *(f"quote({key})" for key in keys)])
-        for row in reader.query(f"SELECT {shown} FROM {name} WHERE {unlike} LIMIT {LISTED}"):
+        rows = reader.query(f"SELECT {shown} FROM {name} WHERE {unlike} LIMIT {LISTED}") if types else []
+        for row in rows:
             wrong = [
                 (column, types[column], got) for column, got in zip(types, row, strict=False) if got != types[column]
             ]
             found.other(
                 "mistyped-row",
-                " ".join([str(name), *(f"{key}={cell}" for key, cell in zip(keys, row[len(types) :], strict=True))]),
+                " ".join([name, *(f"{key}={cell}" for key, cell in zip(keys, row[len(types) :], strict=True))]),
                 ", ".join(f"{column} of type {type_}" for column, type_, _ in wrong),
                 ", ".join(f"{column} of type {got}" for column, _, got in wrong),
             )
@@ -114,11 +116,12 @@ def _when(definition: str) -> str:
     return re.sub(r"[()\s]", "", definition.partition("WHEN")[2].partition("EXECUTE")[0]).lower()
 
 
-def _stated(dialect: str, models: Sequence[ReadModel]) -> list[str]:
-    """Returns the statements by which this package makes a store and its models, but for the models' indexes."""
+def _stated(dialect: str, models: Sequence[ReadModel]) -> list[tuple[str, str, str]]:
+    """Returns (kind, name, statement) of all that this package makes for a store and its models, but their indexes."""
     own = sqlite_statements() if dialect == "sqlite" else postgres_statements()
     derived = [table.creation(dialect) for model in models for table in model.tables]
-    return [*own, CREATE_STATE[dialect], *derived]
+    texts = [text.strip().replace(" IF NOT EXISTS", "", 1) for text in (*own, CREATE_STATE[dialect], *derived)]
+    return [(made[1].lower(), made[2], text) for text in texts if (made := _CREATED.match(text))]
 
 
 def _check_relations(reader: "Reader", models: Sequence[ReadModel], found: Findings) -> None:
@@ -126,11 +129,9 @@ def _check_relations(reader: "Reader", models: Sequence[ReadModel], found: Findi
     for table, key in reader.query(POSTGRES_KEYS):
         keys.setdefault(str(table), set()).add(str(key).replace('"', ""))
     held = {str(name): tuple(rest) for name, *rest in reader.query(POSTGRES_RELATIONS)}
-    for statement in _stated("postgres", models):
-        created = _CREATED.match(statement.strip())
-        if created is None or created[1] != "TABLE":
+    for kind, name, statement in _stated("postgres", models):
+        if kind != "table":
             continue
-        name = created[2]
         if (got := held.get(name)) != ("r", 0, 0, 0):
             plain = "a table of its own, without rules, inheritance or row security"
             found.other("edited-schema", f"table {name}", plain, f"relation {got}" if got else "no such table")
@@ -149,17 +150,11 @@ def _keys(statement: str) -> set[str]:
 
 def _check_statements(reader: "Reader", models: Sequence[ReadModel], found: Findings) -> None:
     held = {(str(kind), str(name)): str(sql) for kind, name, sql in reader.query(SQLITE_MASTER)}
-    stated = set()
-    for statement in _stated("sqlite", models):
-        text = statement.strip().replace(" IF NOT EXISTS", "", 1)
-        created = _CREATED.match(text)
-        if created is None:
-            continue
-        key = created[1].lower(), created[2]
-        stated.add(key)
-        if held.get(key) != text:
-            kind = "missing-guard" if key[0] == "trigger" else "edited-schema"
-            found.other(kind, f"{key[0]} {key[1]}", text, held.get(key, f"no such {key[0]}"))
+    stated = {(kind, name): text for kind, name, text in _stated("sqlite", models)}
+    for (kind, name), text in stated.items():
+        if (got := held.get((kind, name))) != text:
+            wrong = "missing-guard" if kind == "trigger" else "edited-schema"
+            found.other(wrong, f"{kind} {name}", text, got or f"no such {kind}")
     # One that is missing keeps nothing from anybody, and the next to catch up builds it; another one might.
     indexing = [each for model in models for table in model.tables for each in table.indexing().items()]
     indexes = {name: statement.replace(" IF NOT EXISTS", "", 1) for name, statement in indexing}
@@ -168,6 +163,6 @@ def _check_statements(reader: "Reader", models: Sequence[ReadModel], found: Find
         meant = name if name in indexes else names.get(text, "")
         if meant and (kind, name, text) != ("index", meant, indexes[meant]):
             found.other("edited-schema", f"index {meant}", indexes[meant], f"{kind} {name}: {text}")
-    for kind, name in sorted(held.keys() - stated):
+    for kind, name in sorted(held.keys() - stated.keys()):
         if kind == "trigger":
             found.other("foreign-trigger", f"trigger {name}", "no other trigger", held[kind, name])

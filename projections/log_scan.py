@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from ledger.store import Reader
 
 WideRow = tuple[int, str, bytes, str, int]
-_TYPES = (int, str, bytes, str, int)
 
 #: position, topic, state, stream, version of every event there is
 SELECT_ROWS = (
@@ -121,7 +120,7 @@ def scan(
         for row in rows if high > size else ():
             if row[0] > size:
                 found.event(row[0], "beyond-head", f"no event behind position {size}, the head", row[1])
-        yield after, high, _typed(rows, found)
+        yield after, high, rows
         after = high
     if anchored > last:
         _missing(range(last + 1, anchored + 1), set(), found)
@@ -133,20 +132,6 @@ def scan(
 def cells(rows: list[WideRow], at: int) -> list[Any]:
     """Returns a column of rows."""
     return list(map(itemgetter(at), rows))
-
-
-def _typed(rows: list[WideRow], found: Findings) -> list[WideRow]:
-    """Returns the rows whose cells have their columns' types, which SQLite leaves to whoever writes; names others."""
-    if all(set(map(type, cells(rows, at))) == {kind} for at, kind in enumerate(_TYPES)):
-        return rows
-    typed = []
-    for row in rows:
-        if tuple(map(type, row)) == _TYPES:
-            typed.append(row)
-            continue
-        got = ", ".join(type(cell).__name__ for cell in row)
-        found.event(row[0], "undecodable-event", "a position, topic, state, stream and version", f"cells of {got}")
-    return typed
 
 
 def _missing(expected: range, present: set[int], found: Findings) -> None:

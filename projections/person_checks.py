@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 PAGE = 8_192
 
 SELECT_PERSONS = "SELECT token, psn_no, psn_name, salt FROM person WHERE token > ? ORDER BY token LIMIT {page}"
-_TYPES = (int, str, str, bytes)
 
 
 def check_persons(reader: "Reader", erased: frozenset[int], found: Findings) -> None:
@@ -71,12 +70,12 @@ def _persons(reader: "Reader") -> Iterator[tuple[int, bytes]]:
     """Yields (token, seal as it must be) of every person, by token; a row that cannot be sealed has an empty one."""
     after = -(2**63)
     while rows := reader.query(SELECT_PERSONS.format(page=PAGE), (after,)):
-        after = int(rows[-1][0])
-        yield from zip([int(row[0]) for row in rows], _sealed(rows), strict=True)
+        after = rows[-1][0]
+        yield from zip([row[0] for row in rows], _sealed(rows), strict=True)
 
 
 def _sealed(rows: "Sequence[Row]") -> list[bytes]:
-    if all(tuple(map(type, row)) == _TYPES and len(row[3]) == SALT and row[0] > 0 for row in rows):
+    if all(len(row[3]) == SALT and row[0] > 0 for row in rows):
         try:
             return cut(seals_of(*(list(column) for column in zip(*rows, strict=True))), SEAL)
         except StoreError:

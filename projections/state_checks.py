@@ -73,7 +73,7 @@ def check_state(reader: "Reader", sums: StateSums, found: Findings) -> None:
         found.event(claim, "refunded-twice", f"one refund of claim {original}", "a second one")
     if wrong:
         _compare_again(reader, wrong, found)
-    reversals = {int(claim): by for claim, by in reader.query(SELECT_REVERSALS)}
+    reversals: dict[int, int] = dict(reader.query(SELECT_REVERSALS))
     _compare(found, "reversal", "claim", wrong.reversals, reversals)
 
 
@@ -86,7 +86,7 @@ def _compare_again(reader: "Reader", wrong: Wrong, found: Findings) -> None:
             if version > years.get(key, (0, []))[0]:
                 years[key] = (version, values[row].tolist())
     _compare(found, "person_year", "key", folded.years, years)
-    accounts = {int(token): fen for page in accounts_of(reader) for token, fen in page if token in wrong.accounts}
+    accounts = {token: fen for page in accounts_of(reader) for token, fen in page if token in wrong.accounts}
     _compare(found, "account", "token", _holding(folded.accounts), _holding(accounts))
     if wrong.messages is not None:
         _compare(found, "message", "msgid", folded.messages, _messages(reader, wrong.messages))

@@ -35,9 +35,6 @@ SELECT_MESSAGES = "SELECT msgid, position FROM message WHERE msgid {} ? ORDER BY
 #: Rows of a table read at once.
 PAGE_ROWS = 65_536
 
-#: What stands for a cell that is no integer: the log has no such position, version or amount.
-_NONE = -(2**63)
-
 #: Where the bytes of a message id stand in its key.
 _TURNED = np.frombuffer(message_key(bytes(range(30)).decode("latin-1")).encode("latin-1"), np.uint8).astype(np.int64)
 
@@ -105,10 +102,10 @@ class MessageSums:
         keys, there = self._filed(acts)
         np.add.at(self._sums, bucket_of(keys[there]), self._marker.with_number(keys, acts.claim)[there])
 
-    def take(self, rows: Sequence[tuple[str, Any]]) -> None:
+    def take(self, rows: Sequence[tuple[str, int]]) -> None:
         """Takes rows of the table away."""
         keys = self._kept(rows)
-        positions = integers([position for _, position in rows])
+        positions = np.array([position for _, position in rows], np.int64)
         np.subtract.at(self._sums, bucket_of(keys), self._marker.with_number(keys, positions))
 
     def __bool__(self) -> bool:
@@ -121,7 +118,7 @@ class MessageSums:
         differs: Bools = there & (self._sums[bucket_of(keys)] != 0)
         return differs
 
-    def kept(self, rows: Sequence[tuple[str, Any]]) -> Bools:
+    def kept(self, rows: Sequence[tuple[str, int]]) -> Bools:
         """Returns which rows of the table are of a bucket that differs."""
         differs: Bools = self._sums[bucket_of(self._kept(rows))] != 0
         return differs
@@ -130,7 +127,7 @@ class MessageSums:
         msgids = acts.texts["medins_setl_id"]
         return marked_messages(self._marker, msgids), np.diff(msgids.offsets) > 0
 
-    def _kept(self, rows: Sequence[tuple[str, Any]]) -> Marks:
+    def _kept(self, rows: Sequence[tuple[str, int]]) -> Marks:
         return self._marker.of_texts(texts_from_list([msgid for msgid, _ in rows]))
 
 
@@ -218,7 +215,7 @@ def _count_parts(reader: "Reader", marker: Marker, years: Latest) -> None:
 
 def _marked_accounts(reader: "Reader", marker: Marker) -> Iterator[tuple[Int64s, Int64s, Marks]]:
     for page in accounts_of(reader):
-        tokens, fen = (integers(column) for column in zip(*page, strict=True))
+        tokens, fen = np.array(page, np.int64).T
         yield tokens, np.zeros(len(page), np.int64), marker.of_cells(fen[:, None])
 
 
@@ -226,28 +223,18 @@ def person_years(reader: "Reader") -> Iterator[tuple[Int64s, Int64s, Int64s]]:
     """Yields (keys, versions, values) of the table and of the runs; of a key in both the higher version holds."""
     for page in _rows_of(reader, SELECT_YEARS, -(2**63)):
         keys, versions, states = zip(*page, strict=True)
-        yield integers(keys), integers(versions), unpacked([bytes(state) for state in states])
+        yield np.array(keys, np.int64), np.array(versions, np.int64), unpacked(states)
     yield from newest(read_runs(reader))
 
 
-def accounts_of(reader: "Reader") -> Iterator[list[tuple[Any, ...]]]:
+def accounts_of(reader: "Reader") -> Iterator[list[tuple[int, int]]]:
     """Yields the rows (token, fen) of accounts, some at a time."""
     return _rows_of(reader, SELECT_ACCOUNTS, -(2**63))
 
 
-def messages_of(reader: "Reader") -> Iterator[list[tuple[str, Any]]]:
+def messages_of(reader: "Reader") -> Iterator[list[tuple[str, int]]]:
     """Yields the rows (key of a message id, position) of messages, some at a time."""
-    for page in _rows_of(reader, SELECT_MESSAGES, ""):
-        yield [(str(msgid), position) for msgid, position in page]
-
-
-def integers(cells: Sequence[Any]) -> Int64s:
-    """Returns a table's cells as a column; SQLite keeps what it is given, and a fraction is no integer cut short."""
-    column = np.array(cells)
-    if column.dtype != np.int64:
-        sound = [cell if isinstance(cell, int) and _NONE <= cell < -_NONE else _NONE for cell in cells]
-        column = np.array(sound, np.int64)
-    return column
+    return _rows_of(reader, SELECT_MESSAGES, "")
 
 
 def _rows_of(reader: "Reader", select: str, first: int | str) -> Iterator[list[tuple[Any, ...]]]:

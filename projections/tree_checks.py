@@ -6,7 +6,7 @@ says that the tile was.
 """
 
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from projections.findings import Findings
 from projections.log_scan import SELECT_ROWS, WideRow, cells
@@ -87,7 +87,7 @@ class TreeChecks:
             level += 1
         # The tree would come upon them once it has grown so high.
         for high, number in self._reader.query(SELECT_ABOVE, (level,)):
-            self._tile(int(high), int(number), "no row", "a tile")
+            self._tile(high, number, "no row", "a tile")
 
     def _check_tiles(self, level: int, numbers: range, entries: int) -> None:
         """Names what is wrong with some tiles of a level that has so many entries."""
@@ -99,10 +99,7 @@ class TreeChecks:
             if number not in held:
                 self._tile(level, number, f"{count} hashes", "no row")
             else:
-                self._check_tile(level, number, count, *held.pop(number), below)
-        # A fraction lies between.
-        for number, (hashes, _) in held.items():
-            self._tile(level, number, "no row", f"{len(hashes) // SIZE} hashes")
+                self._check_tile(level, number, count, *held[number], below)
 
     def _roots(self, level: int, first: int, behind: int) -> dict[int, bytes]:
         return dict(self._reader.query(SELECT_ROOTS, (level, first, behind)))
@@ -148,7 +145,7 @@ class TreeChecks:
             if len(altered) >= MOST_ALTERED:
                 return
 
-    def _tile(self, level: int, number: Any, expected: str, got: str) -> None:
+    def _tile(self, level: int, number: int, expected: str, got: str) -> None:
         self._found.other("edited-row", f"proof_tile level={level} number={number}", expected, got)
 
 

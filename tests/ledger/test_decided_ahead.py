@@ -84,6 +84,15 @@ def one_after_the_other(
         return state_of(book)
 
 
+def decided_in_turn(counted: Counted, folder: Path, *files: tuple[Path, int]) -> object:
+    """Returns what files, each with its rows a batch, come to in a store of their own with nothing decided ahead."""
+    counted.off = True
+    with opened(f"sqlite:///{folder / 'plain.db'}") as book:
+        for path, batch_rows in files:
+            run(book, path, batch_rows)
+        return decisions(book)
+
+
 @pytest.mark.parametrize("small", [False, True])
 @pytest.mark.parametrize("batch_rows", [1, 2, 3, 16])
 def test_the_log_is_that_of_a_job_that_decides_one_batch_after_the_other(
@@ -194,10 +203,7 @@ def test_a_batch_that_fails_leaves_nothing_of_the_next(
         assert taken == (said[-1] if said else 0)
         run(book, path, 4)
         found = decisions(book)
-    counted.off = True
-    with opened(f"sqlite:///{tmp_path / 'plain.db'}") as book:
-        run(book, path, 4)
-        assert found == decisions(book)
+    assert found == decided_in_turn(counted, tmp_path, (path, 4))
     with projections.open(store_url) as read:
         assert read.verify() == []
 
@@ -227,11 +233,7 @@ def test_memory_that_gives_out_while_a_batch_is_decided_ahead_leaves_nothing_hal
                 run(book, path, 4)
         run(book, path, 4)
         found = decisions(book)
-    counted.off = True
-    with opened(f"sqlite:///{tmp_path / 'plain.db'}") as book:
-        run(book, first, 30)
-        run(book, path, 4)
-        assert found == decisions(book)
+    assert found == decided_in_turn(counted, tmp_path, (first, 30), (path, 4))
 
 
 @pytest.mark.parametrize("waiting", [False, True])
@@ -291,10 +293,7 @@ def test_who_waits_to_alter_a_table_is_not_waited_for(
         assert altered
         found = decisions(book)
     assert counted.held
-    counted.off = True
-    with opened(f"sqlite:///{tmp_path / 'plain.db'}") as book:
-        run(book, path, 4)
-        assert found == decisions(book)
+    assert found == decided_in_turn(counted, tmp_path, (path, 4))
 
 
 def test_nobody_waits_for_a_connection_to_decide_ahead(store_url: str) -> None:
@@ -340,9 +339,6 @@ def test_an_intake_on_a_full_disk_goes_on_where_there_is_room_again(tmp_path: Pa
     assert stopped > 2 and counted.held
     with ledger.open(url, actor="auditor") as book:
         found = decisions(book)
-    counted.off = True
-    with opened(f"sqlite:///{tmp_path / 'plain.db'}") as book:
-        run(book, path, 4)
-        assert found == decisions(book)
+    assert found == decided_in_turn(counted, tmp_path, (path, 4))
     with projections.open(url) as read:
         assert read.verify() == []

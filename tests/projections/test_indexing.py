@@ -1,9 +1,5 @@
 """A model's indexes are built once its rows are there, whatever interrupts it, and answers are right without them."""
 
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +10,8 @@ from ledger.store import Store
 from projections.catch_up import catch_up
 from projections.indexing import missing
 from projections.reader import MODELS
-from tests.ledger.worlds import REPOSITORY, opened
+from tests.ledger.worlds import opened
+from tests.projections.killing import kill
 from tests.projections.test_models import tables
 from tests.replay.stories import february, january
 
@@ -88,13 +85,7 @@ def test_a_model_killed_before_an_index_gets_it_from_the_next(store_url: str, tm
     """Killed at any index the rows are there; verify finds nothing, and the next to catch up builds what is missing."""
     with opened(store_url) as book, projections.open(store_url) as read, store.connect(store_url) as held:
         book.intake(january(tmp_path))
-        done = subprocess.run(
-            [sys.executable, "-c", KILLED, store_url, str(left)],
-            cwd=REPOSITORY,
-            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
-            check=False,
-        )
-        assert done.returncode == -signal.SIGKILL
+        kill(KILLED, store_url, left)
         assert lacking(held) != []
         filled = tables(store_url)
         # It finds nothing, and then catches up.

@@ -1,9 +1,5 @@
 """A rebuild stands beside the live tables until it is whole: queries answer, a crash leaves before or after."""
 
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +10,8 @@ from ledger.refusals import StoreError
 from projections.catch_up import SELECT_STATE
 from projections.reader import MODELS
 from projections.rebuilding import ANEW, rebuild
-from tests.ledger.worlds import REPOSITORY, opened
+from tests.ledger.worlds import opened
+from tests.projections.killing import kill
 from tests.projections.test_models import tables
 from tests.replay.stories import february, january
 
@@ -97,13 +94,7 @@ def test_a_rebuild_killed_in_its_swap_leaves_what_was(store_url: str, tmp_path: 
         right = tables(store_url)
         forge(store_url)
         before = tables(store_url)
-        done = subprocess.run(
-            [sys.executable, "-c", KILLED, store_url, str(left)],
-            cwd=REPOSITORY,
-            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
-            check=False,
-        )
-        assert done.returncode == -signal.SIGKILL
+        kill(KILLED, store_url, left)
         assert tables(store_url) == before and leftovers(store_url)
         read.rebuild()
         assert tables(store_url) == right

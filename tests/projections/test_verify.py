@@ -316,25 +316,6 @@ def test_an_edited_row_of_the_write_side_is_named(store_url: str, tmp_path: Path
     assert found and all(finding.kind == "edited-row" and finding.where.startswith(where) for finding in found)
 
 
-@pytest.mark.parametrize(
-    ("statement", "where"),
-    [
-        ("UPDATE account SET balance_fen = balance_fen + 0.5", "account token="),
-        ("UPDATE account SET balance_fen = 1e300", "account token="),
-        ("UPDATE person_year SET version = version + 0.5", "person_year key="),
-        ("UPDATE message SET position = position + 0.5", "message msgid="),
-        ("UPDATE message SET position = 1e300", "message msgid="),
-        ("UPDATE reversal SET by_position = by_position + 0.5", "reversal claim="),
-        ("INSERT INTO balance_run VALUES (3, 'text')", "balance_run run=3"),
-        ("UPDATE person_seal SET seals = 'text'", "person_seal first="),
-    ],
-)
-def test_a_cell_of_another_type_is_named(sqlite_url: str, tmp_path: Path, statement: str, where: str) -> None:
-    """SQLite keeps whatever it is given; a fraction is not taken for the integer below it, and nothing ends in vain."""
-    found = found_of_members(sqlite_url, tmp_path, statement)
-    assert found and all(finding.kind == "mistyped-row" and finding.where.startswith(where) for finding in found)
-
-
 @pytest.mark.parametrize("folded", [True, False])
 def test_an_erasure_whose_arguments_say_nothing_is_named(store_url: str, tmp_path: Path, folded: bool) -> None:
     """An altered command that erased somebody is a finding of that event, whether the tree has it or not."""
