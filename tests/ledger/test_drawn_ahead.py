@@ -14,9 +14,11 @@ from ledger.profile import load_profile
 from ledger.service import Ledger
 from ledger.store import session
 from tests.ledger.registry import CLINIC, MEMBERS, SETTLED, profile, registered
+from tests.ledger.test_benefit_year import enacted
 from tests.ledger.test_decided_ahead import NOON, Counted, state_of
-from tests.ledger.test_divided_stays import DIVIDES
-from tests.ledger.test_persons_and_limits import CHRONIC
+from tests.ledger.test_divided_stays import DIVIDES, stay, turning
+from tests.ledger.test_intake import run
+from tests.ledger.test_persons_and_limits import CHRONIC, chronic
 from tests.ledger.worlds import HEADER, claim, opened, refund, rows_of, write
 from tests.settle.test_worked_checks import TWO_STAYS
 
@@ -146,3 +148,33 @@ def test_drawn_files_leave_what_they_leave_in_turn(
     assert counted.held >= 3 and (counted.dropped > 0) >= disturbed
     counted.off = True
     assert found == taken_in(f"sqlite:///{tmp_path / 'plain.db'}", tmp_path, path, batch_rows, disturbed)
+
+
+LOOKED_FOR = {
+    "limits of diseases": (
+        ("[resident.account_pays]", CHRONIC + "[resident.account_pays]"),
+        [chronic(serial, "600.00", "M01600") for serial in range(1, 5)],
+    ),
+    "stays over the turn of a year": (
+        DIVIDES,
+        [turning(1), stay(2, "2023-06-01", "2023-06-03"), refund(turning(1), 3), turning(4)],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", LOOKED_FOR)
+def test_what_is_looked_for_in_other_ways_is_decided_in_turn(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Claims that rest on what the batch before used of a limit, or counted in another year, are decided behind it."""
+    change, rows = LOOKED_FOR[kind]
+    path = write(tmp_path / "claims.csv", rows, [*HEADER, "dise_codg"])
+    counted = Counted(monkeypatch)
+    found = []
+    for url in (sqlite_url, f"sqlite:///{tmp_path / 'plain.db'}"):
+        with enacted(url, tmp_path, change) as book:
+            book.clock_us = lambda: NOON
+            run(book, path, 1)
+            found.append(state_of(book))
+        counted.off = True
+    assert found[0] == found[1]

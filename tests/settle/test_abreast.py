@@ -55,7 +55,8 @@ def plans(random: np.random.Generator, count: int, usual: float) -> Ints:
         plan |= {
             "first_ratio": int(random.choice((0, 500, 10_000))) * 10_000,
             "deductible_kind": int(random.integers(0, 3)), "deductible_amount": int(random.integers(0, 200_000)),
-            "deductible_less": int(random.choice((0, 10_000))), "deductible_floor": int(random.integers(0, 30_000)),
+            "deductible_less": int(random.choice((0, 10_000, 2**18 - 1, 2**18))),
+            "deductible_floor": int(random.integers(0, 30_000)),
             "deductible_exempt": int(random.integers(0, 8) == 0), "deductible_waived": int(random.integers(0, 2)),
             "deductible_inside": int(random.integers(0, 2)), "deductible_factor": RATIO_ONE, "deductible_cap": NO_LIMIT,
             "to_date": int(random.integers(0, 3)),
