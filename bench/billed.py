@@ -17,13 +17,18 @@ def billed_claims(made: Workload, count: int) -> list[BilledClaim]:
     found = []
     for at in range(count):
         own = range(int(stop[at]), int(stop[at + 1]))
-        lines = tuple(BilledLine(bill.items[row], *(int(column[row]) for column in columns)) for row in own)
         claim = BilledClaim(
-            lines,
-            *(int(column[at]) for column in (visits.insutype, visits.med_type, visits.hosp_lv, visits.begin)),
-            *(int(visits.end[at]), int(visits.insured_region[at]), int(visits.treatment_region[at])),
-            f"H{int(visits.institution[at]):011d}",
-            *(0, int(visits.sex[at]), int(visits.birth[at])),
+            lines=tuple(BilledLine(bill.items[row], *(int(column[row]) for column in columns)) for row in own),
+            insutype=int(visits.insutype[at]),
+            med_type=int(visits.med_type[at]),
+            hosp_lv=int(visits.hosp_lv[at]),
+            begndate=int(visits.begin[at]),
+            enddate=int(visits.end[at]),
+            insured_region=int(visits.insured_region[at]),
+            treatment_region=int(visits.treatment_region[at]),
+            fixmedins_code=f"H{int(visits.institution[at]):011d}",
+            gend=int(visits.sex[at]),
+            brdy=int(visits.birth[at]),
             registered=True,
         )
         found.append(claim)

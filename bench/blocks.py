@@ -6,7 +6,7 @@ from concurrent.futures import Executor
 import numpy as np
 
 from core_ext import _settle
-from core_ext.settling import Batch, Plans
+from core_ext.settling import Batch
 
 _WHOLE = ("plans", "state", "accounts")
 
@@ -34,7 +34,7 @@ def person_blocks(batch: Batch, count: int) -> list[Batch]:
     return blocks
 
 
-def settle_blocks(blocks: Sequence[Batch], plans: Plans, threads: Executor) -> None:
+def settle_blocks(blocks: Sequence[Batch], plans: _settle.Packed, threads: Executor) -> None:
     """Settles blocks under plans packed for all of them on the threads of an executor and waits for all."""
     for done in [threads.submit(_settle.settle, plans, *block[1:]) for block in blocks]:
         done.result()

@@ -152,4 +152,5 @@ def _drawn(lines: int, codes: list[str]) -> tuple[Visits, Bill]:
 def _days(day: Int64s) -> Int64s:
     """Returns days of 2024 from 0 as yyyymmdd."""
     month = np.searchsorted(_MONTHS, day, side="right")
-    return 20_240_000 + month * 100 + day - _MONTHS[month - 1] + 1
+    days: Int64s = 20_240_000 + month * 100 + day - _MONTHS[month - 1] + 1
+    return days

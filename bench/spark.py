@@ -64,9 +64,9 @@ def main() -> int:
             context.parallelize([0], 1).count()
             figures["spark.start_s"] = round(time.perf_counter() - began, 2)
             for thousands, month in months.items():
-                run(month, None, 2)
+                run(month, None)
                 began, cpu = time.perf_counter(), time.process_time()
-                _, _, digest = run(month, None, 2)
+                _, _, digest = run(month, None)
                 figures[f"local.{thousands}k_s"] = round(time.perf_counter() - began, 3)
                 figures[f"local.{thousands}k_cpu_s"] = round(time.process_time() - cpu, 3)
                 for turn in ("first", "again"):
