@@ -14,7 +14,7 @@ import numpy as np
 
 from core_ext import codec_fields as shapes
 from core_ext._records import cut, grouped, rows
-from core_ext.codec_fields import Encoded
+from core_ext.codec_fields import Chosen, Encoded
 from core_ext.text import Texts
 
 __all__ = ["cut", "decode", "encode", "grouped", "rows"]
@@ -367,6 +367,13 @@ def decode(layout, states):
         starts, sizes = states.offsets[:n] + address(states.data), np.diff(states.offsets)
         total, readable_end = len(states.data), address(states.data) + len(states.data)
         held = states
+    elif isinstance(states, Chosen):
+        shapes.chosen_checked(states)
+        held, offsets, n = states.encoded, states.encoded.offsets, len(states)
+        starts, sizes = offsets[states.rows], offsets[1:][states.rows]
+        sizes -= starts
+        starts += address(held.data)
+        total, readable_end = int(sizes.sum()), address(held.data) + len(held.data)
     else:
         held = tuple(states)  # keeps every state alive while the lock is released
         n = len(held)

@@ -293,33 +293,41 @@ def test_rows_for_stores_are_the_same_in_both_twins(rows: list[tuple[str, int, i
         assert list(compiled.grouped(*arguments, per)) == list(reference.grouped(*arguments, per)) == groups
 
 
-TOPICS = (
-    st.sampled_from(["claim-filed/1", "claim-settled/1", "结算/1", "", "claim-filed/2"])
-    | st.none()
-    | st.binary(max_size=2)
-)
+NAMES = st.sampled_from(["claim-filed/1", "claim-settled/1", "结算/1", "", "claim-filed/2", "claim-filed", "a\0b"])
 
 
 @settings(max_examples=100, deadline=None)
-@given(parts=st.lists(st.lists(st.tuples(TOPICS, st.binary(max_size=3)), max_size=8), max_size=3))
-def test_topics_are_numbered_as_they_first_appear(parts: list[list[tuple[str | None, bytes]]]) -> None:
-    """Every row keeps its topic and its state, whatever came before it and whatever a damaged file holds there."""
+@given(parts=st.lists(st.lists(NAMES, min_size=1, max_size=8), max_size=3))
+def test_lines_are_numbered_as_they_first_appear(parts: list[list[str]]) -> None:
+    """Every line keeps its name, whatever came before it, over several texts too."""
     found = []
     for kernel in (compiled_records, specified_records):
-        names: list[object] = []
-        states: list[bytes] = []
-        numbers = [number for rows in parts for number in kernel.numbered(rows, names, states).tolist()]
-        assert [names[number] for number in numbers] == [row[0] for rows in parts for row in rows]
-        assert states == [row[1] for rows in parts for row in rows]
+        names: list[str] = []
+        numbers = [number for lines in parts for number in kernel.named("\n".join(lines).encode(), names).tolist()]
+        assert [names[number] for number in numbers] == [line for lines in parts for line in lines]
         found.append((numbers, names))
     assert found[0] == found[1]
 
 
+@settings(max_examples=100, deadline=None)
+@given(text=st.lists(st.integers(0, 10**18 - 1).map(str) | st.text("0129,-+ x", max_size=20), max_size=6).map(",".join))
+def test_integers_are_those_between_commas(text: str) -> None:
+    """Whole numbers of up to 18 digits are read; anything else is named, by both twins alike."""
+    cells = text.split(",") if text else []
+    wrong = next((at for at, cell in enumerate(cells) if not (cell.isdecimal() and len(cell) <= 18)), None)
+    for kernel in (compiled_records, specified_records):
+        if wrong is None:
+            assert kernel.integers(text.encode()).tolist() == [int(cell) for cell in cells]
+        else:
+            with pytest.raises(ValueError, match=f"cell {wrong}: expected a whole number .*, got b'"):
+                kernel.integers(text.encode())
+
+
 @pytest.mark.parametrize("kernel", [compiled_records, specified_records])
-def test_a_row_without_a_state_is_refused(kernel: ModuleType) -> None:
-    """A row that is not a topic and a state is no event."""
-    with pytest.raises(ValueError, match="row 1: expected a topic and a state, got 1 cells"):
-        kernel.numbered([("a/1", b""), ("a/1",)], [], [])
+def test_a_line_that_is_no_text_is_refused(kernel: ModuleType) -> None:
+    """A name is UTF-8."""
+    with pytest.raises(UnicodeDecodeError):
+        kernel.named(b"a\n\xff", [])
 
 
 @pytest.mark.parametrize(
