@@ -13,6 +13,7 @@ from core_ext.utf8 cimport is_utf8
 import numpy as np
 
 from core_ext import codec_fields as shapes
+from core_ext._columns import int64s, uint8s
 from core_ext._records import cut, grouped, rows
 from core_ext.codec_fields import Chosen, Encoded
 from core_ext.text import Texts
@@ -345,16 +346,17 @@ cdef tuple _places(object states, int64_t n):
 cdef object _column(Out* out, int64_t n, int64_t total):
     """Allocates one column and points the reader at it; text columns get every byte there is as their bound."""
     if out.kind in (STR, BYTES):
-        offsets, data = np.zeros(n + 1, dtype=np.int64), np.empty(total + 32, dtype=np.uint8)
+        offsets, data = int64s(n + 1), uint8s(total + 32)
+        offsets[0] = 0
         out.offsets, out.data = <int64_t*>address(offsets), <uint8_t*>address(data)
         return Texts(offsets, data)
-    values = np.empty(n * out.width + SLACK, dtype=np.int64)[: n * out.width]
+    values = int64s(n * out.width + SLACK)[: n * out.width]
     if out.kind != INT:
         values = values.reshape(n, out.width)
     out.values = <int64_t*>address(values)
     if out.kind != OPTIONAL_INTS:
         return values
-    present = np.empty(n, dtype=np.int64)
+    present = int64s(n)
     out.present = <int64_t*>address(present)
     return values, present
 
@@ -392,5 +394,8 @@ def decode(layout, states):
         raise shapes.malformed(layout, fault[0], fault[1], fault[2], fault[3])
     for f in range(count):
         if outs[f].kind in (STR, BYTES):
-            columns[f].data.resize(outs[f].used, refcheck=False)
+            # All bytes there are were its bound.
+            data = uint8s(outs[f].used)
+            data[:] = columns[f].data[: outs[f].used]
+            columns[f] = Texts(columns[f].offsets, data)
     return columns
