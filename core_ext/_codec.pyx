@@ -1,6 +1,9 @@
 """Compiles the codec: see core_ext/reference/codec.py, its specification."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.list cimport PyList_GET_ITEM
+from cpython.ref cimport Py_INCREF
+from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy
 
@@ -13,15 +16,34 @@ from core_ext.utf8 cimport is_utf8
 import numpy as np
 
 from core_ext import codec_fields as shapes
+from core_ext._columns import int64s, uint8s
 from core_ext._records import cut, grouped, rows
-from core_ext.codec_fields import Encoded
+from core_ext.codec_fields import Chosen, Encoded
 from core_ext.text import Texts
 
 __all__ = ["cut", "decode", "encode", "grouped", "rows"]
 
-cdef enum:
-    # Kinds, as core_ext.codec_fields numbers them (checked below, as are the faults).
-    INT, STR, BYTES, INTS, OPTIONAL_INTS, TABLE
+cdef extern from "decode.h":
+    enum:
+        # Kinds, as core_ext.codec_fields numbers them (checked below, as are the faults).
+        INT "DECODE_INT", STR "DECODE_STR", BYTES "DECODE_BYTES", INTS "DECODE_INTS"
+        OPTIONAL_INTS "DECODE_OPTIONAL", TABLE "DECODE_TABLE"
+        DECODE_ROWS, DECODE_SLACK
+    ctypedef struct Out "decode_out":
+        int64_t kind
+        int64_t width
+        int64_t* values
+        int64_t* present
+        int64_t* offsets
+        uint8_t* data
+        int64_t used
+    ctypedef int (*decode_utf8_t)(const uint8_t* text, int64_t n) noexcept nogil
+    ctypedef int (*decode_block_t)(
+        Out* outs, int64_t count, int64_t fields, const int64_t* starts, const int64_t* sizes, int64_t row, int64_t n,
+        decode_utf8_t utf8,
+    ) noexcept nogil
+    decode_block_t decode_block_chosen(int portable)
+    void decode_ask_for(const void* place) noexcept nogil
 
 if (INT, STR, BYTES, INTS, OPTIONAL_INTS, TABLE) != (
     shapes.INT, shapes.STR, shapes.BYTES, shapes.INTS, shapes.OPTIONAL_INTS, shapes.TABLE
@@ -32,6 +54,7 @@ if (INT, STR, BYTES, INTS, OPTIONAL_INTS, TABLE) != (
 
 cdef int64_t ABSENT = -(2**63)
 cdef int64_t SLACK = 8  # cells that reading integers may overwrite behind the last one
+cdef int64_t AHEAD = 16  # states that are asked for before their turn
 
 
 # --- encode ---------------------------------------------------------------------------------------------------
@@ -63,12 +86,13 @@ cdef extern from "encode.h":
     int64_t encode_text_bytes(const encode_op* op, const int64_t* rows, int64_t n) noexcept nogil
 
 cdef encode_rows_t write_rows = encode_rows_chosen(0)
+cdef decode_block_t read_block = decode_block_chosen(0)
 
 
 def use_portable(bint portable):
-    """Chooses the portable encoder, or again the fastest the processor has; for tests of both."""
-    global write_rows
-    write_rows = encode_rows_chosen(portable)
+    """Chooses portable encoder and decoder, or again the fastest the processor has; for tests of both."""
+    global write_rows, read_block
+    write_rows, read_block = encode_rows_chosen(portable), decode_block_chosen(portable)
 
 
 cdef int _is_utf8(const uint8_t* text, int64_t n) noexcept nogil:
@@ -226,16 +250,6 @@ def encode(fields, rows):
 
 # --- decode ---------------------------------------------------------------------------------------------------
 
-cdef struct Out:
-    int kind
-    int64_t width
-    int64_t* values
-    int64_t* present
-    int64_t* offsets
-    uint8_t* data
-    int64_t used
-
-
 cdef inline const uint8_t* get_array(
     Reader* r, const uint8_t* p, int64_t* cells, int64_t width, int optional
 ) noexcept nogil:
@@ -305,56 +319,66 @@ cdef inline int64_t read_state(
 
 
 cdef int64_t read_states(
-    Out* outs, int64_t count, int64_t fields, const int64_t[::1] starts, const int64_t[::1] sizes,
-    int64_t readable_end, int64_t[::1] fault,
+    decode_block_t block, Out* outs, int64_t count, int64_t fields, const int64_t* starts, const int64_t* sizes,
+    int64_t n, int64_t readable_end, int64_t[::1] fault,
 ) noexcept nogil:
     """Reads every state; returns 0, or -1 with (row, field, fault, detail) in fault."""
-    cdef int64_t row, field
+    cdef int64_t row = 0, stop, field
     cdef const uint8_t* p
     cdef Reader r
     r.fault, r.detail = 0, 0
-    for row in range(starts.shape[0]):
-        p = <const uint8_t*>starts[row]
-        r.end = p + sizes[row]
-        # States in one buffer may be over-read into the next one; a bytes object may not.
-        r.readable = <const uint8_t*>readable_end if readable_end else r.end
-        field = read_state(&r, p, outs, count, fields, row)
-        if field >= 0:
-            fault[0], fault[1], fault[2], fault[3] = row, field, r.fault, r.detail
-            return -1
+    while row < n:
+        stop = min(row + DECODE_ROWS, n)
+        if block != NULL and stop - row == DECODE_ROWS and block(outs, count, fields, starts, sizes, row, n, _is_utf8):
+            row = stop
+        while row < stop:
+            p = <const uint8_t*>starts[row]
+            r.end = p + sizes[row]
+            # States in one buffer may be over-read into the next one; a bytes object may not.
+            r.readable = <const uint8_t*>readable_end if readable_end else r.end
+            field = read_state(&r, p, outs, count, fields, row)
+            if field >= 0:
+                fault[0], fault[1], fault[2], fault[3] = row, field, r.fault, r.detail
+                return -1
+            row += 1
     return 0
 
 
-cdef tuple _places(object states, int64_t n):
-    """Returns (addresses, sizes, total bytes) of a tuple of bytes objects."""
+cdef tuple _held(list states):
+    """Returns (states, addresses, sizes, total bytes) of a list of bytes objects, which the states keep alive."""
+    cdef int64_t n = len(states), row, total = 0
     starts, sizes = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
     cdef int64_t[::1] at = starts, size = sizes
-    cdef int64_t row, total = 0
-    cdef tuple held = states
+    cdef tuple held = PyTuple_New(n)
     cdef object state
     for row in range(n):
-        state = held[row]
+        if row + AHEAD < n:
+            decode_ask_for(PyList_GET_ITEM(states, row + AHEAD))
+        state = <object>PyList_GET_ITEM(states, row)
         if not PyBytes_CheckExact(state):
             raise TypeError(f"row {row}: expected the bytes of a state, got {type(state).__name__}")
+        Py_INCREF(state)
+        PyTuple_SET_ITEM(held, row, state)
         at[row] = <int64_t>PyBytes_AS_STRING(state)
         size[row] = PyBytes_GET_SIZE(state)
         total += size[row]
-    return starts, sizes, total
+    return held, starts, sizes, total
 
 
 cdef object _column(Out* out, int64_t n, int64_t total):
     """Allocates one column and points the reader at it; text columns get every byte there is as their bound."""
     if out.kind in (STR, BYTES):
-        offsets, data = np.zeros(n + 1, dtype=np.int64), np.empty(total + 32, dtype=np.uint8)
+        offsets, data = int64s(n + 1), uint8s(total + DECODE_SLACK)
+        offsets[0] = 0
         out.offsets, out.data = <int64_t*>address(offsets), <uint8_t*>address(data)
         return Texts(offsets, data)
-    values = np.empty(n * out.width + SLACK, dtype=np.int64)[: n * out.width]
+    values = int64s(n * out.width + SLACK)[: n * out.width]
     if out.kind != INT:
         values = values.reshape(n, out.width)
     out.values = <int64_t*>address(values)
     if out.kind != OPTIONAL_INTS:
         return values
-    present = np.empty(n, dtype=np.int64)
+    present = int64s(n)
     out.present = <int64_t*>address(present)
     return values, present
 
@@ -367,23 +391,35 @@ def decode(layout, states):
         starts, sizes = states.offsets[:n] + address(states.data), np.diff(states.offsets)
         total, readable_end = len(states.data), address(states.data) + len(states.data)
         held = states
+    elif isinstance(states, Chosen):
+        shapes.chosen_checked(states)
+        held, offsets, n = states.encoded, states.encoded.offsets, len(states)
+        starts, sizes = offsets[states.rows], offsets[1:][states.rows]
+        sizes -= starts
+        starts += address(held.data)
+        total, readable_end = int(sizes.sum()), address(held.data) + len(held.data)
     else:
-        held = tuple(states)  # keeps every state alive while the lock is released
+        # They are kept alive while the lock is released.
+        held, starts, sizes, total = _held(states if type(states) is list else list(states))
         n = len(held)
-        starts, sizes, total = _places(held, n)
     buffer = np.zeros(max(count, 1) * sizeof(Out), dtype=np.uint8)
     cdef Out* outs = <Out*>address(buffer)
     cdef list columns = []
     for f in range(count):
         outs[f].kind, outs[f].width = shapes.parse_kind(layout[f])
         columns.append(_column(&outs[f], n, total))
-    cdef const int64_t[::1] at = starts, size = sizes
+    cdef const int64_t* at = <const int64_t*>address(starts)
+    cdef const int64_t* size = <const int64_t*>address(sizes)
+    cdef decode_block_t block = read_block
     cdef int64_t[::1] fault = np.zeros(4, dtype=np.int64)
     with nogil:
-        failed = read_states(outs, count, fields, at, size, readable_end, fault)
+        failed = read_states(block, outs, count, fields, at, size, n, readable_end, fault)
     if failed:
         raise shapes.malformed(layout, fault[0], fault[1], fault[2], fault[3])
     for f in range(count):
         if outs[f].kind in (STR, BYTES):
-            columns[f].data.resize(outs[f].used, refcheck=False)
+            # All bytes there are were its bound.
+            data = uint8s(outs[f].used)
+            data[:] = columns[f].data[: outs[f].used]
+            columns[f] = Texts(columns[f].offsets, data)
     return columns

@@ -3,21 +3,26 @@
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.bytearray cimport PyByteArray_FromStringAndSize
 from cpython.ref cimport Py_INCREF
-from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE, PyTuple_New, PyTuple_SET_ITEM
-from cpython.unicode cimport PyUnicode_CheckExact, PyUnicode_DecodeUTF8, PyUnicode_GET_LENGTH
+from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
+from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint8_t, uint64_t
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memchr, memcmp, memcpy
 
 from core_ext.msgpack cimport address, store_be64
 
 import numpy as np
 
 from core_ext.codec_fields import joined, texts_checked
-from core_ext.reference.records import check_rows
+from core_ext.reference.records import DIGITS as MOST_DIGITS, bad_integer, check_rows
 
 cdef enum:
     INT8 = 20, TEXT = 25, BYTEA = 17  # as PostgreSQL numbers types
     SLACK = 16  # bytes that storing words may write behind the last one
+    DIGITS = 18  # which always fit into 64 bits
+
+if DIGITS != MOST_DIGITS:
+    raise ImportError("core_ext._records and core_ext.reference.records take integers of different lengths")
+
 
 cdef bint rises(const int64_t* offsets, int64_t n, int64_t size) noexcept nogil:
     """Tells whether n + 1 offsets rise within so many bytes."""
@@ -50,8 +55,6 @@ cdef int64_t rows_checked(streams, versions, topics, names, states) except -1:
 
 
 cdef extern from "Python.h":
-    bint PyUnicode_IS_ASCII(object text)
-    void* PyUnicode_1BYTE_DATA(object text)
     const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL
 
 
@@ -121,47 +124,69 @@ cdef inline void put_cell(tuple cells, int64_t at, object cell):
     PyTuple_SET_ITEM(cells, at, cell)
 
 
-def numbered(rows, list names, list states):
-    """Returns the number of each row's topic and appends its state; see the reference."""
-    cdef list held = rows if type(rows) is list else list(rows)
-    cdef int64_t n = len(held), i, number = 0
-    cdef dict known = {name: at for at, name in enumerate(names)}
-    # What followed a topic the last time mostly follows it again: a claim's events come in turn.
-    cdef list after = [0] * len(names)
-    cdef tuple row
-    cdef object topic
-    numbers = np.empty(n, dtype=np.int64)
+def integers(bytes text not None):
+    """Returns whole numbers that commas stand between; see the reference."""
+    cdef const uint8_t* p = <const uint8_t*>PyBytes_AS_STRING(text)
+    cdef const uint8_t* end = p + len(text)
+    cdef const uint8_t* start = p
+    cdef int64_t n = 0, value = 0
+    if p == end:
+        return np.empty(0, dtype=np.int64)
+    numbers = np.empty(text.count(b",") + 1, dtype=np.int64)
     cdef int64_t[::1] found = numbers
-    for i in range(n):
-        row = held[i]
-        if PyTuple_GET_SIZE(row) < 2:
-            raise ValueError(f"row {i}: expected a topic and a state, got {len(row)} cells")
-        topic = <object>PyTuple_GET_ITEM(row, 0)
-        if after:
-            number, before = after[number], number
-            if not same_text(topic, names[number]):
-                number = known.get(topic, -1)
-                if number < 0:
-                    number = len(names)
-                    known[topic] = number
-                    names.append(topic)
-                    after.append(0)
-                after[before] = number
-        else:
-            known[topic] = 0
-            names.append(topic)
-            after.append(0)
-        found[i] = number
-        states.append(<object>PyTuple_GET_ITEM(row, 1))
+    with nogil:
+        while True:
+            # Behind the end of a bytes object stands a NUL.
+            if 48 <= p[0] <= 57 and p - start < DIGITS:
+                value = 10 * value + (p[0] - 48)
+                p += 1
+                continue
+            if p == start or (p < end and p[0] != 44):
+                break
+            found[n] = value
+            n += 1
+            if p == end:
+                break
+            p += 1
+            start, value = p, 0
+    if n < found.shape[0]:
+        raise bad_integer(text, n)
     return numbers
 
 
-cdef inline bint same_text(object a, object b):
-    """Tells whether both are ASCII texts with the same bytes; not all that are equal are told."""
-    if not (PyUnicode_CheckExact(a) and PyUnicode_CheckExact(b) and PyUnicode_IS_ASCII(a) and PyUnicode_IS_ASCII(b)):
-        return False
-    cdef Py_ssize_t length = PyUnicode_GET_LENGTH(a)
-    return length == PyUnicode_GET_LENGTH(b) and memcmp(PyUnicode_1BYTE_DATA(a), PyUnicode_1BYTE_DATA(b), length) == 0
+def named(bytes text not None, list names not None):
+    """Returns the number of each line of a text, and appends those that are new to names; see the reference."""
+    cdef const char* p = PyBytes_AS_STRING(text)
+    cdef const char* end = p + len(text)
+    cdef const char* stop
+    cdef int64_t n = text.count(b"\n") + 1, i, number = -1, guess
+    cdef Py_ssize_t size
+    cdef dict known = {name.encode(): at for at, name in enumerate(names)}
+    # What followed a line the last time mostly follows it again: a claim's events come in turn.
+    cdef list raws = list(known), after = [-1] * (len(known) + 1)
+    cdef bytes raw
+    numbers = np.empty(n, dtype=np.int64)
+    cdef int64_t[::1] found = numbers
+    for i in range(n):
+        guess = after[number + 1]
+        if guess >= 0:
+            raw = <bytes>raws[guess]
+            size = len(raw)
+            if end - p >= size and memcmp(p, PyBytes_AS_STRING(raw), size) == 0 and (p + size == end or p[size] == 10):
+                number = found[i] = guess
+                p += size + 1
+                continue
+        stop = <const char*>memchr(p, 10, end - p)
+        raw = PyBytes_FromStringAndSize(p, (end if stop == NULL else stop) - p)
+        guess = known.setdefault(raw, len(known))
+        if guess == len(raws):
+            names.append(raw.decode())
+            raws.append(raw)
+            after.append(-1)
+        after[number + 1] = guess
+        number = found[i] = guess
+        p += len(raw) + 1
+    return numbers
 
 
 cdef inline uint8_t* put_copy(uint8_t* p, const uint8_t* source, int64_t n) noexcept nogil:

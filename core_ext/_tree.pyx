@@ -127,25 +127,6 @@ def leaf_hashes(positions, topics, states, streams, versions):
         free(events)
 
 
-def leaf_rows(int64_t first, list rows not None):
-    """Returns the leaves of events given as rows; see the reference."""
-    cdef list held = list(rows)
-    cdef Py_ssize_t n = len(held), k
-    cdef tuple row
-    cdef Event* events = <Event*> malloc((n + 1) * sizeof(Event))
-    if events == NULL:
-        raise MemoryError()
-    try:
-        for k in range(n):
-            row = held[k]
-            if len(row) != 4:
-                raise ValueError(f"expected (topic, state, stream, version), got {len(row)} cells")
-            read_event(events + k, first + k, row[0], row[1], row[2], row[3])
-        return hashed(events, n)
-    finally:
-        free(events)
-
-
 def leaf_columns(streams, versions, topics, names, states, int64_t first):
     """Returns the leaves of a block of events on their way into the log; see the reference."""
     cdef Py_ssize_t n = check_rows(streams, versions, topics, names, states), k

@@ -6,6 +6,7 @@ array of at most W ints and nils), ``table:K`` (K consecutive int fields that be
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple, TypeAlias
 
@@ -23,6 +24,37 @@ class Encoded(NamedTuple):
 
     offsets: Int64s
     data: Bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Is some states of a buffer, those that ``rows`` names, in that order."""
+
+    encoded: Encoded
+    rows: Int64s
+
+    def __len__(self) -> int:
+        """Returns how many there are."""
+        return len(self.rows)
+
+    def __getitem__(self, which: slice | NDArray[np.bool_]) -> "Chosen":
+        """Returns some of them."""
+        return Chosen(self.encoded, self.rows[which])
+
+
+def state_at(encoded: Encoded, row: int) -> bytes:
+    """Returns one state of a buffer."""
+    return encoded.data[encoded.offsets[row] : encoded.offsets[row + 1]].tobytes()
+
+
+def joined_states(parts: Sequence[Encoded]) -> Encoded:
+    """Returns the states of several buffers as one."""
+    if len(parts) == 1:
+        return parts[0]
+    starts = accumulate((len(part.data) for part in parts), initial=0)
+    offsets = [part.offsets[:-1] + start for part, start in zip(parts, starts, strict=False)]
+    data = np.concatenate([np.zeros(0, np.uint8), *(part.data for part in parts)])
+    return Encoded(np.concatenate([*offsets, [len(data)]]).astype(np.int64, copy=False), data)
 
 
 class Ints(NamedTuple):
@@ -182,6 +214,13 @@ def texts_checked(what: str, offsets: Int64s, data: Bytes) -> int:
     if offsets[0] < 0 or offsets[-1] > len(data) or bool(np.any(offsets[1:] < offsets[:-1])):
         raise ValueError(f"{what}: expected offsets rising within {len(data)} bytes, got others")
     return count
+
+
+def chosen_checked(states: Chosen) -> None:
+    """Checks that every row named is there; raises ValueError else."""
+    count, rows = texts_checked("states", *states.encoded), int64s("rows", states.rows, contiguous=False)
+    if len(rows) and not 0 <= rows.min() <= rows.max() < count:
+        raise ValueError(f"expected rows from 0 to {count - 1}, got {rows.min()} to {rows.max()}")
 
 
 def joined(raws: Sequence[bytes]) -> tuple[Int64s, Bytes, int]:

@@ -7,11 +7,12 @@ acts only; a ClaimFiled at the very end of what is read, its decision not yet in
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core_ext.codec_fields import Chosen
 from core_ext.kernels import load
 from core_ext.layout import ABSENT, AMOUNT, AMOUNTS, FACTS, HOW
 from core_ext.text import Texts, texts_from_list
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 Int64s = NDArray[np.int64]
 Codes = NDArray[np.uint8]
+States: TypeAlias = Sequence[bytes] | Chosen
 
 #: Events a page: long enough that a page's fixed costs vanish, short enough to stay in a few megabytes.
 PAGE_EVENTS = 8_192
@@ -133,20 +135,24 @@ def act_codes(topics: Iterable[str]) -> Codes:
     return np.frombuffer(bytes(map(_CODES.__getitem__, topics)), np.uint8)
 
 
-def acts_of(positions: Int64s, codes: Codes, states: Sequence[bytes]) -> Acts:
+def acts_of(positions: Int64s, codes: Codes, states: States) -> Acts:
     """Returns the acts of events at ``positions``: ClaimFiled and decision in turn, ClaimResettled alone.
 
     Raises StoreError naming the position where the turn is broken.
     """
     anew = codes == RESETTLED
     if anew.any():
-        again = resettled_acts(positions[anew], list(compress(states, anew.tolist())))
+        again = resettled_acts(positions[anew], _kept(states, anew))
         kept = ~anew
         if not kept.any():
             return again
-        return in_order(acts_of(positions[kept], codes[kept], list(compress(states, kept.tolist()))), again)
+        return in_order(acts_of(positions[kept], codes[kept], _kept(states, kept)), again)
     check_turns(positions, codes)
     return build_acts(np.ascontiguousarray(positions[::2]), states[::2], states[1::2], codes[1::2] == REVERSED)
+
+
+def _kept(states: States, mask: NDArray[np.bool_]) -> States:
+    return states[mask] if isinstance(states, Chosen) else list(compress(states, mask.tolist()))
 
 
 def check_turns(positions: Int64s, codes: Codes) -> None:
@@ -167,7 +173,7 @@ def check_turns(positions: Int64s, codes: Codes) -> None:
         raise StoreError(f"position {claim + 1}: expected the decision of claim {claim}, got none: run verify")
 
 
-def build_acts(claim: Int64s, filed: Sequence[bytes], decided: Sequence[bytes], reversed_: NDArray[np.bool_]) -> Acts:
+def build_acts(claim: Int64s, filed: States, decided: States, reversed_: NDArray[np.bool_]) -> Acts:
     """Returns acts out of their states; ``reversed_`` says which decisions are ClaimReversed.
 
     ClaimSettled and ClaimReversed have the same fields, so one call decodes both. Raises ValueError where a state
@@ -210,7 +216,7 @@ _HOSPITAL = HOW.index("hosp_part_amt")
 _MONEY = slice(FACTS.index("medfee_sumamt"), len(FACTS))
 
 
-def resettled_acts(positions: Int64s, states: Sequence[bytes]) -> Acts:
+def resettled_acts(positions: Int64s, states: States) -> Acts:
     """Returns acts out of ClaimResettled: each stands alone, its ``claim`` and ``position`` are its own.
 
     It books what changes: amounts and the hospital's share are those that stand now less those it reverses, and of its

@@ -10,7 +10,7 @@ from typing import TypeAlias, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from core_ext.codec_fields import Array, Column, Encoded, Int64s, Source, Table
+from core_ext.codec_fields import Array, Chosen, Column, Encoded, Int64s, Source, Table
 from core_ext.kernels import load
 from core_ext.layout import ACCUMULATORS, AMOUNTS, FUND_PARTS, HOW
 from core_ext.line_cells import PARTS
@@ -123,7 +123,7 @@ _ALLOWED = {
 
 
 def decode_columns(
-    event_class: EventClass, states: Sequence[bytes] | Encoded, tables: Tables | None = None
+    event_class: EventClass, states: Sequence[bytes] | Encoded | Chosen, tables: Tables | None = None
 ) -> dict[str, Column]:
     """Returns a column a field (a table: int64[n, K], C-contiguous); see the codec for their shapes.
 

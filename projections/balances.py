@@ -76,7 +76,7 @@ def postings_of_acts(page: Page) -> dict[str, int]:
     return sums
 
 
-MODEL = ReadModel("balances", 3, (BALANCE, BALANCE_RUN), fold, wide=False)
+MODEL = ReadModel("balances", 3, (BALANCE, BALANCE_RUN), fold, alone=lambda page: page.posted)
 
 
 def with_opened(reader: "Reader", events: Iterable[Placed]) -> list[tuple[Placed, Opened | None]]:

@@ -4,12 +4,14 @@ They are read and folded without a lock and then written where the model still s
 that catch up at once do the same work, and one of them throws its own away.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from ledger.refusals import StoreError
+from ledger.store.follower import Beside
 from projections.indexing import build, missing
-from projections.pages import PAGE_EVENTS, read_page
+from projections.pages import PAGE_EVENTS, Page, read_page
 from projections.tables import Change, ReadModel, added_up, write
 
 if TYPE_CHECKING:
@@ -104,6 +106,29 @@ def build_indexes(store: "Store", models: Sequence[ReadModel]) -> None:
             build(writer, store.dialect, [statement])
 
 
+def _read_ahead(
+    reader: "Reader", models: Sequence[ReadModel], after: int, stop: int, page_events: int, pages: int
+) -> Iterator[Page]:
+    """Yields up to so many pages; while what a page alone gives is found, the next is read in another thread."""
+    wide, narrow = any(model.wide for model in models), not all(model.wide for model in models)
+
+    def read() -> Page:
+        return read_page(reader, after, stop, wide, page_events, narrow)
+
+    page: Page | None = None
+    for left in reversed(range(pages)):
+        page = page or read()
+        after = page.stop
+        last = not left or after == stop
+        with nullcontext() if last else Beside(read) as beside:
+            for model in models:
+                model.alone(page)
+        yield page
+        if last:
+            return
+        page = beside.found if beside is not None else None
+
+
 def catch_up(
     store: "Store",
     models: Sequence[ReadModel],
@@ -134,16 +159,13 @@ def catch_up(
                 break
             stop = min((position for position in at.values() if position > after), default=head)
             due = [model for model in models if at[model.name] == after]
-            wide, narrow = any(model.wide for model in due), not all(model.wide for model in due)
             folded: dict[str, list[Change]] = {model.name: [] for model in sorted(due, key=lambda model: model.name)}
+            pages = PAGES_TOGETHER if all(model.adds for model in due) else 1
             reached = after
-            for _ in range(PAGES_TOGETHER if all(model.adds for model in due) else 1):
-                page = read_page(reader, reached, stop, wide, page_events, narrow)
+            for page in _read_ahead(reader, due, after, stop, page_events, pages):
                 for model in due:
                     folded[model.name] += model.fold(reader, page)
                 reached = page.stop
-                if reached == stop:
-                    break
         with store.write() as writer:
             for name, changes in folded.items():
                 if writer.query(LOCK_STATE[store.dialect], (name,)) == [(after,)]:

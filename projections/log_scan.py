@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core_ext.kernels import load
+from core_ext.codec_fields import joined_states
 from core_ext.layout import FACTS
 from ledger.acts import (
     ACT_TOPICS,
@@ -59,11 +59,9 @@ class ReadPage(Page):
     """Is a page whose acts and other events are those that can be read; the rest are findings already."""
 
     def __init__(self, reader: "Reader", after: int, stop: int, rows: list[WideRow], found: Findings) -> None:
-        names: list[str] = []
-        states: list[bytes] = []
-        topics = load("records").numbered(list(zip(cells(rows, 1), cells(rows, 2), strict=True)), names, states)
-        super().__init__(reader, after, stop, cells(rows, 0), topics, names, states)
-        codes = np.array([_ACTS.get(name, OTHER) for name in names] or [OTHER], np.uint8)[topics]
+        # Of damaged rows there are no columns; what is made of them is set below.
+        super().__init__(reader, after, stop, cells(rows, 0), np.zeros(0, np.int64), (), joined_states([]))
+        codes = np.frombuffer(bytes([_ACTS.get(topic, OTHER) for topic in cells(rows, 1)]), np.uint8)
         rest = [rows[row] for row in np.flatnonzero(codes == OTHER).tolist()]
         self.__dict__["others"] = _readable_others([row for row in rest if row[1] not in _BESIDE], found)
         self.__dict__["beside"] = _readable_beside([row for row in rest if row[1] in _BESIDE], found)
@@ -76,7 +74,8 @@ class ReadPage(Page):
         if not acts.any():
             return no_acts()
         try:
-            return acts_of(np.array(self.positions)[acts], codes[acts], list(compress(self.states, acts.tolist())))
+            states = list(compress(cells(rows, 2), acts.tolist()))
+            return acts_of(np.array(self.positions)[acts], codes[acts], states)
         except (StoreError, ValueError):
             # One of them is not whole: find which, and go on with the others.
             return _whole_acts(list(compress(rows, acts.tolist())), found)

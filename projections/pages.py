@@ -6,12 +6,11 @@ A page is a range of positions that ends behind a whole act. A position without 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import compress
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from core_ext.codec_fields import Int64s
+from core_ext.codec_fields import Chosen, Encoded, Int64s, joined_states, state_at
 from core_ext.kernels import load
 from ledger.acts import ACT_TOPICS, OTHER, Acts, Codes, act_codes, acts_of, no_acts
 from ledger.events import ClaimFiled, Event, SettlementDiffers
@@ -27,23 +26,12 @@ if TYPE_CHECKING:
 #: Events a page of catching up: a transaction of this many is durable in a fraction of a second.
 PAGE_EVENTS = 32_768
 
-#: Rows a query: the tuples of so many stay in a processor's cache until they are columns.
-CHUNK_ROWS = 2_048
+#: Rows a query: so many, packed, stay in a processor's cache until they are part of a page.
+CHUNK_ROWS = 4_096
 
 #: Bytes of a leaf of the tree.
 LEAF = 32
 
-NARROW = (
-    "SELECT topic, state FROM stored_events WHERE notification_id > ? AND notification_id <= ? ORDER BY notification_id"
-)
-WIDE = (
-    "SELECT topic, state, originator_id, originator_version FROM stored_events"
-    " WHERE notification_id > ? AND notification_id <= ? ORDER BY notification_id"
-)
-POSITIONS = (
-    "SELECT notification_id FROM stored_events"
-    " WHERE notification_id > ? AND notification_id <= ? ORDER BY notification_id"
-)
 PLACES = (
     "SELECT notification_id, originator_id, originator_version FROM stored_events"
     " WHERE notification_id > ? AND notification_id <= ? AND topic NOT IN (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -78,7 +66,7 @@ class Page:
     positions: Sequence[int]
     topics: Int64s
     names: Sequence[str]
-    states: Sequence[bytes]
+    states: Encoded
     leaves: bytes = b""
 
     @cached_property
@@ -90,9 +78,8 @@ class Page:
             return no_acts()
         at = self.positions
         positions = np.arange(at.start, at.stop) if isinstance(at, range) else np.array(at, np.int64)
-        if mask.all():
-            return acts_of(positions, codes, self.states)
-        return acts_of(positions[mask], codes[mask], list(compress(self.states, mask.tolist())))
+        rows = np.flatnonzero(mask)
+        return acts_of(positions[rows], codes[rows], Chosen(self.states, rows))
 
     @cached_property
     def posted(self) -> dict[str, int]:
@@ -102,8 +89,9 @@ class Page:
     @cached_property
     def beside(self) -> list[tuple[int, str, bytes]]:
         """Returns (position, topic, state) of what stands beside acts: differences, fee lines and their findings."""
-        found = [(self.positions[row], topic, self.states[row]) for row, topic in self._rest]
-        return [row for row in found if row[1] in _BESIDE]
+        return [
+            (self.positions[row], topic, state_at(self.states, row)) for row, topic in self._rest if topic in _BESIDE
+        ]
 
     @cached_property
     def others(self) -> list[Placed]:
@@ -112,10 +100,11 @@ class Page:
         if not rows:
             return []
         places = self.places([row for row, _ in rows])
-        events = [decode_event(topic, self.states[row]) for row, topic in rows]
+        states = [state_at(self.states, row) for row, _ in rows]
+        events = [decode_event(topic, state) for (_, topic), state in zip(rows, states, strict=True)]
         return [
-            Placed(self.positions[row], *place, event, present_state(topic, self.states[row], event))
-            for (row, topic), place, event in zip(rows, places, events, strict=True)
+            Placed(self.positions[row], *place, event, present_state(topic, state, event))
+            for (row, topic), place, event, state in zip(rows, places, events, states, strict=True)
         ]
 
     @cached_property
@@ -124,7 +113,7 @@ class Page:
         if ClaimResettled.TOPIC not in self.names:
             return []
         rows = np.flatnonzero(self.topics == self.names.index(ClaimResettled.TOPIC)).tolist()
-        events = ((row, decode_event(ClaimResettled.TOPIC, self.states[row])) for row in rows)
+        events = ((row, decode_event(ClaimResettled.TOPIC, state_at(self.states, row))) for row in rows)
         return [(self.positions[row], event) for row, event in events if isinstance(event, ClaimResettled)]
 
     def places(self, rows: Sequence[int]) -> list[tuple[str, int]]:
@@ -156,32 +145,34 @@ def read_page(
     """Returns the page behind ``after``, at most ``page_events`` (at least 2) and never past ``stop``.
 
     ``wide`` pages carry the tree's leaves of every event, hashed chunk by chunk while a chunk is still in the cache;
-    ``narrow`` ones the columns. Raises StoreError naming a position without event.
+    ``narrow`` ones the columns. Raises StoreError naming a position without an event.
     """
     high = min(after + max(2, page_events), stop)
-    topics: list[Int64s] = []
     names: list[str] = []
-    states: list[bytes] = []
+    topics: list[Int64s] = []
+    states: list[Encoded] = []
     leaves: list[bytes] = []
-    count, last = 0, ""
+    last = ""
     for low in range(after, high, CHUNK_ROWS):
-        within = (low, min(low + CHUNK_ROWS, high))
-        rows = reader.whole(reader.query(WIDE if wide else NARROW, within), 1, within)
-        count += len(rows)
-        last = rows[-1][0] if rows else last
+        chunk = reader.columns(low, min(low + CHUNK_ROWS, high), names, wide)
+        last = names[int(chunk.topics[-1])]
         if wide:
-            leaves.append(load("tree").leaf_rows(low + 1, rows))
+            columns = (chunk.streams, chunk.versions, chunk.topics, names, chunk.states)
+            leaves.append(load("tree").leaf_columns(*columns, low + 1))
         if narrow:
-            topics.append(load("records").numbered(rows, names, states))
-    # Positions are unique, so as many events as positions means one at each.
-    if count != high - after:
-        there = [at for (at,) in reader.query(POSITIONS, (after, high))]
-        missing = next(at for at, found in enumerate([*there, 0], after + 1) if found != at)
-        raise StoreError(f"position {missing}: expected an event, got none: run verify")
-    hashes = b"".join(leaves)
+            topics.append(chunk.topics)
+            states.append(chunk.states)
     if last == ClaimFiled.TOPIC and high < stop:
         high -= 1
-        del states[high - after :]
-        hashes = hashes[: (high - after) * LEAF]
-    numbers = np.concatenate([np.zeros(0, np.int64), *topics])[: high - after]
-    return Page(reader, after, high, range(after + 1, high + 1), numbers, names, states, hashes)
+    count = high - after
+    numbers, whole = np.concatenate([np.zeros(0, np.int64), *topics]), joined_states(states)
+    return Page(
+        reader,
+        after,
+        high,
+        range(after + 1, high + 1),
+        numbers[:count],
+        names,
+        Encoded(whole.offsets[: count + 1], whole.data),
+        b"".join(leaves)[: count * LEAF],
+    )

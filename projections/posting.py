@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core_ext.kernels import load
+from core_ext.codec_fields import joined_states
 from core_ext.text import Texts, to_list
 from ledger.events import ClaimFiled
 from ledger.store.follower import in_turn
@@ -95,12 +95,11 @@ def page_of(first: int, blocks: Sequence["EventBlock"]) -> "BlockPage":
     topics = np.concatenate(
         [np.array([number[name] for name in block.topic_names], np.int64)[block.topics] for block in blocks]
     )
-    states = [state for block in blocks for state in load("records").cut(block.states)]
+    states = joined_states([block.states for block in blocks])
     if names[int(topics[-1])] == ClaimFiled.TOPIC:
         # Its decision is not there yet: what has both catches up later.
         topics = topics[:-1]
-        states.pop()
-    stop = first + len(states)
+    stop = first + len(topics)
     return BlockPage(blocks, None, first - 1, stop - 1, range(first, stop), topics, names, states)
 
 

@@ -40,7 +40,7 @@ def anew(model: ReadModel) -> ReadModel:
         changes = model.fold(reader.renamed(names), page)
         return [Change(tables[change.table.name], change.data) for change in changes]
 
-    return ReadModel(f"{ANEW}{model.name}", model.version, tuple(tables.values()), fold, model.wide)
+    return ReadModel(f"{ANEW}{model.name}", model.version, tuple(tables.values()), fold, model.wide, model.alone)
 
 
 def rebuild(

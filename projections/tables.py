@@ -132,7 +132,8 @@ class ReadModel:
     """Is one projection: its tables, and the pure fold from a page of the log to what changes in them.
 
     A new ``version`` has other tables or another meaning: what a store holds of an older one is built anew.
-    ``wide`` folds need the leaf of every event, and nothing else of it.
+    ``wide`` folds need the leaf of every event, and nothing else of it. ``alone`` finds what a page alone is enough for
+    and leaves it there for the fold: the next page is read from the store meanwhile.
     """
 
     name: str
@@ -140,6 +141,7 @@ class ReadModel:
     tables: tuple[Table, ...]
     fold: "Callable[[Reader, Page], list[Change]]"
     wide: bool = False
+    alone: "Callable[[Page], Any]" = lambda page: None
 
     @property
     def adds(self) -> bool:

@@ -27,6 +27,7 @@ from core_ext.codec_fields import (
     Array,
     Binary,
     Choice,
+    Chosen,
     Column,
     Const,
     Encoded,
@@ -38,10 +39,12 @@ from core_ext.codec_fields import (
     absent_cell,
     check_sources,
     choice_out_of_range,
+    chosen_checked,
     fields_of,
     malformed,
     not_utf8,
     parse_kind,
+    state_at,
     text_outside,
 )
 from core_ext.layout import ABSENT
@@ -251,7 +254,16 @@ def _column(kind: int, width: int, values: list[Any]) -> Column:
     return np.array(values, dtype=np.int64)
 
 
-def decode(layout: Sequence[str], states: Sequence[bytes] | Encoded) -> list[Column]:
+def _raws(states: Sequence[bytes] | Encoded | Chosen) -> list[bytes]:
+    if isinstance(states, Encoded):
+        return cut(states)
+    if isinstance(states, Chosen):
+        chosen_checked(states)
+        return [state_at(states.encoded, row) for row in states.rows.tolist()]
+    return list(states)
+
+
+def decode(layout: Sequence[str], states: Sequence[bytes] | Encoded | Chosen) -> list[Column]:
     """Returns one column a kind of ``layout``: int64[n] (int), Texts (str, bytes), int64[n, W] (ints, table).
 
     An optional-ints column is (int64[n, W], present int64[n]), ABSENT where a cell or the whole array is nil. An
@@ -259,7 +271,7 @@ def decode(layout: Sequence[str], states: Sequence[bytes] | Encoded) -> list[Col
     Raises ValueError naming the row, the field, what was expected and what came.
     """
     kinds = [parse_kind(text) for text in layout]
-    raws = cut(states) if isinstance(states, Encoded) else list(states)
+    raws = _raws(states)
     values: list[list[object]] = [[] for _ in kinds]
     for row, raw in enumerate(raws):
         if not isinstance(raw, bytes):

@@ -1,9 +1,9 @@
 """Specifies the rows that stores take in, made from the buffers of a batch of events."""
 
+import re
 import struct
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
@@ -73,19 +73,38 @@ def grouped(
         yield tuple(cells)
 
 
-def numbered(rows: Sequence[tuple[Any, ...]], names: list[Any], states: list[Any]) -> Int64s:
-    """Returns the number of each row's topic, its first cell, in ``names``, and appends its second cell to ``states``.
+#: Digits of the longest integer that is read: it always fits into 64 bits.
+DIGITS = 18
 
-    A topic that is not in ``names`` yet is appended there. Raises ValueError for a row of fewer than two cells.
+_INTEGER = re.compile(rb"[0-9]{1,%d}" % DIGITS)
+
+
+def integers(text: bytes) -> Int64s:
+    """Returns whole numbers from 0 that commas stand between, none where the text is empty.
+
+    Raises ValueError for anything else, a number of more than 18 digits among it.
+    """
+    cells = text.split(b",") if text else []
+    for at, cell in enumerate(cells):
+        if not _INTEGER.fullmatch(cell):
+            raise bad_integer(text, at)
+    return np.array([int(cell) for cell in cells], np.int64)
+
+
+def bad_integer(text: bytes, at: int) -> ValueError:
+    """Returns the error for a cell that is no integer."""
+    return ValueError(f"cell {at}: expected a whole number of at most {DIGITS} digits, got {text.split(b',')[at]!r}")
+
+
+def named(text: bytes, names: list[str]) -> Int64s:
+    """Returns the number in ``names`` of each line of a text, of which a text without a newline is one.
+
+    A line that is not in ``names`` yet is appended there. Raises UnicodeDecodeError where it is not UTF-8.
     """
     known = {name: number for number, name in enumerate(names)}
-    for i, row in enumerate(rows):
-        if len(row) < 2:
-            raise ValueError(f"row {i}: expected a topic and a state, got {len(row)} cells")
-        known.setdefault(row[0], len(known))
-        states.append(row[1])
+    found = [known.setdefault(line.decode(), len(known)) for line in text.split(b"\n")]
     names += list(known)[len(names) :]
-    return np.array([known[row[0]] for row in rows], np.int64)
+    return np.array(found, np.int64)
 
 
 def _copy_field(raw: bytes) -> bytes:

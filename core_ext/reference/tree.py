@@ -39,18 +39,6 @@ def leaf_hashes(
     return b"".join(leaves)
 
 
-def leaf_rows(first: int, rows: list[tuple[str, bytes, str, int]]) -> bytes:
-    """Returns the leaves of events that follow each other from position ``first``: (topic, state, stream, version).
-
-    Raises as ``leaf_hashes`` does, ValueError too for a row of another number of cells.
-    """
-    for row in rows:
-        if len(row) != 4:
-            raise ValueError(f"expected (topic, state, stream, version), got {len(row)} cells")
-    topics, states, streams, versions = zip(*rows, strict=True) if rows else ((), (), (), ())
-    return leaf_hashes(range(first, first + len(rows)), topics, states, streams, versions)
-
-
 def leaf_columns(
     streams: Texts, versions: Int64s, topics: Int64s, names: Sequence[str], states: Encoded, first: int
 ) -> bytes:
@@ -59,7 +47,8 @@ def leaf_columns(
     Raises as ``leaf_hashes`` does, ValueError too for columns that do not belong together.
     """
     events = rows(streams, versions, topics, names, states, first)
-    return leaf_rows(first, [(topic, state, stream, version) for _, stream, version, topic, state in events])
+    positions, texts, numbers, kinds, raws = zip(*events, strict=True) if events else ((),) * 5
+    return leaf_hashes(positions, kinds, raws, texts, numbers)
 
 
 def _framed(text: str) -> bytes:

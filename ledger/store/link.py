@@ -87,6 +87,16 @@ class Link(ABC):
         """Inserts rows given as columns and returns how many; ``conflict`` is an ON CONFLICT clause."""
 
     @abstractmethod
+    def packed(self, after: int, stop: int, wide: bool) -> Row | None:
+        """Returns the events behind ``after`` up to ``stop``, in order, packed into a few values as bytes.
+
+        They are the states, one behind the other, and of each event ``(position - after) << 32 | bytes of its state``,
+        with commas between, and its topic, with newlines between; ``wide`` adds streams and versions likewise. They are
+        None where there is no event. An event with cells of other types may be left out; what does not go into one
+        value at all is None as a whole.
+        """
+
+    @abstractmethod
     def may_read(self, table: str) -> bool:
         """Returns whether this connection's role may read a table."""
 

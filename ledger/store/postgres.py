@@ -65,6 +65,20 @@ ANYBODY_WAITS = (
 )
 MAY_READ = "SELECT has_table_privilege(?::text, 'SELECT')"
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = ?"
+PACKED = {
+    wide: "SELECT string_agg(state, ''),"
+    " convert_to(string_agg(((notification_id - ?::bigint) << 32 | octet_length(state)::bigint)::text, ','), 'UTF8'),"
+    f" convert_to(string_agg(topic, E'\n'), 'UTF8'){more} FROM (SELECT * FROM stored_events"
+    " WHERE notification_id > ? AND notification_id <= ? ORDER BY notification_id) AS e"
+    for wide, more in (
+        (False, ""),
+        (
+            True,
+            ", convert_to(string_agg(originator_id, E'\n'), 'UTF8'),"
+            " convert_to(string_agg(originator_version::text, ','), 'UTF8')",
+        ),
+    )
+}
 SCHEMA_EXISTS = "SELECT 1 FROM pg_namespace WHERE nspname = ?"
 # One creator at a time in a database; the number is this package's own.
 LOCK_CREATION = "SELECT pg_advisory_xact_lock(5230418966)"
@@ -150,6 +164,9 @@ class PostgresLink(Link):
         sql = f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({places}) {conflict}"
         with self._refusing():
             return self._cursor.execute(sql.encode(), [array for array, _ in arrays]).rowcount
+
+    def packed(self, after: int, stop: int, wide: bool) -> Row | None:
+        return self.query(PACKED[wide], (after, after, stop))[0]
 
     def may_read(self, table: str) -> bool:
         return bool(self.query(MAY_READ, (table,))[0][0])

@@ -11,6 +11,7 @@ import numpy as np
 from ledger.refusals import StoreError
 from ledger.segments.events import PeriodAttached, PeriodDetached
 from ledger.store.archives import Archives
+from ledger.store.columns import Columns, listed, unpacked
 from ledger.store.follower import AHEAD_EVENTS, Beside, Follower
 from ledger.store.link import Link, Row
 from ledger.store.runs import RUN_ROWS, put_run
@@ -31,6 +32,7 @@ STREAM = (
     " WHERE originator_id = ? ORDER BY originator_version"
 )
 EVENT_COLUMNS = "notification_id, originator_id, originator_version, topic, state"
+BETWEEN = " WHERE notification_id > ? AND notification_id <= ? ORDER BY notification_id"
 DETACHED = (
     "SELECT topic, state FROM stored_events WHERE originator_id >= 'detached-' AND originator_id < 'detached.'"
     " ORDER BY notification_id"
@@ -90,7 +92,7 @@ class Reader(StateReader):
         ``within`` are the positions behind which and up to which the rows lie: where no month is detached there, nobody
         looks at them.
         """
-        if within is not None and not any(a <= within[1] and b > within[0] for a, b in self._detached):
+        if within is not None and not self._any_detached(*within):
             return rows
         return self.archives.rows(rows, state)
 
@@ -105,6 +107,9 @@ class Reader(StateReader):
                 standing.pop(event.period, None)
         return standing
 
+    def _any_detached(self, after: int, stop: int) -> bool:
+        return any(a <= stop and b > after for a, b in self._detached)
+
     @cached_property
     def _detachings(self) -> "list[PeriodDetached | PeriodAttached]":
         detached, attached = msgspec.msgpack.Decoder(PeriodDetached), msgspec.msgpack.Decoder(PeriodAttached)
@@ -115,6 +120,20 @@ class Reader(StateReader):
     def _detached(self) -> list[tuple[int, int]]:
         """Returns the first and last position of every month that is detached."""
         return [(event.first, event.last) for event in self.detached.values()]
+
+    def columns(self, after: int, stop: int, names: list[str], wide: bool = False) -> Columns:
+        """Returns the events behind ``after`` up to ``stop`` as columns, no object made of any of them.
+
+        Topics are numbers into ``names``, where new ones are appended; ``wide`` has streams and versions besides.
+        Raises StoreError naming the first position without an event or with a state that is no bytes.
+        """
+        if not self._any_detached(after, stop):
+            packed = self._link.packed(after, stop, wide)
+            found = None if packed is None else unpacked(packed, stop - after, names)
+            if found is not None:
+                return found
+        rows = self._link.query(f"SELECT {EVENT_COLUMNS} FROM stored_events{BETWEEN}", (after, stop))
+        return listed(self.whole(rows, 4, (after, stop)), after, stop, names)
 
     def stream(self, stream: str) -> list[tuple[int, int, str, bytes]]:
         """Returns (position, version, topic, state) of a stream's events, in order."""

@@ -14,7 +14,6 @@ from ledger.acts import read_acts
 from ledger.events import BASIS_REFUND, BASIS_RESETTLED, ClaimSettled
 from ledger.mapper import decode_event
 from ledger.originals import pool_of
-from ledger.replaying.events import ClaimResettled
 from projections.findings import Findings, unlike
 from projections.grouping import group_sums
 from projections.statement import tallies
@@ -67,11 +66,7 @@ def _of_other_pools(page: "Page") -> list[Change]:
         first, sums = group_sums(keys, acts.booked[rows][:, [part]])
         changes.append(Change(POOL, [*keys[first].T, *sums.T]))
     moved: list[tuple[int, ...]] = []
-    for topic, state in zip(page.topics, page.states, strict=True) if (acts.basis == BASIS_RESETTLED).any() else ():
-        if topic != ClaimResettled.TOPIC:
-            continue
-        event = decode_event(topic, state)
-        assert isinstance(event, ClaimResettled)
+    for _, event in page.resettled:
         now, stood = (each or event.insutype for each in (pool_of(event.how), event.reversed_pool))
         for paid_by, fen in ((now, event.reversed[part]), (stood, -event.reversed[part])):
             if now != stood and paid_by != event.insutype and fen:
@@ -118,7 +113,7 @@ def basis_of(reader: "Reader", acts: "Acts") -> np.ndarray[Any, np.dtype[np.int6
     return basis
 
 
-MODEL = ReadModel("clearing", 2, (LINE, POOL), fold)
+MODEL = ReadModel("clearing", 3, (LINE, POOL), fold)
 
 
 def as_of(reader: "Reader", period: int, after: int, stop: int) -> list[tuple[int, ...]]:

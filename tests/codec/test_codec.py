@@ -3,9 +3,10 @@
 import ctypes
 import mmap
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from types import ModuleType
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from core_ext import _codec as compiled
 from core_ext import _records as compiled_records
-from core_ext.codec_fields import Array, Binary, Choice, Column, Const, Encoded, Ints, Source, Table, Text
+from core_ext.codec_fields import Array, Binary, Choice, Chosen, Column, Const, Encoded, Ints, Source, Table, Text
 from core_ext.layout import ABSENT
 from core_ext.reference import codec as reference
 from core_ext.reference import records as specified_records
@@ -30,15 +31,18 @@ def copied(kernel: ModuleType, *columns: object, per: int = 2) -> bytes:
 def _portable() -> ModuleType:
     """Returns the compiled codec as it is on a processor without wide instructions."""
 
-    def encode(fields: Sequence[Source], rows: np.ndarray) -> Encoded:
-        compiled.use_portable(True)
-        try:
-            return compiled.encode(fields, rows)
-        finally:
-            compiled.use_portable(False)
+    def portably(call: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*arguments: object) -> Any:
+            compiled.use_portable(True)
+            try:
+                return call(*arguments)
+            finally:
+                compiled.use_portable(False)
+
+        return called
 
     module = ModuleType("portable")
-    module.__dict__.update(vars(compiled), encode=encode)
+    module.__dict__.update(vars(compiled), encode=portably(compiled.encode), decode=portably(compiled.decode))
     return module
 
 
@@ -176,7 +180,7 @@ def test_rows_outside_the_sources_are_refused(codec: ModuleType) -> None:
             codec.encode([Ints(ints([5, 6]))], ints([row]))
 
 
-def outcome(codec: ModuleType, layout: tuple[str, ...], states: list[bytes] | Encoded) -> list[Column] | str:
+def outcome(codec: ModuleType, layout: tuple[str, ...], states: list[bytes] | Encoded | Chosen) -> list[Column] | str:
     try:
         columns: list[Column] = codec.decode(layout, states)
     except ValueError as error:
@@ -293,33 +297,41 @@ def test_rows_for_stores_are_the_same_in_both_twins(rows: list[tuple[str, int, i
         assert list(compiled.grouped(*arguments, per)) == list(reference.grouped(*arguments, per)) == groups
 
 
-TOPICS = (
-    st.sampled_from(["claim-filed/1", "claim-settled/1", "结算/1", "", "claim-filed/2"])
-    | st.none()
-    | st.binary(max_size=2)
-)
+NAMES = st.sampled_from(["claim-filed/1", "claim-settled/1", "结算/1", "", "claim-filed/2", "claim-filed", "a\0b"])
 
 
 @settings(max_examples=100, deadline=None)
-@given(parts=st.lists(st.lists(st.tuples(TOPICS, st.binary(max_size=3)), max_size=8), max_size=3))
-def test_topics_are_numbered_as_they_first_appear(parts: list[list[tuple[str | None, bytes]]]) -> None:
-    """Every row keeps its topic and its state, whatever came before it and whatever a damaged file holds there."""
+@given(parts=st.lists(st.lists(NAMES, min_size=1, max_size=8), max_size=3))
+def test_lines_are_numbered_as_they_first_appear(parts: list[list[str]]) -> None:
+    """Every line keeps its name, whatever came before it, over several texts too."""
     found = []
     for kernel in (compiled_records, specified_records):
-        names: list[object] = []
-        states: list[bytes] = []
-        numbers = [number for rows in parts for number in kernel.numbered(rows, names, states).tolist()]
-        assert [names[number] for number in numbers] == [row[0] for rows in parts for row in rows]
-        assert states == [row[1] for rows in parts for row in rows]
+        names: list[str] = []
+        numbers = [number for lines in parts for number in kernel.named("\n".join(lines).encode(), names).tolist()]
+        assert [names[number] for number in numbers] == [line for lines in parts for line in lines]
         found.append((numbers, names))
     assert found[0] == found[1]
 
 
+@settings(max_examples=100, deadline=None)
+@given(text=st.lists(st.integers(0, 10**18 - 1).map(str) | st.text("0129,-+ x", max_size=20), max_size=6).map(",".join))
+def test_integers_are_those_between_commas(text: str) -> None:
+    """Whole numbers of up to 18 digits are read; anything else is named, by both twins alike."""
+    cells = text.split(",") if text else []
+    wrong = next((at for at, cell in enumerate(cells) if not (cell.isdecimal() and len(cell) <= 18)), None)
+    for kernel in (compiled_records, specified_records):
+        if wrong is None:
+            assert kernel.integers(text.encode()).tolist() == [int(cell) for cell in cells]
+        else:
+            with pytest.raises(ValueError, match=f"cell {wrong}: expected a whole number .*, got b'"):
+                kernel.integers(text.encode())
+
+
 @pytest.mark.parametrize("kernel", [compiled_records, specified_records])
-def test_a_row_without_a_state_is_refused(kernel: ModuleType) -> None:
-    """A row that is not a topic and a state is no event."""
-    with pytest.raises(ValueError, match="row 1: expected a topic and a state, got 1 cells"):
-        kernel.numbered([("a/1", b""), ("a/1",)], [], [])
+def test_a_line_that_is_no_text_is_refused(kernel: ModuleType) -> None:
+    """A name is UTF-8."""
+    with pytest.raises(UnicodeDecodeError):
+        kernel.named(b"a\n\xff", [])
 
 
 @pytest.mark.parametrize(
@@ -429,9 +441,13 @@ def test_nothing_is_read_behind_the_last_byte() -> None:
         for length in range(len(full) + 1):
             state = full[:length]
             room[page - length :] = np.frombuffer(state, dtype=np.uint8)
-            encoded = Encoded(ints([0, length]), room[page - length :])
-            expected, got = outcome(reference, LAYOUT, [state]), outcome(compiled, LAYOUT, encoded)
-            assert got == expected if isinstance(expected, str) else not isinstance(got, str) and same(got, expected)
+            # Alone, and eight of the same place: a block.
+            for rows in (ints([0]), ints([0] * 8)):
+                encoded = Chosen(Encoded(ints([0, length]), room[page - length :]), rows)
+                expected, got = outcome(reference, LAYOUT, [state] * len(rows)), outcome(compiled, LAYOUT, encoded)
+                assert (
+                    got == expected if isinstance(expected, str) else not isinstance(got, str) and same(got, expected)
+                )
         for length in (0, 1, 8, 31, 32, 33, 300):
             room[page - length :] = ord("s")
             text = Text(ints([0, length]), room[page - length :])

@@ -12,6 +12,8 @@ from ledger.mapper import decode_event
 from ledger.postings import postings
 from ledger.replaying.events import ClaimResettled
 from ledger.service import Ledger
+from ledger.store import connect
+from projections.clearing.lines import POOL
 from tests.ledger.test_benefit_faults import alter, unguarded
 from tests.ledger.test_benefit_year import enacted
 from tests.ledger.test_persons_and_limits import BIRTHS, CHRONIC, RATIO, RULES_OF_EMPLOYEES, SHARES, chronic, taken
@@ -126,3 +128,7 @@ def test_a_correction_moves_shares_and_pools(store_url: str, tmp_path: Path) -> 
         assert accounts.get("expense:260100:310100", 0) == accounts.get("expense:260100:510100", 0) == 0
         assert views.verify() == []
         assert isinstance(views.findings(), list)
+        views.catch_up()
+    with connect(store_url) as store, store.read() as reader:
+        paid = [(period, pool, fen) for period, _, _, pool, fen in reader.query(POOL.select())]
+    assert paid == [(202401, 310, 50_000), (done.period, 310, -50_000)]

@@ -39,17 +39,6 @@ def test_leaves_are_those_of_the_specification(events: list[tuple[int, str, byte
 
 
 @settings(max_examples=60)
-@given(st.integers(0, 2**62), st.lists(st.tuples(NAMES, st.binary(max_size=400), NAMES, INTS), max_size=6))
-def test_leaves_of_rows_are_those_of_their_columns(first: int, rows: list[tuple[str, bytes, str, int]]) -> None:
-    """Events that follow each other, given as a database gives them, have the leaves their columns have."""
-    leaves = [
-        reference.leaf_hashes([first + at], [topic], [state], [stream], [version])
-        for at, (topic, state, stream, version) in enumerate(rows)
-    ]
-    assert _tree.leaf_rows(first, rows) == reference.leaf_rows(first, rows) == b"".join(leaves)
-
-
-@settings(max_examples=60)
 @given(
     st.integers(0, 2**62),
     st.lists(st.tuples(st.integers(0, 1), st.binary(max_size=400), NAMES, INTS), max_size=6),
@@ -69,7 +58,10 @@ def test_leaves_of_a_block_are_those_of_its_rows(
         names,
         Encoded(states.offsets[skipped:], states.data),
     )
-    expected = reference.leaf_rows(first, [(names[row[0]], *row[1:]) for row in rows[skipped:]])
+    expected = b"".join(
+        reference.leaf_hashes([first + at], [names[topic]], [state], [stream], [version])
+        for at, (topic, state, stream, version) in enumerate(rows[skipped:])
+    )
     assert _tree.leaf_columns(*columns, first) == reference.leaf_columns(*columns, first) == expected
 
 
@@ -107,8 +99,6 @@ def test_what_is_no_event_is_refused(twin: ModuleType) -> None:
         leaf_hashes([1], ["t"], [b""], ["s"], [2**63])
     with pytest.raises(ValueError, match="65535"):
         leaf_hashes([1], ["t"], [b""], ["s" * 65_536], [1])
-    with pytest.raises(ValueError, match="got 3 cells"):
-        twin.leaf_rows(1, [("t", b"", "s")])
     for hashes in (b"", b"\0" * 31, b"\0" * 33):
         with pytest.raises(ValueError, match="expected one hash of 32 bytes or more"):
             root_of(hashes)
