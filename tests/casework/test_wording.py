@@ -16,9 +16,7 @@ def test_a_refused_act_names_claim_limit_and_what_came_in_yuan(sqlite_url: str, 
     """Too much in question, two debtors, too high a fine or reward: each is named with its limit, in yuan or times."""
     with month(sqlite_url, tmp_path) as book:
         book.intake(write(tmp_path / "other.csv", [claim(9, fixmedins_code="H26010199999")]))
-        with pytest.raises(
-            Refused, match=r"claim S000001: expected 0\.00 to [0-9,.]+ .*, got 100,000,000\.00"
-        ):
+        with pytest.raises(Refused, match=r"claim S000001: expected 0\.00 to [0-9,.]+ .*, got 100,000,000\.00"):
             book.case_act(act("open", claims=((key(1), 10**10),)))
         with pytest.raises(Refused, match=r"got H\w+ \(\d{6}\), H26010199999 \(\d{6}\)$"):
             book.case_act(act("open", claims=((key(1), 100), (key(9), 100))))
