@@ -1,10 +1,11 @@
 """What an operator types by a slip is refused in one line, by name of its option, and nothing is written."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.console.test_commands import Shell
+from tests.console.test_commands import EXAMPLE, Shell
 
 WORKING = ("supplier", "guarantee", "H1", "--region", "441800", "--limit", "5", "--bank", "B", "--code", "G-1")
 
@@ -44,6 +45,35 @@ def test_a_number_or_day_that_makes_no_sense_is_refused_by_its_option(
     line = shell.refused(*words)
     assert line.startswith("usage: ") and said in line
     assert shell.json("jobs") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "psn_no,psn_name,insu_admdvs,insutype,psn_type,assist_class\nP1,A,4418,310,11,\n",
+            "row 1, insu_admdvs: expected a six-digit code, got '4418'",
+        ),
+        ("psn_no,gend,brdy\nP1,3,1975-03-02\n", "gend: expected one of 1, 2, 9, or nothing, got '3'"),
+        ("account,amount\nbank:441800,1234.56\nfund:441800:310100,-1.00\n", "expected a sum of 0.00, got 1,233.56"),
+    ],
+)
+def test_a_register_names_what_it_expects(shell: Shell, text: str, said: str) -> None:
+    """A member's place has six digits; cells, and a sum that is not zero, are told as they are typed."""
+    file = shell.folder / "register.csv"
+    file.write_text(text, encoding="utf-8")
+    assert said in shell.refused("register", str(file))
+
+
+def test_a_kind_of_care_without_a_rule_is_named(shell: Shell) -> None:
+    """Where the policy of the area has no rule for the kind of treatment, the quarantine file says which."""
+    shutil.copytree(EXAMPLE, shell.folder, dirs_exist_ok=True)
+    shell("policy", "enact", "qingyuan", "--regions", "441800")
+    claims = shell.folder / "claims.csv"
+    claims.write_text(claims.read_text(encoding="utf-8").replace("H44180200001,3,21,", "H44180200001,3,14,"), "utf-8")
+    shell("intake", str(claims))
+    said = (shell.folder / "claims.quarantine.csv").read_text(encoding="utf-8")
+    assert "no_policy" in said and "that has a rule for med_type 14 of insutype 310" in said
 
 
 def test_filings_that_end_are_listed_up_to_the_end_of_the_calendar(shell: Shell) -> None:
