@@ -8,7 +8,7 @@ import ledger
 import projections
 from console import failures, output
 from console.failures import UserError
-from console.options import NO_OPTIONS, Amount, Options, Period, Region
+from console.options import NO_OPTIONS, Amount, Day, DayOrNone, Options, Period, Region
 from console.output import Column
 from ledger.money import yuan_display as yuan
 
@@ -209,8 +209,8 @@ def guarantee(
     limit: Amount = 0,
     bank: str = "",
     code: str = "",
-    begin: int = 0,
-    to: int = 0,
+    begin: Day = 0,
+    to: DayOrNone = 0,
     options: Options = NO_OPTIONS,
 ) -> None:
     """Set the bank guarantee of an institution and its limit; without an institution, list them with their use.
@@ -272,7 +272,7 @@ def pay_supplier(
     amount: Yuan,
     invoice: str,
     period: MonthPaid,
-    on: int,
+    on: Day,
     options: Options = NO_OPTIONS,
 ) -> None:
     """Pay a drug supplier for an institution under its guarantee; the next clearings pay the institution less by it.

@@ -10,7 +10,7 @@ import ledger
 import projections
 from console import output
 from console.failures import UserError
-from console.options import NO_OPTIONS, Amount, Case, Day, OnDay, Options, PeriodReviewed
+from console.options import NO_OPTIONS, Amount, AtLeastOne, Case, Day, OnDay, Options, PeriodReviewed
 from console.output import Column, count, day_text
 from ledger.money import yuan_display as yuan
 
@@ -216,7 +216,13 @@ def from_review(
 
 
 def sample(
-    *, period: PeriodReviewed, size: int, seed: int, owner: FirstOwner, on: OnDay = 0, options: Options = NO_OPTIONS
+    *,
+    period: PeriodReviewed,
+    size: AtLeastOne,
+    seed: int,
+    owner: FirstOwner,
+    on: OnDay = 0,
+    options: Options = NO_OPTIONS,
 ) -> None:
     """Draw claims of a period (抽查) and open a case for each; the same seed draws the same claims.
 

@@ -7,7 +7,7 @@ from cyclopts import App
 import ledger
 import projections
 from console import failures, output
-from console.options import NO_OPTIONS, Amount, Options, Period, Region
+from console.options import NO_OPTIONS, Amount, Options, Period, Region, check_order
 from console.output import Column, count
 from ledger.money import yuan_display as yuan
 from ledger.paying.reports import Income
@@ -102,6 +102,7 @@ def listing(*, begin: Period, to: Period, region: Region | None = None, options:
     """
     from ledger.funds.decide import FUND_NAMES
 
+    check_order(begin, to)
     with projections.open(options.store) as read:
         found = read.funds(begin, to, region)
         now = {(each.region, each.fund_pay_type): each.closing_fen for each in read.funds(begin, 999912, region)}
@@ -151,6 +152,7 @@ def ratio(*, begin: Period, to: Period, region: Region | None = None, options: O
     region
         Only residents of this region.
     """
+    check_order(begin, to)
     with projections.open(options.store) as read:
         found = read.in_scope(begin, to, region)
     if options.json:

@@ -92,6 +92,10 @@ def _day(_: Any, tokens: Sequence[Token]) -> int:
     return day_from_text(tokens[0].value)
 
 
+def _day_or_none(_: Any, tokens: Sequence[Token]) -> int:
+    return 0 if tokens[0].value == "0" else day_from_text(tokens[0].value)
+
+
 def _amount(_: Any, tokens: Sequence[Token]) -> int:
     return fen_from_text(tokens[0].value.replace(",", ""))
 
@@ -110,10 +114,32 @@ def _one_region(_: Any, tokens: Sequence[Token]) -> int:
     return _region(tokens[0].value)
 
 
+def whole(least: int, most: int) -> Parameter:
+    """Returns how a whole number from ``least`` to ``most`` is read; another is refused by name of its option."""
+
+    def read(_: Any, tokens: Sequence[Token]) -> int:
+        text = tokens[0].value
+        if not re.fullmatch(r"[+-]?\d{1,20}", text) or not least <= int(text) <= most:
+            raise ValueError(f"expected a whole number from {least:,} to {most:,}, got {text!r}")
+        return int(text)
+
+    return Parameter(converter=read)
+
+
+def check_order(begin: int, to: int) -> None:
+    """Raises UserError where a range ends before it begins."""
+    if to < begin:
+        raise UserError("usage", f"--to: expected {begin}, as --begin says, or later, got {to}")
+
+
 Period = Annotated[int, Parameter(converter=_period)]
 Day = Annotated[int, Parameter(converter=_day)]
+DayOrNone = Annotated[int, Parameter(converter=_day_or_none)]
 Amount = Annotated[int, Parameter(converter=_amount)]
 Region = Annotated[int, Parameter(converter=_one_region)]
+Position = Annotated[int, whole(0, 2**63 - 1)]
+Least = Annotated[int, whole(0, 1_000_000_000)]
+AtLeastOne = Annotated[int, whole(1, 1_000_000_000)]
 Regions = Annotated[tuple[int, ...], Parameter(converter=_regions, consume_multiple=True)]
 
 # What several commands take in the same words.

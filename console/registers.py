@@ -9,7 +9,7 @@ from cyclopts import App, Parameter, Token
 import ledger
 from console import output
 from console.claims import readable
-from console.options import NO_OPTIONS, Options
+from console.options import NO_OPTIONS, Least, Options, Position
 from console.output import Column, count, day_text
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def register_file(file: Path, /, *, options: Options = NO_OPTIONS) -> int:
     return 1 if registered.refused else 0
 
 
-def touched(position: int | None = None, /, *, options: Options = NO_OPTIONS) -> None:
+def touched(position: Position | None = None, /, *, options: Options = NO_OPTIONS) -> None:
     """List the settled claims that a register command reaches back to; none of them is priced again.
 
     Parameters
@@ -88,7 +88,7 @@ def touched(position: int | None = None, /, *, options: Options = NO_OPTIONS) ->
         output.print_table(columns, rows)
 
 
-def filings(*, expiring: int, on: Day | None = None, options: Options = NO_OPTIONS) -> None:
+def filings(*, expiring: Least, on: Day | None = None, options: Options = NO_OPTIONS) -> None:
     """List the off-site filings (备案) that expire soon, the first to end first.
 
     Parameters

@@ -9,7 +9,7 @@ import ledger
 import projections
 from console import failures, output
 from console.failures import UserError
-from console.options import NO_OPTIONS, ClearingPeriod, Options, Period, Regions
+from console.options import NO_OPTIONS, ClearingPeriod, Options, Period, Position, Regions
 from console.output import Column, count
 from core_ext.layout import AMOUNTS
 from ledger.money import yuan_display as yuan
@@ -76,7 +76,7 @@ def replay(
     to: Period | None = None,
     regions: Regions = (),
     diff: Path | None = None,
-    register: int = 0,
+    register: Position = 0,
     commit: bool = False,
     reprice: bool = False,
     engine: Literal["local", "spark"] = "local",

@@ -1,14 +1,14 @@
 """Commands on packs of supervision rules (监管规则): rules check, show, test, enact, generate."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App
 
 import ledger
 from console import failures, output
 from console.failures import UserError
-from console.options import NO_OPTIONS, NOT_ASKED, Asked, Day, Options
+from console.options import NO_OPTIONS, NOT_ASKED, Asked, Day, Options, whole
 from console.output import Column
 from console.policies import counted, print_faults
 
@@ -139,7 +139,14 @@ def enact(pack: str, /, *, options: Options = NO_OPTIONS) -> None:
     )
 
 
-def generate(file: Path, /, *, rules: int = 7_566, items: int = 2_000, options: Asked = NOT_ASKED) -> None:
+def generate(
+    file: Path,
+    /,
+    *,
+    rules: Annotated[int, whole(1, 1_000_000)] = 7_566,
+    items: Annotated[int, whole(10, 1_000_000)] = 2_000,
+    options: Asked = NOT_ASKED,
+) -> None:
     """Write a pack of made-up instances of the national kinds, for volume; the same numbers give the same pack.
 
     Parameters

@@ -14,7 +14,7 @@ import projections
 from console import clearing_statements, output
 from console.axes import EnactedTo, ServedTo, UnderPolicy, asked
 from console.failures import UserError
-from console.options import NO_OPTIONS, Options, Period, Region
+from console.options import NO_OPTIONS, AtLeastOne, Options, Period, Region
 from console.output import Column, count
 from console.places import regions
 from ledger.money import yuan_display as yuan
@@ -67,7 +67,7 @@ def statement(
     format: Literal["table", "json", "csv", "xlsx"] = "table",
     lang: Literal["zh", "en"] = "zh",
     out: Path | None = None,
-    top: int | None = None,
+    top: AtLeastOne | None = None,
     as_of: str | None = None,
     served_to: ServedTo = None,
     under_policy: UnderPolicy = None,

@@ -10,7 +10,7 @@ import projections
 from console import output
 from console.casework import CHINA
 from console.failures import UserError
-from console.options import NO_OPTIONS, Options
+from console.options import NO_OPTIONS, Least, Options
 from console.output import Column, count, day_text
 from ledger.money import yuan_display as yuan
 from projections.trace_tree import (
@@ -42,7 +42,7 @@ def register(app: App) -> None:
     app.command(trace)
 
 
-def trace(key: str, /, *, listed: int = 20, events: bool = False, options: Options = NO_OPTIONS) -> None:
+def trace(key: str, /, *, listed: Least = 20, events: bool = False, options: Options = NO_OPTIONS) -> None:
     """Follow a key through the log, both ways: payment to claims to file rows, file row to claim to payment.
 
     Parameters
@@ -238,7 +238,10 @@ def _clawback(depth: int, clawback: Clawback) -> Iterator[Line]:
     )
     yield depth + 1, "funds 基金", ", ".join(f"{name} {yuan(part)}" for name, part in clawback.funds.items())
     for part in clawback.collected:
-        yield depth + 1, "collected", f"{yuan(part.amount_fen)} by receipt {part.receipt}"
+        if part.receipt:
+            yield depth + 1, "collected", f"{yuan(part.amount_fen)} by receipt {part.receipt}"
+        else:
+            yield depth + 1, "set off 抵扣", f"{yuan(part.amount_fen)} against {part.payment or 'the next payments'}"
 
 
 def _case(found: CaseTrace) -> Iterator[Line]:

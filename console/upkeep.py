@@ -1,6 +1,6 @@
 """Commands on the store itself: init, upgrade, copy, erase, rebuild."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App
 
@@ -8,7 +8,7 @@ import ledger
 import projections
 from console import failures, output
 from console.failures import UserError
-from console.options import NO_OPTIONS, Options, without_password
+from console.options import NO_OPTIONS, Options, whole, without_password
 from console.output import count
 from ledger.refusals import Refusal, Refused, StoreError
 
@@ -72,7 +72,9 @@ def create_only(url: str, actor: str) -> "Ledger":
     )
 
 
-def erase(person: str, /, *, retention_years: int = 30, options: Options = NO_OPTIONS) -> None:
+def erase(
+    person: str, /, *, retention_years: Annotated[int, whole(0, 1_000)] = 30, options: Options = NO_OPTIONS
+) -> None:
     """Erase who a person was, once the retention period is over: number and name go, every event and proof stays.
 
     Parameters

@@ -35,7 +35,8 @@ def expiring(reader: "Reader", days: int, on: int) -> list[ExpiringFiling]:
 
     One that another filing for the same region follows on the very next day is not listed: nothing lapses.
     """
-    last = number_of(date_of(on) + datetime.timedelta(days=days))
+    left = (datetime.date.max - date_of(on)).days - 1  # the day after the last one must be a day, too
+    last = number_of(date_of(on) + datetime.timedelta(days=min(days, left)))
     followed = {tuple(map(int, row)) for row in reader.query(FOLLOWING, (on, day_after(last)))}
     names = {value: name for name, value in FILINGS.items()}
     return [

@@ -50,6 +50,7 @@ from ledger.events import (
     PaymentInstructed,
 )
 from ledger.manual.postings import POSTING, manual_entries, manual_fen
+from ledger.money import yuan_display as yuan
 from ledger.paying.events import ClawbackOffset, ReceiptMatched, ReceiptSuspended
 from ledger.paying.postings import PAYMENT_STEPS, is_moving, moving_fen, payment_entries, plain_entries
 from ledger.refusals import Refusal, Refused
@@ -191,10 +192,10 @@ def check(entries: Sequence[Posting], moved: int, per_book: bool = True) -> None
     for book, total in sums.items():
         if total:
             raise Refused(
-                Refusal.POSTINGS_UNBALANCED, f"postings of book {book!r}: expected a sum of 0 fen, got {total}"
+                Refusal.POSTINGS_UNBALANCED, f"postings of book {book!r}: expected a sum of 0.00, got {yuan(total)}"
             )
     if moved and not any(amount_fen for _, amount_fen in entries):
-        raise Refused(Refusal.POSTINGS_EMPTY, f"postings: expected entries for {moved} fen moved, got none")
+        raise Refused(Refusal.POSTINGS_EMPTY, f"postings: expected entries for {yuan(moved)} moved, got none")
 
 
 def checked_postings(event: Event, opened: Opened | None = None) -> list[Posting]:

@@ -144,7 +144,8 @@ def explain(
     elif refusal == Refusal.UNKNOWN_INSUTYPE:
         expected = f"one of {', '.join(map(str, insutypes))}" if insutypes else "an insurance type of the profile"
     elif refusal == Refusal.NO_POLICY:
-        expected = f"an area with a policy in force on {record.get('setl_time', '')[:10]}"
+        kind = f"med_type {record.get('med_type', '')} of insutype {record.get('insutype', '')}"
+        expected = f"an area with a policy in force on {record.get('setl_time', '')[:10]} that has a rule for {kind}"
     elif refusal == Refusal.REFUND_MISMATCH:
         expected = f"the exact negative of every fact and amount of settlement {record.get('init_setl_id', '')}"
     elif refusal in _SUMS:

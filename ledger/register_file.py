@@ -133,7 +133,7 @@ class RegisterFile:
         if not text:
             return default
         if text not in known:
-            raise self.error(number, column, f"one of {', '.join(known)}, or nothing", text)
+            raise self.error(number, column, f"one of {', '.join(filter(None, known))}, or nothing", text)
         return known[text]
 
     def span(self, number: int, row: Row) -> tuple[int, int]:

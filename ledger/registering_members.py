@@ -119,7 +119,7 @@ def _member(
     file: RegisterFile, number: int, row: Row, history: dict[int, Member], rules: "_Rules"
 ) -> tuple[int, Member, int]:
     """Returns (day it holds from, values, why coverage begins when it does); what a row leaves out stays as it is."""
-    insu_admdvs = file.read(number, row, "insu_admdvs", REGION, code)
+    insu_admdvs = file.read(number, row, "insu_admdvs", REGION, region)
     insutype = file.read(number, row, "insutype", "an insurance type", code)
     psn_type = file.read(number, row, "psn_type", "a class of persons", code)
     assist = file.read(number, row, "assist_class", "an assistance class from 1 to 4, or nothing", _assist)

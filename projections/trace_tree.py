@@ -34,11 +34,15 @@ class Payment(msgspec.Struct, frozen=True):
 
 
 class Collection(msgspec.Struct, frozen=True):
-    """Is one receipt on a clawback."""
+    """Is what one receipt brought of a clawback, or (without a receipt) what was set off against next payments.
+
+    ``payment`` is the one with which it was set off, empty where it was decided on the case.
+    """
 
     position: int
     amount_fen: int
     receipt: str
+    payment: str = ""
 
 
 class Clawback(msgspec.Struct, frozen=True):

@@ -25,6 +25,7 @@ from ledger.line_columns import NUMBER, lines_of
 from ledger.line_events import LinesDiffer, LinesFiled, TraceCodeRepeated
 from ledger.lookup import CLAIM_REGIONS
 from ledger.mapper import decode_event
+from ledger.paying.events import ClawbackOffset
 from ledger.payments import KIND_NAMES, PaymentState, evolve
 from ledger.refusals import Refusal, StoreError
 from ledger.register_events import ClaimFlagged
@@ -234,8 +235,10 @@ class Tracer:
         parts = zip((AMOUNTS[at] for at in FUND_PARTS), raised.funds, strict=True)
         collected = [
             Collection(at, event.amount_fen, event.receipt)
-            for at, event in events
             if isinstance(event, ClawbackCollected)
+            else Collection(at, event.amount_fen, "", event.payment)
+            for at, event in events
+            if isinstance(event, ClawbackCollected | ClawbackOffset)
         ]
         return Clawback(
             stream.removeprefix("clawback-"),

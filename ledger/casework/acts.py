@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import msgspec
@@ -127,7 +128,6 @@ def multiple_of(text: str) -> int:
 
 def digest_of_text(text: str) -> bytes:
     """Returns a SHA-256 digest written as 64 hex digits; raises ValueError."""
-    digest = bytes.fromhex(text)
-    if len(digest) != 32:
-        raise ValueError("expected the 64 hex digits of a SHA-256 digest")
-    return digest
+    if not re.fullmatch("[0-9a-fA-F]{64}", text):
+        raise ValueError("expected the SHA-256 digest of a document, 64 hex digits")
+    return bytes.fromhex(text)

@@ -27,6 +27,7 @@ from ledger.explain import key
 from ledger.keys import docket_stream, institution_stream, recovery_stream
 from ledger.lookup import find_claim
 from ledger.mapper import decode_event
+from ledger.money import yuan_display as yuan
 from ledger.postings import checked_postings
 from ledger.refusals import Refusal, Refused
 from ledger.register_events import STATUS_ENDED, STATUS_SUSPENDED
@@ -170,13 +171,17 @@ class Desk:
         claims = [(self._claim(claim), fen) for claim, fen in act.claims]
         debtors = {self._debtor(claim, act.person) for claim, _ in claims}
         if len(debtors) != 1 or len({claim.position for claim, _ in claims}) != len(claims):
-            raise Refused(
-                Refusal.CASE_MIXED, f"case {act.case}: expected claims of one debtor, each once, got {debtors}"
-            )
+            got = ", ".join(f"{debtor} ({region:06d})" for debtor, region in sorted(debtors))
+            raise Refused(Refusal.CASE_MIXED, f"case {act.case}: expected claims of one debtor, each once, got {got}")
         ((debtor, region),) = debtors
         items = tuple((claim.position, claim.left_fen if fen < 0 else fen) for claim, fen in claims)
-        if any(not 0 <= fen <= claim.left_fen for (claim, _), (_, fen) in zip(claims, items, strict=True)):
-            raise on_case(Refusal.CASE_AMOUNT, act, state)
+        for (claim, _), (_, fen) in zip(claims, items, strict=True):
+            if not 0 <= fen <= claim.left_fen:
+                raise Refused(
+                    Refusal.CASE_AMOUNT,
+                    f"case {act.case}: claim {claim.filed.setl_id}: expected 0.00 to {yuan(claim.left_fen)}"
+                    f" (what its funds paid, less what is claimed back), got {yuan(fen)}",
+                )
         due = cases.due_day(self._terms_on(step.on), 1, step.on)
         said = (act.case, SOURCES[act.source], debtor, region, step.on, act.owner, due, items, act.violations)
         self._keep_case(act.case, CaseOpened(self._cause, act.row, *said, act.evidence, act.seed))
@@ -236,7 +241,8 @@ class Desk:
         if state.opened.source != SOURCES["tip_off"] or not 0 < act.amount_fen <= most or not act.receipt:
             raise Refused(
                 Refusal.REWARD_TOO_LARGE,
-                f"case {act.case}: expected a tip-off's case, a receipt and up to {most} fen, got {act.amount_fen}",
+                f"case {act.case}: expected a tip-off's case, a receipt and up to {yuan(most)},"
+                f" got {yuan(act.amount_fen)}",
             )
         said = (step.on, state.opened.region, act.amount_fen, act.receipt)
         self._keep_case(act.case, TipRewarded(self._cause, act.row, *said))

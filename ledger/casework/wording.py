@@ -13,6 +13,11 @@ def stage_name(stage: int) -> str:
     return next((name for name, number in STAGES.items() if number == stage), "")
 
 
+def times(multiple_bp: int) -> str:
+    """Returns a multiple in basis points as it is typed: 1.50 for 15,000."""
+    return yuan(multiple_bp // 100)
+
+
 def on_case(refusal: Refusal, act: Act, state: CaseState) -> Refused:
     """Returns the refusal of an act on a case."""
     texts = {
@@ -45,7 +50,8 @@ def on_money(refusal: Refusal, act: Act, state: RecoveryState, allowed: tuple[in
         Refusal.BAD_VALUE: f"expected a kind of money ({', '.join(KINDS)}), and the reason for giving it up",
         Refusal.CASE_MIXED: "a fine, a penalty or a person's debt meets no payment of an institution: collect it",
         Refusal.INSTALMENTS_WRONG: f"expected days ahead in order and amounts that sum to {outstanding}",
-        Refusal.FINE_OUT_OF_RANGE: f"expected {allowed[0]} to {allowed[1]} basis points, got {act.multiple}",
+        Refusal.FINE_OUT_OF_RANGE: f"expected {times(allowed[0])} to {times(allowed[1])} times what is"
+        f" upheld, got {times(act.multiple)}",
         Refusal.REVERSED_TOO_MUCH: "expected at most what was raised and neither written off nor reversed,"
         f" got {yuan(act.amount_fen)}",
         Refusal.CLAWBACK_TOO_LARGE: "expected at most what the claims' funds paid and the case upheld, got more",

@@ -86,8 +86,15 @@ class Finder:
         mask = int(differences(self.elsewhere, self.theirs, np.array([other]), np.array([row]))[0])
         if int(self.elsewhere.period[other]) != self.scope.period:
             return Seen(self._found(OTHER_PERIOD, row, self.elsewhere, other, mask), rows, -1)
-        where = (("counterpart", "", self.scope.counterpart),) if not mask else ()
+        where = () if mask else (self._why_not_asked(other),)
         return Seen(self._found(DIFFERS, row, self.elsewhere, other, mask, where), rows, -1)
+
+    def _why_not_asked(self, other: int) -> tuple[str, str, str]:
+        """Returns why a claim that is booked alike is not among those asked about: another day's, else another's."""
+        day = int(self.elsewhere.numbers[other, NUMBER["setl_time"]]) // MOMENT_OF_DAY
+        if self.scope.day and day != self.scope.day:
+            return "setl_time", str(day), str(self.scope.day)
+        return "counterpart", "", self.scope.counterpart
 
     def _repeated(self, row: int, again: Sequence[int]) -> Seen:
         met = int(self.comparison.met[row])

@@ -175,7 +175,12 @@ class Advances(Base):
         to: int = 0,
         reason: str = "",
     ) -> Guarantee:
-        """Sets the bank guarantee (保函) under which an institution's drug suppliers are paid; it replaces the last."""
+        """Sets the bank guarantee (保函) under which an institution's drug suppliers are paid; it replaces the last.
+
+        It holds from ``begin`` to ``to`` (yyyymmdd; 0: without an end).
+        """
+        if to and to < begin:
+            raise Refused(Refusal.BAD_VALUE, f"expected a last day of {begin} or later, got {to}")
         with self.transaction() as tx:
             stream = guarantee_stream(region, explain.key("institution", institution))
             state = guarantees.read_guarantee(tx, region, institution)

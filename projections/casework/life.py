@@ -17,10 +17,12 @@ from ledger.casework.events import (
     RecoveryScheduled,
     TipRewarded,
 )
+from ledger.casework.wording import times
 from ledger.event import Event
 from ledger.events import CommandRecorded
 from ledger.keys import docket_stream, recovery_stream
 from ledger.mapper import decode_event
+from ledger.money import yuan_display as yuan
 from projections.casework.docket import KIND_NAMES, SOURCE_NAMES, STAGE_NAMES
 from projections.trace_tree import CaseStep, CaseTrace
 
@@ -102,16 +104,16 @@ def text_of(event: Event) -> str:
         case CaseSanctioned():
             return f"status {event.status} from {event.begin}: {event.reason}"
         case RecoveryRaised() if event.multiple:
-            return f"{event.multiple} basis points of {event.base_fen} fen"
+            return f"{times(event.multiple)} times {yuan(event.base_fen)}"
         case RecoveryRaised():
             funds: dict[int, int] = {}
             for _, _, _, fund, fen in event.parts:
                 funds[fund] = funds.get(fund, 0) + fen
-            return ", ".join(f"fund {fund}: {fen} fen" for fund, fen in sorted(funds.items()))
+            return ", ".join(f"fund {fund}: {yuan(fen)}" for fund, fen in sorted(funds.items()))
         case RecoveryCollected() | TipRewarded():
             return f"receipt {event.receipt}"
         case RecoveryScheduled():
-            return ", ".join(f"{fen} fen by {day}" for day, fen in event.instalments)
+            return ", ".join(f"{yuan(fen)} by {day}" for day, fen in event.instalments)
         case CaseClosed():
             return ""
     return str(getattr(event, "reason", ""))

@@ -73,7 +73,7 @@ def read_quarantine(reader: "Reader", after: int, stop: int, region: int | None 
     for batch in batches:
         job = jobs[batch.cause]
         if job.retry:
-            mended += batch.booked + len(batch.duplicates)
+            mended += batch.booked
             mended_fen += batch.medfee_fen
             continue
         unread = set(batch.unread)

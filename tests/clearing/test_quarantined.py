@@ -98,7 +98,7 @@ def test_a_region_reads_its_own_quarantine(store_url: str, tmp_path: Path, capsy
 
 
 def test_what_comes_back_mended_is_said_beside_the_quarantine(store_url: str, tmp_path: Path) -> None:
-    """A mended row leaves what was quarantined as it was stated and stands beside it; refused again it is one row."""
+    """A mended row leaves what was quarantined as stated and stands beside it once; refused again it is one row."""
     book, file = taken(store_url, tmp_path)
     with file.open(encoding="utf-8", newline="") as read_from:
         rows = list(csv.DictReader(read_from))
@@ -107,6 +107,7 @@ def test_what_comes_back_mended_is_said_beside_the_quarantine(store_url: str, tm
             row["medfee_sumamt"] = "10000.00"
     report = book.intake(write(tmp_path / "mended.csv", rows, list(rows[0])), retry=True)
     assert (report.booked, report.quarantined) == (1, 4)
+    assert book.intake(tmp_path / "mended.csv", retry=True).duplicate == 1
     with projections.open(store_url) as read:
         said = remarks(read.issue("summary", PERIOD))
         assert said["quarantined"] == (5, 2_310_000) and said["mended"] == (1, 1_000_000)

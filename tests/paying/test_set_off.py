@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 import projections
+from console.main import main
 from ledger.refusals import Refusal, Refused
 from ledger.service import Ledger
+from projections.trace_tree import ClawbackTrace
 from tests.ledger.worlds import opened, refund, sign, write
 from tests.paying.worlds import AWAY, HERE, HOME, HOSPITAL, HOST, LOCAL, PERIOD, Centre, accounts, settled, signed
 
@@ -112,8 +114,10 @@ def test_what_was_paid_back_is_not_set_off_again(sqlite_url: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("at_payment", [False, True], ids=["on the case", "with the payment"])
-def test_an_offset_is_one_thing_whoever_decides_it(store_url: str, tmp_path: Path, at_payment: bool) -> None:
-    """Decided on the case or for all with the payment: the same accounts; off-site principal goes home either way."""
+def test_an_offset_is_one_thing_whoever_decides_it(
+    store_url: str, tmp_path: Path, at_payment: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Decided on the case or for all with the payment: the same accounts and trace; off-site principal goes home."""
     book = signed(store_url, tmp_path)
     book.clawback_raise("FAR", "260100/S000001", 50_000, "not justified")
     book.clawback_raise("NEAR", "260100/S000003", 20_000, "not justified")
@@ -130,6 +134,12 @@ def test_an_offset_is_one_thing_whoever_decides_it(store_url: str, tmp_path: Pat
     book.confirm(home.key, "R1")
     with projections.open(store_url) as read:
         assert read.receivables(PERIOD) == []
+        (far,) = read.trace("FAR").found
+        assert isinstance(far, ClawbackTrace) and far.clawback.outstanding_fen == 0
+        with_payment = paid[HOSPITAL].key if at_payment else ""
+        assert [(part.receipt, part.payment) for part in far.clawback.collected] == [("", with_payment)]
+    assert main(["trace", "FAR", "--store", store_url]) == 0
+    assert f"500.00 against {with_payment or 'the next payments'}" in capsys.readouterr().out
     held = accounts(book)
     kept = ("receivable:", "payable:", "offset:", "clawback:", "due:", "owed:", "recoverable:")
     assert not [name for name in held if name.startswith(kept)]

@@ -51,6 +51,17 @@ def test_a_day_ends_only_its_own_breaks_and_the_month_sees_the_same_ones(store_u
         assert mended.agrees and mended.resolved == 1
 
 
+def test_a_claim_of_another_day_differs_by_its_day(sqlite_url: str, tmp_path: Path) -> None:
+    """In a daily file a claim booked alike on another day differs by its setl_time, not by its counterpart."""
+    rows = [settled(1, day=5), settled(2, day=6)]
+    with booked(sqlite_url, tmp_path / "ours.csv", rows) as book:
+        daily = book.reconcile(short(tmp_path / "both.csv", rows), str(TREATMENT), day=20240305)
+        (found,) = daily.breaks
+        assert (found.kind, found.fields) == ("differs", (("setl_time", "20240306", "20240305"),))
+        stranger = book.reconcile(short(tmp_path / "both.csv", rows), "499900", period=202403)
+        assert {each.fields for each in stranger.breaks} == {(("counterpart", "", "499900"),)}
+
+
 def test_of_two_runs_at_once_the_second_is_refused(store_url: str, tmp_path: Path) -> None:
     """A run that compared before another was recorded does not decide on what it saw then; nothing is written."""
     rows = month()
