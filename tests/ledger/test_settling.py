@@ -125,6 +125,15 @@ def test_amounts_days_and_codes_may_be_values_but_never_floats(store_url: str) -
         assert len(events_of(book)) == size
 
 
+def test_a_moment_with_a_zone_is_settled_at_its_time_in_china(store_url: str) -> None:
+    """16:30 UTC on the last day of January is half past midnight of 1 February: the claim is February's."""
+    moment = datetime.datetime(2024, 1, 31, 16, 30, tzinfo=datetime.UTC)
+    with opened(store_url) as book:
+        (booked,) = book.settle([as_claim(claim(1), setl_time=moment)])
+        (again,) = book.settle([as_claim(claim(1), setl_time="2024-02-01 00:30:00")])
+        assert (booked.outcome, booked.period, again.outcome) == ("booked", 202402, "duplicate")
+
+
 def test_a_profile_that_reads_a_files_own_columns_is_refused(sqlite_url: str, tmp_path: Path) -> None:
     """A Claim has the national names: a sender's renames and meanings have nothing to say about it."""
     profile = tmp_path / "sender.toml"
