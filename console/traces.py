@@ -162,7 +162,7 @@ def lines_of(found: Found) -> Iterator[Line]:
             for each in found.claims:
                 yield from ((depth + 1, name, text) for depth, name, text in _claim(each))
         case JobTrace():
-            state = "complete" if found.completed else "unfinished"
+            state = "complete" if found.completed else "abandoned" if found.abandoned else "unfinished"
             yield 0, "job", f"{found.file.cause:,} {found.file.verb} {found.file.source}, {state}, by {found.actor}"
             yield 1, "digest", found.file.digest
             yield (

@@ -17,9 +17,9 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Is one claim in the national field names (DOMAIN section 6); what is left out reads as an absent column does.
 
     That is 0 for ``hosp_lv`` and ``hosp_part_amt`` and an empty cell for all else. Amounts are yuan, as Decimal or
-    text, never float; days are dates or ``YYYY-MM-DD``; ``setl_time`` is a datetime or ``YYYY-MM-DD HH:MM:SS``. With
-    ``fund_pay_sumamt`` the claim is settled by its source, without it by the policy; with ``init_setl_id`` it refunds
-    that settlement, all amounts negative.
+    text, never float; days are dates or ``YYYY-MM-DD``; ``setl_time`` is a datetime or ``YYYY-MM-DD HH:MM:SS``, both in
+    China's time unless the datetime has a zone of its own. With ``fund_pay_sumamt`` the claim is settled by its source,
+    without it by the policy; with ``init_setl_id`` it refunds that settlement, all amounts negative.
     """
 
     setl_id: str

@@ -47,6 +47,8 @@ class Group(Generic[Command, Answer]):
         self._lock = threading.Lock()
         self._queue: list[_Waiting[Command, Answer]] = []
         self._led = False
+        # How many, at the head of the queue, are under way.
+        self._running = 0
 
     @property
     def waiting(self) -> int:
@@ -60,14 +62,37 @@ class Group(Generic[Command, Answer]):
             self._queue.append(own)
             own.leads = not self._led
             self._led = True
-        if not own.leads:
-            own.woken.acquire()
-        while not own.done:
-            self._lead()
+        try:
+            if not own.leads:
+                own.woken.acquire()
+            while not own.done:
+                self._lead()
+        except BaseException:
+            self._leave(own)
+            raise
         if own.error is not None:
             raise own.error
         assert own.answer is not None
         return own.answer
+
+    def _leave(self, own: _Waiting[Command, Answer]) -> None:
+        """Takes a command whose thread was interrupted out of the queue, unless it is under way; the next one leads."""
+        following = None
+        with self._lock:
+            if own in self._queue[self._running :]:
+                self._queue.remove(own)
+                if own.leads:
+                    following = self._following()
+        if following is not None:
+            following.woken.release()
+
+    def _following(self) -> _Waiting[Command, Answer] | None:
+        """Returns the command that leads next, to be woken; None where none waits. The lock is held."""
+        self._led = bool(self._queue)
+        if not self._queue:
+            return None
+        self._queue[0].leads = True
+        return self._queue[0]
 
     def _lead(self) -> None:
         """Runs the group at the head of the queue and hands the lead on."""
@@ -77,6 +102,7 @@ class Group(Generic[Command, Answer]):
             while size < min(len(self._queue), self._most) and self._alike(self._queue[size].command) == key:
                 size += 1
             group = self._queue[:size]
+            self._running = size
         try:
             answers = self._run([waiting.command for waiting in group])
             for waiting, answer in zip(group, answers, strict=True):
@@ -93,12 +119,11 @@ class Group(Generic[Command, Answer]):
                     )
         with self._lock:
             del self._queue[:size]
+            self._running = 0
             for waiting in group:
                 waiting.done = True
-            self._led = bool(self._queue)
-            following = self._queue[0] if self._queue else None
+            following = self._following()
         for waiting in group:
             waiting.woken.release()
         if following is not None:
-            following.leads = True
             following.woken.release()

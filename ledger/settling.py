@@ -20,6 +20,7 @@ from ledger.mapper import decode_event
 from ledger.normalising import asks_for_normalising
 from ledger.quarantine import explain
 from ledger.refusals import Refusal, Refused
+from ledger.reversing import CHINA
 from ledger.source import ClaimColumns
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def cells_of(claim: Claim, number: int) -> list[str]:
                 f"claim {number}, {name}: expected {kinds}, got {type(value).__name__} {value!r}; nothing was written",
             )
         if isinstance(value, datetime.datetime):
-            cells.append(value.strftime("%Y-%m-%d %H:%M:%S"))
+            local = value if value.tzinfo is None else value.astimezone(CHINA)
+            cells.append(local.strftime("%Y-%m-%d %H:%M:%S"))
         else:
             cells.append(f"{value:f}" if isinstance(value, Decimal) else str(value))
     return cells

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 DAY_US = 24 * 60 * 60 * 1_000_000
 
 SELECT_FIRST = "SELECT position FROM trace_event WHERE stream = ? AND version = 1"
-SELECT_LAST_OF = "SELECT position FROM trace_event WHERE stream = ? AND topic = ? ORDER BY position DESC LIMIT 1"
+SELECT_END = "SELECT position FROM trace_event WHERE stream = ? AND topic IN (?, ?) ORDER BY position DESC LIMIT 1"
 
 
 class EventChecks:
@@ -62,7 +62,7 @@ class EventChecks:
                     self._found.event(placed.position, "policy-digest", event.digest.hex(), digest.hex())
             elif isinstance(event, JobStarted):
                 self._open_jobs[placed.stream] = placed.position
-            elif isinstance(event, JobCompleted):
+            elif isinstance(event, JobCompleted | JobAbandoned):
                 self._open_jobs.pop(placed.stream, None)
         try:
             opened = with_opened(self._reader, events)
@@ -99,7 +99,8 @@ class EventChecks:
             if self._found.has(position):
                 self._found.attach(position, f"unfinished-job: {stream}")
                 continue
-            ended = self._reader.query(SELECT_LAST_OF, (stream, JobCompleted.TOPIC)) if self._traced else []
+            ends = (stream, JobCompleted.TOPIC, JobAbandoned.TOPIC)
+            ended = self._reader.query(SELECT_END, ends) if self._traced else []
             end = int(ended[0][0]) if ended else 0
             if end > position and self._found.has(end):
                 self._found.attach(end, f"unfinished-job: {stream}")

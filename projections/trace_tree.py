@@ -189,7 +189,10 @@ class CodeTrace(msgspec.Struct, frozen=True, tag="code"):
 
 
 class JobTrace(msgspec.Struct, frozen=True, tag="job"):
-    """Is a job over a source; ``completed`` is 0 while it is unfinished, and the counts are those so far."""
+    """Is a job over a source; ``completed`` is 0 while it is unfinished, and the counts are those so far.
+
+    ``abandoned`` is the position of what ended it instead, 0 where nothing did.
+    """
 
     file: FileRow
     stream: str
@@ -201,6 +204,7 @@ class JobTrace(msgspec.Struct, frozen=True, tag="job"):
     booked: int
     duplicate: int
     quarantined: int
+    abandoned: int = 0
 
 
 class ClaimsTrace(msgspec.Struct, frozen=True, tag="claims"):

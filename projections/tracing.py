@@ -13,6 +13,7 @@ from ledger.events import (
     ClawbackCollected,
     ClawbackRaised,
     CommandRecorded,
+    JobAbandoned,
     JobBatch,
     JobCompleted,
     JobStarted,
@@ -287,18 +288,20 @@ class Tracer:
         return found
 
     def _job(self, position: int, stream: str, job: JobStarted) -> JobTrace:
-        completed = rows = booked = duplicate = quarantined = 0
+        completed = abandoned = rows = booked = duplicate = quarantined = 0
         for at, _, topic, state in self._reader.stream(stream):
             event = decode_event(topic, state)
             if isinstance(event, JobCompleted) and event.cause == position:
                 completed = at
+            elif isinstance(event, JobAbandoned) and event.cause == position:
+                abandoned = at
             elif isinstance(event, JobBatch) and event.cause == position:
                 rows, booked = rows + event.rows, booked + event.booked
                 duplicate += len(event.duplicates)
                 quarantined += len(event.quarantined)
         file = FileRow(position, job.verb, job.source, job.digest.hex(), 0)
         counts = (rows, booked, duplicate, quarantined)
-        return JobTrace(file, str(stream), job.actor, job.reason, job.recorded_at, completed, *counts)
+        return JobTrace(file, str(stream), job.actor, job.reason, job.recorded_at, completed, *counts, abandoned)
 
     def _row(self, job: int, stream: str, row: int) -> RowTrace:
         """Returns what became of a row in one job; ``pending`` where no batch of it holds the row."""

@@ -113,8 +113,9 @@ class Store:
         self._backend.write_back()
 
     def close(self) -> None:
-        """Closes every connection of the store."""
-        self._backend.close()
+        """Closes every connection of the store; those of the process before a fork stay its own."""
+        if os.getpid() == self._process:
+            self._backend.close()
 
     def _check_process(self) -> None:
         if os.getpid() != self._process:

@@ -1,6 +1,7 @@
 """Promises to a service that settles claims one at a time, from many threads, or many at a time."""
 
 import datetime
+import signal
 import threading
 from collections.abc import Callable
 from decimal import Decimal
@@ -124,6 +125,15 @@ def test_amounts_days_and_codes_may_be_values_but_never_floats(store_url: str) -
         assert len(events_of(book)) == size
 
 
+def test_a_moment_with_a_zone_is_settled_at_its_time_in_china(store_url: str) -> None:
+    """16:30 UTC on the last day of January is half past midnight of 1 February: the claim is February's."""
+    moment = datetime.datetime(2024, 1, 31, 16, 30, tzinfo=datetime.UTC)
+    with opened(store_url) as book:
+        (booked,) = book.settle([as_claim(claim(1), setl_time=moment)])
+        (again,) = book.settle([as_claim(claim(1), setl_time="2024-02-01 00:30:00")])
+        assert (booked.outcome, booked.period, again.outcome) == ("booked", 202402, "duplicate")
+
+
 def test_a_profile_that_reads_a_files_own_columns_is_refused(sqlite_url: str, tmp_path: Path) -> None:
     """A Claim has the national names: a sender's renames and meanings have nothing to say about it."""
     profile = tmp_path / "sender.toml"
@@ -241,6 +251,49 @@ def test_a_group_that_fails_fails_for_everyone_in_it_and_for_nobody_else() -> No
     gate.error = KeyboardInterrupt()
     got = gate.submit([1, 2, 3])
     assert got[1] == 2 and isinstance(got[2], KeyboardInterrupt) and isinstance(got[3], OutcomeUnknown)
+
+
+class _CalledOffError(BaseException):
+    """Is what a host's signal handler raises in its main thread."""
+
+
+def test_a_host_that_stops_waiting_keeps_nobody_behind_it_waiting() -> None:
+    """Where a signal ends one thread's wait its claim is not booked, and those of the threads behind it are."""
+    gate = _Gate()
+    got: dict[int, int] = {}
+
+    def begin(command: int) -> threading.Thread:
+        thread = threading.Thread(target=lambda: got.update({command: gate.group.submit(command)}), daemon=True)
+        thread.start()
+        return thread
+
+    def call_off(main: int) -> None:
+        while gate.group.waiting < 2:
+            pass
+        threads.append(begin(3))
+        while gate.group.waiting < 3:
+            pass
+        signal.pthread_kill(main, signal.SIGUSR1)
+
+    def end_wait(*_: object) -> None:
+        raise _CalledOffError
+
+    before = signal.signal(signal.SIGUSR1, end_wait)
+    try:
+        threads = [begin(1)]
+        assert gate.begun.wait(30)
+        caller = threading.Thread(target=call_off, args=(threading.get_ident(),))
+        caller.start()
+        with pytest.raises(_CalledOffError):
+            gate.group.submit(2)
+        caller.join(30)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    gate.open.set()
+    for thread in threads:
+        thread.join(10)
+    assert got == {1: 2, 3: 4} and gate.groups == [[1], [3]]
+    assert gate.group.submit(4) == 5
 
 
 def test_a_claim_of_its_required_fields_alone_is_booked(store_url: str) -> None:

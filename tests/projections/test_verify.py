@@ -17,6 +17,7 @@ from ledger.events import (
     ClawbackCollected,
     ClawbackRaised,
     Event,
+    JobAbandoned,
     JobBatch,
     JobCompleted,
     JobStarted,
@@ -29,6 +30,7 @@ from ledger.store import Writer
 from ledger.store.schema import GUARDS
 from projections.findings import Finding
 from projections.reader import MODELS
+from projections.trace_tree import EventTrace, JobTrace
 from tests.faults.whole import whole_ledger
 from tests.ledger.worlds import claim, opened, refund, write
 from tests.projections.books import Book, full_book
@@ -256,6 +258,29 @@ def test_an_unfinished_job_is_named(store_url: str) -> None:
     with projections.open(store_url) as read:
         finding = only(read.verify())
     assert finding.kind == "unfinished-job" and finding.where.startswith("job-intake-")
+
+
+def test_an_abandoned_job_is_no_finding(store_url: str, tmp_path: Path) -> None:
+    """A job that was ended by name is at its end: nothing is found, its trace says so; without that end it is named."""
+
+    def kill(done: int) -> None:
+        raise KeyboardInterrupt
+
+    with opened(store_url) as book:
+        with pytest.raises(KeyboardInterrupt):
+            book.intake(write(tmp_path / "lost.csv", [claim(1), claim(2)]), progress=kill)
+        (job,) = book.jobs()
+        book.abandon(job.job, "the file is lost")
+        with projections.open(store_url) as read:
+            assert read.verify() == []
+            (traced,) = read.trace("lost.csv").found
+            assert isinstance(traced, JobTrace) and not traced.completed
+            (end,) = read.trace(traced.abandoned).found
+            assert isinstance(end, EventTrace) and end.topic == JobAbandoned.TOPIC
+            with unguarded(store_url) as writer:
+                delete(traced.abandoned)(writer)
+            (finding,) = read.verify()
+    assert finding.kind == "missing-event" and any(each.startswith("unfinished-job") for each in finding.also)
 
 
 def test_a_log_that_was_never_folded_is_still_checked(store_url: str) -> None:

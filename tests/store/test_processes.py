@@ -166,6 +166,39 @@ def test_a_store_does_not_cross_a_fork(store: Store) -> None:
     assert append(store, many("claim-1", 2)) == 1
 
 
+def test_a_child_that_ends_leaves_the_stores_connections_to_its_parent(store: Store) -> None:
+    """Closed in a forked child, a store neither waits for the parent's blocks nor cuts its connections off."""
+    reader, writer = os.pipe()
+    reading, done = threading.Event(), threading.Event()
+
+    def read() -> None:
+        with store.read():
+            reading.set()
+            assert done.wait(30)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    assert reading.wait(30)
+    child = os.fork()
+    if child == 0:
+        try:
+            os.read(reader, 1)
+            signal.alarm(10)
+            store.close()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    with store.begin() as tx:
+        os.write(writer, b".")
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        tx.append(block_of(many("claim-1", 2)))
+    done.set()
+    thread.join(30)
+    os.close(reader)
+    os.close(writer)
+    assert [row[0] for row in all_rows(store)] == [1, 2]
+
+
 def test_a_closed_store_says_so(store: Store) -> None:
     """A store used after its end raises StoreError."""
     store.close()
