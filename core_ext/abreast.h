@@ -80,12 +80,12 @@ typedef struct {
     const abreast_more *more;
 } abreast_rows;
 
-/* What a window booked, which stands beside the columns and has yet to leave for them past the caches: rows from ``at``
-   on. ``whole``: columns begin with a whole line of the cache. */
+/* What a window booked, which stands beside the columns and has yet to leave for them past the caches, whole lines of
+   each: the lines from ``at`` on. */
 typedef struct {
     int64_t *to[BOOKED];
-    const int64_t *beside;
-    size_t at, rows, whole;
+    const int64_t *from[BOOKED];
+    size_t at, lines;
 } abreast_left;
 
 /* What the next window needs, asked for little by little: columns, eight rows each time, the years of its persons and
@@ -94,7 +94,6 @@ typedef struct {
     const int64_t *column[9], *plan;
     const char *years, *terms;
     size_t at, rows, year, persons;
-    abreast_left *left;
 } abreast_next;
 
 static inline void abreast_ask(abreast_next *next) {
@@ -112,18 +111,20 @@ static inline void abreast_ask(abreast_next *next) {
 #define ABREAST_FROM_MEMORY(numbers) __asm__ __volatile__("" : "+m"(*(int32_t(*)[ABREAST_WIDE])(numbers)))
 
 typedef struct {
-    /* Looks ``count`` rows from ``first`` on over, and cuts them into runs; returns whether they are sorted. */
-    int (*look)(const abreast_rows *rows, size_t first, size_t count, abreast_window *window);
+    /* Looks ``count`` rows from ``first`` on over, and cuts them into runs, while what is left of the window before
+       leaves; returns whether they are sorted. */
+    int (*look)(const abreast_rows *rows, size_t first, size_t count, abreast_window *window, abreast_left *left);
     /* Fills whose account each run's is, and what it holds; runs that share one, or hold what does not go abreast, are
        ``apart``. Returns whether accounts are sorted as persons are. */
     int (*hold)(abreast_window *window, const abreast_rows *rows, uint8_t *apart);
     /* Puts runs that are not ``apart`` in order, longer ones first; returns how many places their rounds have. */
     size_t (*line_up)(abreast_window *window, uint8_t *apart);
-    /* Settles the lanes, while what is left of the window before leaves; those of whom something goes too far are
-       ``apart`` from then on, and nothing of them counts. */
-    void (*settle)(abreast_window *window, const abreast_rows *rows, uint8_t *apart, abreast_next *next);
-    /* Puts what rows booked beside the columns, 64 bits each. */
-    void (*put)(const abreast_window *window, size_t count, int64_t *beside);
+    /* Settles the lanes, while what is left of the window before leaves and the next one is asked for; those of whom
+       something goes too far are ``apart`` from then on, and nothing of them counts. */
+    void (*settle)(
+        abreast_window *window, const abreast_rows *rows, uint8_t *apart, abreast_next *next, abreast_left *left);
+    /* Puts what rows booked beside the columns, 64 bits each, while the next window is asked for. */
+    void (*put)(const abreast_window *window, size_t count, int64_t *beside, abreast_next *next);
     /* Lets what is left of a window's rows leave. */
     void (*leave)(abreast_left *left);
 } abreast_way;

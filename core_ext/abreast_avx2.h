@@ -105,6 +105,24 @@ static inline void abreast_give_avx2(int64_t *const *year, const ABREAST_INTS *h
         for (int at = 0; at < HELD; at++) year[lane][at] = held[at][lane];
 }
 
+/* Lets eight numbers leave past the caches, a whole line of them. */
+static inline void abreast_past_avx2(int64_t *to, const int64_t *from) {
+    _mm256_stream_si256((__m256i *)to, _mm256_loadu_si256((const __m256i *)from));
+    _mm256_stream_si256((__m256i *)to + 1, _mm256_loadu_si256((const __m256i *)from + 1));
+}
+
+/* Lets a line of each column leave, of what the window before booked: a few at a time, as memory takes them. */
+static inline void abreast_leave_some_avx2(abreast_left *left) {
+    if (left->at == left->lines) return;
+    for (size_t column = 0; column < BOOKED; column++)
+        abreast_past_avx2(left->to[column] + 8 * left->at, left->from[column] + 8 * left->at);
+    left->at++;
+}
+
+static void abreast_leave_avx2(abreast_left *left) {
+    while (left->at < left->lines) abreast_leave_some_avx2(left);
+}
+
 static int abreast_hold_avx2(abreast_window *window, const abreast_rows *rows, uint8_t *apart) {
     int64_t before = -1;
     for (size_t run = 0; run < window->runs; run++) {
@@ -139,7 +157,9 @@ static inline void abreast_told_avx2(const abreast_rows *rows, size_t first, siz
     }
 }
 
-static int abreast_look_avx2(const abreast_rows *rows, size_t first, size_t count, abreast_window *window) {
+static int abreast_look_avx2(
+    const abreast_rows *rows, size_t first, size_t count, abreast_window *window, abreast_left *left
+) {
     int32_t told[ROW][BESIDE];
     const int64_t *slot = rows->slot + first;
     size_t runs = 0, odds = 0;
@@ -153,6 +173,7 @@ static int abreast_look_avx2(const abreast_rows *rows, size_t first, size_t coun
         down |= at && slot[at] < slot[at - 1];
         window->odd[odds] = (int32_t)at;
         odds += told[R_SAID][at] == 0;
+        if (at % 16 == 0) abreast_leave_some_avx2(left);
     }
     window->begins[runs] = (int32_t)count;
     window->runs = runs;
@@ -178,7 +199,7 @@ static size_t abreast_line_up_avx2(abreast_window *window, uint8_t *apart) {
     return 8 * rounds;
 }
 
-static void abreast_put_avx2(const abreast_window *window, size_t count, int64_t *beside) {
+static void abreast_put_avx2(const abreast_window *window, size_t count, int64_t *beside, abreast_next *next) {
     for (size_t at = 0; at < count; at += 8) {
         __m256i four[BOOKED], both[4];
         for (int row = 0; row < 4; row++) both[row] = _mm256_loadu_si256((const __m256i *)window->row[at + 2 * row]);
@@ -193,11 +214,6 @@ static void abreast_put_avx2(const abreast_window *window, size_t count, int64_t
             _mm256_storeu_si256(to, _mm256_cvtepi32_epi64(_mm256_castsi256_si128(four[column])));
             _mm256_storeu_si256(to + 1, _mm256_cvtepi32_epi64(_mm256_extracti128_si256(four[column], 1)));
         }
+        if (at % 16) abreast_ask(next);
     }
-}
-
-/* Lets eight numbers leave past the caches, a whole line of them. */
-static inline void abreast_past_avx2(int64_t *to, const int64_t *from) {
-    _mm256_stream_si256((__m256i *)to, _mm256_loadu_si256((const __m256i *)from));
-    _mm256_stream_si256((__m256i *)to + 1, _mm256_loadu_si256((const __m256i *)from + 1));
 }

@@ -147,6 +147,23 @@ static inline void abreast_give_avx512(int64_t *const *year, const ABREAST_INTS 
     }
 }
 
+/* Lets eight numbers leave past the caches, a whole line of them. */
+static inline void abreast_past_avx512(int64_t *to, const int64_t *from) {
+    _mm512_stream_si512((void *)to, _mm512_loadu_si512(from));
+}
+
+/* Lets a line of each column leave, of what the window before booked: a few at a time, as memory takes them. */
+static inline void abreast_leave_some_avx512(abreast_left *left) {
+    if (left->at == left->lines) return;
+    for (size_t column = 0; column < BOOKED; column++)
+        abreast_past_avx512(left->to[column] + 8 * left->at, left->from[column] + 8 * left->at);
+    left->at++;
+}
+
+static void abreast_leave_avx512(abreast_left *left) {
+    while (left->at < left->lines) abreast_leave_some_avx512(left);
+}
+
 static int abreast_hold_avx512(abreast_window *window, const abreast_rows *rows, uint8_t *apart) {
     const __m512i high = _mm512_set1_epi64(-1LL << AMOUNT_BITS), none = _mm512_setzero_si512();
     __m512i before = _mm512_set1_epi64(-1);
@@ -230,11 +247,16 @@ static inline __attribute__((always_inline)) uint32_t abreast_look_16(
     return down;
 }
 
-static int abreast_look_avx512(const abreast_rows *rows, size_t first, size_t count, abreast_window *window) {
+static int abreast_look_avx512(
+    const abreast_rows *rows, size_t first, size_t count, abreast_window *window, abreast_left *left
+) {
     const abreast_rows own = *rows;
     size_t at = 0, runs = 0, odds = 0;
     uint32_t down = 0;
-    for (; at + 16 <= count; at += 16) down |= abreast_look_16(&own, first, at, 1, 65535, window, &runs, &odds);
+    for (; at + 16 <= count; at += 16) {
+        down |= abreast_look_16(&own, first, at, 1, 65535, window, &runs, &odds);
+        abreast_leave_some_avx512(left);
+    }
     if (at < count)
         down |= abreast_look_16(&own, first, at, 0, _bzhi_u32(65535, (uint32_t)(count - at)), window, &runs, &odds);
     window->begins[runs] = (int32_t)count;
@@ -273,7 +295,7 @@ static size_t abreast_line_up_avx512(abreast_window *window, uint8_t *apart) {
     return 16 * rounds;
 }
 
-static void abreast_put_avx512(const abreast_window *window, size_t count, int64_t *beside) {
+static void abreast_put_avx512(const abreast_window *window, size_t count, int64_t *beside, abreast_next *next) {
     const __m512i front = _mm512_setr_epi32(0, 0, 0, 4, 0, 8, 0, 12, 0, 1, 0, 5, 0, 9, 0, 13);
     const __m512i back = _mm512_setr_epi32(0, 2, 0, 6, 0, 10, 0, 14, 0, 3, 0, 7, 0, 11, 0, 15);
     for (size_t at = 0; at < count; at += 16) {
@@ -286,10 +308,6 @@ static void abreast_put_avx512(const abreast_window *window, size_t count, int64
             _mm512_storeu_si512(to, _mm512_srai_epi64(_mm512_permutexvar_epi32(front, four[column]), 32));
             _mm512_storeu_si512(to + 8, _mm512_srai_epi64(_mm512_permutexvar_epi32(back, four[column]), 32));
         }
+        abreast_ask(next);
     }
-}
-
-/* Lets eight numbers leave past the caches, a whole line of them. */
-static inline void abreast_past_avx512(int64_t *to, const int64_t *from) {
-    _mm512_stream_si512((void *)to, _mm512_loadu_si512(from));
 }

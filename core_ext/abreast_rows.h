@@ -71,26 +71,6 @@ static inline __attribute__((always_inline)) ABREAST_INTS ABREAST_NAME(abreast_r
     return fault | (of_all + was[4]);
 }
 
-/* Lets eight rows of the window before leave: a few at a time between the rounds, as memory takes them. */
-static inline void ABREAST_NAME(abreast_leave_some)(abreast_left *left) {
-    if (!left->whole || left->at + 8 > left->rows) return;
-    for (size_t column = 0; column < BOOKED; column++)
-        ABREAST_NAME(abreast_past)(left->to[column] + left->at, left->beside + column * BESIDE + left->at);
-    left->at += 8;
-}
-
-static void ABREAST_NAME(abreast_leave)(abreast_left *left) {
-    for (size_t column = 0; column < BOOKED; column++) {
-        int64_t *to = left->to[column];
-        const int64_t *from = left->beside + column * BESIDE;
-        size_t at = left->at;
-        for (; at < left->rows && (uintptr_t)(to + at) % 64; at++) _mm_stream_si64((long long *)(to + at), from[at]);
-        for (; at + 8 <= left->rows; at += 8) ABREAST_NAME(abreast_past)(to + at, from + at);
-        for (; at < left->rows; at++) _mm_stream_si64((long long *)(to + at), from[at]);
-    }
-    left->at = left->rows = 0;
-}
-
 /* Takes the k-th rows of a group, and where they are, and their plans; lanes whose runs are shorter have the row that is
    none. */
 static inline void ABREAST_NAME(abreast_next_row)(
@@ -108,7 +88,7 @@ static inline void ABREAST_NAME(abreast_next_row)(
    where they are and which their plans are goes through memory, which takes its time. */
 static inline __attribute__((always_inline)) ABREAST_INTS ABREAST_NAME(abreast_rounds)(
     ABREAST_NAME(abreast_group) *group, abreast_window *window, const abreast_rows *rows, ABREAST_INTS runs,
-    int32_t rounds, abreast_next *next
+    int32_t rounds, abreast_next *next, abreast_left *left
 ) {
     const ABREAST_INTS begins = ABREAST_AT(window->begins, 1, runs), length = ABREAST_AT(window->length, 1, runs);
     ABREAST_INTS said[TERMS], row[ROW], ahead[ROW], fault = ABREAST_ALL(0);
@@ -119,10 +99,8 @@ static inline __attribute__((always_inline)) ABREAST_INTS ABREAST_NAME(abreast_r
         for (int number = 0; number < ROW; number++) row[number] = ahead[number];
         ABREAST_NAME(abreast_eight)((const int32_t *)rows->terms, plan[turn], said);
         ABREAST_NAME(abreast_next_row)(window, begins, length, round + 1, at[!turn], plan[!turn], ahead);
-        for (int part = 0; part < 2; part++) {
-            abreast_ask(next);
-            ABREAST_NAME(abreast_leave_some)(next->left);
-        }
+        abreast_ask(next);
+        ABREAST_NAME(abreast_leave_some)(left);
         if (!ABREAST_ANY(~said[T_SAYS] & SAYS_USUAL)) {
             fault |= ABREAST_NAME(abreast_round)(group, said, said[0], said[0], row, 1);
         } else {
@@ -138,7 +116,8 @@ static inline __attribute__((always_inline)) ABREAST_INTS ABREAST_NAME(abreast_r
 /* Settles a group of lanes, the first of them the longest run; returns whether something went too far: then nothing of
    it is written. */
 static int ABREAST_NAME(abreast_group_settled)(
-    abreast_window *window, const abreast_rows *rows, const int32_t *order, size_t lanes, abreast_next *next
+    abreast_window *window, const abreast_rows *rows, const int32_t *order, size_t lanes, abreast_next *next,
+    abreast_left *left
 ) {
     ABREAST_NAME(abreast_group) group;
     const ABREAST_INTS runs = ABREAST_LOAD(order);
@@ -151,7 +130,7 @@ static int ABREAST_NAME(abreast_group_settled)(
     /* Of no refund, as none is the first of its lane; what stands there does not matter. */
     memcpy(group.was, group.held, sizeof(group.was));
     fault = group.held[H_PLACED] + group.held[H_PLACED + 1] + group.held[H_PLACED + 2] + group.held[H_PLACED + 3];
-    fault |= ABREAST_NAME(abreast_rounds)(&group, window, rows, runs, window->length[order[0]], next);
+    fault |= ABREAST_NAME(abreast_rounds)(&group, window, rows, runs, window->length[order[0]], next, left);
     if (ABREAST_ANY(ABREAST_SHIFTED(fault, AMOUNT_BITS))) return 1;
     ABREAST_NAME(abreast_give)(year, group.held);
     for (size_t lane = 0; lane < lanes; lane++) rows->accounts[window->account[order[lane]]] = group.balance[lane];
@@ -159,7 +138,7 @@ static int ABREAST_NAME(abreast_group_settled)(
 }
 
 static void ABREAST_NAME(abreast_settle)(
-    abreast_window *window, const abreast_rows *rows, uint8_t *apart, abreast_next *next
+    abreast_window *window, const abreast_rows *rows, uint8_t *apart, abreast_next *next, abreast_left *left
 ) {
     memset(window->row[WINDOW], 0, sizeof(window->row[WINDOW]));
     memset(window->nobody, 0, sizeof(window->nobody));
@@ -168,10 +147,9 @@ static void ABREAST_NAME(abreast_settle)(
     for (size_t lane = window->lanes; lane < window->lanes + ABREAST_WIDE; lane++) window->order[lane] = NOBODY;
     for (size_t first = 0; first < window->lanes; first += ABREAST_WIDE) {
         size_t lanes = window->lanes - first < ABREAST_WIDE ? window->lanes - first : ABREAST_WIDE;
-        if (ABREAST_NAME(abreast_group_settled)(window, rows, window->order + first, lanes, next))
+        if (ABREAST_NAME(abreast_group_settled)(window, rows, window->order + first, lanes, next, left))
             for (size_t lane = 0; lane < lanes; lane++) apart[window->order[first + lane]] = 1;
     }
-    ABREAST_NAME(abreast_leave)(next->left);
 }
 
 #undef ABREAST_NAME

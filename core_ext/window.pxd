@@ -2,7 +2,7 @@
 # persons of a window have nothing in common, neither a year nor an account, it does not matter who goes first.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from core_ext.abreast cimport *
 from core_ext.columns cimport *
@@ -31,7 +31,7 @@ cdef inline void open_window(const Columns* columns, const abreast_way* way, Win
     window.rows.years, window.rows.accounts = columns.years, columns.accounts
     window.rows.plans, window.rows.compute, window.rows.terms = columns.plans, COMPUTE, columns.abreast
     window.rows.more = columns.more
-    window.left.beside, window.left.at, window.left.rows = columns.beside, 0, 0
+    window.left.at = window.left.lines = 0
 
 
 # Whether a row takes back the claim right before it, which is of the same run and fit to go abreast.
@@ -107,6 +107,19 @@ cdef inline void look_ahead(const Columns* columns, Py_ssize_t count, abreast_ne
         next.persons = least(WINDOW, slot[next.rows - 1] - slot[0] + 1)
 
 
+# Waits no longer with what is left of a window before, and keeps of each column what is no whole line yet.
+cdef inline void leave_now(const Columns* columns, Window* window) noexcept nogil:
+    cdef Py_ssize_t column
+    if window.left.lines:
+        window.way.leave(&window.left)
+        for column in range(BOOKED):
+            memcpy(
+                columns.beside + column * BESIDE - KEPT, columns.beside + column * BESIDE + WINDOW - KEPT,
+                KEPT * sizeof(int64_t),
+            )
+        window.left.at = window.left.lines = 0
+
+
 # Settles a window's rows, or does nothing and returns false where they go one by one.
 cdef inline bint settled_abreast(const Columns* columns, Window* window, Py_ssize_t count) noexcept nogil:
     cdef const int64_t* slot = columns.slot + columns.first
@@ -119,7 +132,7 @@ cdef inline bint settled_abreast(const Columns* columns, Window* window, Py_ssiz
             return False
     if slot[0] < 0 or slot[count - 1] >= columns.slots:
         return False
-    if not window.way.look(&window.rows, columns.first, count, &window.found):
+    if not window.way.look(&window.rows, columns.first, count, &window.found, &window.left):
         return False
     memset(window.apart, 0, sizeof(window.apart))
     for at in range(<Py_ssize_t> window.found.odds):
@@ -131,8 +144,8 @@ cdef inline bint settled_abreast(const Columns* columns, Window* window, Py_ssiz
     if <Py_ssize_t> window.way.line_up(&window.found, window.apart) > 2 * count + STEP or not window.found.lanes:
         return False
     look_ahead(columns, count, &next_window)
-    next_window.left = &window.left
-    window.way.settle(&window.found, &window.rows, window.apart, &next_window)
-    window.way.put(&window.found, count, columns.beside)
+    window.way.settle(&window.found, &window.rows, window.apart, &next_window, &window.left)
+    leave_now(columns, window)
+    window.way.put(&window.found, count, columns.beside, &next_window)
     settle_apart(columns, window)
     return True
