@@ -157,9 +157,9 @@ cdef Py_ssize_t settle_columns(Columns* columns, const abreast_way* way, int* fa
     cdef Ahead ahead
     cdef Py_ssize_t stop, found
     fault[0] = 0
-    columns.beside, columns.kept = beside + KEPT, KEPT if leaves_later(columns, way) else 0
     ahead.at, ahead.turn = -1, 0
     open_window(columns, way, &window)
+    columns.beside, columns.kept = beside + KEPT, KEPT if leaves_later(columns, window.way) else 0
     columns.first = 0
     while columns.first < columns.n:
         stop = least(columns.first + WINDOW, columns.n)

@@ -9,12 +9,13 @@
    ceilings at 2^31 - 1. So within 32 bits there lie
    - a share, at most the amount it is a share of, as no ratio is above 10^4: (s r + 5000) // 10^4 is the reference's
      share, whose ratio and divisor both are 10^4 times these; how it is divided, see abreast_avx2.h and abreast_avx512.h;
-   - a deductible before its floor, amount - less * stays - counted, above -(2^30 + 2^30);
+   - a deductible before its floor, amount - less * stays - counted, above -(2^29 + 2^30), as rounds of a group, at most
+     RUN_MOST, add so many stays to what it began with: below 2^11;
    - where segments begin: a part or the whole of four accumulators whose sum is below 2^30, or 0; where they stop:
      below 2^31, so that no edge that was cut lies below it;
    - what an account may pay: parts of one fee less a deductible, above -2^30 and below 2^30;
    - what a person pays: a fee less a hospital's part less a fund's, above -2^31; below 0 it is a fault.
-   After each round everything held is again below those bounds, or the lanes have a fault, which is kept, whatever their
+   After each round everything held is again below those bounds, stays after the last, or the lanes have a fault, which is kept, whatever their
    later rounds come to: nothing of them is written, and they are settled one row at a time, as is every person of whom a
    row was not fit to go abreast. */
 #ifndef CORE_EXT_ABREAST_H
@@ -27,12 +28,12 @@
 /* A window's rows, of whom the one at WINDOW is none; the most lanes there are; the longest run of one person's rows
    that goes abreast; how far columns of a window's amounts stand apart. */
 enum { WINDOW = 512, STEP = 16, RUN_MOST = 32, BESIDE = WINDOW + STEP, NOBODY = BESIDE - 1 };
-enum { AMOUNT_BITS = 30, STAYS_BITS = 10, LESS_BITS = 18, RATIO_BITS = 14 };
+enum { AMOUNT_BITS = 30, STAYS_BITS = 10, LESS_BITS = 18, RATIO_BITS = 14, PLANS_BITS = 26 };
 /* SAYS_USUAL: a deductible by the stay's ordinal, before the segments, is waived under a reached ceiling; segments are of
    inpatients and three at most, the third without an edge; a claim counts as a stay; an account pays what is in scope and
    the first self-pay, or nothing. */
 enum {
-    SAYS_ANNUAL = 1, SAYS_WAIVED = 2, SAYS_INSIDE = 4, SAYS_BEGINS = 8, SAYS_BEGINS_ALL = 16, SAYS_STAY = 32,
+    SAYS_STAY = 1, SAYS_WAIVED = 2, SAYS_INSIDE = 4, SAYS_BEGINS = 8, SAYS_BEGINS_ALL = 16, SAYS_ANNUAL = 32,
     SAYS_BELOW_COUNTS = 64, SAYS_IN_SCOPE = 128, SAYS_PRESELF = 256, SAYS_NOT_DEDUCTIBLE = 512, SAYS_PLACED = 1024,
     SAYS_USUAL = 1 << 14, SAYS_FIRST_AT = 16
 };
@@ -68,6 +69,8 @@ typedef struct {
     int64_t person[BESIDE], account[BESIDE];
     /* Runs, longer ones first, behind them NOBODY; rows that are no claim fit to go abreast. */
     int32_t order[BESIDE], odd[BESIDE];
+    /* Of rounds, WIDE lanes each, where their rows are; see abreast_rows.h. */
+    uint32_t place[2 * BESIDE + STEP];
     size_t runs, odds, lanes;
     int64_t nobody[HELD];
 } abreast_window;

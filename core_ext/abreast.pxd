@@ -27,6 +27,7 @@ cdef extern from "abreast.h":
         SAYS_USUAL
         SAYS_FIRST_AT
         RATIO_BITS
+        PLANS_BITS
         H_INSCP
         HELD
         R_SAID

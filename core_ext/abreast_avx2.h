@@ -52,22 +52,22 @@ static inline void abreast_turn_avx2(__m256i four[4]) {
     four[2] = _mm256_unpacklo_epi64(ef, gh), four[3] = _mm256_unpackhi_epi64(ef, gh);
 }
 
-/* Takes the four numbers of each lane's row of a table. */
-static inline void abreast_four_avx2(const int32_t *table, const int32_t *at, ABREAST_INTS *words) {
+/* Takes the four numbers of each lane's row of a table, which is so many bytes from its first. */
+static inline void abreast_four_avx2(const void *table, const uint32_t *at, ABREAST_INTS *words) {
     __m256i four[4];
     for (int row = 0; row < 4; row++)
         four[row] = _mm256_inserti128_si256(
-            _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)table + at[row])),
-            _mm_loadu_si128((const __m128i *)table + at[row + 4]), 1);
+            _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)((const char *)table + at[row]))),
+            _mm_loadu_si128((const __m128i *)((const char *)table + at[row + 4])), 1);
     abreast_turn_avx2(four);
     for (int word = 0; word < 4; word++) words[word] = (ABREAST_INTS)four[word];
 }
 
 /* Takes the eight numbers of each lane's row of a table. */
-static inline void abreast_eight_avx2(const int32_t *table, const int32_t *at, ABREAST_INTS *words) {
+static inline void abreast_eight_avx2(const void *table, const uint32_t *at, ABREAST_INTS *words) {
     __m256i part[2][4];
     for (int lane = 0; lane < 8; lane++)
-        part[lane / 4][lane % 4] = _mm256_loadu_si256((const __m256i *)table + at[lane]);
+        part[lane / 4][lane % 4] = _mm256_loadu_si256((const __m256i *)((const char *)table + at[lane]));
     abreast_turn_avx2(part[0]);
     abreast_turn_avx2(part[1]);
     for (int word = 0; word < 4; word++) {
@@ -77,12 +77,12 @@ static inline void abreast_eight_avx2(const int32_t *table, const int32_t *at, A
 }
 
 /* Puts four numbers of each lane into its row. */
-static inline void abreast_book_avx2(int32_t *table, const int32_t *at, const ABREAST_INTS words[ROW]) {
+static inline void abreast_book_avx2(void *table, const uint32_t *at, const ABREAST_INTS words[ROW]) {
     __m256i four[4] = {(__m256i)words[0], (__m256i)words[1], (__m256i)words[2], (__m256i)words[3]};
     abreast_turn_avx2(four);
     for (int row = 0; row < 4; row++) {
-        _mm_storeu_si128((__m128i *)(table + at[row] * ROW), _mm256_castsi256_si128(four[row]));
-        _mm_storeu_si128((__m128i *)(table + at[row + 4] * ROW), _mm256_extracti128_si256(four[row], 1));
+        _mm_storeu_si128((__m128i *)((char *)table + at[row]), _mm256_castsi256_si128(four[row]));
+        _mm_storeu_si128((__m128i *)((char *)table + at[row + 4]), _mm256_extracti128_si256(four[row], 1));
     }
 }
 

@@ -77,38 +77,38 @@ static inline void abreast_turned_avx512(__m512i part[2][4], ABREAST_INTS *colum
     }
 }
 
-/* Takes the four numbers of each lane's row of a table. */
-static inline void abreast_four_avx512(const int32_t *table, const int32_t *at, ABREAST_INTS *words) {
+/* Takes the four numbers of each lane's row of a table, which is so many bytes from its first. */
+static inline void abreast_four_avx512(const void *table, const uint32_t *at, ABREAST_INTS *words) {
     __m512i four[4];
     for (int row = 0; row < 4; row++) {
-        four[row] = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)table + at[row]));
-        four[row] = _mm512_inserti32x4(four[row], _mm_loadu_si128((const __m128i *)table + at[row + 4]), 1);
-        four[row] = _mm512_inserti32x4(four[row], _mm_loadu_si128((const __m128i *)table + at[row + 8]), 2);
-        four[row] = _mm512_inserti32x4(four[row], _mm_loadu_si128((const __m128i *)table + at[row + 12]), 3);
+        four[row] = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)((const char *)table + at[row])));
+        four[row] = _mm512_inserti32x4(four[row], _mm_loadu_si128((const __m128i *)((const char *)table + at[row + 4])), 1);
+        four[row] = _mm512_inserti32x4(four[row], _mm_loadu_si128((const __m128i *)((const char *)table + at[row + 8])), 2);
+        four[row] = _mm512_inserti32x4(four[row], _mm_loadu_si128((const __m128i *)((const char *)table + at[row + 12])), 3);
     }
     abreast_turn_avx512(four);
     for (int word = 0; word < 4; word++) words[word] = (ABREAST_INTS)four[word];
 }
 
 /* Takes the eight numbers of each lane's row of a table. */
-static inline void abreast_eight_avx512(const int32_t *table, const int32_t *at, ABREAST_INTS *words) {
+static inline void abreast_eight_avx512(const void *table, const uint32_t *at, ABREAST_INTS *words) {
     __m512i part[2][4];
     for (int lane = 0; lane < 8; lane++)
         part[lane / 4][lane % 4] = _mm512_inserti64x4(
-            _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)table + at[lane])),
-            _mm256_loadu_si256((const __m256i *)table + at[lane + 8]), 1);
+            _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)((const char *)table + at[lane]))),
+            _mm256_loadu_si256((const __m256i *)((const char *)table + at[lane + 8])), 1);
     abreast_turned_avx512(part, words);
 }
 
 /* Puts four numbers of each lane into its row. */
-static inline void abreast_book_avx512(int32_t *table, const int32_t *at, const ABREAST_INTS words[ROW]) {
+static inline void abreast_book_avx512(void *table, const uint32_t *at, const ABREAST_INTS words[ROW]) {
     __m512i four[4] = {(__m512i)words[0], (__m512i)words[1], (__m512i)words[2], (__m512i)words[3]};
     abreast_turn_avx512(four);
     for (int row = 0; row < 4; row++) {
-        _mm_storeu_si128((__m128i *)(table + at[row] * ROW), _mm512_castsi512_si128(four[row]));
-        _mm_storeu_si128((__m128i *)(table + at[row + 4] * ROW), _mm512_extracti32x4_epi32(four[row], 1));
-        _mm_storeu_si128((__m128i *)(table + at[row + 8] * ROW), _mm512_extracti32x4_epi32(four[row], 2));
-        _mm_storeu_si128((__m128i *)(table + at[row + 12] * ROW), _mm512_extracti32x4_epi32(four[row], 3));
+        _mm_storeu_si128((__m128i *)((char *)table + at[row]), _mm512_castsi512_si128(four[row]));
+        _mm_storeu_si128((__m128i *)((char *)table + at[row + 4]), _mm512_extracti32x4_epi32(four[row], 1));
+        _mm_storeu_si128((__m128i *)((char *)table + at[row + 8]), _mm512_extracti32x4_epi32(four[row], 2));
+        _mm_storeu_si128((__m128i *)((char *)table + at[row + 12]), _mm512_extracti32x4_epi32(four[row], 3));
     }
 }
 

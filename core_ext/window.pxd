@@ -23,7 +23,7 @@ cdef struct Window:
 
 
 cdef inline void open_window(const Columns* columns, const abreast_way* way, Window* window) noexcept nogil:
-    window.way = way
+    window.way = way if columns.plans < 1 << PLANS_BITS else NULL
     window.rows.slot, window.rows.plan, window.rows.kind = columns.slot, columns.plan, columns.kind
     window.rows.medfee, window.rows.fulamt = columns.medfee, columns.fulamt
     window.rows.overlmt, window.rows.preself = columns.overlmt, columns.preself
