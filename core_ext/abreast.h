@@ -27,7 +27,7 @@
 
 /* A window's rows, of whom the one at WINDOW is none; the most lanes there are; the longest run of one person's rows
    that goes abreast; how far columns of a window's amounts stand apart. */
-enum { WINDOW = 512, STEP = 16, RUN_MOST = 32, BESIDE = WINDOW + STEP, NOBODY = BESIDE - 1 };
+enum { WINDOW = 320, STEP = 16, RUN_MOST = 32, BESIDE = WINDOW + STEP, NOBODY = BESIDE - 1 };
 enum { AMOUNT_BITS = 30, STAYS_BITS = 10, LESS_BITS = 18, RATIO_BITS = 14, PLANS_BITS = 26 };
 /* SAYS_USUAL: a deductible by the stay's ordinal, before the segments, is waived under a reached ceiling; segments are of
    inpatients and three at most, the third without an edge; a claim counts as a stay; an account pays what is in scope and
@@ -73,6 +73,8 @@ typedef struct {
     uint32_t place[2 * BESIDE + STEP];
     size_t runs, odds, lanes;
     int64_t nobody[HELD];
+    /* Of runs, whether they go one by one. */
+    uint8_t apart[BESIDE + 64];
 } abreast_window;
 
 typedef struct {
@@ -91,11 +93,12 @@ typedef struct {
     size_t at, lines;
 } abreast_left;
 
-/* What the next window needs, asked for little by little: columns, eight rows each time, the years of its persons and
-   what its plans say. */
+/* What the next window needs, asked for little by little: columns, eight rows each time, the years and accounts of its
+   persons and what its plans say. */
 typedef struct {
     const int64_t *column[9], *plan;
     const char *years, *terms;
+    const int64_t *holder, *accounts;
     size_t at, rows, year, persons;
 } abreast_next;
 
@@ -104,8 +107,11 @@ static inline void abreast_ask(abreast_next *next) {
     for (int column = 0; column < 9; column++) __builtin_prefetch(next->column[column] + next->at, 0, 1);
     for (int row = 0; row < 8; row++)
         __builtin_prefetch(next->terms + (size_t)(uint32_t)(next->plan[next->at + row] + 1) * sizeof(abreast_terms), 0, 1);
-    if (next->year + 4 <= next->persons)
+    if (next->year + 4 <= next->persons) {
         for (int line = 0; line < 4; line++) __builtin_prefetch(next->years + (next->year + line) * 64, 0, 1);
+        __builtin_prefetch(next->holder + next->year, 0, 1);
+        __builtin_prefetch(next->accounts + next->year, 0, 1);
+    }
     next->year += 4;
     next->at += 8;
 }
@@ -114,19 +120,20 @@ static inline void abreast_ask(abreast_next *next) {
 #define ABREAST_FROM_MEMORY(numbers) __asm__ __volatile__("" : "+m"(*(int32_t(*)[ABREAST_WIDE])(numbers)))
 
 typedef struct {
-    /* Looks ``count`` rows from ``first`` on over, and cuts them into runs, while what is left of the window before
-       leaves; returns whether they are sorted. */
-    int (*look)(const abreast_rows *rows, size_t first, size_t count, abreast_window *window, abreast_left *left);
+    /* Looks ``count`` rows from ``first`` on over, and cuts them into runs, none of them ``apart``; returns whether they
+       are sorted. Meanwhile, as in what follows, the next window is asked for and what is left of the one before leaves: a
+       piece of each every so often, as memory takes them, so that both are done at the latest in time. */
+    int (*look)(
+        const abreast_rows *rows, size_t first, size_t count, abreast_window *window, abreast_next *next,
+        abreast_left *left);
     /* Fills whose account each run's is, and what it holds; runs that share one, or hold what does not go abreast, are
        ``apart``. Returns whether accounts are sorted as persons are. */
-    int (*hold)(abreast_window *window, const abreast_rows *rows, uint8_t *apart);
+    int (*hold)(abreast_window *window, const abreast_rows *rows);
     /* Puts runs that are not ``apart`` in order, longer ones first; returns how many places their rounds have. */
-    size_t (*line_up)(abreast_window *window, uint8_t *apart);
-    /* Settles the lanes, while what is left of the window before leaves and the next one is asked for; those of whom
-       something goes too far are ``apart`` from then on, and nothing of them counts. */
-    void (*settle)(
-        abreast_window *window, const abreast_rows *rows, uint8_t *apart, abreast_next *next, abreast_left *left);
-    /* Puts what rows booked beside the columns, 64 bits each, while the next window is asked for. */
+    size_t (*line_up)(abreast_window *window);
+    /* Settles the lanes; those of whom something goes too far are ``apart`` from then on, and nothing of them counts. */
+    void (*settle)(abreast_window *window, const abreast_rows *rows, abreast_next *next, abreast_left *left);
+    /* Puts what rows booked beside the columns, 64 bits each. */
     void (*put)(const abreast_window *window, size_t count, int64_t *beside, abreast_next *next);
     /* Lets what is left of a window's rows leave. */
     void (*leave)(abreast_left *left);

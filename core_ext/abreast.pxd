@@ -46,6 +46,7 @@ cdef extern from "abreast.h":
         int32_t odd[BESIDE]
         int64_t person[BESIDE]
         size_t runs, odds, lanes
+        uint8_t apart[BESIDE]
     ctypedef struct abreast_left:
         int64_t* to[BOOKED]
         const int64_t* source "from"[BOOKED]
@@ -55,6 +56,8 @@ cdef extern from "abreast.h":
         const int64_t* plan
         const char* years
         const char* terms
+        const int64_t* holder
+        const int64_t* accounts
         size_t at, rows, year, persons
     ctypedef struct abreast_rows:
         const int64_t* slot
@@ -74,12 +77,13 @@ cdef extern from "abreast.h":
         const abreast_more* more
     ctypedef struct abreast_way:
         bint (*look)(
-            const abreast_rows* rows, size_t first, size_t count, abreast_window* window, abreast_left* left
+            const abreast_rows* rows, size_t first, size_t count, abreast_window* window, abreast_next* next,
+            abreast_left* left
         ) noexcept nogil
-        bint (*hold)(abreast_window* window, const abreast_rows* rows, uint8_t* apart) noexcept nogil
-        size_t (*line_up)(abreast_window* window, uint8_t* apart) noexcept nogil
+        bint (*hold)(abreast_window* window, const abreast_rows* rows) noexcept nogil
+        size_t (*line_up)(abreast_window* window) noexcept nogil
         void (*settle)(
-            abreast_window* window, const abreast_rows* rows, uint8_t* apart, abreast_next* next, abreast_left* left
+            abreast_window* window, const abreast_rows* rows, abreast_next* next, abreast_left* left
         ) noexcept nogil
         void (*put)(
             const abreast_window* window, size_t count, int64_t* beside, abreast_next* next

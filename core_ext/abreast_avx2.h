@@ -123,7 +123,8 @@ static void abreast_leave_avx2(abreast_left *left) {
     while (left->at < left->lines) abreast_leave_some_avx2(left);
 }
 
-static int abreast_hold_avx2(abreast_window *window, const abreast_rows *rows, uint8_t *apart) {
+static int abreast_hold_avx2(abreast_window *window, const abreast_rows *rows) {
+    uint8_t *apart = window->apart;
     int64_t before = -1;
     for (size_t run = 0; run < window->runs; run++) {
         int64_t holder = rows->holder[window->person[run]], balance = rows->accounts[holder];
@@ -158,7 +159,8 @@ static inline void abreast_told_avx2(const abreast_rows *rows, size_t first, siz
 }
 
 static int abreast_look_avx2(
-    const abreast_rows *rows, size_t first, size_t count, abreast_window *window, abreast_left *left
+    const abreast_rows *rows, size_t first, size_t count, abreast_window *window, abreast_next *next,
+    abreast_left *left
 ) {
     int32_t told[ROW][BESIDE];
     const int64_t *slot = rows->slot + first;
@@ -174,14 +176,17 @@ static int abreast_look_avx2(
         window->odd[odds] = (int32_t)at;
         odds += told[R_SAID][at] == 0;
         if (at % 16 == 0) abreast_leave_some_avx2(left);
+        if (at % 32 == 8) abreast_ask(next);
     }
     window->begins[runs] = (int32_t)count;
     window->runs = runs;
+    memset(window->apart, 0, runs);
     window->odds = odds;
     return !down;
 }
 
-static size_t abreast_line_up_avx2(abreast_window *window, uint8_t *apart) {
+static size_t abreast_line_up_avx2(abreast_window *window) {
+    uint8_t *apart = window->apart;
     int32_t longer[RUN_MOST + 1];
     size_t rounds = 0;
     memset(longer, 0, sizeof(longer));
@@ -214,6 +219,6 @@ static void abreast_put_avx2(const abreast_window *window, size_t count, int64_t
             _mm256_storeu_si256(to, _mm256_cvtepi32_epi64(_mm256_castsi256_si128(four[column])));
             _mm256_storeu_si256(to + 1, _mm256_cvtepi32_epi64(_mm256_extracti128_si256(four[column], 1)));
         }
-        if (at % 16) abreast_ask(next);
+        if (at % 32 == 8) abreast_ask(next);
     }
 }

@@ -105,10 +105,11 @@ static inline void abreast_book_avx512(void *table, const uint32_t *at, const AB
     __m512i four[4] = {(__m512i)words[0], (__m512i)words[1], (__m512i)words[2], (__m512i)words[3]};
     abreast_turn_avx512(four);
     for (int row = 0; row < 4; row++) {
-        _mm_storeu_si128((__m128i *)((char *)table + at[row]), _mm512_castsi512_si128(four[row]));
-        _mm_storeu_si128((__m128i *)((char *)table + at[row + 4]), _mm512_extracti32x4_epi32(four[row], 1));
-        _mm_storeu_si128((__m128i *)((char *)table + at[row + 8]), _mm512_extracti32x4_epi32(four[row], 2));
-        _mm_storeu_si128((__m128i *)((char *)table + at[row + 12]), _mm512_extracti32x4_epi32(four[row], 3));
+        __m256i near = _mm512_castsi512_si256(four[row]), far = _mm512_extracti64x4_epi64(four[row], 1);
+        _mm_storeu_si128((__m128i *)((char *)table + at[row]), _mm256_castsi256_si128(near));
+        _mm_storeu_si128((__m128i *)((char *)table + at[row + 4]), _mm256_extracti128_si256(near, 1));
+        _mm_storeu_si128((__m128i *)((char *)table + at[row + 8]), _mm256_castsi256_si128(far));
+        _mm_storeu_si128((__m128i *)((char *)table + at[row + 12]), _mm256_extracti128_si256(far, 1));
     }
 }
 
@@ -164,7 +165,8 @@ static void abreast_leave_avx512(abreast_left *left) {
     while (left->at < left->lines) abreast_leave_some_avx512(left);
 }
 
-static int abreast_hold_avx512(abreast_window *window, const abreast_rows *rows, uint8_t *apart) {
+static int abreast_hold_avx512(abreast_window *window, const abreast_rows *rows) {
+    uint8_t *apart = window->apart;
     const __m512i high = _mm512_set1_epi64(-1LL << AMOUNT_BITS), none = _mm512_setzero_si512();
     __m512i before = _mm512_set1_epi64(-1);
     uint32_t down = 0;
@@ -248,7 +250,8 @@ static inline __attribute__((always_inline)) uint32_t abreast_look_16(
 }
 
 static int abreast_look_avx512(
-    const abreast_rows *rows, size_t first, size_t count, abreast_window *window, abreast_left *left
+    const abreast_rows *rows, size_t first, size_t count, abreast_window *window, abreast_next *next,
+    abreast_left *left
 ) {
     const abreast_rows own = *rows;
     size_t at = 0, runs = 0, odds = 0;
@@ -256,15 +259,18 @@ static int abreast_look_avx512(
     for (; at + 16 <= count; at += 16) {
         down |= abreast_look_16(&own, first, at, 1, 65535, window, &runs, &odds);
         abreast_leave_some_avx512(left);
+        if (at % 32) abreast_ask(next);
     }
     if (at < count)
         down |= abreast_look_16(&own, first, at, 0, _bzhi_u32(65535, (uint32_t)(count - at)), window, &runs, &odds);
     window->begins[runs] = (int32_t)count;
     window->runs = runs, window->odds = odds;
+    for (size_t run = 0; run < runs; run += 64) _mm512_storeu_si512(window->apart + run, _mm512_setzero_si512());
     return down == 0;
 }
 
-static size_t abreast_line_up_avx512(abreast_window *window, uint8_t *apart) {
+static size_t abreast_line_up_avx512(abreast_window *window) {
+    uint8_t *apart = window->apart;
     const __m512i places = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     const __m512i most = _mm512_set1_epi32(RUN_MOST), one = _mm512_set1_epi32(1);
     size_t runs = window->runs, lanes = 0, rounds = 0;
@@ -308,6 +314,6 @@ static void abreast_put_avx512(const abreast_window *window, size_t count, int64
             _mm512_storeu_si512(to, _mm512_srai_epi64(_mm512_permutexvar_epi32(front, four[column]), 32));
             _mm512_storeu_si512(to + 8, _mm512_srai_epi64(_mm512_permutexvar_epi32(back, four[column]), 32));
         }
-        abreast_ask(next);
+        if (at % 32) abreast_ask(next);
     }
 }

@@ -161,7 +161,7 @@ static inline __attribute__((always_inline)) void ABREAST_NAME(abreast_take_rows
 /* Settles the lanes, group by group and round by round. Rows are taken two rounds ahead of their use and what their plans
    say one, whichever group's they are: where they are goes through memory, which takes its time. */
 static void ABREAST_NAME(abreast_settle)(
-    abreast_window *window, const abreast_rows *rows, uint8_t *apart, abreast_next *next, abreast_left *left
+    abreast_window *window, const abreast_rows *rows, abreast_next *next, abreast_left *left
 ) {
     ABREAST_NAME(abreast_step) steps[4];
     const uint32_t *place = window->place;
@@ -210,7 +210,7 @@ static void ABREAST_NAME(abreast_settle)(
         ABREAST_NAME(abreast_usual_into)(&now, &group);
         group.fault |= group.held[H_STAYS] << (AMOUNT_BITS - STAYS_BITS);
         if (beyond || ABREAST_ANY(ABREAST_SHIFTED(group.fault, AMOUNT_BITS))) {
-            for (size_t lane = 0; lane < lanes; lane++) apart[order[lane]] = 1;
+            for (size_t lane = 0; lane < lanes; lane++) window->apart[order[lane]] = 1;
         } else {
             ABREAST_NAME(abreast_give)(year, group.held);
             for (size_t lane = 0; lane < lanes; lane++) rows->accounts[window->account[order[lane]]] = group.balance[lane];

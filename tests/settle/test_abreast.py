@@ -20,6 +20,7 @@ from tests.settle.claims import Ints
 
 SEEDS = st.integers(min_value=0, max_value=2**48)
 LARGEST = 2**30 - 1  # what goes abreast; a fen more goes alone
+WINDOW = 320  # so many rows are looked over at a time
 
 
 class Claims(NamedTuple):
@@ -269,7 +270,8 @@ def test_a_refund_finds_its_claim_in_the_window_before(lanes: int, back: int) ->
     """A refund takes back a claim up to nine rows before it, whether that one's amounts have left yet or not."""
     n = 70_000
     given = single_claims(np.arange(n) * 37 % 1_000_000, one_plan(segment_ratio_0=4_321 * 10_000, account=0))
-    refunds = np.arange(512, n, 512) + np.arange(len(range(512, n, 512))) % 3
+    refunds = np.arange(WINDOW, n, WINDOW)
+    refunds += np.arange(len(refunds)) % 3
     for at in range(back):
         given.slot[refunds - at] = refunds - back
     given.kind[refunds], given.ref[refunds], given.plan[refunds] = REFUND, refunds - back, -1
