@@ -152,14 +152,14 @@ cdef Py_ssize_t one_by_one(
 
 # Settles rows up to the first that cannot be, and returns its number, or how many there are; leaves why in ``fault``.
 cdef Py_ssize_t settle_columns(Columns* columns, const abreast_way* way, int* fault) noexcept nogil:
-    cdef int64_t beside[BOOKED * BESIDE]
+    cdef abreast_beside beside
     cdef Window window
     cdef Ahead ahead
     cdef Py_ssize_t stop, found
     fault[0] = 0
     ahead.at, ahead.turn = -1, 0
     open_window(columns, way, &window)
-    columns.beside, columns.kept = beside + KEPT, KEPT if leaves_later(columns, window.way) else 0
+    columns.beside, columns.kept = beside.booked + KEPT, KEPT if leaves_later(columns, window.way) else 0
     columns.first = 0
     while columns.first < columns.n:
         stop = least(columns.first + WINDOW, columns.n)

@@ -61,8 +61,10 @@ enum { R_SAID, R_INSCP, R_PRESELF, R_DUE, ROW };
 /* What takes their place once it is settled, and what follows from it. */
 enum { B_DEDC, B_HIFP, B_PART, B_ACCT, B_CASH, BOOKED };
 
+/* A window; rows begin at whole lines of the cache, as what is taken or put sixteen numbers at a time is dearer across
+   two. */
 typedef struct {
-    int32_t row[BESIDE][ROW];
+    __attribute__((aligned(64))) int32_t row[BESIDE][ROW];
     /* Of runs, in their order: the first row, behind the last run where it ends; how many rows, 0 where it goes row by
        row; whose it is, and the account. The last of them is NOBODY's. */
     int32_t begins[BESIDE], length[BESIDE], balance[BESIDE];
@@ -84,6 +86,11 @@ typedef struct {
     const abreast_terms *terms;
     const abreast_more *more;
 } abreast_rows;
+
+/* What a window books, beside the columns; so many numbers a column that each begins at a whole line. */
+typedef struct {
+    __attribute__((aligned(64))) int64_t booked[BOOKED * BESIDE];
+} abreast_beside;
 
 /* What a window booked, which stands beside the columns and has yet to leave for them past the caches, whole lines of
    each: the lines from ``at`` on. */

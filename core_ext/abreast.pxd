@@ -47,6 +47,8 @@ cdef extern from "abreast.h":
         int64_t person[BESIDE]
         size_t runs, odds, lanes
         uint8_t apart[BESIDE]
+    ctypedef struct abreast_beside:
+        int64_t booked[BOOKED * BESIDE]
     ctypedef struct abreast_left:
         int64_t* to[BOOKED]
         const int64_t* source "from"[BOOKED]
