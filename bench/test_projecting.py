@@ -1,5 +1,7 @@
 """Times followers: a month's log into balances, and a file from its bytes to durable, deduplicated, sealed events."""
 
+from pathlib import Path
+
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
@@ -11,6 +13,7 @@ from bench.test_single import opened
 from bench.timing import measure, took_ns
 from bench.workbench import Workbench
 from ledger.events import ClaimReversed, ClaimSettled
+from ledger.service import Ledger
 from ledger.store import Store, connect
 from projections import balances, proof
 from projections.balance_runs import read_balances
@@ -98,52 +101,71 @@ def test_post(benchmark: BenchmarkFixture, workbench: Workbench, stores: Stores)
     )
 
 
+class Whole:
+    """Takes a file in, sealed in the same transactions, from an open store to a closed one."""
+
+    def __init__(self, stores: Stores, file: Path) -> None:
+        self._stores = stores
+        self._file = file
+        self.url = ""
+        self._book: Ledger | None = None
+
+    def begin(self, sealed: bool = True) -> None:
+        """Opens a fresh store with its policies."""
+        self.url = self._stores.fresh()
+        self._book = opened(self.url)
+        if sealed:
+            seal_within(self._book.store)
+
+    def run(self) -> None:
+        """Takes the file in and closes the store; ``begin`` goes before."""
+        assert self._book is not None
+        with self._book as book:
+            book.intake(self._file, reason="bench", quarantine=self._file.with_suffix(".quarantine"))
+
+
 @pytest.mark.benchmark(group="whole")
 def test_whole_path(benchmark: BenchmarkFixture, workbench: Workbench, stores: Stores) -> None:
     """Takes a month in from its file, sealed in the same transactions, in turn with appending its events alone.
 
-    The root is that of a tree which follows the log afterwards.
+    Both from an open store to a closed one. The root is that of a tree which follows the log afterwards.
     """
     claims = workbench.size.month_claims
-    file = workbench.claim_file(claims)
-    url, roots, sizes = "", set(), set()
+    whole = Whole(stores, workbench.claim_file(claims))
+    whole.begin(sealed=False)
+    whole.run()
+    followed = root_of(whole.url)
+    expected = list(log_rows(whole.url))
+    appends = Appends(stores, expected, workbench.size.append_events)
 
-    def begin() -> None:
-        nonlocal url
-        url = stores.fresh()
-
-    def run(within: bool = True) -> None:
-        with opened(url) as book:
-            if within:
-                seal_within(book.store)
-            book.intake(file, reason="bench", quarantine=file.with_suffix(".quarantine"))
-        with connect(url) as store:
-            ensure(store, [proof.MODEL])
-            size = catch_up(store, [proof.MODEL])
-            with store.read() as reader:
-                roots.add(proof.tree_of(reader, size).root())
-            sizes.add(size)
-
-    begin()
-    run(within=False)
-    appends = Appends(stores, list(log_rows(url)), workbench.size.append_events)
-    whole = digest_rows(log_rows(url))
+    def append_all() -> None:
+        appends.run()
+        appends.close()
 
     timing = measure(
         benchmark,
-        run,
-        prepare=begin,
-        rival=lambda: took_ns(appends.run, appends.begin),
+        whole.run,
+        prepare=whole.begin,
+        rival=lambda: took_ns(append_all, appends.begin),
         rounds=workbench.size.month_rounds,
     )
 
-    assert len(roots) == len(sizes) == 1 and digest_rows(log_rows(url)) == whole
-    appends.close()
-    events = sizes.pop()
+    with connect(whole.url) as store, store.read() as reader:
+        assert positions(reader, store.dialect)[proof.MODEL.name][0] == reader.size == len(expected)
+    assert root_of(whole.url) == followed and digest_rows(log_rows(whole.url)) == digest_rows(expected)
     workbench.note(
         {
             f"intake.{stores.dialect}.claims_per_s": claims / timing.median_ns * 1e9,
-            f"intake.{stores.dialect}.events_per_s": events / timing.median_ns * 1e9,
+            f"intake.{stores.dialect}.events_per_s": len(expected) / timing.median_ns * 1e9,
             f"intake.{stores.dialect}.of_bare_append": timing.times_less,
         }
     )
+
+
+def root_of(url: str) -> bytes:
+    """Returns the root over all of a store's events, its tree caught up."""
+    with connect(url) as store:
+        ensure(store, [proof.MODEL])
+        size = catch_up(store, [proof.MODEL])
+        with store.read() as reader:
+            return proof.tree_of(reader, size).root()

@@ -122,7 +122,3 @@ def expect_our_packages() -> None:
             raise UserError(
                 "shadowed", f"expected the package {package.__name__} in {home}, got another one in {found}"
             )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

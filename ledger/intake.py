@@ -120,6 +120,8 @@ class ClaimJob(Job[ClaimColumns]):
     #: The rows of the file, behind those that were taken, that met a key of their own batch: those are looked up.
     repeated = np.zeros(0, np.int64)
     _decided: DecidedAhead | None = None
+    #: All that the last transaction writes so far; None where that is more than batches.
+    _written: Pending | None = None
 
     def start(self, tx: "Transaction") -> None:
         """Starts the job, or takes it up; one that begins anew trusts its keys to be new until one is not."""
@@ -152,7 +154,8 @@ class ClaimJob(Job[ClaimColumns]):
         self.repeated = self.repeated[self.repeated >= first + batch.n]
         pending = writing.adopt(tx, drafted, knowledge, [self._header(tx, batch)])
         knowledge.appended(pending.size, drafted.opened)
-        due = self._begin_ahead(tx, columns.slice(batch.n, columns.n), pending, knowledge)
+        self._written = self._whole(tx, pending)
+        due = self._begin_ahead(columns.slice(batch.n, columns.n), self._written, knowledge)
         try:
             writing.put(tx, drafted, pending, knowledge)
         finally:
@@ -168,16 +171,25 @@ class ClaimJob(Job[ClaimColumns]):
         batch = booking.decide(reader, columns, knowledge, self.profile, asked=None if self.looks_up else asked)
         return writing.draft(reader, batch, knowledge, self.position, 1)
 
-    def _begin_ahead(
-        self, tx: "Transaction", left: ClaimColumns, pending: Pending, knowledge: Knowledge
-    ) -> "Future[DecidedAhead | None] | None":
-        """Begins to decide what comes behind a batch, in the other thread; None where that must see it written.
+    def _whole(self, tx: "Transaction", pending: Pending) -> Pending | None:
+        """Returns a batch with those that the same transaction wrote before it, None where it wrote other things."""
+        before, begun = self._written, tx.size - tx.appended + 1
+        if pending.first == begun:
+            return pending
+        if before is None or (before.first, before.size + 1) != (begun, pending.first):
+            return None
+        return pending.behind(before)
 
-        That is where the transaction has more than the batch, and where a decision asks for other things of it than
-        those that are at hand; and it is of no use where somebody waits, and rows come in smaller bites.
+    def _begin_ahead(
+        self, left: ClaimColumns, pending: Pending | None, knowledge: Knowledge
+    ) -> "Future[DecidedAhead | None] | None":
+        """Begins to decide what comes behind a transaction, in the other thread; None where that must see it written.
+
+        That is where it has more than batches, and where a decision asks for other things of them than those that are
+        at hand; and it is of no use where somebody waits, and rows come in smaller bites.
         """
         policies = knowledge.policies
-        if self.hurries or tx.appended or policies.limits_diseases or policies.divides_stays:
+        if self.hurries or pending is None or policies.limits_diseases or policies.divides_stays:
             return None
 
         def decide() -> DecidedAhead | None:

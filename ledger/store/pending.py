@@ -7,7 +7,7 @@ is answered from memory, everything else from a snapshot of what is committed, t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Pending:
-    """Is what a transaction writes, and the first that it does.
+    """Is what a transaction writes, from its first event on.
 
     ``blocks`` follow each other from position ``first`` on; ``persons`` are the tokens given, ``tokens`` the last of
     all. ``years`` are (keys, versions, values) and ``accounts`` (tokens, balances), ``messages`` and ``reversals`` as
@@ -36,6 +36,19 @@ class Pending:
     accounts: "tuple[Ints, Ints]"
     messages: "tuple[Sequence[str], Ints]"
     reversals: Sequence[tuple[int, int]]
+
+    def behind(self, before: "Pending") -> "Pending":
+        """Returns this and what the same transaction wrote directly before it, as one."""
+        return Pending(
+            first=before.first,
+            blocks=[*before.blocks, *self.blocks],
+            tokens=self.tokens,
+            persons={**before.persons, **self.persons},
+            years=_newest(before.years, self.years),
+            accounts=_newest(before.accounts, self.accounts),
+            messages=([*before.messages[0], *self.messages[0]], np.append(before.messages[1], self.messages[1])),
+            reversals=[*before.reversals, *self.reversals],
+        )
 
     @property
     def size(self) -> int:
@@ -119,6 +132,12 @@ class PendingReader(Reader):
         keys = np.asarray(positions, dtype=np.int64)
         own = (keys >= self._pending.first) & (keys <= self.size)
         return super().events_at(keys[~own]) | {at: self._pending.event(at) for at in keys[own].tolist()}
+
+
+def _newest(before: "tuple[Ints, *tuple[Ints, ...]]", own: "tuple[Ints, *tuple[Ints, ...]]") -> Any:
+    """Returns columns, the first of which are keys, with the rows of ``before`` in front whose key no other has."""
+    stands = ~np.isin(before[0], own[0])
+    return tuple(np.concatenate([older[stands], column]) for older, column in zip(before, own, strict=True))
 
 
 def _matches(asked: "Ints", own: "Ints") -> "tuple[Ints, Ints]":

@@ -330,7 +330,7 @@ def test_a_reader_that_goes_away_is_no_error(shell: Shell) -> None:
 
 PIPE = """
 import subprocess, sys
-command = [sys.argv[1], "-m", "console.main", "balances", "--store", sys.argv[2]]
+command = [sys.argv[1], "-m", "console", "balances", "--store", sys.argv[2]]
 child = subprocess.Popen(command, stdout=subprocess.PIPE)
 child.stdout.close()
 print(child.wait())

@@ -58,7 +58,7 @@ def test_without_a_store_the_demo_leaves_one_folder_behind(tmp_path: Path) -> No
     scratch.mkdir()
     environment = {"PYTHONPATH": str(ROOT), "TMPDIR": str(scratch), "SETTLEMENT_STORE": "sqlite:///mine.db"}
     done = subprocess.run(
-        [sys.executable, "-m", "console.main", "demo", "--claims", CLAIMS, "--actor", "newcomer"],
+        [sys.executable, "-m", "console", "demo", "--claims", CLAIMS, "--actor", "newcomer"],
         capture_output=True,
         text=True,
         cwd=work,

@@ -37,7 +37,7 @@ def test_an_interrupted_intake_says_that_it_goes_on_when_run_again(shell: Shell)
     shell("policy", "enact", "qingyuan", "--regions", "441800")
     path = shell.url.removeprefix("sqlite:///")
     claims = str(shell.folder / "claims.csv")
-    command = [sys.executable, "-m", "console.main", "intake", claims, "--store", shell.url, "--actor", "tester"]
+    command = [sys.executable, "-m", "console", "intake", claims, "--store", shell.url, "--actor", "tester"]
     environment = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
     turn = Path(f"{path}-turn")
     turn.unlink(missing_ok=True)
@@ -212,3 +212,13 @@ def test_a_store_that_may_only_be_read_says_what_to_do(what: str, shell: Shell) 
     path.parent.chmod(0o755)
     assert (done.returncode, done.stdout) == (2, "")
     assert re.search(r"expected to be allowed to (read and )?write .*: even a query brings derived tables", done.stderr)
+
+
+def test_an_interrupt_while_commands_are_loaded_shows_no_traceback(tmp_path: Path) -> None:
+    """Ctrl-C in the moment before a command begins: one line, status 130."""
+    (tmp_path / "cyclopts.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    environment = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "PATH": os.environ["PATH"]}
+    command = [sys.executable, "-m", "console", "--version"]
+    found = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
+    assert (found.returncode, found.stdout) == (130, "")
+    assert found.stderr == "settlement: interrupted: stopped by the keyboard, nothing had begun\n"

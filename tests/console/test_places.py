@@ -26,7 +26,7 @@ def _as_anybody() -> None:
 def settlement(*words: str) -> "subprocess.CompletedProcess[str]":
     """Runs a command as a user whom permissions bind, root or not."""
     environment = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
-    command = [sys.executable, "-m", "console.main", *words, "--actor", "tester"]
+    command = [sys.executable, "-m", "console", *words, "--actor", "tester"]
     return subprocess.run(
         command, capture_output=True, text=True, env=environment, timeout=120, preexec_fn=_as_anybody, check=False
     )

@@ -1,18 +1,21 @@
 """What is read behind a batch that is still being written is what is read once it is committed."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from ledger import writing
+from ledger import intake
+from ledger.events import JobBatch
 from ledger.keys import YEARS, message_key
-from ledger.store import Reader, Transaction
+from ledger.knowledge import Knowledge
+from ledger.source import ClaimColumns
+from ledger.store import Reader
 from ledger.store.pending import Pending, PendingReader
+from tests.ledger.registry import MEMBERS, registered
 from tests.ledger.test_decided_ahead import entangled
 from tests.ledger.test_intake import run
-from tests.ledger.worlds import opened, write
+from tests.ledger.worlds import opened, rows_of, write
 
 
 def said(reader: Reader) -> list[object]:
@@ -34,30 +37,32 @@ def said(reader: Reader) -> list[object]:
     ]
 
 
-def test_a_batch_that_is_written_reads_as_it_will(
-    store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("batch_rows", [4, 16])
+def test_what_is_written_reads_as_it_will(
+    store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_rows: int
 ) -> None:
-    """Persons, years, accounts, messages, refunds, streams and events, of the batch and of all before it."""
+    """Persons, years, accounts, messages, refunds, streams and events, of a transaction's batches and all before."""
     path = write(tmp_path / "claims.csv", entangled())
-    put, behind, compared = writing.put, list[list[object]](), 0
+    behind, compared = list[tuple[Pending, list[object]]](), list[int]()
 
-    def putting(tx: Transaction, drafted: writing.Draft, pending: Pending, *given: Any) -> None:
-        if not tx.appended:
-            with book.store.read() as reader:
-                # Its own connection, however long that takes.
-                ahead = PendingReader(reader._link, pending)
-                ahead.archives = reader.archives
-                behind.append(said(ahead))
-        put(tx, drafted, pending, *given)
+    def beginning(job: intake.ClaimJob, left: ClaimColumns, pending: Pending | None, known: Knowledge) -> None:
+        assert pending is not None
+        with book.store.read() as reader:
+            # Its own connection, however long that takes.
+            ahead = PendingReader(reader._link, pending)
+            ahead.archives = reader.archives
+            behind.append((pending, said(ahead)))
 
     def committed(_: int) -> None:
-        nonlocal compared
+        pending, expected = behind[-1]
         with book.store.read() as reader:
-            if reader.size == behind[-1][0]:
-                assert behind[-1] == said(reader)
-                compared += 1
+            assert expected == said(reader)
+        compared.append(sum(block.topic_names.count(JobBatch.TOPIC) for block in pending.blocks))
 
-    monkeypatch.setattr(writing, "put", putting)
+    monkeypatch.setattr(intake.ClaimJob, "_begin_ahead", beginning)
     with opened(store_url) as book:
-        run(book, path, 4, committed)
-    assert compared > 5
+        members = [f"P{i},某,260101,310,11,,9{i}000.00" for i in range(3)]
+        registered(book, tmp_path, f"{MEMBERS},account_balance", *members)
+        run(book, path, batch_rows, committed)
+        assert len({balance for _, balance in rows_of(book, "account", "token")}) >= len(members)
+    assert len(compared) > 3 and min(compared) == 1 < max(compared)
