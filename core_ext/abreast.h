@@ -15,9 +15,9 @@
      below 2^31, so that no edge that was cut lies below it;
    - what an account may pay: parts of one fee less a deductible, above -2^30 and below 2^30;
    - what a person pays: a fee less a hospital's part less a fund's, above -2^31; below 0 it is a fault.
-   After each round everything held is again below those bounds, stays after the last, or the lanes have a fault, which is kept, whatever their
-   later rounds come to: nothing of them is written, and they are settled one row at a time, as is every person of whom a
-   row was not fit to go abreast. */
+   After each round everything held is again below those bounds, stays after the last, or the lanes have a fault, which is
+   kept, whatever their later rounds come to: nothing of them is written, and they are settled one row at a time, as is
+   every person of whom a row was not fit to go abreast. */
 #ifndef CORE_EXT_ABREAST_H
 #define CORE_EXT_ABREAST_H
 
@@ -25,8 +25,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* A window's rows, of whom the one at WINDOW is none; the most lanes there are; the longest run of one person's rows
-   that goes abreast; how far columns of a window's amounts stand apart. */
+/* A window's rows, no page of a column, behind which STEP stand that are none; the most lanes there are; the longest run
+   of one person's rows that goes abreast; how far columns of a window's amounts stand apart. */
 enum { WINDOW = 320, STEP = 16, RUN_MOST = 32, BESIDE = WINDOW + STEP, NOBODY = BESIDE - 1 };
 enum { AMOUNT_BITS = 30, STAYS_BITS = 10, LESS_BITS = 18, RATIO_BITS = 14, PLANS_BITS = 26 };
 /* SAYS_USUAL: a deductible by the stay's ordinal, before the segments, is waived under a reached ceiling; segments are of

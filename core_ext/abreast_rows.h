@@ -87,7 +87,8 @@ static __attribute__((noinline)) void ABREAST_NAME(abreast_round)(
     group->fault |= held[H_COUNTED] | held[H_HIFP] | held[H_INSCP] | (of_all + was[4]);
 }
 
-/* The same where all plans are usual, without what they do not ask for. */
+/* The same where all plans are usual, without what they do not ask for. Each claim is a stay, 1, which its refund, whose plan
+   says so too, takes back: 1 - 2. */
 static inline __attribute__((always_inline)) void ABREAST_NAME(abreast_usual_round)(
     ABREAST_NAME(abreast_usual) *now, const ABREAST_INTS said[TERMS], const ABREAST_INTS row[ROW]
 ) {
