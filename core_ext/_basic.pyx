@@ -82,28 +82,39 @@ cdef void look_over(const Columns* columns, Py_ssize_t start, Py_ssize_t count, 
             prefetch(columns.years + columns.slot[start + at] * HELD, LINE)
 
 
-# Lets what a window booked leave for the columns: at once, or while the next one is settled.
-cdef void leave(const Columns* columns, Window* window, Py_ssize_t count) noexcept nogil:
+# Whether what windows book leaves while the next ones are settled: there are enough rows, and columns that lie at numbers.
+cdef bint leaves_later(const Columns* columns, const abreast_way* way) noexcept nogil:
     cdef uintptr_t places = 0
-    cdef const int64_t* beside
-    cdef int64_t* to
     cdef Py_ssize_t column
     for column in range(BOOKED):
+        places |= <uintptr_t> columns.booked[column]
+    return way != NULL and columns.n >= STREAMED_FROM and places % sizeof(int64_t) == 0
+
+
+# Lets what a window booked leave for the columns: the last one at once, others while the next one is settled, as whole
+# lines of the cache, wherever a column begins. What is no whole line yet, KEPT rows at most, leaves with the next window.
+cdef void leave(const Columns* columns, Window* window, Py_ssize_t count, bint last) noexcept nogil:
+    cdef const int64_t* beside
+    cdef int64_t* to
+    cdef Py_ssize_t column, kept
+    for column in range(BOOKED):
         to, beside = columns.booked[column] + columns.first, columns.beside + column * BESIDE
-        if columns.n < STREAMED_FROM:
-            memcpy(to, beside, <size_t> count * sizeof(int64_t))
-        elif window.way == NULL:
-            stream(to, beside, <size_t> count)
-        else:
-            window.left.to[column], window.left.rows = to, <size_t> count
-            places |= <uintptr_t> to
-    window.left.whole = places % LINE == 0
-
-
-# Waits no longer with what is left of a window.
-cdef inline void leave_now(Window* window) noexcept nogil:
-    if window.left.rows:
-        window.way.leave(&window.left)
+        if columns.kept == 0:
+            if columns.n < STREAMED_FROM:
+                memcpy(to, beside, <size_t> count * sizeof(int64_t))
+            else:
+                stream(to, beside, <size_t> count)
+            continue
+        kept = KEPT - <Py_ssize_t> (-<uintptr_t> to // sizeof(int64_t) % KEPT)
+        if last:
+            kept = kept if columns.first else 0
+            memcpy(to - kept, beside - kept, <size_t> (kept + count) * sizeof(int64_t))
+            continue
+        window.left.to[column], window.left.source[column] = to - kept, beside - kept
+        if columns.first == 0:
+            memcpy(to, beside, <size_t> (KEPT - kept) * sizeof(int64_t))
+    if columns.kept and not last:
+        window.left.at, window.left.lines = columns.first == 0, WINDOW // KEPT
 
 
 # Settles rows up to ``stop`` one by one, or up to the first that cannot be, and returns where it ended; leaves why in
@@ -141,29 +152,25 @@ cdef Py_ssize_t one_by_one(
 
 # Settles rows up to the first that cannot be, and returns its number, or how many there are; leaves why in ``fault``.
 cdef Py_ssize_t settle_columns(Columns* columns, const abreast_way* way, int* fault) noexcept nogil:
-    cdef int64_t beside[BOOKED * BESIDE]
+    cdef abreast_beside beside
     cdef Window window
     cdef Ahead ahead
     cdef Py_ssize_t stop, found
     fault[0] = 0
-    columns.beside = beside
     ahead.at, ahead.turn = -1, 0
     open_window(columns, way, &window)
+    columns.beside, columns.kept = beside.booked + KEPT, KEPT if leaves_later(columns, window.way) else 0
     columns.first = 0
-    # Windows but for the first begin at a whole line of the columns they leave for.
-    stop = least(WINDOW - <Py_ssize_t> (<uintptr_t> columns.booked[0] // sizeof(int64_t) % 8), columns.n)
     while columns.first < columns.n:
+        stop = least(columns.first + WINDOW, columns.n)
         if not settled_abreast(columns, &window, stop - columns.first):
-            leave_now(&window)
+            leave_now(columns, &window)
             found = one_by_one(columns, columns.first, stop, &ahead, fault)
             if fault[0]:
-                leave(columns, &window, found - columns.first)
-                leave_now(&window)
+                leave(columns, &window, found - columns.first, True)
                 return found
-        leave(columns, &window, stop - columns.first)
+        leave(columns, &window, stop - columns.first, stop == columns.n)
         columns.first = stop
-        stop = least(stop + WINDOW, columns.n)
-    leave_now(&window)
     streamed()
     return columns.n
 

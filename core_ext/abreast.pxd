@@ -27,6 +27,7 @@ cdef extern from "abreast.h":
         SAYS_USUAL
         SAYS_FIRST_AT
         RATIO_BITS
+        PLANS_BITS
         H_INSCP
         HELD
         R_SAID
@@ -45,18 +46,21 @@ cdef extern from "abreast.h":
         int32_t odd[BESIDE]
         int64_t person[BESIDE]
         size_t runs, odds, lanes
+        uint8_t apart[BESIDE]
+    ctypedef struct abreast_beside:
+        int64_t booked[BOOKED * BESIDE]
     ctypedef struct abreast_left:
         int64_t* to[BOOKED]
-        const int64_t* beside
-        size_t at, rows
-        bint whole
+        const int64_t* source "from"[BOOKED]
+        size_t at, lines
     ctypedef struct abreast_next:
         const int64_t* column[9]
         const int64_t* plan
         const char* years
         const char* terms
+        const int64_t* holder
+        const int64_t* accounts
         size_t at, rows, year, persons
-        abreast_left* left
     ctypedef struct abreast_rows:
         const int64_t* slot
         const int64_t* plan
@@ -74,13 +78,18 @@ cdef extern from "abreast.h":
         const abreast_terms* terms
         const abreast_more* more
     ctypedef struct abreast_way:
-        bint (*look)(const abreast_rows* rows, size_t first, size_t count, abreast_window* window) noexcept nogil
-        bint (*hold)(abreast_window* window, const abreast_rows* rows, uint8_t* apart) noexcept nogil
-        size_t (*line_up)(abreast_window* window, uint8_t* apart) noexcept nogil
-        void (*settle)(
-            abreast_window* window, const abreast_rows* rows, uint8_t* apart, abreast_next* next
+        bint (*look)(
+            const abreast_rows* rows, size_t first, size_t count, abreast_window* window, abreast_next* next,
+            abreast_left* left
         ) noexcept nogil
-        void (*put)(const abreast_window* window, size_t count, int64_t* beside) noexcept nogil
+        bint (*hold)(abreast_window* window, const abreast_rows* rows) noexcept nogil
+        size_t (*line_up)(abreast_window* window) noexcept nogil
+        void (*settle)(
+            abreast_window* window, const abreast_rows* rows, abreast_next* next, abreast_left* left
+        ) noexcept nogil
+        void (*put)(
+            const abreast_window* window, size_t count, int64_t* beside, abreast_next* next
+        ) noexcept nogil
         void (*leave)(abreast_left* left) noexcept nogil
     const abreast_way* abreast_chosen(int widest)
 

@@ -52,22 +52,22 @@ static inline void abreast_turn_avx2(__m256i four[4]) {
     four[2] = _mm256_unpacklo_epi64(ef, gh), four[3] = _mm256_unpackhi_epi64(ef, gh);
 }
 
-/* Takes the four numbers of each lane's row of a table. */
-static inline void abreast_four_avx2(const int32_t *table, const int32_t *at, ABREAST_INTS *words) {
+/* Takes the four numbers of each lane's row of a table, which is so many bytes from its first. */
+static inline void abreast_four_avx2(const void *table, const uint32_t *at, ABREAST_INTS *words) {
     __m256i four[4];
     for (int row = 0; row < 4; row++)
         four[row] = _mm256_inserti128_si256(
-            _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)table + at[row])),
-            _mm_loadu_si128((const __m128i *)table + at[row + 4]), 1);
+            _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)((const char *)table + at[row]))),
+            _mm_loadu_si128((const __m128i *)((const char *)table + at[row + 4])), 1);
     abreast_turn_avx2(four);
     for (int word = 0; word < 4; word++) words[word] = (ABREAST_INTS)four[word];
 }
 
 /* Takes the eight numbers of each lane's row of a table. */
-static inline void abreast_eight_avx2(const int32_t *table, const int32_t *at, ABREAST_INTS *words) {
+static inline void abreast_eight_avx2(const void *table, const uint32_t *at, ABREAST_INTS *words) {
     __m256i part[2][4];
     for (int lane = 0; lane < 8; lane++)
-        part[lane / 4][lane % 4] = _mm256_loadu_si256((const __m256i *)table + at[lane]);
+        part[lane / 4][lane % 4] = _mm256_loadu_si256((const __m256i *)((const char *)table + at[lane]));
     abreast_turn_avx2(part[0]);
     abreast_turn_avx2(part[1]);
     for (int word = 0; word < 4; word++) {
@@ -77,12 +77,12 @@ static inline void abreast_eight_avx2(const int32_t *table, const int32_t *at, A
 }
 
 /* Puts four numbers of each lane into its row. */
-static inline void abreast_book_avx2(int32_t *table, const int32_t *at, const ABREAST_INTS words[ROW]) {
+static inline void abreast_book_avx2(void *table, const uint32_t *at, const ABREAST_INTS words[ROW]) {
     __m256i four[4] = {(__m256i)words[0], (__m256i)words[1], (__m256i)words[2], (__m256i)words[3]};
     abreast_turn_avx2(four);
     for (int row = 0; row < 4; row++) {
-        _mm_storeu_si128((__m128i *)(table + at[row] * ROW), _mm256_castsi256_si128(four[row]));
-        _mm_storeu_si128((__m128i *)(table + at[row + 4] * ROW), _mm256_extracti128_si256(four[row], 1));
+        _mm_storeu_si128((__m128i *)((char *)table + at[row]), _mm256_castsi256_si128(four[row]));
+        _mm_storeu_si128((__m128i *)((char *)table + at[row + 4]), _mm256_extracti128_si256(four[row], 1));
     }
 }
 
@@ -105,7 +105,26 @@ static inline void abreast_give_avx2(int64_t *const *year, const ABREAST_INTS *h
         for (int at = 0; at < HELD; at++) year[lane][at] = held[at][lane];
 }
 
-static int abreast_hold_avx2(abreast_window *window, const abreast_rows *rows, uint8_t *apart) {
+/* Lets eight numbers leave past the caches, a whole line of them. */
+static inline void abreast_past_avx2(int64_t *to, const int64_t *from) {
+    _mm256_stream_si256((__m256i *)to, _mm256_loadu_si256((const __m256i *)from));
+    _mm256_stream_si256((__m256i *)to + 1, _mm256_loadu_si256((const __m256i *)from + 1));
+}
+
+/* Lets a line of each column leave, of what the window before booked: a few at a time, as memory takes them. */
+static inline void abreast_leave_some_avx2(abreast_left *left) {
+    if (left->at == left->lines) return;
+    for (size_t column = 0; column < BOOKED; column++)
+        abreast_past_avx2(left->to[column] + 8 * left->at, left->from[column] + 8 * left->at);
+    left->at++;
+}
+
+static void abreast_leave_avx2(abreast_left *left) {
+    while (left->at < left->lines) abreast_leave_some_avx2(left);
+}
+
+static int abreast_hold_avx2(abreast_window *window, const abreast_rows *rows) {
+    uint8_t *apart = window->apart;
     int64_t before = -1;
     for (size_t run = 0; run < window->runs; run++) {
         int64_t holder = rows->holder[window->person[run]], balance = rows->accounts[holder];
@@ -139,7 +158,10 @@ static inline void abreast_told_avx2(const abreast_rows *rows, size_t first, siz
     }
 }
 
-static int abreast_look_avx2(const abreast_rows *rows, size_t first, size_t count, abreast_window *window) {
+static int abreast_look_avx2(
+    const abreast_rows *rows, size_t first, size_t count, abreast_window *window, abreast_next *next,
+    abreast_left *left
+) {
     int32_t told[ROW][BESIDE];
     const int64_t *slot = rows->slot + first;
     size_t runs = 0, odds = 0;
@@ -153,14 +175,18 @@ static int abreast_look_avx2(const abreast_rows *rows, size_t first, size_t coun
         down |= at && slot[at] < slot[at - 1];
         window->odd[odds] = (int32_t)at;
         odds += told[R_SAID][at] == 0;
+        if (at % 16 == 0) abreast_leave_some_avx2(left);
+        if (at % 32 == 8) abreast_ask(next);
     }
     window->begins[runs] = (int32_t)count;
     window->runs = runs;
+    memset(window->apart, 0, runs);
     window->odds = odds;
     return !down;
 }
 
-static size_t abreast_line_up_avx2(abreast_window *window, uint8_t *apart) {
+static size_t abreast_line_up_avx2(abreast_window *window) {
+    uint8_t *apart = window->apart;
     int32_t longer[RUN_MOST + 1];
     size_t rounds = 0;
     memset(longer, 0, sizeof(longer));
@@ -178,7 +204,7 @@ static size_t abreast_line_up_avx2(abreast_window *window, uint8_t *apart) {
     return 8 * rounds;
 }
 
-static void abreast_put_avx2(const abreast_window *window, size_t count, int64_t *beside) {
+static void abreast_put_avx2(const abreast_window *window, size_t count, int64_t *beside, abreast_next *next) {
     for (size_t at = 0; at < count; at += 8) {
         __m256i four[BOOKED], both[4];
         for (int row = 0; row < 4; row++) both[row] = _mm256_loadu_si256((const __m256i *)window->row[at + 2 * row]);
@@ -193,11 +219,6 @@ static void abreast_put_avx2(const abreast_window *window, size_t count, int64_t
             _mm256_storeu_si256(to, _mm256_cvtepi32_epi64(_mm256_castsi256_si128(four[column])));
             _mm256_storeu_si256(to + 1, _mm256_cvtepi32_epi64(_mm256_extracti128_si256(four[column], 1)));
         }
+        if (at % 32 == 8) abreast_ask(next);
     }
-}
-
-/* Lets eight numbers leave past the caches, a whole line of them. */
-static inline void abreast_past_avx2(int64_t *to, const int64_t *from) {
-    _mm256_stream_si256((__m256i *)to, _mm256_loadu_si256((const __m256i *)from));
-    _mm256_stream_si256((__m256i *)to + 1, _mm256_loadu_si256((const __m256i *)from + 1));
 }

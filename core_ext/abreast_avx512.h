@@ -77,38 +77,39 @@ static inline void abreast_turned_avx512(__m512i part[2][4], ABREAST_INTS *colum
     }
 }
 
-/* Takes the four numbers of each lane's row of a table. */
-static inline void abreast_four_avx512(const int32_t *table, const int32_t *at, ABREAST_INTS *words) {
+/* Takes the four numbers of each lane's row of a table, which is so many bytes from its first. */
+static inline void abreast_four_avx512(const void *table, const uint32_t *at, ABREAST_INTS *words) {
     __m512i four[4];
     for (int row = 0; row < 4; row++) {
-        four[row] = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)table + at[row]));
-        four[row] = _mm512_inserti32x4(four[row], _mm_loadu_si128((const __m128i *)table + at[row + 4]), 1);
-        four[row] = _mm512_inserti32x4(four[row], _mm_loadu_si128((const __m128i *)table + at[row + 8]), 2);
-        four[row] = _mm512_inserti32x4(four[row], _mm_loadu_si128((const __m128i *)table + at[row + 12]), 3);
+        four[row] = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)((const char *)table + at[row])));
+        four[row] = _mm512_inserti32x4(four[row], _mm_loadu_si128((const __m128i *)((const char *)table + at[row + 4])), 1);
+        four[row] = _mm512_inserti32x4(four[row], _mm_loadu_si128((const __m128i *)((const char *)table + at[row + 8])), 2);
+        four[row] = _mm512_inserti32x4(four[row], _mm_loadu_si128((const __m128i *)((const char *)table + at[row + 12])), 3);
     }
     abreast_turn_avx512(four);
     for (int word = 0; word < 4; word++) words[word] = (ABREAST_INTS)four[word];
 }
 
 /* Takes the eight numbers of each lane's row of a table. */
-static inline void abreast_eight_avx512(const int32_t *table, const int32_t *at, ABREAST_INTS *words) {
+static inline void abreast_eight_avx512(const void *table, const uint32_t *at, ABREAST_INTS *words) {
     __m512i part[2][4];
     for (int lane = 0; lane < 8; lane++)
         part[lane / 4][lane % 4] = _mm512_inserti64x4(
-            _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)table + at[lane])),
-            _mm256_loadu_si256((const __m256i *)table + at[lane + 8]), 1);
+            _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)((const char *)table + at[lane]))),
+            _mm256_loadu_si256((const __m256i *)((const char *)table + at[lane + 8])), 1);
     abreast_turned_avx512(part, words);
 }
 
 /* Puts four numbers of each lane into its row. */
-static inline void abreast_book_avx512(int32_t *table, const int32_t *at, const ABREAST_INTS words[ROW]) {
+static inline void abreast_book_avx512(void *table, const uint32_t *at, const ABREAST_INTS words[ROW]) {
     __m512i four[4] = {(__m512i)words[0], (__m512i)words[1], (__m512i)words[2], (__m512i)words[3]};
     abreast_turn_avx512(four);
     for (int row = 0; row < 4; row++) {
-        _mm_storeu_si128((__m128i *)(table + at[row] * ROW), _mm512_castsi512_si128(four[row]));
-        _mm_storeu_si128((__m128i *)(table + at[row + 4] * ROW), _mm512_extracti32x4_epi32(four[row], 1));
-        _mm_storeu_si128((__m128i *)(table + at[row + 8] * ROW), _mm512_extracti32x4_epi32(four[row], 2));
-        _mm_storeu_si128((__m128i *)(table + at[row + 12] * ROW), _mm512_extracti32x4_epi32(four[row], 3));
+        __m256i near = _mm512_castsi512_si256(four[row]), far = _mm512_extracti64x4_epi64(four[row], 1);
+        _mm_storeu_si128((__m128i *)((char *)table + at[row]), _mm256_castsi256_si128(near));
+        _mm_storeu_si128((__m128i *)((char *)table + at[row + 4]), _mm256_extracti128_si256(near, 1));
+        _mm_storeu_si128((__m128i *)((char *)table + at[row + 8]), _mm256_castsi256_si128(far));
+        _mm_storeu_si128((__m128i *)((char *)table + at[row + 12]), _mm256_extracti128_si256(far, 1));
     }
 }
 
@@ -147,7 +148,25 @@ static inline void abreast_give_avx512(int64_t *const *year, const ABREAST_INTS 
     }
 }
 
-static int abreast_hold_avx512(abreast_window *window, const abreast_rows *rows, uint8_t *apart) {
+/* Lets eight numbers leave past the caches, a whole line of them. */
+static inline void abreast_past_avx512(int64_t *to, const int64_t *from) {
+    _mm512_stream_si512((void *)to, _mm512_loadu_si512(from));
+}
+
+/* Lets a line of each column leave, of what the window before booked: a few at a time, as memory takes them. */
+static inline void abreast_leave_some_avx512(abreast_left *left) {
+    if (left->at == left->lines) return;
+    for (size_t column = 0; column < BOOKED; column++)
+        abreast_past_avx512(left->to[column] + 8 * left->at, left->from[column] + 8 * left->at);
+    left->at++;
+}
+
+static void abreast_leave_avx512(abreast_left *left) {
+    while (left->at < left->lines) abreast_leave_some_avx512(left);
+}
+
+static int abreast_hold_avx512(abreast_window *window, const abreast_rows *rows) {
+    uint8_t *apart = window->apart;
     const __m512i high = _mm512_set1_epi64(-1LL << AMOUNT_BITS), none = _mm512_setzero_si512();
     __m512i before = _mm512_set1_epi64(-1);
     uint32_t down = 0;
@@ -230,19 +249,28 @@ static inline __attribute__((always_inline)) uint32_t abreast_look_16(
     return down;
 }
 
-static int abreast_look_avx512(const abreast_rows *rows, size_t first, size_t count, abreast_window *window) {
+static int abreast_look_avx512(
+    const abreast_rows *rows, size_t first, size_t count, abreast_window *window, abreast_next *next,
+    abreast_left *left
+) {
     const abreast_rows own = *rows;
     size_t at = 0, runs = 0, odds = 0;
     uint32_t down = 0;
-    for (; at + 16 <= count; at += 16) down |= abreast_look_16(&own, first, at, 1, 65535, window, &runs, &odds);
+    for (; at + 16 <= count; at += 16) {
+        down |= abreast_look_16(&own, first, at, 1, 65535, window, &runs, &odds);
+        abreast_leave_some_avx512(left);
+        if (at % 32) abreast_ask(next);
+    }
     if (at < count)
         down |= abreast_look_16(&own, first, at, 0, _bzhi_u32(65535, (uint32_t)(count - at)), window, &runs, &odds);
     window->begins[runs] = (int32_t)count;
     window->runs = runs, window->odds = odds;
+    for (size_t run = 0; run < runs; run += 64) _mm512_storeu_si512(window->apart + run, _mm512_setzero_si512());
     return down == 0;
 }
 
-static size_t abreast_line_up_avx512(abreast_window *window, uint8_t *apart) {
+static size_t abreast_line_up_avx512(abreast_window *window) {
+    uint8_t *apart = window->apart;
     const __m512i places = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     const __m512i most = _mm512_set1_epi32(RUN_MOST), one = _mm512_set1_epi32(1);
     size_t runs = window->runs, lanes = 0, rounds = 0;
@@ -273,7 +301,7 @@ static size_t abreast_line_up_avx512(abreast_window *window, uint8_t *apart) {
     return 16 * rounds;
 }
 
-static void abreast_put_avx512(const abreast_window *window, size_t count, int64_t *beside) {
+static void abreast_put_avx512(const abreast_window *window, size_t count, int64_t *beside, abreast_next *next) {
     const __m512i front = _mm512_setr_epi32(0, 0, 0, 4, 0, 8, 0, 12, 0, 1, 0, 5, 0, 9, 0, 13);
     const __m512i back = _mm512_setr_epi32(0, 2, 0, 6, 0, 10, 0, 14, 0, 3, 0, 7, 0, 11, 0, 15);
     for (size_t at = 0; at < count; at += 16) {
@@ -286,10 +314,6 @@ static void abreast_put_avx512(const abreast_window *window, size_t count, int64
             _mm512_storeu_si512(to, _mm512_srai_epi64(_mm512_permutexvar_epi32(front, four[column]), 32));
             _mm512_storeu_si512(to + 8, _mm512_srai_epi64(_mm512_permutexvar_epi32(back, four[column]), 32));
         }
+        if (at % 32) abreast_ask(next);
     }
-}
-
-/* Lets eight numbers leave past the caches, a whole line of them. */
-static inline void abreast_past_avx512(int64_t *to, const int64_t *from) {
-    _mm512_stream_si512((void *)to, _mm512_loadu_si512(from));
 }

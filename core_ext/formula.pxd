@@ -12,8 +12,10 @@ from core_ext.terms cimport *
 
 # A person's year is HELD numbers: the first seven accumulators as they are, behind them the in-scope amount, and nothing
 # else moves. What rows book, BOOKED numbers each, stands beside the columns until the window of them is done. STRAY,
-# UNSOUND, MORE_THAN_BASIC: what keeps a row from being settled or refused at all.
+# UNSOUND, MORE_THAN_BASIC: what keeps a row from being settled or refused at all. KEPT: how many rows before a window's
+# stand beside the columns yet, as they have not left or not all: one line of the cache of each column.
 cdef enum:
+    KEPT = 8
     STRAY = 1
     UNSOUND = 2
     MORE_THAN_BASIC = 3
@@ -45,7 +47,7 @@ cdef struct Columns:
     uint8_t* refunded
     int64_t* booked[BOOKED]
     int64_t* beside
-    Py_ssize_t first
+    Py_ssize_t first, kept
 
 # What a claim books and what of the year it moves, but for the in-scope amount.
 cdef struct Basic:
@@ -199,7 +201,7 @@ cdef inline void put(int64_t* beside, const Basic* gives, int64_t sign) noexcept
 
 # Returns an amount that an earlier row booked.
 cdef inline int64_t booked_by(const Columns* columns, Py_ssize_t column, Py_ssize_t row) noexcept nogil:
-    if row >= columns.first:
+    if row >= columns.first - columns.kept:
         return columns.beside[column * BESIDE + row - columns.first]
     return columns.booked[column][row]
 

@@ -2,7 +2,7 @@
 # persons of a window have nothing in common, neither a year nor an account, it does not matter who goes first.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
-from libc.string cimport memset
+from libc.string cimport memcpy
 
 from core_ext.abreast cimport *
 from core_ext.columns cimport *
@@ -18,12 +18,11 @@ cdef struct Window:
     abreast_rows rows
     abreast_window found
     abreast_left left
-    uint8_t apart[BESIDE]  # whether a run goes one by one
     int32_t undone[WINDOW]  # of refunds that may go abreast, the run
 
 
 cdef inline void open_window(const Columns* columns, const abreast_way* way, Window* window) noexcept nogil:
-    window.way = way
+    window.way = way if columns.plans < 1 << PLANS_BITS else NULL
     window.rows.slot, window.rows.plan, window.rows.kind = columns.slot, columns.plan, columns.kind
     window.rows.medfee, window.rows.fulamt = columns.medfee, columns.fulamt
     window.rows.overlmt, window.rows.preself = columns.overlmt, columns.preself
@@ -31,7 +30,7 @@ cdef inline void open_window(const Columns* columns, const abreast_way* way, Win
     window.rows.years, window.rows.accounts = columns.years, columns.accounts
     window.rows.plans, window.rows.compute, window.rows.terms = columns.plans, COMPUTE, columns.abreast
     window.rows.more = columns.more
-    window.left.beside, window.left.at, window.left.rows = columns.beside, 0, 0
+    window.left.at = window.left.lines = 0
 
 
 # Whether a row takes back the claim right before it, which is of the same run and fit to go abreast.
@@ -61,7 +60,7 @@ cdef inline bint told_apart(const Columns* columns, Window* window) noexcept nog
         else:
             if columns.kind[columns.first + at] != SKIP and unfit(columns, columns.first + at):
                 return False
-            window.apart[run] = True
+            window.found.apart[run] = True
     return True
 
 
@@ -75,7 +74,7 @@ cdef inline bint known(const Columns* columns, Window* window) noexcept nogil:
             if said and not columns.more[said].known:
                 if unfit(columns, columns.first + at):
                     return False
-                window.apart[run] = True
+                window.found.apart[run] = True
     return True
 
 
@@ -83,11 +82,11 @@ cdef inline bint known(const Columns* columns, Window* window) noexcept nogil:
 cdef inline void settle_apart(const Columns* columns, const Window* window) noexcept nogil:
     cdef Py_ssize_t run, at
     for run in range(<Py_ssize_t> window.found.runs):
-        if window.apart[run]:
+        if window.found.apart[run]:
             for at in range(window.found.begins[run], window.found.begins[run + 1]):
                 closely(columns, columns.first + at)
     for at in range(<Py_ssize_t> window.found.odds):
-        if not window.apart[window.undone[at]]:
+        if not window.found.apart[window.undone[at]]:
             columns.refunded[columns.first + window.found.odd[at] - 1] = True
 
 
@@ -104,7 +103,22 @@ cdef inline void look_ahead(const Columns* columns, Py_ssize_t count, abreast_ne
     next.terms = <const char*> columns.abreast
     if next.rows and 0 <= slot[0] <= slot[next.rows - 1] < columns.slots:
         next.years = <const char*> (columns.years + slot[0] * HELD)
+        next.holder = columns.holder + slot[0]
+        next.accounts = columns.accounts + next.holder[0]
         next.persons = least(WINDOW, slot[next.rows - 1] - slot[0] + 1)
+
+
+# Waits no longer with what is left of a window before, and keeps of each column what is no whole line yet.
+cdef inline void leave_now(const Columns* columns, Window* window) noexcept nogil:
+    cdef Py_ssize_t column
+    if window.left.lines:
+        window.way.leave(&window.left)
+        for column in range(BOOKED):
+            memcpy(
+                columns.beside + column * BESIDE - KEPT, columns.beside + column * BESIDE + WINDOW - KEPT,
+                KEPT * sizeof(int64_t),
+            )
+        window.left.at = window.left.lines = 0
 
 
 # Settles a window's rows, or does nothing and returns false where they go one by one.
@@ -119,20 +133,19 @@ cdef inline bint settled_abreast(const Columns* columns, Window* window, Py_ssiz
             return False
     if slot[0] < 0 or slot[count - 1] >= columns.slots:
         return False
-    if not window.way.look(&window.rows, columns.first, count, &window.found):
+    look_ahead(columns, count, &next_window)
+    if not window.way.look(&window.rows, columns.first, count, &window.found, &next_window, &window.left):
         return False
-    memset(window.apart, 0, sizeof(window.apart))
     for at in range(<Py_ssize_t> window.found.odds):
         prefetch(columns.ref + columns.first + window.found.odd[at], 1)
     if columns.more.mixed and not known(columns, window):
         return False
-    if not (window.way.hold(&window.found, &window.rows, window.apart) and told_apart(columns, window)):
+    if not (window.way.hold(&window.found, &window.rows) and told_apart(columns, window)):
         return False
-    if <Py_ssize_t> window.way.line_up(&window.found, window.apart) > 2 * count + STEP or not window.found.lanes:
+    if <Py_ssize_t> window.way.line_up(&window.found) > 2 * count + STEP or not window.found.lanes:
         return False
-    look_ahead(columns, count, &next_window)
-    next_window.left = &window.left
-    window.way.settle(&window.found, &window.rows, window.apart, &next_window)
-    window.way.put(&window.found, count, columns.beside)
+    window.way.settle(&window.found, &window.rows, &next_window, &window.left)
+    leave_now(columns, window)
+    window.way.put(&window.found, count, columns.beside, &next_window)
     settle_apart(columns, window)
     return True

@@ -20,6 +20,7 @@ from tests.settle.claims import Ints
 
 SEEDS = st.integers(min_value=0, max_value=2**48)
 LARGEST = 2**30 - 1  # what goes abreast; a fen more goes alone
+WINDOW = 320  # so many rows are looked over at a time
 
 
 class Claims(NamedTuple):
@@ -262,3 +263,25 @@ def test_many_claims_leave_past_the_caches_and_come_whole(lanes: int, begin: Seq
         assert (whole[column.stop :] == -7).all()
     assert not code.any()
     assert np.array_equal(years[:, 6], pays)
+
+
+@pytest.mark.parametrize("back", [1, 2, 8, 9])
+def test_a_refund_finds_its_claim_in_the_window_before(lanes: int, back: int) -> None:
+    """A refund takes back a claim up to nine rows before it, whether that one's amounts have left yet or not."""
+    n = 70_000
+    given = single_claims(np.arange(n) * 37 % 1_000_000, one_plan(segment_ratio_0=4_321 * 10_000, account=0))
+    refunds = np.arange(WINDOW, n, WINDOW)
+    refunds += np.arange(len(refunds)) % 3
+    for at in range(back):
+        given.slot[refunds - at] = refunds - back
+    given.kind[refunds], given.ref[refunds], given.plan[refunds] = REFUND, refunds - back, -1
+    given.money[:, refunds] = -given.money[:, refunds - back]
+    code, booked, years, _ = settled(_basic.settle, given)
+    assert not code.any()
+    pays = (given.money[4] * 4_321 + 5_000) // 10_000
+    pays[refunds] = -pays[refunds - back]
+    assert np.array_equal(booked[1], pays)
+    assert np.array_equal(booked[2], given.money[0] - pays)
+    held = np.zeros(n, np.int64)
+    np.add.at(held, given.slot, pays)
+    assert np.array_equal(years[:, 6], held)
