@@ -94,8 +94,9 @@ def reconcile(
     profile
         How the file differs from the national layout: a shipped profile or a TOML file.
     mismatches
-        Where the mismatch file goes; beside the file by default.
+        Where the mismatch file goes, which is not there yet; beside the file by default, in place of the last one.
     """
+    failures.check_new(mismatches)
     with ledger.open(options.store, actor=options.who) as book:
         report = book.reconcile(
             file, counterpart, period=period, day=day, totals=totals, own=own, role=role,

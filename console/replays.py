@@ -61,8 +61,9 @@ def export(parquet: Path, *, period: ClearingPeriod, options: Options = NO_OPTIO
     Parameters
     ----------
     parquet
-        The file to write.
+        The file to write; an existing file is never overwritten.
     """
+    failures.check_new(parquet)
     with ledger.open(options.store, actor=options.who, segments=options.segments) as book:
         rows = book.export(period, parquet)
     output.answer(options, {"path": parquet, "rows": rows}, f"{parquet}: {rows:,} acts of {period}")
@@ -97,7 +98,7 @@ def replay(
     regions
         With --policy: whose policy it stands in for; those under a document of the same name by default.
     diff
-        With --policy: the file that lists every changed claim, .parquet or .csv.
+        With --policy: the file that lists every changed claim, .parquet or .csv; an existing one is never overwritten.
     register
         The position of a register command (`settlement touched` shows it) told late: settle the claims it reaches back
         to by what registers say now.
@@ -115,6 +116,7 @@ def replay(
         raise UserError("usage", "--policy, --register and --reprice each are a question of its own: give one of them")
     if engine == "spark" and (asked or reprice or from_log):
         raise UserError("usage", "--engine spark replays a sealed period: expected --period alone beside it")
+    failures.check_new(diff)
     with (
         ledger.open(options.store, actor=options.who, segments=options.segments) as book,
         output.progress(f"replay {period}", None) as done,

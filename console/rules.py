@@ -152,7 +152,7 @@ def generate(
     Parameters
     ----------
     file
-        Where the pack goes.
+        Where the pack goes; an existing file is never overwritten.
     rules
         How many rules.
     items
@@ -160,6 +160,7 @@ def generate(
     """
     from ledger.supervision.volume import generated_pack
 
+    failures.check_new(file)
     document = generated_pack(rules, items)
     file.write_text(document, encoding="utf-8")
     output.answer(options, {"file": str(file), "rules": rules}, f"{counted(rules, 'rule')} written to {file}")

@@ -9,7 +9,7 @@ from cyclopts import App
 
 import ledger
 from console import output
-from console.failures import UserError
+from console.failures import UserError, check_new
 from console.options import NO_OPTIONS, ClearingPeriod, Options, Period, Regions
 from console.output import Column, count
 from core_ext.layout import AMOUNT, AMOUNTS
@@ -52,10 +52,12 @@ def sweep(
     from_log
         Read the log, also where the period is sealed.
     out
-        Write a CSV there: a line a variant, the grid's values in columns of their own, amounts in yuan.
+        Write a CSV there: a line a variant, the grid's values in columns of their own, amounts in yuan. A file
+        that is there is never overwritten.
     """
     if out is not None and out.suffix != ".csv":
         raise UserError("usage", f"expected a file that ends in .csv for --out, got {out.name!r}")
+    check_new(out)
     with (
         ledger.open(options.store, actor=options.who, segments=options.segments) as book,
         output.progress(f"sweep {period}", None) as done,

@@ -1,5 +1,6 @@
 """Takes in what no centre starts without: members' opening accounts and accumulators, opening balances of the books."""
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ from ledger.events import OpeningAccount, OpeningAccumulator, OpeningBalance
 from ledger.keys import OPENING_BALANCES, YEARS, account_stream, person_year_stream
 from ledger.mapper import decode_event
 from ledger.money import fen_from_text
+from ledger.postings import FUND_KINDS
 from ledger.refusals import Refusal, Refused
 from ledger.register_file import Headed, RegisterError, RegisterFile, Row, code
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from ledger.store import Transaction
     from ledger.store.link import Ints
 
+ACCOUNT = "an account as kind:region or kind:region:detail, such as bank:441800 or fund:441800:310100"
 #: Columns of openings: amounts are yuan, stays a count. Older files name the med_type instead of the kind of care.
 OPENINGS = {f"acc_{name}": at for at, name in enumerate(ACCUMULATORS)}
 OPENINGS |= {
@@ -146,10 +149,21 @@ def _content(event: object) -> tuple[object, ...]:
     return ()
 
 
+def _account(file: RegisterFile, number: int, row: Row) -> str:
+    text = row["account"]
+    detail = ":[0-9]{6}" if text.partition(":")[0] in FUND_KINDS else r"(:[^\s:]+)?"
+    if not re.fullmatch(rf"[a-z_]+:([0-9]{{6}}|treasury-[0-9]{{6}}|members){detail}", text):
+        raise file.error(number, "account", ACCOUNT, text)
+    return text
+
+
 def register_balances(tx: "Transaction", file: RegisterFile, cause: int) -> tuple[list[Headed], int]:
     """Returns the opening of the books, refused unless it sums to zero; the books open once."""
     lines = tuple(
-        (row["account"], file.read(number, row, "amount", "an amount in yuan", fen_from_text))
+        (
+            _account(file, number, row),
+            file.read(number, row, "amount", "an amount in yuan", fen_from_text),
+        )
         for number, row in file.records()
     )
     have = tx.first_events([OPENING_BALANCES])

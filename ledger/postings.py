@@ -66,6 +66,8 @@ FUND_CODES = {
     "maf_pay": 610100,
     "oth_pay": 999997,
 }
+#: The kinds of account that make up a fund: kind:region:code.
+FUND_KINDS = ("fund", "income", "expense", "account", "surplus_expense")
 ACCOUNT_CODE = 310200
 
 #: What an event needs beside itself: the facts of its claim, or the event that opened its payment or clawback.

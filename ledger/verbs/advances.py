@@ -1,5 +1,6 @@
 """Are the commands on advances, retention, guarantees and retained surpluses: each an account of its own."""
 
+import re
 from typing import TYPE_CHECKING
 
 from ledger import explain, payments
@@ -94,6 +95,12 @@ class Advances(Base):
         scope = ADVANCE_INSTITUTION if institution else ADVANCE_REGION
         if (quota_fen is None) == (increase_fen is None) or (increase_fen is not None and increase_fen <= 0):
             raise Refused(Refusal.BAD_VALUE, "expected a new quota or an increase above zero, one of them")
+        if not institution and (not re.fullmatch("[0-9]{6}", payee) or int(payee) == payer):
+            raise Refused(
+                Refusal.BAD_VALUE,
+                f"expected another region than {payer:06d} as the payee, six digits, or an institution said to be one,"
+                f" got {payee!r}",
+            )
         with self.transaction() as tx:
             payee = explain.key("payee", payee)
             before, version = advances.read_advance(tx, scope, payer, payee)
@@ -108,7 +115,7 @@ class Advances(Base):
             )  # fmt: skip
             if isinstance(decided, Refusal):
                 where = f"{payer:06d} to {payee}"
-                text = "expected a quota from 0.00" if decided is Refusal.BAD_VALUE else ""
+                text = f"expected a quota from 0.00, got {yuan_display(wanted)}" if decided is Refusal.BAD_VALUE else ""
                 raise Refused(decided, text or tell(decided, payment=where, got_fen=had))
             self.append(tx, [command, *decided])
             event = decided[0][2]

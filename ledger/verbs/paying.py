@@ -203,6 +203,10 @@ class Paying(Base):
             held = receipts.read_receipt(tx, region, receipt)
             amount = held.left_fen if amount_fen is None else amount_fen
             if isinstance(held.opened, ReceiptSuspended):
+                if not payee and not held.opened.sender:
+                    raise Refused(
+                        Refusal.BAD_KEY, f"receipt {receipt}: expected who gets it (--to), as no sender is known"
+                    )
                 payee = explain.key("payee", payee or held.opened.sender)
             arguments = {"amount_fen": amount, "payee": payee, "receipt": receipt, "region": region}
             cause, command = self.command(tx, "give-back", reason, arguments)

@@ -1,5 +1,6 @@
 """Sums up the quarantine of a period: rows that no book holds, by file and reason, with what they amount to."""
 
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from ledger.events import JobBatch, JobStarted
@@ -59,6 +60,8 @@ class Quarantine(NamedTuple):
 def read_quarantine(reader: "Reader", after: int, stop: int, region: int | None = None) -> Quarantine:
     """Returns the quarantine behind a position up to another; a mended row that is refused again is in it once.
 
+    So is a row of a file that was taken in more than once meanwhile.
+
     With a ``region`` the claims in which it is insured or treatment region.
 
     A batch of a past version states no amounts: its rows count as unread.
@@ -70,6 +73,8 @@ def read_quarantine(reader: "Reader", after: int, stop: int, region: int | None 
     sums: dict[tuple[str, str, str], list[int]] = {}
     mended = mended_fen = 0
     unplaced = unplaced_fen = 0
+    sources = Counter(job.digest for job in jobs.values())
+    known: set[tuple[bytes, int]] = set()
     for batch in batches:
         job = jobs[batch.cause]
         if job.retry:
@@ -80,6 +85,10 @@ def read_quarantine(reader: "Reader", after: int, stop: int, region: int | None 
         fees = batch.quarantined_fen or (0,) * len(batch.quarantined)
         places = batch.quarantined_regions or ((0, 0),) * len(batch.quarantined)
         for (row, reason, _), fee, place in zip(batch.quarantined, fees, places, strict=True):
+            if sources[job.digest] > 1:
+                if (job.digest, row) in known:
+                    continue
+                known.add((job.digest, row))
             if region is not None and region not in place:
                 if 0 in place:
                     unplaced += 1

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ledger.events import CommandRecorded
+from ledger.events import CommandRecorded, OpeningBalance
 from ledger.funds.decide import KINDS
 from ledger.funds.events import FundIncome, FundOpened
+from ledger.keys import OPENING_BALANCES
 from ledger.knowledge import streams_with_prefix
 from ledger.mapper import decode_event
 from ledger.money import round_half_up
-from ledger.postings import ACCOUNT_CODE, fund_codes, postings
+from ledger.postings import ACCOUNT_CODE, FUND_KINDS, fund_codes, postings
 from ledger.reversing import moment
 from projections.balance_runs import read_balances
 from projections.balances import with_opened
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 #: What claims of a region's residents took of each fund, by period.
 SUMS = ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in (*FUNDS, "acct_pay"))
 SPENT = f"SELECT period, insured_region, insutype, {SUMS} FROM {LINE.name} GROUP BY period, insured_region, insutype"
-#: The kinds of account in the books that make up a fund, and of a personal account.
-OF_FUND = ("fund", "income", "expense", "account", "surplus_expense")
 
 #: The streams of what moves funds beside claims and income.
 BESIDE = ("clawback", "recovery", "retention", "surplus", "allowance")
@@ -106,10 +105,17 @@ def _read(reader: "Reader") -> _Flows:
     for period, region, insutype, pool, fen in reader.query(POOL.select()):
         for of, paid in ((int(pool), int(fen)), (int(insutype), -int(fen))):
             flows.spend((int(region), fund_codes(of)[POOL_PART]), int(period), paid)
+    for _, (_, opening) in reader.first_events([OPENING_BALANCES]).items():
+        began = decode_event(OpeningBalance.TOPIC, opening)
+        assert isinstance(began, OpeningBalance)
+        for account, fen in began.postings:
+            if (key := _fund_of(account)) is not None:
+                flows.opened[key] = flows.opened.get(key, 0) - fen
     for _, _, _, topic, state in streams_with_prefix(reader, "fund"):
         event = decode_event(topic, state)
         if isinstance(event, FundOpened):
-            flows.opened[event.region, event.fund_pay_type] = event.amount_fen
+            key = (event.region, event.fund_pay_type)
+            flows.opened[key] = flows.opened.get(key, 0) + event.amount_fen
         elif isinstance(event, FundIncome):
             taken = flows.income.setdefault((event.region, event.fund_pay_type), [])
             taken.append((event.period, event.kind, event.amount_fen))
@@ -127,9 +133,8 @@ def _beside(reader: "Reader", flows: _Flows) -> None:
     moved: list[tuple[int, Key, int]] = []
     for each, opened in with_opened(reader, placed):
         for account, fen in postings(each.event, opened):
-            kind, region, code = (*account.split(":"), "", "")[:3]
-            if kind in OF_FUND:
-                moved.append((int(getattr(each.event, "cause", 0)), (int(region), int(code)), fen))
+            if (key := _fund_of(account)) is not None:
+                moved.append((int(getattr(each.event, "cause", 0)), key, fen))
     months = _months(reader, {cause for cause, _, _ in moved})
     for cause, key, fen in moved:
         if fen > 0:
@@ -152,11 +157,15 @@ def _booked(reader: "Reader") -> dict[Key, int]:
     """Returns what the books hold of each fund: credits less debits of its accounts."""
     sums: dict[Key, int] = {}
     for account, amount_fen in read_balances(reader).items():
-        kind, _, of = account.partition(":")
-        if kind in OF_FUND and amount_fen:
-            region, code = of.split(":")
-            sums[int(region), int(code)] = sums.get((int(region), int(code)), 0) - amount_fen
+        if amount_fen and (key := _fund_of(account)) is not None:
+            sums[key] = sums.get(key, 0) - amount_fen
     return sums
+
+
+def _fund_of(account: str) -> Key | None:
+    """Returns the fund an account of the books is part of, None for an account of something else."""
+    kind, region, code = (*account.split(":"), "", "")[:3]
+    return (int(region), int(code)) if kind in FUND_KINDS and region.isdecimal() and code.isdecimal() else None
 
 
 def _account(flows: _Flows, key: Key, begin: int, to: int, booked_fen: int) -> FundAccount:

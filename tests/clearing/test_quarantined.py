@@ -97,6 +97,15 @@ def test_a_region_reads_its_own_quarantine(store_url: str, tmp_path: Path, capsy
     assert "2 rows, 51.50: quarantined rows that no region can be read of" in said
 
 
+def test_a_file_taken_in_twice_stands_in_quarantine_once(sqlite_url: str, tmp_path: Path) -> None:
+    """The same file again quarantines the same rows again, and a statement counts each of them once."""
+    book, _ = taken(sqlite_url, tmp_path)
+    assert book.intake(tmp_path / "january.csv").quarantined == 5
+    with projections.open(sqlite_url) as read:
+        assert remarks(read.issue("variance", PERIOD))["quarantined"] == (5, 2_310_000)
+        assert remarks(read.issue("variance", PERIOD, 260_100))["quarantined"] == (5, 2_310_000)
+
+
 def test_what_comes_back_mended_is_said_beside_the_quarantine(store_url: str, tmp_path: Path) -> None:
     """A mended row leaves what was quarantined as stated and stands beside it once; refused again it is one row."""
     book, file = taken(store_url, tmp_path)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from console.main import main
 from tests.console.test_commands import EXAMPLE, Shell
 
 WORKING = ("supplier", "guarantee", "H1", "--region", "441800", "--limit", "5", "--bank", "B", "--code", "G-1")
@@ -89,3 +90,25 @@ def test_a_guarantee_ends_after_it_begins(shell: Shell) -> None:
     assert shell.json("supplier", "guarantee") == []
     (made,) = shell.json(*WORKING, "--begin", "2024-02-01", "--to", "0")
     assert (made["begin"], made["to"]) == (20240201, 0)
+
+
+def test_no_file_that_is_there_is_written_over(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a command is to write, a file that is there stays as it is: claims, statements, the ledger itself."""
+    monkeypatch.chdir(shell.folder)
+    kept = shell.folder / "kept.csv"
+    kept.write_text("precious", encoding="utf-8")
+    month = ("--period", "202401")
+    for words in (
+        ("export", "kept.csv", *month),
+        ("replay", *month, "--policy", "qingyuan", "--diff", "kept.csv"),
+        ("sweep", *month, "--policies", "grid.toml", "--out", "kept.csv"),
+        ("rules", "generate", "kept.csv"),
+        ("reconcile", "details.csv", "--counterpart", "440100", *month, "--mismatches", "kept.csv"),
+    ):
+        if words[0] == "rules":
+            assert main([*words]) == 2
+            assert "kept.csv: is there already" in shell.capsys.readouterr().err
+        else:
+            assert "kept.csv: is there already, and nothing is overwritten: name another" in shell.refused(*words)
+    assert "nowhere: no such folder" in shell.refused("export", "nowhere/month.parquet", *month)
+    assert kept.read_text(encoding="utf-8") == "precious"

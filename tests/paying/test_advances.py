@@ -92,6 +92,8 @@ def test_an_emergency_raises_a_quota_and_a_smaller_one_is_paid_back(store_url: s
     assert (held["prefund:260000:470000"], held["bank:260000"]) == (500_000, -500_000)
     assert refused(book.advance_adjust, 260_000, "470000", PERIOD, increase_fen=0) is Refusal.BAD_VALUE
     assert refused(book.advance_adjust, 260_000, "470000", PERIOD, quota_fen=-1) is Refusal.BAD_VALUE
+    for nobody in ("260000", HOSPITAL, "47"):
+        assert refused(book.advance_adjust, 260_000, nobody, PERIOD, quota_fen=5) is Refusal.BAD_VALUE
 
 
 def test_working_capital_is_a_month_of_the_institution(store_url: str, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 import projections
 from ledger.refusals import Refusal
+from ledger.register_file import RegisterError
 from tests.paying.test_payments import refused
 from tests.paying.worlds import AWAY, HOME, HOST, PERIOD, accounts, signed
 
@@ -35,6 +36,38 @@ def test_a_fund_is_opened_and_takes_income_once_a_document(store_url: str, tmp_p
         assert (before.closing_fen, before.change_fen) == (5_000_000, 0)
         (ratio,) = read.in_scope(PERIOD, PERIOD, HOME)
         assert (ratio.inscp_fen, ratio.fund_fen, ratio.ratio_bp) == (3_000_000, 1_800_000, 6_000)
+
+
+def test_a_fund_begins_with_what_the_books_open_with(sqlite_url: str, tmp_path: Path) -> None:
+    """Opening balances of a fund's accounts are its opening, beside `fund open`; the books hold what it closes with."""
+    book = signed(sqlite_url, tmp_path)
+    file = tmp_path / "openings.csv"
+    file.write_text(
+        f"account,amount\nfund:{HOME}:390100,-700.00\nexpense:{HOME}:390100,100.00\nbank:{HOME},600.00\n", "utf-8"
+    )
+    book.register(file)
+    with projections.open(sqlite_url) as read:
+        (fund,) = read.funds(PERIOD, 999912, HOME)
+        assert (fund.opening_fen, fund.closing_fen) == (
+            60_000,
+            60_000 - 1_800_000,
+        ) and fund.booked_fen == fund.closing_fen
+    book.open_fund(HOME, 390100, 5_000, period=PERIOD)
+    with projections.open(sqlite_url) as read:
+        (fund,) = read.funds(PERIOD, 999912, HOME)
+        assert fund.opening_fen == 65_000 and fund.booked_fen == fund.closing_fen
+
+
+@pytest.mark.parametrize(
+    "account", ["nonsense", "fund:260100", "fund:260100:x", ":::", "bank", "bank:2601", "a b:260100"]
+)
+def test_an_opening_names_an_account(account: str, sqlite_url: str, tmp_path: Path) -> None:
+    """An account that no book has is refused with its row."""
+    book = signed(sqlite_url, tmp_path)
+    file = tmp_path / "openings.csv"
+    file.write_text(f"account,amount\nbank:{HOME},1.00\n{account},-1.00\n", "utf-8")
+    with pytest.raises(RegisterError, match=r"row 2, account: expected an account as kind:region"):
+        book.register(file)
 
 
 def test_receivables_age_until_they_are_received(store_url: str, tmp_path: Path) -> None:

@@ -195,5 +195,6 @@ def test_a_receipt_without_a_sender_needs_one(sqlite_url: str, tmp_path: Path) -
     """Money whose sender the bank does not name goes back only to somebody who is named."""
     book = signed(sqlite_url, tmp_path)
     book.suspend(HOST, "R7", 70_000)
-    assert refused(book.give_back, HOST, "R7", period=202404) is Refusal.BAD_KEY
+    with pytest.raises(Refused, match=r"receipt R7: expected who gets it \(--to\), as no sender is known"):
+        book.give_back(HOST, "R7", period=202404)
     assert book.give_back(HOST, "R7", period=202404, payee="LI").amount_fen == 70_000
