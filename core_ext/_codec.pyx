@@ -54,6 +54,7 @@ if (INT, STR, BYTES, INTS, OPTIONAL_INTS, TABLE) != (
 
 cdef int64_t ABSENT = -(2**63)
 cdef int64_t SLACK = 8  # cells that reading integers may overwrite behind the last one
+cdef int64_t SMALL = 65536  # bytes of texts that are not worth a copy
 cdef int64_t AHEAD = 16  # states that are asked for before their turn
 
 
@@ -418,8 +419,10 @@ def decode(layout, states):
         raise shapes.malformed(layout, fault[0], fault[1], fault[2], fault[3])
     for f in range(count):
         if outs[f].kind in (STR, BYTES):
-            # All bytes there are were its bound.
-            data = uint8s(outs[f].used)
-            data[:] = columns[f].data[: outs[f].used]
+            # All bytes there are were its bound: a part of so large a block would keep all of it.
+            data = columns[f].data[: outs[f].used]
+            if total > SMALL:
+                held, data = data, uint8s(outs[f].used)
+                data[:] = held
             columns[f] = Texts(columns[f].offsets, data)
     return columns

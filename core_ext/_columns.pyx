@@ -6,13 +6,14 @@ from libc.stdlib cimport free, malloc
 
 import numpy as np
 
-from core_ext.reference.columns import count_checked
+from core_ext.reference.columns import MOST_CELLS, no_count
 
 cdef enum:
     LEAST = 1 << 16  # bytes: of smaller ones an allocator keeps its own
     MOST = 1 << 27  # bytes that may be kept for columns to come
     STEPS = 8  # sizes between one power of two and the next
 
+cdef int64_t BEYOND = MOST_CELLS
 cdef dict kept = {}
 cdef int64_t kept_bytes = 0
 
@@ -83,13 +84,15 @@ cdef class Block:
             given_back(self.first, self.size)
 
 
-def int64s(count):
+def int64s(int64_t n):
     """Returns an array of so many integers, whatever they are; see the reference."""
-    cdef int64_t n = count_checked(count)
+    if n < 0 or n >= BEYOND:
+        raise no_count(n)
     return np.empty(n, np.int64) if 8 * n < LEAST else np.frombuffer(Block(8 * n), np.int64, n)
 
 
-def uint8s(count):
+def uint8s(int64_t n):
     """Returns an array of so many bytes, whatever they are; see the reference."""
-    cdef int64_t n = count_checked(count)
+    if n < 0 or n >= BEYOND:
+        raise no_count(n)
     return np.empty(n, np.uint8) if n < LEAST else np.frombuffer(Block(n), np.uint8, n)

@@ -29,6 +29,9 @@ PAGE_EVENTS = 32_768
 #: Rows a query: so many, packed, stay in a processor's cache until they are part of a page.
 CHUNK_ROWS = 4_096
 
+#: Of so many events fewer than one is looked up by its position: to look for them passes over all.
+SELDOM = 8
+
 #: Bytes of a leaf of the tree.
 LEAF = 32
 
@@ -119,8 +122,14 @@ class Page:
     def places(self, rows: Sequence[int]) -> list[tuple[str, int]]:
         """Returns stream and version of ``rows``: of every event that is neither part of an act nor beside one."""
         assert self.reader is not None
-        found = self.reader.query(PLACES, (self.after, self.stop, *BULK_TOPICS))
-        return [(str(stream), int(version)) for _, stream, version in found]
+        if len(rows) * SELDOM < self.stop - self.after:
+            positions = np.array([self.positions[row] for row in rows], np.int64)
+            found = self.reader.lookup(
+                "stored_events", "notification_id", "originator_id, originator_version", positions
+            )
+        else:
+            found = self.reader.query(PLACES, (self.after, self.stop, *BULK_TOPICS))
+        return [(str(stream), int(version)) for _, stream, version in sorted(found)]
 
     @cached_property
     def _rest(self) -> list[tuple[int, str]]:

@@ -13,7 +13,7 @@ from ledger.acts import read_acts
 from ledger.events import FLAG_ASSUMED, FLAG_LATE, ClaimFiled, ClaimReversed, ClawbackRaised, PaymentInstructed
 from ledger.postings import Opened, postings
 from ledger.refusals import StoreError
-from projections import balances, statement
+from projections import balances, pages, statement
 from projections.act_postings import act_postings, checked_sum
 from projections.catch_up import catch_up, ensure, positions
 from projections.pages import read_page
@@ -125,16 +125,35 @@ def test_pages_of_acts_never_split_one(page_events: int, sqlite_url: str) -> Non
     book = full_book()
     book.save(sqlite_url)
     with store.connect(sqlite_url) as opened, opened.read() as reader:
-        pages = list(read_acts(reader, page_events=page_events))
-        claims = [claim for acts in pages for claim in acts.claim.tolist()]
+        read = list(read_acts(reader, page_events=page_events))
+        claims = [claim for acts in read for claim in acts.claim.tolist()]
         assert claims == [position for position, _, _ in book.acts]
-        rows = [row for acts in pages for row in acts.facts.tolist()]
+        rows = [row for acts in read for row in acts.facts.tolist()]
         assert rows == [[getattr(filed, name) for name in FACTS] for _, filed, _ in book.acts]
-        booked = [tuple(row) for acts in pages for row in acts.booked.tolist()]
+        booked = [tuple(row) for acts in read for row in acts.booked.tolist()]
         assert booked == [decision.amounts for _, _, decision in book.acts]
-        reversed_ = [bool(flag) for acts in pages for flag in acts.reversed]
+        reversed_ = [bool(flag) for acts in read for flag in acts.reversed]
         assert reversed_ == [isinstance(decision, ClaimReversed) for _, _, decision in book.acts]
-        assert {year for acts in pages for year in acts.year.tolist()} == {2024}
+        assert {year for acts in read for year in acts.year.tolist()} == {2024}
+
+
+@pytest.mark.parametrize("seldom", [0, pages.SELDOM, 1_000_000])
+@pytest.mark.parametrize("page_events", [2, 7, 1_000])
+def test_every_other_event_comes_with_its_place(
+    page_events: int, seldom: int, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looked up or found passing over a page, an event beside acts stands in its own stream at its own version."""
+    monkeypatch.setattr(pages, "SELDOM", seldom)
+    book = full_book()
+    book.save(store_url)
+    found, after = [], 0
+    with store.connect(store_url) as opened, opened.read() as reader:
+        while after < reader.size:
+            page = read_page(reader, after, reader.size, False, page_events)
+            found += [(other.position, other.stream, other.version, other.event) for other in page.others]
+            after = page.stop
+    log = [(at, *row) for at, row in enumerate(book.log, 1)]
+    assert found == [row for row in log if row[3].TOPIC not in pages.BULK_TOPICS] and len(found) > 10
 
 
 def test_acts_can_be_read_from_the_middle(sqlite_url: str) -> None:

@@ -4,6 +4,7 @@ import random
 import sqlite3
 from collections.abc import Iterator
 
+import apsw
 import pytest
 
 import ledger.store
@@ -11,6 +12,7 @@ from core_ext.codec_fields import state_at
 from core_ext.text import to_list
 from ledger.refusals import StoreError
 from ledger.store import Store, connect, session
+from ledger.store.schema import sqlite_statements
 from ledger.store.session import Reader
 from ledger.store.sqlite import PACKED
 from tests.store.samples import TOPICS, all_rows, append, many
@@ -114,6 +116,20 @@ def test_bytes_a_database_cut_off_are_found_missing(sqlite_url: str, monkeypatch
         with store.read() as reader:
             assert reader._link.packed(0, 30, False)[0] == b"".join(row[4] for row in rows)[:3]  # type: ignore[index]
             assert columns(reader, 0, 30, True, []) == expected(rows, True)
+
+
+def test_another_sqlite_packs_alike() -> None:
+    """The newer SQLite that comes with apsw puts bytes together as the one of this interpreter does."""
+    given = any_rows(11, 80)
+    found = []
+    for raw in (apsw.Connection(":memory:"), sqlite3.connect(":memory:")):
+        for statement in sqlite_statements():
+            if "stored_events" in statement:
+                raw.execute(statement)
+        for position, row in enumerate(given, 1):
+            raw.execute("INSERT INTO stored_events VALUES (?, ?, ?, ?, ?)", (position, *row))
+        found.append([list(raw.execute(PACKED[wide], (3, 70))) for wide in (False, True)])
+    assert found[0] == found[1] and found[0][0][0][0] == b"".join(state for *_, state in given[3:70])
 
 
 @pytest.mark.parametrize(
