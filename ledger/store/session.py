@@ -209,7 +209,8 @@ class Transaction(StateWriter, Writer):
         now = int(clock_us())
         if now >= LATEST_US:
             raise StoreError(
-                f"expected a clock of microseconds since 1970 UTC, before the year 9999, got {now:,}: nothing was written"
+                f"expected a clock of microseconds since 1970 UTC, before the year 9999, got {now:,}:"
+                " nothing was written"
             )
         self._recorded_at = max(now, self._recorded_at)
         self._head = (self._size, self._tokens)
