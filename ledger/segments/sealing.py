@@ -143,14 +143,16 @@ def seal(
         step("renamed")
         if sealed is None:
             with ledger.transaction() as tx:
-                # It may have been withdrawn while the segment was written.
+                # It may have been withdrawn while the segment was written, or sealed from another folder.
                 _refuse_unsigned(tx, period)
-                cause, command = ledger.command(tx, "seal", reason, {"period": period})
-                event = msgspec.structs.replace(event, cause=cause)
-                version = tx.stream_heads([period_stream(period)])[period_stream(period)] + 1
-                ledger.append(tx, [command, (period_stream(period), version, event)])
+                sealed = sealed_periods(tx).get(period)
+                if sealed is None:
+                    cause, command = ledger.command(tx, "seal", reason, {"period": period})
+                    event = msgspec.structs.replace(event, cause=cause)
+                    version = tx.stream_heads([period_stream(period)])[period_stream(period)] + 1
+                    ledger.append(tx, [command, (period_stream(period), version, event)])
             step("said")
-        return Sealed.of(event, path, sealed is not None, True)
+        return Sealed.of(sealed or event, path, sealed is not None, True)
 
 
 def _refuse_unsigned(reader: "Reader", period: int) -> None:

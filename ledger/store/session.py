@@ -27,6 +27,10 @@ EventRow: TypeAlias = tuple[int, str, int, str, bytes]
 
 PAGE = 1_000
 
+#: The first microsecond of the year 9999: what a clock says from there on counts something else, such as nanoseconds,
+#: and recorded time never goes back.
+LATEST_US = 253_370_764_800_000_000
+
 STREAM = (
     "SELECT notification_id, originator_version, topic, state FROM stored_events"
     " WHERE originator_id = ? ORDER BY originator_version"
@@ -221,7 +225,13 @@ class Transaction(StateWriter, Writer):
     def __init__(self, link: Link, clock_us: Callable[[], int], follower: "Follower | None", random: Random) -> None:
         super().__init__(link)
         self._random = random
-        self._recorded_at = max(int(clock_us()), self._recorded_at)
+        now = int(clock_us())
+        if now >= LATEST_US:
+            raise StoreError(
+                f"expected a clock of microseconds since 1970 UTC, before the year 9999, got {now:,}:"
+                " nothing was written"
+            )
+        self._recorded_at = max(now, self._recorded_at)
         self._head = (self._size, self._tokens)
         self._follower = follower
         self._blocks: list[EventBlock] = []

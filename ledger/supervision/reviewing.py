@@ -12,6 +12,7 @@ from ledger.knowledge import streams_with_prefix
 from ledger.line_events import LinesFiled
 from ledger.mapper import decode_event
 from ledger.refusals import Refusal, Refused
+from ledger.store.faults import Conflict
 from ledger.supervision.book import Book
 from ledger.supervision.charges import WHOLE, find_hits
 from ledger.supervision.collecting import Collected, collect
@@ -189,20 +190,28 @@ def _said(event: Event) -> tuple[object, ...]:
 
 
 def _write(ledger: "Base", changes: Sequence[Change], done: PeriodReviewed, reason: str) -> None:
-    """Writes changes in batches, each with its command, and the review's completion with the last of them."""
+    """Writes changes in batches, each with its command, and the review's completion with the last of them.
+
+    Raises Refused (run_outdated) where another review has said meanwhile what one of them says.
+    """
     batches = [changes[at : at + BATCH] for at in range(0, len(changes), BATCH)] or [()]
-    for number, batch in enumerate(batches, 1):
-        with ledger.transaction() as tx:
-            arguments = {"period": done.period, "part": number, "parts": len(batches)}
-            cause, command = ledger.command(tx, "review", reason, arguments, digest=done.book)
-            events = [
-                (stream, version, msgspec.structs.replace(event, cause=cause)) for stream, version, event in batch
-            ]
-            if number == len(batches):
-                stream = review_stream(done.period)
-                version = tx.stream_heads([stream]).get(stream, 0) + 1
-                events.append((stream, version, msgspec.structs.replace(done, cause=cause)))
-            ledger.append(tx, [command, *events])
+    try:
+        for number, batch in enumerate(batches, 1):
+            with ledger.transaction() as tx:
+                arguments = {"period": done.period, "part": number, "parts": len(batches)}
+                cause, command = ledger.command(tx, "review", reason, arguments, digest=done.book)
+                events = [
+                    (stream, version, msgspec.structs.replace(event, cause=cause)) for stream, version, event in batch
+                ]
+                if number == len(batches):
+                    stream = review_stream(done.period)
+                    version = tx.stream_heads([stream]).get(stream, 0) + 1
+                    events.append((stream, version, msgspec.structs.replace(done, cause=cause)))
+                ledger.append(tx, [command, *events])
+    except Conflict as error:
+        raise Refused(
+            Refusal.RUN_OUTDATED, f"another review of {done.period} was recorded meanwhile: review it again"
+        ) from error
 
 
 __all__ = ["Reviewed", "digests_of", "packs_of", "review", "violations_of"]

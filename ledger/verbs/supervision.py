@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ledger.knowledge import Knowledge
 from ledger.refusals import Refusal, Refused
 from ledger.verbs.base import Base
 
@@ -81,9 +82,11 @@ class Supervision(Base):
         """
         from ledger.supervision.reviewing import review
 
+        # What the ledger knows is not brought up here: another thread may be deciding with it.
+        known = Knowledge()
         with self.store.read() as reader:
-            self.knowledge.refresh(reader)
-        if period not in self.knowledge.periods.opened:
+            known.refresh(reader)
+        if period not in known.periods.opened:
             raise Refused(Refusal.PERIOD_EMPTY, f"expected a period with claims, got {period}: intake comes first")
         return review(self, self.rule_book(), period, reason)
 

@@ -6,8 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import ledger
 from ledger.acts import read_acts
+from ledger.refusals import Refused
 from ledger.service import Ledger
 from tests.ledger.worlds import claim, events_of, opened, rows_of, write
 
@@ -115,3 +118,19 @@ def test_a_dry_run_leaves_alone_what_another_thread_rests_on(sqlite_url: str, tm
         watched = Watched(book.store, "tester", book.clock_us)
         watched.intake(write(tmp_path / "claims.csv", [claim(1)]), dry_run=True)
         assert watched.free == [False]
+
+
+def test_a_review_leaves_alone_what_another_thread_rests_on(sqlite_url: str, tmp_path: Path) -> None:
+    """While one thread books, another that asks for a review takes away neither closed months nor persons' years."""
+    with opened(sqlite_url) as book:
+        book.intake(write(tmp_path / "claims.csv", [claim(1)]))
+        book.close(202401)
+        with book.transaction() as tx, ThreadPoolExecutor(1) as other:
+            known = book.knowledge
+            held = (known.periods, known.person_years, known.accounts)
+            # A batch is known from when it is decided on, while the database takes it in.
+            known.appended(tx.size + 1)
+            with pytest.raises(Refused, match="rules enact"):
+                other.submit(book.review_period, 202401).result()
+            assert known.position == tx.size + 1
+            assert all(a is b for a, b in zip(held, (known.periods, known.person_years, known.accounts), strict=True))

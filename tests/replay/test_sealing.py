@@ -15,8 +15,10 @@ from ledger.knowledge import Knowledge
 from ledger.refusals import Refused
 from ledger.replaying.comparing import replay_segment
 from ledger.segments import writing
+from ledger.segments.events import PeriodSealed
 from ledger.segments.making import make
 from ledger.segments.reading import Segment
+from tests.ledger.registry import told
 from tests.ledger.test_replay import alter, month, rounds_down, with_amount, with_before
 from tests.ledger.worlds import REPOSITORY, claim, clock, opened, refund, sign, write
 
@@ -74,6 +76,21 @@ def test_a_clearing_withdrawn_while_it_is_sealed_stays_unsealed(tmp_path: Path) 
         assert book.clearing(202401).state == "cut_off"
         sign(book, 202401)
         assert not book.seal(202401).already
+
+
+def test_a_period_is_sealed_once_from_however_many_folders(store_url: str, tmp_path: Path) -> None:
+    """Two hosts, each with segments of its own, seal a month at once: the log says it once, and either replays it."""
+    with opened(store_url) as book, ledger.open(store_url, actor="other", segments=tmp_path / "other") as other:
+        book.segments = tmp_path / "own"
+        book.intake(month(tmp_path))
+        book.close(202401)
+        sign(book, 202401)
+        first = []
+        own = book.seal(202401, step=lambda step: first.append(other.seal(202401)) if step == "written" else None)
+        assert (first[0].already, own.already, own.digest) == (False, True, first[0].digest)
+        assert len(told(book, PeriodSealed)) == 1
+        for each in (book, other):
+            assert (each.replay(202401).read, each.replay(202401).differences) == ("segment", ())
 
 
 class Killed(BaseException):

@@ -2,14 +2,17 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import ledger
 import projections
 from console.main import main
 from ledger.mapper import decode_event
 from ledger.refusals import Refusal, Refused
 from ledger.service import Ledger
+from ledger.supervision import reviewing
 from ledger.supervision.bills import BilledClaim, BilledLine
 from ledger.supervision.events import PeriodReviewed, ViolationFound, ViolationLifted
 from tests.ledger.worlds import claim, opened, write
@@ -59,6 +62,29 @@ def test_a_review_of_the_same_log_writes_nothing(store_url: str, tmp_path: Path)
         assert size_of(book) == size
         assert again.already
         assert (again.open, again.amount_fen) == (first.open, first.amount_fen)
+
+
+def test_of_two_reviews_at_once_the_later_one_is_told_to_look_again(
+    store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A review that another one overtakes is refused by name and writes nothing; asked again it finds all said."""
+    book, _ = plant(store_url, tmp_path)
+    with book, ledger.open(store_url, actor="other") as other:
+        book.enact_rules(tmp_path / "planted.toml")
+        first, collect = [], reviewing.collect
+
+        def overtaken(*given: Any) -> Any:
+            monkeypatch.undo()
+            first.append(other.review_period(202401))
+            return collect(*given)
+
+        monkeypatch.setattr(reviewing, "collect", overtaken)
+        with pytest.raises(Refused) as refused:
+            book.review_period(202401)
+        assert refused.value.refusal == Refusal.RUN_OUTDATED
+        assert len(found(book, PeriodReviewed)) == 1
+        again = book.review_period(202401)
+        assert again.already and (again.open, again.amount_fen) == (first[0].open, first[0].amount_fen)
 
 
 def test_what_comes_later_is_reviewed_and_nothing_else(store_url: str, tmp_path: Path) -> None:

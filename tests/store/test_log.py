@@ -109,6 +109,19 @@ def test_recorded_time_never_goes_back(store: Store) -> None:
         assert reader.recorded_at == 200
 
 
+def test_a_clock_that_counts_something_else_writes_nothing(store: Store) -> None:
+    """Nanoseconds are refused before they are recorded: recorded time never goes back, and no date has such a year."""
+    with (
+        pytest.raises(
+            StoreError, match="microseconds since 1970 UTC, before the year 9999, got 1,711,929,600,000,000,000"
+        ),
+        store.begin(clock_us=partial(int, 1_711_929_600_000_000_000)),
+    ):
+        pass
+    with store.begin(clock_us=partial(int, 1_711_929_600_000_000)) as tx:
+        assert tx.recorded_at == 1_711_929_600_000_000
+
+
 def test_streams_are_read_by_thousands(store: Store) -> None:
     """Heads, first events and events at positions come in one call for thousands of keys, missing ones left out."""
     rows = many("claim-340100", 6_000)
