@@ -39,7 +39,7 @@ test: $(MADE)/build $(MADE)/test $(MADE)/bench
 faults: $(MADE)/build $(MADE)/test
 	$(BIN)/python -m tests.faults --seed $(SEED) --examples $(EXAMPLES) $(ARGS)
 
-check: $(MADE)/build $(MADE)/test $(MADE)/check
+check: $(MADE)/build $(MADE)/test $(MADE)/check $(MADE)/bench
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
