@@ -135,4 +135,4 @@ def test_states_that_are_not_there_are_refused(kernel: object) -> None:
     encoded = Encoded(*texts_from_list([b"\x91\x01"] * 2))
     for row in (-1, 2):
         with pytest.raises(ValueError, match=f"expected rows from 0 to 1, got {row} to {row}"):
-            kernel.decode(("int",), Chosen(encoded, ints([row])))  # type: ignore[attr-defined]
+            kernel.decode(("int",), Chosen(encoded, ints([row])))

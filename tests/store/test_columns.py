@@ -95,7 +95,7 @@ def test_what_does_not_pack_is_read_as_rows(sqlite_url: str) -> None:
             assert states == b"".join(state for *_, state in reversed(rows[:20]))
             assert columns(reader, 0, 20, True, []) == expected(rows[:20], True)
     with connect(sqlite_url) as store, store.read() as reader:
-        raw = reader._link._cursor.connection  # type: ignore[attr-defined]
+        raw = reader._link._cursor.connection
         raw.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 8_000)
         assert reader._link.packed(0, 42, False) is None
         assert columns(reader, 0, 42, False, []) == expected(rows, False)
@@ -114,7 +114,7 @@ def test_bytes_a_database_cut_off_are_found_missing(sqlite_url: str, monkeypatch
         rows = all_rows(store)
         monkeypatch.setattr("ledger.store.sqlite.PACKED", cut)
         with store.read() as reader:
-            assert reader._link.packed(0, 30, False)[0] == b"".join(row[4] for row in rows)[:3]  # type: ignore[index]
+            assert reader._link.packed(0, 30, False)[0] == b"".join(row[4] for row in rows)[:3]
             assert columns(reader, 0, 30, True, []) == expected(rows, True)
 
 
