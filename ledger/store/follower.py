@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -33,11 +33,15 @@ class Follower(Protocol):
 
 
 class Beside:
-    """Calls a function in a thread of its own for as long as a ``with`` block lasts, or longer."""
+    """Calls a function in a thread of its own; the ``with`` block ends when it has.
+
+    So does one that is interrupted, as by Ctrl-C: only then may what the function works with be given back.
+    """
 
     def __init__(self, call: Callable[[], Any]) -> None:
         self._call = call
         self._thread = Thread(target=self._run)
+        self._over = Event()
         #: What it returned; None where it raised.
         self.found: Any = None
 
@@ -48,12 +52,24 @@ class Beside:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
     ) -> None:
+        interrupt: BaseException | None = None
+        while not self._over.is_set():
+            try:
+                # A thread whose join is interrupted counts as ended, and runs on.
+                self._over.wait()
+            except BaseException as raised:
+                interrupt = raised
         self._thread.join()
+        if interrupt is not None:
+            raise interrupt
 
     def _run(self) -> None:
         # Whatever is wrong with what it was given, the caller meets it again where it can say so.
-        with suppress(Exception):
-            self.found = self._call()
+        try:
+            with suppress(Exception):
+                self.found = self._call()
+        finally:
+            self._over.set()
 
 
 class InTurn:

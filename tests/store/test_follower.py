@@ -1,7 +1,9 @@
 """What follows the log works beside the database, and never in its way."""
 
+import signal
 from collections.abc import Sequence
-from threading import current_thread
+from threading import Event, current_thread, main_thread
+from time import sleep
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from ledger import store
 from ledger.block import EventBlock
 from ledger.store import Conflict, Transaction
-from ledger.store.follower import AHEAD_EVENTS
+from ledger.store.follower import AHEAD_EVENTS, Beside
 from tests.store.samples import all_rows, block_of, many
 
 
@@ -66,3 +68,31 @@ def test_what_was_found_of_a_block_that_conflicts_is_forgotten(store_url: str) -
         with pytest.raises(Conflict), opened.begin() as tx:
             tx.append(block)
         assert len(recorder.ahead_of) == 2 and len(recorder.committed) == 1
+
+
+class _CalledOffError(BaseException):
+    """Is what a host's signal handler raises in its main thread."""
+
+
+def test_an_interrupt_waits_for_what_works_beside() -> None:
+    """However often a signal comes meanwhile, the thread has ended before anything it works with is given back."""
+    waits, ended = Event(), list[int]()
+
+    def call_off(*_: object) -> None:
+        raise _CalledOffError
+
+    def work() -> None:
+        assert waits.wait(30)
+        for _ in range(2):
+            sleep(0.05)
+            signal.pthread_kill(main_thread().ident or 0, signal.SIGUSR1)
+        sleep(0.05)
+        ended.append(1)
+
+    before = signal.signal(signal.SIGUSR1, call_off)
+    try:
+        with pytest.raises(_CalledOffError), Beside(work):
+            waits.set()
+        assert ended == [1]
+    finally:
+        signal.signal(signal.SIGUSR1, before)
