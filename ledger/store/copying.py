@@ -18,7 +18,7 @@ from ledger.block import EventBlock
 from ledger.refusals import Refusal, Refused, StoreError
 from ledger.store.link import Backend, Link
 from ledger.store.runs import COLUMNS
-from ledger.store.session import EVENT_COLUMNS, Reader
+from ledger.store.session import SELECT_EVENTS, Reader
 
 if TYPE_CHECKING:
     from ledger.store.session import EventRow
@@ -59,10 +59,6 @@ STATE: dict[str, tuple[str, tuple[str, ...]]] = {
     "drug_use": ("token", ("token", "med_list_codg", "day", "claim", "used_fen")),
 }
 
-SELECT_EVENTS = (
-    f"SELECT {EVENT_COLUMNS} FROM stored_events WHERE notification_id > ? AND notification_id <= ?"
-    " ORDER BY notification_id"
-)
 # A key may stand in several rows: a page ends behind all rows of its last key.
 LAST_KEY = "SELECT MAX({key}) FROM (SELECT {key} FROM {table} WHERE {key} > ? ORDER BY {key} LIMIT {limit}) AS page"
 FIRST_KEY = "SELECT MIN({key}) FROM {table}"

@@ -36,7 +36,10 @@ STREAM = (
     " WHERE originator_id = ? ORDER BY originator_version"
 )
 EVENT_COLUMNS = "notification_id, originator_id, originator_version, topic, state"
-BETWEEN = " WHERE notification_id > ? AND notification_id <= ? ORDER BY notification_id"
+SELECT_EVENTS = (
+    f"SELECT {EVENT_COLUMNS} FROM stored_events WHERE notification_id > ? AND notification_id <= ?"
+    " ORDER BY notification_id"
+)
 DETACHED = (
     "SELECT topic, state FROM stored_events WHERE originator_id >= 'detached-' AND originator_id < 'detached.'"
     " ORDER BY notification_id"
@@ -136,7 +139,7 @@ class Reader(StateReader):
             found = None if packed is None else unpacked(packed, stop - after, names)
             if found is not None:
                 return found
-        rows = self._link.query(f"SELECT {EVENT_COLUMNS} FROM stored_events{BETWEEN}", (after, stop))
+        rows = self._link.query(SELECT_EVENTS, (after, stop))
         return listed(self.whole(rows, 4, (after, stop)), after, stop, names)
 
     def stream(self, stream: str) -> list[tuple[int, int, str, bytes]]:
@@ -158,8 +161,7 @@ class Reader(StateReader):
     def events_at(self, positions: "Sequence[int] | Column") -> dict[int, tuple[str, int, str, bytes]]:
         """Returns (stream, version, topic, state) of every position that has an event."""
         keys = np.asarray(positions, dtype=np.int64)
-        columns = "notification_id, originator_id, originator_version, topic, state"
-        return {row[1]: row[2:] for row in self.lookup("stored_events", "notification_id", columns, keys)}
+        return {row[1]: row[2:] for row in self.lookup("stored_events", "notification_id", EVENT_COLUMNS, keys)}
 
     def pages(self, after: int = 0, limit: int = PAGE, topics: Sequence[str] | None = None) -> Iterator[list[EventRow]]:
         """Yields the events behind position ``after`` in log order, at most ``limit`` a page; ``topics`` filters."""
