@@ -33,16 +33,16 @@ class Columns(NamedTuple):
 
 def unpacked(values: "Row", count: int, names: list[str]) -> Columns | None:
     """Returns what ``Link.packed`` gave of a range of so many positions; None where it is anything but whole."""
-    states, numbers, topics, *more = values
-    if states is None or numbers is None or topics is None:
+    if None in values:
         return None
+    states, numbers, topics, *more = values
     kernel, known = load("records"), list(names)
     try:
         places = kernel.integers(numbers)
         kinds = kernel.named(topics, known)
         streams, versions = (_lines(more[0]), kernel.integers(more[1])) if more else (None, None)
-    except (ValueError, TypeError):
-        # A version below 0, a topic that is no text: as rows they are named.
+    except ValueError:
+        # A version below 0, a name that is no text: as rows they are named.
         return None
     offsets = np.zeros(len(places) + 1, np.int64)
     np.cumsum(places & (1 << SIZE_BITS) - 1, out=offsets[1:])
@@ -56,7 +56,8 @@ def unpacked(values: "Row", count: int, names: list[str]) -> Columns | None:
 
 
 def _lines(text: bytes) -> Texts:
-    """Returns the lines of a text."""
+    """Returns the lines of a text; raises UnicodeDecodeError where it is not UTF-8."""
+    text.decode()
     data = _bytes(text)
     ends = data == ord("\n")
     at = np.flatnonzero(ends)
