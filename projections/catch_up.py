@@ -5,7 +5,6 @@ that catch up at once do the same work, and one of them throws its own away.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from ledger.refusals import StoreError
@@ -115,18 +114,18 @@ def _read_ahead(
     def read() -> Page:
         return read_page(reader, after, stop, wide, page_events, narrow)
 
-    page: Page | None = None
-    for left in reversed(range(pages)):
-        page = page or read()
+    page = read()
+    for _ in range(1, pages):
         after = page.stop
-        last = not left or after == stop
-        with nullcontext() if last else Beside(read) as beside:
+        if after == stop:
+            break
+        with Beside(read) as beside:
             for model in models:
                 model.alone(page)
         yield page
-        if last:
-            return
-        page = beside.found if beside is not None else None
+        # Where reading failed it does so again, and says how.
+        page = beside.found or read()
+    yield page
 
 
 def catch_up(
