@@ -57,7 +57,7 @@ def _pages(reader: "Reader", stop: int, changes: Iterable[Acts], page_events: in
 
 def page_of(reader: "Reader", acts: Acts, of: Page | None = None) -> Page:
     """Returns a page that holds acts and nothing else; those of another page with the events that book claims anew."""
-    page = Page(reader, 0, 0, (), np.zeros(0, np.int64), (), joined_states([]))
+    page = Page(reader, 0, 0, np.zeros(0, np.int64), (), joined_states([]))
     resettled = []
     if of is not None and (acts.basis == BASIS_RESETTLED).any():
         kept = set(acts.position.tolist())

@@ -60,7 +60,7 @@ class ReadPage(Page):
 
     def __init__(self, reader: "Reader", after: int, stop: int, rows: list[WideRow], found: Findings) -> None:
         # Of damaged rows there are no columns; what is made of them is set below.
-        super().__init__(reader, after, stop, cells(rows, 0), np.zeros(0, np.int64), (), joined_states([]))
+        super().__init__(reader, after, stop, np.zeros(0, np.int64), (), joined_states([]))
         codes = np.frombuffer(bytes([_ACTS.get(topic, OTHER) for topic in cells(rows, 1)]), np.uint8)
         rest = [rows[row] for row in np.flatnonzero(codes == OTHER).tolist()]
         self.__dict__["others"] = _readable_others([row for row in rest if row[1] not in _BESIDE], found)
@@ -73,12 +73,12 @@ class ReadPage(Page):
         acts = codes != OTHER
         if not acts.any():
             return no_acts()
+        own = list(compress(rows, acts.tolist()))
         try:
-            states = list(compress(cells(rows, 2), acts.tolist()))
-            return acts_of(np.array(self.positions)[acts], codes[acts], states)
+            return acts_of(np.array(cells(own, 0), np.int64), codes[acts], cells(own, 2))
         except (StoreError, ValueError):
             # One of them is not whole: find which, and go on with the others.
-            return _whole_acts(list(compress(rows, acts.tolist())), found)
+            return _whole_acts(own, found)
 
 
 def scan(

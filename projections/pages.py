@@ -66,7 +66,6 @@ class Page:
     reader: "Reader | None"
     after: int
     stop: int
-    positions: Sequence[int]
     topics: Int64s
     names: Sequence[str]
     states: Encoded
@@ -79,10 +78,8 @@ class Page:
         mask = codes != OTHER
         if not mask.any():
             return no_acts()
-        at = self.positions
-        positions = np.arange(at.start, at.stop) if isinstance(at, range) else np.array(at, np.int64)
         rows = np.flatnonzero(mask)
-        return acts_of(positions[rows], codes[rows], Chosen(self.states, rows))
+        return acts_of(self._first + rows, codes[rows], Chosen(self.states, rows))
 
     @cached_property
     def posted(self) -> dict[str, int]:
@@ -92,9 +89,7 @@ class Page:
     @cached_property
     def beside(self) -> list[tuple[int, str, bytes]]:
         """Returns (position, topic, state) of what stands beside acts: differences, fee lines and their findings."""
-        return [
-            (self.positions[row], topic, state_at(self.states, row)) for row, topic in self._rest if topic in _BESIDE
-        ]
+        return [(self._first + row, topic, state_at(self.states, row)) for row, topic in self._rest if topic in _BESIDE]
 
     @cached_property
     def others(self) -> list[Placed]:
@@ -106,7 +101,7 @@ class Page:
         states = [state_at(self.states, row) for row, _ in rows]
         events = [decode_event(topic, state) for (_, topic), state in zip(rows, states, strict=True)]
         return [
-            Placed(self.positions[row], *place, event, present_state(topic, state, event))
+            Placed(self._first + row, *place, event, present_state(topic, state, event))
             for (row, topic), place, event, state in zip(rows, places, events, states, strict=True)
         ]
 
@@ -117,19 +112,24 @@ class Page:
             return []
         rows = np.flatnonzero(self.topics == self.names.index(ClaimResettled.TOPIC)).tolist()
         events = ((row, decode_event(ClaimResettled.TOPIC, state_at(self.states, row))) for row in rows)
-        return [(self.positions[row], event) for row, event in events if isinstance(event, ClaimResettled)]
+        return [(self._first + row, event) for row, event in events if isinstance(event, ClaimResettled)]
 
     def places(self, rows: Sequence[int]) -> list[tuple[str, int]]:
         """Returns stream and version of ``rows``: of every event that is neither part of an act nor beside one."""
         assert self.reader is not None
         if len(rows) * SELDOM < self.stop - self.after:
-            positions = np.array([self.positions[row] for row in rows], np.int64)
+            positions = self._first + np.array(rows, np.int64)
             found = self.reader.lookup(
                 "stored_events", "notification_id", "originator_id, originator_version", positions
             )
         else:
             found = self.reader.query(PLACES, (self.after, self.stop, *BULK_TOPICS))
         return [(str(stream), int(version)) for _, stream, version in sorted(found)]
+
+    @property
+    def _first(self) -> int:
+        """Returns the position of row 0: a page has an event at every position."""
+        return self.after + 1
 
     @cached_property
     def _rest(self) -> list[tuple[int, str]]:
@@ -144,7 +144,7 @@ class Page:
         try:
             return act_codes(self.names)[self.topics]
         except KeyError as error:
-            at = self.positions[int(np.flatnonzero(self.topics == self.names.index(error.args[0]))[0])]
+            at = self._first + int(np.flatnonzero(self.topics == self.names.index(error.args[0]))[0])
             raise StoreError(f"position {at}: expected a topic of ledger.topics, got {error.args[0]!r}") from None
 
 
@@ -179,7 +179,6 @@ def read_page(
         reader,
         after,
         high,
-        range(after + 1, high + 1),
         numbers[:count],
         names,
         Encoded(whole.offsets[: count + 1], whole.data),

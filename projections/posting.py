@@ -99,8 +99,7 @@ def page_of(first: int, blocks: Sequence["EventBlock"]) -> "BlockPage":
     if names[int(topics[-1])] == ClaimFiled.TOPIC:
         # Its decision is not there yet: what has both catches up later.
         topics = topics[:-1]
-    stop = first + len(topics)
-    return BlockPage(blocks, None, first - 1, stop - 1, range(first, stop), topics, names, states)
+    return BlockPage(blocks, None, first - 1, first - 1 + len(topics), topics, names, states)
 
 
 def _place(block: "EventBlock", row: int) -> tuple[str, int]:
