@@ -1,6 +1,7 @@
 """Defines the options that every command takes, and the texts of argv that are more than a string."""
 
 import datetime
+import errno
 import getpass
 import re
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from cyclopts import Parameter, Token
 
 from console.failures import UserError
 from ledger.money import fen_from_text
+from ledger.quarantine import check_place
 
 
 @Parameter(name="*", group="Options of every command")
@@ -130,6 +132,18 @@ def check_order(begin: int, to: int) -> None:
     """Raises UserError where a range ends before it begins."""
     if to < begin:
         raise UserError("usage", f"--to: expected {begin}, as --begin says, or later, got {to}")
+
+
+def check_new(path: Path | None, what: str, option: str) -> None:
+    """Refuses a file that is there already or cannot be written, before any work is done for it.
+
+    ``what`` goes there, ``option`` names another place. Raises FileExistsError, Refused.
+    """
+    if path is None:
+        return
+    if path.exists() or path.is_symlink():
+        raise FileExistsError(errno.EEXIST, "", str(path))
+    check_place(path, what, option)
 
 
 Period = Annotated[int, Parameter(converter=_period)]

@@ -10,7 +10,7 @@ from cyclopts import App, Parameter, Token
 import ledger
 import projections
 from console import failures, output
-from console.options import NO_OPTIONS, Least, Options, Period, Region
+from console.options import NO_OPTIONS, Least, Options, Period, Region, check_new
 from console.output import Column, count
 from ledger.money import yuan_display as yuan
 
@@ -96,7 +96,7 @@ def reconcile(
     mismatches
         Where the mismatch file goes, which is not there yet; beside the file by default, in place of the last one.
     """
-    failures.check_new(mismatches)
+    check_new(mismatches, "the rows that do not stand alike", "--mismatches")
     with ledger.open(options.store, actor=options.who) as book:
         report = book.reconcile(
             file, counterpart, period=period, day=day, totals=totals, own=own, role=role,

@@ -110,5 +110,6 @@ def test_no_file_that_is_there_is_written_over(shell: Shell, monkeypatch: pytest
             assert "kept.csv: is there already" in shell.capsys.readouterr().err
         else:
             assert "kept.csv: is there already, and nothing is overwritten: name another" in shell.refused(*words)
-    assert "nowhere: no such folder" in shell.refused("export", "nowhere/month.parquet", *month)
+    nowhere = shell.refused("export", "nowhere/month.parquet", *month)
+    assert "expected a folder for the month's acts, got none there: name another place with --parquet FILE" in nowhere
     assert kept.read_text(encoding="utf-8") == "precious"
