@@ -82,6 +82,13 @@ def _period(_: Any, tokens: Sequence[Token]) -> int:
     return int(found[1] + found[2])
 
 
+def _year(_: Any, tokens: Sequence[Token]) -> int:
+    text = tokens[0].value
+    if not re.fullmatch(r"[1-9]\d{3}", text):
+        raise ValueError(f"expected a year such as 2024, got {text!r}")
+    return int(text)
+
+
 def day_from_text(text: str) -> int:
     """Returns YYYY-MM-DD as yyyymmdd; raises ValueError."""
     try:
@@ -147,6 +154,7 @@ def check_new(path: Path | None, what: str, option: str) -> None:
 
 
 Period = Annotated[int, Parameter(converter=_period)]
+Year = Annotated[int, Parameter(converter=_year)]
 Day = Annotated[int, Parameter(converter=_day)]
 DayOrNone = Annotated[int, Parameter(converter=_day_or_none)]
 Amount = Annotated[int, Parameter(converter=_amount)]
