@@ -160,7 +160,7 @@ DayOrNone = Annotated[int, Parameter(converter=_day_or_none)]
 Amount = Annotated[int, Parameter(converter=_amount)]
 Region = Annotated[int, Parameter(converter=_one_region)]
 Position = Annotated[int, whole(0, 2**63 - 1)]
-Least = Annotated[int, whole(0, 1_000_000_000)]
+AtLeastZero = Annotated[int, whole(0, 1_000_000_000)]
 AtLeastOne = Annotated[int, whole(1, 1_000_000_000)]
 Regions = Annotated[tuple[int, ...], Parameter(converter=_regions, consume_multiple=True)]
 

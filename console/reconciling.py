@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 import ledger
 import projections
 from console import failures, output
-from console.options import NO_OPTIONS, Day, Least, Options, Period, Region, check_new
+from console.options import NO_OPTIONS, AtLeastZero, Day, Options, Period, Region, check_new
 from console.output import Column, count
 from ledger.money import yuan_display as yuan
 
@@ -196,7 +196,7 @@ def explain(key: Break, /, *, options: Options = NO_OPTIONS) -> None:
     _follow(options, "break explain", lambda book, reason: book.break_explain(key, reason))
 
 
-def carry(key: Break, /, *, at_most: Least = 2, options: Options = NO_OPTIONS) -> None:
+def carry(key: Break, /, *, at_most: AtLeastZero = 2, options: Options = NO_OPTIONS) -> None:
     """Carry an open break into the next period, on whose statement it is listed.
 
     Parameters

@@ -7,7 +7,7 @@ from cyclopts import App
 import ledger
 from console import output
 from console.claims import readable
-from console.options import NO_OPTIONS, Day, Least, Options, Position
+from console.options import NO_OPTIONS, AtLeastZero, Day, Options, Position
 from console.output import Column, count, day_text
 
 
@@ -68,7 +68,7 @@ def touched(position: Position | None = None, /, *, options: Options = NO_OPTION
         output.print_table(columns, rows)
 
 
-def filings(*, expiring: Least, on: Day | None = None, options: Options = NO_OPTIONS) -> None:
+def filings(*, expiring: AtLeastZero, on: Day | None = None, options: Options = NO_OPTIONS) -> None:
     """List the off-site filings (备案) that expire soon, the first to end first.
 
     Parameters

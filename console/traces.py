@@ -10,7 +10,7 @@ import projections
 from console import output
 from console.casework import CHINA
 from console.failures import UserError
-from console.options import NO_OPTIONS, Least, Options
+from console.options import NO_OPTIONS, AtLeastZero, Options
 from console.output import Column, count, day_text
 from ledger.money import yuan_display as yuan
 from projections.trace_tree import (
@@ -42,7 +42,7 @@ def register(app: App) -> None:
     app.command(trace)
 
 
-def trace(key: str, /, *, listed: Least = 20, events: bool = False, options: Options = NO_OPTIONS) -> None:
+def trace(key: str, /, *, listed: AtLeastZero = 20, events: bool = False, options: Options = NO_OPTIONS) -> None:
     """Follow a key through the log, both ways: payment to claims to file rows, file row to claim to payment.
 
     Parameters
