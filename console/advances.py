@@ -8,7 +8,7 @@ import ledger
 import projections
 from console import failures, output
 from console.failures import UserError
-from console.options import NO_OPTIONS, Amount, Day, DayOrNone, Options, Period, Region
+from console.options import NO_OPTIONS, Amount, Day, DayOrNone, Options, Period, Region, Year
 from console.output import Column
 from ledger.money import yuan_display as yuan
 
@@ -43,7 +43,7 @@ def register(app: App) -> None:
     app.command(surplus)
 
 
-def quota(*, year: int, period: Period, options: Options = NO_OPTIONS) -> None:
+def quota(*, year: Year, period: Period, options: Options = NO_OPTIONS) -> None:
     """Set every pair of provinces' 预付金 from last year's fourth quarter, and instruct the differences.
 
     Parameters
@@ -57,7 +57,7 @@ def quota(*, year: int, period: Period, options: Options = NO_OPTIONS) -> None:
         _print_quotas(book.advance_quotas(year, period, reason=options.reason), options)
 
 
-def working(*, year: int, period: Period, region: Region | None = None, options: Options = NO_OPTIONS) -> None:
+def working(*, year: Year, period: Period, region: Region | None = None, options: Options = NO_OPTIONS) -> None:
     """Set every institution's 周转金 from the closed months of last year, and instruct the differences.
 
     Parameters
@@ -170,7 +170,7 @@ def release(
     /,
     *,
     region: Region,
-    year: int,
+    year: Year,
     period: MonthPaid,
     amount: Amount,
     fund: int = 310100,
@@ -300,7 +300,7 @@ def grant(
     /,
     *,
     region: Paying,
-    year: int,
+    year: Year,
     period: MonthPaid,
     amount: Yuan,
     fund: int,

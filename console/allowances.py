@@ -7,9 +7,8 @@ from cyclopts import App
 
 import ledger
 from console import output
-from console.options import NO_OPTIONS, Amount, Options, Region
+from console.options import NO_OPTIONS, Amount, Day, Options, Region
 from console.output import Column, count, day_text
-from console.registers import Day
 from ledger.money import yuan_display as yuan
 
 if TYPE_CHECKING:

@@ -1,17 +1,14 @@
 """Prints what one claim is on three axes, and why the answers differ."""
 
-from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from console import output
 from console.output import Column, count
+from ledger.local_time import local
 from ledger.money import yuan_display as yuan
 
 if TYPE_CHECKING:
     from ledger.axes.answering import Answers, Versioned
-
-#: China keeps one time everywhere.
-CHINA = timezone(timedelta(hours=8))
 
 
 def print_answers(found: "Answers") -> None:
@@ -102,4 +99,4 @@ def moment(recorded_at: int) -> str:
     >>> moment(0)
     '1970-01-01 08:00:00'
     """
-    return datetime.fromtimestamp(recorded_at // 1_000_000, CHINA).strftime("%Y-%m-%d %H:%M:%S")
+    return local(recorded_at).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,6 +1,6 @@
 """Commands on cases of supervision: case …, cases."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,13 +12,13 @@ from console import output
 from console.failures import UserError
 from console.options import NO_OPTIONS, Amount, AtLeastOne, Case, Day, OnDay, Options, PeriodReviewed
 from console.output import Column, count, day_text
+from ledger.local_time import CHINA
 from ledger.money import yuan_display as yuan
 
 if TYPE_CHECKING:
     from ledger.casework.acts import Act
     from ledger.verbs.casework import ActsTaken
 
-CHINA = timezone(timedelta(hours=8))
 Source = Literal["review", "sampling", "expert", "co_investigation", "joint_inspection", "tip_off", "self_inspection"]
 Status = Literal["suspended", "terminated", "referred"]
 FirstOwner = Annotated[str, Parameter(help="Who owns the first stage.")]
@@ -299,5 +299,4 @@ def _print_taken(options: Options, taken: "ActsTaken") -> None:
 
 def today() -> int:
     """Returns the day in China as yyyymmdd."""
-    day = datetime.now(UTC).astimezone(CHINA)
-    return day.year * 10_000 + day.month * 100 + day.day
+    return int(datetime.now(CHINA).strftime("%Y%m%d"))

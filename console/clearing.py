@@ -9,8 +9,7 @@ import ledger
 import projections
 from console import failures, output
 from console.clearing_statements import print_sheets
-from console.failures import UserError
-from console.options import NO_OPTIONS, ClearingPeriod, Options, Period
+from console.options import NO_OPTIONS, ClearingPeriod, Day, Options, Period
 from console.output import Column, count, day_text
 from ledger.money import yuan_display as yuan
 
@@ -120,7 +119,7 @@ def _print_report(report: "ClearingReport", options: Options, text: str) -> None
         output.print_line(f"{overdue}: beyond the terms 超期")
 
 
-def calendar(*, period: Period, on: str = "", options: Options = NO_OPTIONS) -> int:
+def calendar(*, period: Period, on: Day | None = None, options: Options = NO_OPTIONS) -> int:
     """Show what is due when for a month's clearing, and what is overdue; exit status 1 if anything is.
 
     Working days are those the State Council published; a year without a published calendar is an error by name.
@@ -133,7 +132,7 @@ def calendar(*, period: Period, on: str = "", options: Options = NO_OPTIONS) -> 
         The day asked about, as yyyy-mm-dd; today by default.
     """
     with ledger.open(options.store, actor=options.who) as book:
-        found = book.calendar(period, _day(on) if on else None)
+        found = book.calendar(period, on)
     if options.json:
         output.print_json(found)
     else:
@@ -163,13 +162,3 @@ def terms_show(*, period: ClearingPeriod, options: Options = NO_OPTIONS) -> None
     with ledger.open(options.store, actor=options.who) as book:
         report = book.terms(period)
     output.answer(options, report, report.document.removesuffix("\n"))
-
-
-def _day(text: str) -> int:
-    import datetime
-
-    try:
-        day = datetime.date.fromisoformat(text)
-    except ValueError:
-        raise UserError("usage", f"expected a day such as 2024-02-21, got {text!r}") from None
-    return day.year * 10_000 + day.month * 100 + day.day

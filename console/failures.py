@@ -1,7 +1,5 @@
 """Turns what went wrong into one line, a stable code and an exit status; a user never meets a traceback."""
 
-import errno
-from pathlib import Path
 from typing import NamedTuple
 
 from cyclopts import CycloptsError
@@ -25,16 +23,6 @@ class Failure(NamedTuple):
     code: str
     text: str
     status: int
-
-
-def check_new(path: Path | None) -> None:
-    """Raises OSError where a file that a command is to write is there already, or its folder is not."""
-    if path is None:
-        return
-    if path.exists() or path.is_symlink():
-        raise FileExistsError(errno.EEXIST, "", str(path))
-    if not path.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "no such folder", str(path.parent))
 
 
 def failure_of(error: BaseException) -> Failure | None:

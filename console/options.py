@@ -1,6 +1,7 @@
 """Defines the options that every command takes, and the texts of argv that are more than a string."""
 
 import datetime
+import errno
 import getpass
 import re
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from cyclopts import Parameter, Token
 
 from console.failures import UserError
 from ledger.money import fen_from_text
+from ledger.quarantine import check_place
 
 
 @Parameter(name="*", group="Options of every command")
@@ -80,6 +82,13 @@ def _period(_: Any, tokens: Sequence[Token]) -> int:
     return int(found[1] + found[2])
 
 
+def _year(_: Any, tokens: Sequence[Token]) -> int:
+    text = tokens[0].value
+    if not re.fullmatch(r"[1-9]\d{3}", text):
+        raise ValueError(f"expected a year such as 2024, got {text!r}")
+    return int(text)
+
+
 def day_from_text(text: str) -> int:
     """Returns YYYY-MM-DD as yyyymmdd; raises ValueError."""
     try:
@@ -132,13 +141,26 @@ def check_order(begin: int, to: int) -> None:
         raise UserError("usage", f"--to: expected {begin}, as --begin says, or later, got {to}")
 
 
+def check_new(path: Path | None, what: str, option: str) -> None:
+    """Refuses a file that is there already or cannot be written, before any work is done for it.
+
+    ``what`` goes there, ``option`` names another place. Raises FileExistsError, Refused.
+    """
+    if path is None:
+        return
+    if path.exists() or path.is_symlink():
+        raise FileExistsError(errno.EEXIST, "", str(path))
+    check_place(path, what, option)
+
+
 Period = Annotated[int, Parameter(converter=_period)]
+Year = Annotated[int, Parameter(converter=_year)]
 Day = Annotated[int, Parameter(converter=_day)]
 DayOrNone = Annotated[int, Parameter(converter=_day_or_none)]
 Amount = Annotated[int, Parameter(converter=_amount)]
 Region = Annotated[int, Parameter(converter=_one_region)]
 Position = Annotated[int, whole(0, 2**63 - 1)]
-Least = Annotated[int, whole(0, 1_000_000_000)]
+AtLeastZero = Annotated[int, whole(0, 1_000_000_000)]
 AtLeastOne = Annotated[int, whole(1, 1_000_000_000)]
 Regions = Annotated[tuple[int, ...], Parameter(converter=_regions, consume_multiple=True)]
 

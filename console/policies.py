@@ -1,11 +1,11 @@
 """Commands that read policies: policy check, show, diff, test."""
 
-import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ledger
 from console import failures, output
+from console.casework import today
 from console.failures import UserError
 from console.options import NO_OPTIONS, NOT_ASKED, Asked, Day, Options, day_from_text
 from console.output import Column
@@ -54,7 +54,7 @@ def show(policy: str, /, *, on: Day = 0, insutype: str = "", options: Options = 
     if insutype and insutype not in SECTIONS:
         raise UserError("usage", f"--insutype: expected one of {', '.join(SECTIONS)}, got {insutype!r}")
     found = _policy(policy, options)
-    day = on or int(datetime.date.today().strftime("%Y%m%d"))
+    day = on or today()
     values = in_force(found, day, insutype)
     if not values:
         raise UserError("unknown_key", f"expected a day on which {policy} has a value, got {iso(day)}")

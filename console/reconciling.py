@@ -1,16 +1,15 @@
 """Commands of reconciliation (对账): reconcile, breaks, break assign, explain, carry, correct, write-off."""
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import App, Parameter, Token
+from cyclopts import App, Parameter
 
 import ledger
 import projections
 from console import failures, output
-from console.options import NO_OPTIONS, Least, Options, Period, Region
+from console.options import NO_OPTIONS, AtLeastZero, Day, Options, Period, Region, check_new
 from console.output import Column, count
 from ledger.money import yuan_display as yuan
 
@@ -18,23 +17,6 @@ if TYPE_CHECKING:
     from ledger.reconciling.reports import Break as Found
     from ledger.service import Ledger
 
-
-def _day(_: Any, tokens: Sequence[Token]) -> int:
-    import datetime
-
-    text = tokens[0].value
-    found = re.fullmatch(r"(\d{4})-?(\d{2})-?(\d{2})", text)
-    try:
-        return int(datetime.date(*map(int, found.groups())).strftime("%Y%m%d")) if found else _no_day(text)
-    except ValueError:
-        return _no_day(text)
-
-
-def _no_day(text: str) -> int:
-    raise ValueError(f"expected a day such as 20240105, got {text!r}")
-
-
-Day = Annotated[int, Parameter(converter=_day)]
 State = Literal["open", "all", "found", "explained", "carried", "corrected", "written_off"]
 Break = Annotated[
     str,
@@ -96,7 +78,7 @@ def reconcile(
     mismatches
         Where the mismatch file goes, which is not there yet; beside the file by default, in place of the last one.
     """
-    failures.check_new(mismatches)
+    check_new(mismatches, "the rows that do not stand alike", "--mismatches")
     with ledger.open(options.store, actor=options.who) as book:
         report = book.reconcile(
             file, counterpart, period=period, day=day, totals=totals, own=own, role=role,
@@ -214,7 +196,7 @@ def explain(key: Break, /, *, options: Options = NO_OPTIONS) -> None:
     _follow(options, "break explain", lambda book, reason: book.break_explain(key, reason))
 
 
-def carry(key: Break, /, *, at_most: Least = 2, options: Options = NO_OPTIONS) -> None:
+def carry(key: Break, /, *, at_most: AtLeastZero = 2, options: Options = NO_OPTIONS) -> None:
     """Carry an open break into the next period, on whose statement it is listed.
 
     Parameters

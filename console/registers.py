@@ -1,34 +1,14 @@
 """Commands on registers: register, touched, filings."""
 
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import App, Parameter, Token
+from cyclopts import App
 
 import ledger
 from console import output
 from console.claims import readable
-from console.options import NO_OPTIONS, Least, Options, Position
+from console.options import NO_OPTIONS, AtLeastZero, Day, Options, Position
 from console.output import Column, count, day_text
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-
-def _day(_: Any, tokens: "Sequence[Token]") -> int:
-    import datetime
-
-    text = tokens[0].value
-    try:
-        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
-            return int(datetime.date.fromisoformat(text).strftime("%Y%m%d"))
-    except ValueError:
-        pass
-    raise ValueError(f"expected a day such as 2024-01-31, got {text!r}")
-
-
-Day = Annotated[int, Parameter(converter=_day)]
 
 
 def register(app: App) -> None:
@@ -88,7 +68,7 @@ def touched(position: Position | None = None, /, *, options: Options = NO_OPTION
         output.print_table(columns, rows)
 
 
-def filings(*, expiring: Least, on: Day | None = None, options: Options = NO_OPTIONS) -> None:
+def filings(*, expiring: AtLeastZero, on: Day | None = None, options: Options = NO_OPTIONS) -> None:
     """List the off-site filings (备案) that expire soon, the first to end first.
 
     Parameters

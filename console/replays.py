@@ -9,7 +9,7 @@ import ledger
 import projections
 from console import failures, output
 from console.failures import UserError
-from console.options import NO_OPTIONS, ClearingPeriod, Options, Period, Position, Regions
+from console.options import NO_OPTIONS, ClearingPeriod, Options, Period, Position, Regions, check_new
 from console.output import Column, count
 from core_ext.layout import AMOUNTS
 from ledger.money import yuan_display as yuan
@@ -63,7 +63,7 @@ def export(parquet: Path, *, period: ClearingPeriod, options: Options = NO_OPTIO
     parquet
         The file to write; an existing file is never overwritten.
     """
-    failures.check_new(parquet)
+    check_new(parquet, "the month's acts", "--parquet")
     with ledger.open(options.store, actor=options.who, segments=options.segments) as book:
         rows = book.export(period, parquet)
     output.answer(options, {"path": parquet, "rows": rows}, f"{parquet}: {rows:,} acts of {period}")
@@ -116,7 +116,7 @@ def replay(
         raise UserError("usage", "--policy, --register and --reprice each are a question of its own: give one of them")
     if engine == "spark" and (asked or reprice or from_log):
         raise UserError("usage", "--engine spark replays a sealed period: expected --period alone beside it")
-    failures.check_new(diff)
+    check_new(diff, "the changed claims", "--diff")
     with (
         ledger.open(options.store, actor=options.who, segments=options.segments) as book,
         output.progress(f"replay {period}", None) as done,

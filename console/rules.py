@@ -8,7 +8,7 @@ from cyclopts import App
 import ledger
 from console import failures, output
 from console.failures import UserError
-from console.options import NO_OPTIONS, NOT_ASKED, Asked, Day, Options, whole
+from console.options import NO_OPTIONS, NOT_ASKED, Asked, Day, Options, check_new, whole
 from console.output import Column
 from console.policies import counted, print_faults
 
@@ -160,7 +160,7 @@ def generate(
     """
     from ledger.supervision.volume import generated_pack
 
-    failures.check_new(file)
+    check_new(file, "the pack", "rules generate")
     document = generated_pack(rules, items)
     file.write_text(document, encoding="utf-8")
     output.answer(options, {"file": str(file), "rules": rules}, f"{counted(rules, 'rule')} written to {file}")

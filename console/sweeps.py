@@ -9,8 +9,8 @@ from cyclopts import App
 
 import ledger
 from console import output
-from console.failures import UserError, check_new
-from console.options import NO_OPTIONS, ClearingPeriod, Options, Period, Regions
+from console.failures import UserError
+from console.options import NO_OPTIONS, ClearingPeriod, Options, Period, Regions, check_new
 from console.output import Column, count
 from core_ext.layout import AMOUNT, AMOUNTS
 from ledger.money import yuan_display as yuan
@@ -57,7 +57,7 @@ def sweep(
     """
     if out is not None and out.suffix != ".csv":
         raise UserError("usage", f"expected a file that ends in .csv for --out, got {out.name!r}")
-    check_new(out)
+    check_new(out, "the variants", "--out")
     with (
         ledger.open(options.store, actor=options.who, segments=options.segments) as book,
         output.progress(f"sweep {period}", None) as done,

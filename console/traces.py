@@ -1,16 +1,15 @@
 """The command trace: from a payment to its claims and file rows, and from a file row to its payment."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import TypeAlias
 
 from cyclopts import App
 
 import projections
 from console import output
-from console.casework import CHINA
+from console.answers import moment
 from console.failures import UserError
-from console.options import NO_OPTIONS, Least, Options
+from console.options import NO_OPTIONS, AtLeastZero, Options
 from console.output import Column, count, day_text
 from ledger.money import yuan_display as yuan
 from projections.trace_tree import (
@@ -42,7 +41,7 @@ def register(app: App) -> None:
     app.command(trace)
 
 
-def trace(key: str, /, *, listed: Least = 20, events: bool = False, options: Options = NO_OPTIONS) -> None:
+def trace(key: str, /, *, listed: AtLeastZero = 20, events: bool = False, options: Options = NO_OPTIONS) -> None:
     """Follow a key through the log, both ways: payment to claims to file rows, file row to claim to payment.
 
     Parameters
@@ -92,9 +91,7 @@ def print_steps(steps: tuple[Step, ...]) -> None:
 
 
 def _moment(recorded_at: int) -> str:
-    if not recorded_at:
-        return ""
-    return datetime.fromtimestamp(recorded_at // 1_000_000, CHINA).strftime("%Y-%m-%d %H:%M:%S")
+    return moment(recorded_at) if recorded_at else ""
 
 
 def print_found(found: Found) -> None:

@@ -1,6 +1,5 @@
 """Cancels one settlement at the ledger itself: files its exact negative and books it like any refund."""
 
-import datetime
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from core_ext.layout import ABSENT, AMOUNTS, FACT, FACTS
 from core_ext.text import texts_from_list
 from ledger import booking, explain, writing
 from ledger.events import ClaimFiled, ClaimReversed
+from ledger.local_time import local
 from ledger.lookup import find_claim
 from ledger.profile import load_profile
 from ledger.refusals import Refusal, Refused
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from ledger.verbs.base import Base
 
 MONEY = ("medfee_sumamt", "fulamt_ownpay_amt", "overlmt_selfpay", "preselfpay_amt", "inscp_scp_amt", "hosp_part_amt")
-
-#: China keeps one time everywhere.
-CHINA = datetime.timezone(datetime.timedelta(hours=8))
 
 
 def reverse_claim(ledger: "Base", claim: str, reason: str, setl_id: str | None) -> Reversed:
@@ -109,5 +106,4 @@ def columns_id(columns: "ClaimColumns") -> str:
 
 def moment(recorded_at: int) -> int:
     """Returns a recorded time as yyyymmddHHMMSS in China."""
-    local = datetime.datetime.fromtimestamp(recorded_at // 1_000_000, CHINA)
-    return int(local.strftime("%Y%m%d%H%M%S"))
+    return int(local(recorded_at).strftime("%Y%m%d%H%M%S"))

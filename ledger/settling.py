@@ -16,11 +16,11 @@ from core_ext.layout import AMOUNT, AMOUNTS, FACTS
 from ledger import booking, writing
 from ledger.claim import BOOKED, DUPLICATE, REFUSED, Claim, Settled
 from ledger.events import FLAG_LATE, ClaimFiled, ClaimReversed, ClaimSettled
+from ledger.local_time import CHINA
 from ledger.mapper import decode_event
 from ledger.normalising import asks_for_normalising
 from ledger.quarantine import explain
 from ledger.refusals import Refusal, Refused
-from ledger.reversing import CHINA
 from ledger.source import ClaimColumns
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from ledger.supervision.events import DEFINITE
 from projections.casework.life import case_trace, cases_of
 from projections.manual.life import Lives
 from projections.supervision.links import violation_links
-from projections.trace_tree import Claim, Found, ManualTrace, Payment, ViolationTrace
+from projections.trace_money import payment_of
+from projections.trace_tree import Claim, Found, ManualTrace, ViolationTrace
 
 if TYPE_CHECKING:
     from ledger.store import Reader
@@ -22,14 +23,11 @@ if TYPE_CHECKING:
 
 
 class Linked:
-    """Answers for one snapshot; ``acts`` gives the act of a claim's position, ``payment`` that of a stream."""
+    """Answers for one snapshot; ``acts`` gives the act of a claim's position."""
 
-    def __init__(
-        self, reader: "Reader", acts: "Callable[[int], list[Claim]]", payment: "Callable[[str], Payment | None]"
-    ) -> None:
+    def __init__(self, reader: "Reader", acts: "Callable[[int], list[Claim]]") -> None:
         self._reader = reader
         self._acts = acts
-        self._payment = payment
 
     def violations_of(self, concerns: "Callable[[Link], bool]") -> tuple[str, ...]:
         """Returns the streams of the violations that concern something."""
@@ -90,7 +88,7 @@ class Linked:
             ManualTrace(
                 *(line.application, line.person, line.region, line.accepted, line.limit, line.stage, line.owner),
                 *(line.amount_fen, line.owed_fen, acts[0] if acts else None),
-                self._payment(line.payment) if line.payment else None,
+                payment_of(self._reader, line.payment) if line.payment else None,
                 *(state.accepted.follows, self.lives.following(line.application)),
                 next(iter(self._acts(state.recovered.refund)), None) if state.recovered else None,
             )

@@ -3,22 +3,17 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from core_ext.layout import AMOUNTS, FUND_PARTS
 from ledger.events import (
     BASIS_REFUND,
     BASIS_RESETTLED,
     PAYMENT_INSTITUTION,
     PAYMENT_REGION,
     ClaimFiled,
-    ClawbackCollected,
-    ClawbackRaised,
     CommandRecorded,
     JobAbandoned,
     JobBatch,
     JobCompleted,
     JobStarted,
-    PaymentConfirmed,
-    PaymentInstructed,
     SettlementDiffers,
 )
 from ledger.keys import claim_stream, clawback_stream, finding_stream, message_key, payment_stream
@@ -26,8 +21,7 @@ from ledger.line_columns import NUMBER, lines_of
 from ledger.line_events import LinesDiffer, LinesFiled, TraceCodeRepeated
 from ledger.lookup import CLAIM_REGIONS
 from ledger.mapper import decode_event
-from ledger.paying.events import ClawbackOffset
-from ledger.payments import KIND_NAMES, PaymentState, evolve
+from ledger.payments import KIND_NAMES
 from ledger.refusals import Refusal, StoreError
 from ledger.register_events import ClaimFlagged
 from ledger.replaying.events import ClaimResettled
@@ -35,14 +29,13 @@ from projections.history import history
 from projections.pages import BESIDE_TOPICS
 from projections.trace import ACT
 from projections.trace_links import Linked
+from projections.trace_money import clawback_of, payment_of
 from projections.trace_tree import (
     Claim,
     ClaimsTrace,
     ClaimTrace,
-    Clawback,
     ClawbackTrace,
     CodeTrace,
-    Collection,
     EventTrace,
     FileRow,
     Found,
@@ -88,7 +81,7 @@ class Tracer:
         self._position = position
         self._listed = listed
         self._sources: dict[int, tuple[str, str, str]] = {}
-        self._linked = Linked(reader, lambda claim: self._acts(OF_CLAIM, (claim, claim)), self._payment)
+        self._linked = Linked(reader, lambda claim: self._acts(OF_CLAIM, (claim, claim)))
 
     def trace(self, key: str | int, events: bool = False) -> Trace:
         """Returns everything a key leads to: all readings of the key are tried, a bare number last as a position.
@@ -139,16 +132,16 @@ class Tracer:
         if claim.insured_region != claim.treatment_region:
             payee = f"{claim.treatment_region:06d}"
             streams.insert(0, payment_stream(PAYMENT_REGION, claim.period, claim.insured_region, payee))
-        payments = [payment for stream in streams if (payment := self._payment(stream)) is not None]
+        payments = [payment for stream in streams if (payment := payment_of(self._reader, stream)) is not None]
         cases = [str(stream) for (stream,) in self._reader.query(SELECT_CASES, (claim.claim,))]
-        clawbacks = [clawback for case in cases if (clawback := self._clawback(case)) is not None]
+        clawbacks = [clawback for case in cases if (clawback := clawback_of(self._reader, case)) is not None]
         refunds = self._acts(OF_REFUNDED, (claim.claim,))
         anew = self._acts(OF_ANEW, (claim.claim,))
         flags = self._flags(claim.claim)
         taken_up = tuple(self._linked.by_key.get(claim.claim, ()))
         application = self._linked.lives.of_claim(claim.claim)
         for each in self._linked.lives.states[application].instructions if application else ():
-            if (paid := self._payment(each.payment)) is not None:
+            if (paid := payment_of(self._reader, each.payment)) is not None:
                 payments.append(paid)
         return ClaimTrace(
             *(claim, tuple(refunds), tuple(payments), tuple(clawbacks), flags, tuple(anew), taken_up),
@@ -160,7 +153,7 @@ class Tracer:
         return tuple(Refusal(event.reason).code for event in events if isinstance(event, ClaimFlagged))
 
     def _payments(self, key: str) -> list[Found]:
-        payment = self._payment(key) if key.startswith("payment-") else None
+        payment = payment_of(self._reader, key) if key.startswith("payment-") else None
         return [] if payment is None else [self._payment_trace(payment)]
 
     def _payment_trace(self, payment: Payment) -> PaymentTrace:
@@ -184,35 +177,8 @@ class Tracer:
         claim, streams = state.settled.claim, [each.payment for each in state.instructions]
         found = [*self._acts(OF_CLAIM, (claim, claim)), *self._acts(OF_ANEW, (claim,))]
         at = streams.index(payment.stream)
-        before = self._payment(streams[at - 1]) if at else None
+        before = payment_of(self._reader, streams[at - 1]) if at else None
         return [act for act in found if (before.position if before else 0) < act.claim < payment.position]
-
-    def _payment(self, stream: str) -> Payment | None:
-        events = [(row[0], decode_event(row[2], row[3])) for row in self._reader.stream(stream)]
-        if not events:
-            return None
-        position, instructed = events[0]
-        assert isinstance(instructed, PaymentInstructed)
-        state, confirmed = PaymentState(), 0
-        for at, event in events:
-            state = evolve(state, event, at)
-            confirmed = at if isinstance(event, PaymentConfirmed) else confirmed
-        receipt = state.confirmed.receipt if state.confirmed else ""
-        return Payment(
-            stream,
-            position,
-            KIND_NAMES[instructed.kind],
-            instructed.period,
-            instructed.payer,
-            instructed.payee,
-            instructed.acts,
-            instructed.amount_fen + instructed.retained_fen + instructed.offset_fen,
-            confirmed if state.confirmed else 0,
-            receipt,
-            instructed.withheld_fen,
-            instructed.returned_fen,
-            state.code,
-        )
 
     def _codes(self, key: str) -> list[Found]:
         claims = [int(claim) for (claim,) in self._reader.query(SELECT_CODE, (key, self._listed))]
@@ -221,34 +187,11 @@ class Tracer:
 
     def _cases(self, key: str) -> list[Found]:
         stream = key if key.startswith("clawback-") else clawback_stream(key)
-        clawback = self._clawback(stream)
+        clawback = clawback_of(self._reader, stream)
         if clawback is None:
             return []
         claims = self._acts(OF_CLAIM, (clawback.claim, clawback.claim))
         return [ClawbackTrace(clawback, claims[0] if claims else None)]
-
-    def _clawback(self, stream: str) -> Clawback | None:
-        events = [(row[0], decode_event(row[2], row[3])) for row in self._reader.stream(stream)]
-        if not events:
-            return None
-        position, raised = events[0]
-        assert isinstance(raised, ClawbackRaised)
-        parts = zip((AMOUNTS[at] for at in FUND_PARTS), raised.funds, strict=True)
-        collected = [
-            Collection(at, event.amount_fen, event.receipt)
-            if isinstance(event, ClawbackCollected)
-            else Collection(at, event.amount_fen, "", event.payment)
-            for at, event in events
-            if isinstance(event, ClawbackCollected | ClawbackOffset)
-        ]
-        return Clawback(
-            stream.removeprefix("clawback-"),
-            position,
-            raised.claim,
-            raised.amount_fen,
-            {name: part for name, part in parts if part},
-            tuple(collected),
-        )
 
     def _persons(self, key: str) -> list[Found]:
         rows = self._reader.query(SELECT_TOKEN, (key,)) if self._reader.may_read("person") else []

@@ -14,7 +14,7 @@ from ledger.funds.events import (
 )
 from ledger.keys import fund_stream
 from ledger.mapper import decode_event
-from ledger.refusals import Refusal
+from ledger.refusals import Refusal, Refused
 
 if TYPE_CHECKING:
     from ledger.store import Reader
@@ -51,17 +51,19 @@ def read_fund(reader: "Reader", region: int, fund: int) -> list[Event]:
     return [decode_event(topic, state) for _, _, topic, state in reader.stream(fund_stream(region, fund))]
 
 
+def check_fund(fund: int) -> None:
+    """Raises Refused (bad_code) where a number is no fund's."""
+    if fund not in FUND_NAMES:
+        raise Refused(Refusal.BAD_CODE, f"expected one of the funds {', '.join(map(str, FUND_NAMES))}, got {fund}")
+
+
 def decide_open(before: list[Event], event: FundOpened) -> Refusal:
     """Returns why a fund is not opened, or Refusal.NONE; STREAM_EXISTS where it is or has income."""
-    if event.fund_pay_type not in FUND_NAMES:
-        return Refusal.BAD_CODE
     return Refusal.STREAM_EXISTS if before else Refusal.NONE
 
 
 def decide_income(before: list[Event], event: FundIncome) -> Refusal:
     """Returns why an income is not booked, or Refusal.NONE; a document with other content is STREAM_EXISTS."""
-    if event.fund_pay_type not in FUND_NAMES:
-        return Refusal.BAD_CODE
     if not event.amount_fen:
         return Refusal.POSTINGS_EMPTY
     if any(isinstance(each, FundIncome) and each.document == event.document for each in before):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from ledger import explain, payments
 from ledger.clearing.terms import Terms, terms_in_force
 from ledger.events import PAYMENT_INSTITUTION, PAYMENT_RETENTION, PAYMENT_SUPPLIER, PAYMENT_SURPLUS, Event
+from ledger.funds.decide import check_fund
 from ledger.keys import guarantee_stream, payment_stream, retention_stream, surplus_stream
 from ledger.money import yuan_display
 from ledger.paying import advances, guarantees
@@ -126,6 +127,7 @@ class Advances(Base):
         self, region: int, institution: str, year: int, period: int, released_fen: int, fund: int, *, reason: str = ""
     ) -> Released:
         """Ends a year's retention after the assessment: a part is paid, the rest stays with a fund."""
+        check_fund(fund)
         with self.transaction() as tx:
             stream = retention_stream(region, explain.key("institution", institution), year)
             paid = [payment_stream(PAYMENT_INSTITUTION, year * 100 + m, region, institution) for m in range(1, 13)]
@@ -155,6 +157,7 @@ class Advances(Base):
         self, region: int, institution: str, year: int, period: int, amount_fen: int, fund: int, *, reason: str = ""
     ) -> Payment:
         """Grants an institution its retained surplus (结余留用) of a year, and instructs it; once a year."""
+        check_fund(fund)
         with self.transaction() as tx:
             stream = surplus_stream(region, explain.key("institution", institution), year)
             where = f"surplus of {institution} in {year}"

@@ -2,21 +2,19 @@
 
 import hashlib
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from ledger.block import EventBlock
+from ledger.local_time import local
 from ledger.verbs.base import Base
 
 if TYPE_CHECKING:
     from ledger.casework.acts import Act
     from ledger.casework.desk import Desk
     from ledger.store import Transaction
-
-CHINA = timezone(timedelta(hours=8))
 
 
 class ActsTaken(msgspec.Struct, frozen=True):
@@ -127,5 +125,4 @@ class Casework(Base):
 
 def today(tx: "Transaction") -> int:
     """Returns the day in China on which a transaction is recorded, yyyymmdd."""
-    moment = datetime.fromtimestamp(tx.recorded_at // 1_000_000, UTC).astimezone(CHINA)
-    return moment.year * 10_000 + moment.month * 100 + moment.day
+    return int(local(tx.recorded_at).strftime("%Y%m%d"))

@@ -34,6 +34,7 @@ class Funds(Base):
     def _fund(self, event: FundOpened | FundIncome, verb: str, reason: str) -> Income:
         import msgspec
 
+        decide.check_fund(event.fund_pay_type)
         with self.transaction() as tx:
             before = decide.read_fund(tx, event.region, event.fund_pay_type)
             if decide.is_same(before, event):
@@ -53,9 +54,7 @@ class Funds(Base):
 
 def _tell(refusal: Refusal, event: FundOpened | FundIncome) -> str:
     where = f"fund {event.fund_pay_type} of {event.region:06d}"
-    known = ", ".join(map(str, decide.FUND_NAMES))
     return {
-        Refusal.BAD_CODE: f"expected one of the funds {known}, got {event.fund_pay_type}",
         Refusal.POSTINGS_EMPTY: f"{where}: expected an amount other than 0.00, got {yuan_display(event.amount_fen)}",
         Refusal.STREAM_EXISTS: f"{where}: expected a fund without opening or income, got one that has begun"
         if isinstance(event, FundOpened)

@@ -9,6 +9,7 @@ from console.main import main
 from tests.console.test_commands import EXAMPLE, Shell
 
 WORKING = ("supplier", "guarantee", "H1", "--region", "441800", "--limit", "5", "--bank", "B", "--code", "G-1")
+PAID = ("H1", "--region", "441800", "--period", "202401", "--amount", "5", "--reason", "r")
 
 
 @pytest.fixture
@@ -35,6 +36,10 @@ def shell(sqlite_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         (("case", "sample", "--period", "202401", "--seed", "1", "--owner", "w", "--size", "-3"), "from 1 to"),
         (("fund", "list", "--begin", "202402", "--to", "202401"), "--to: expected 202402"),
         (("fund", "ratio", "--begin", "202402", "--to", "202401"), "--to: expected 202402"),
+        (("advance", "quota", "--period", "202401", "--year", "-5"), "--year: expected a year"),
+        (("advance", "working", "--period", "202401", "--year", "99999"), "--year: expected a year"),
+        (("surplus", "grant", *PAID, "--year", "-5", "--fund", "310100"), "--year: expected a year"),
+        (("retention", "release", *PAID, "--year", "20"), "--year: expected a year"),
         ((*WORKING, "--begin", "20240230"), "--begin: expected a day"),
         ((*WORKING, "--begin", "20240201", "--to", "20240299"), "--to: expected a day"),
     ],
@@ -110,5 +115,6 @@ def test_no_file_that_is_there_is_written_over(shell: Shell, monkeypatch: pytest
             assert "kept.csv: is there already" in shell.capsys.readouterr().err
         else:
             assert "kept.csv: is there already, and nothing is overwritten: name another" in shell.refused(*words)
-    assert "nowhere: no such folder" in shell.refused("export", "nowhere/month.parquet", *month)
+    nowhere = shell.refused("export", "nowhere/month.parquet", *month)
+    assert "expected a folder for the month's acts, got none there: name another place with --parquet FILE" in nowhere
     assert kept.read_text(encoding="utf-8") == "precious"

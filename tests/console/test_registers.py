@@ -55,7 +55,7 @@ def test_a_flag_is_shown_beside_its_claim(shell: Shell) -> None:
     ("words", "says"),
     [
         (("touched", "2"), "expected the position of a register command, got 2"),
-        (("filings", "--expiring", "30", "--on", "2024-02-30"), "expected a day such as 2024-01-31"),
+        (("filings", "--expiring", "30", "--on", "2024-02-30"), "expected a day such as 2024-01-01"),
     ],
 )
 def test_a_position_or_day_that_is_none_is_one_line(words: tuple[str, ...], says: str, shell: Shell) -> None:

@@ -112,6 +112,7 @@ def test_retention_is_released_once_after_the_year(store_url: str, tmp_path: Pat
     assert refused(book.release_retention, HOST, HOSPITAL, 2024, 202501, 1, 310100) is Refusal.NOTHING_RETAINED
     book.pay(PERIOD)
     assert refused(book.release_retention, HOST, HOSPITAL, 2024, 202501, 120_001, 310100) is Refusal.OVER_PAYABLE
+    assert refused(book.release_retention, HOST, HOSPITAL, 2024, 202501, 90_000, -3) is Refusal.BAD_CODE
     done = book.release_retention(HOST, HOSPITAL, 2024, 202501, 90_000, 310100, reason="assessed at 75")
     assert (done.retained_fen, done.kept_fen) == (120_000, 30_000)
     assert refused(book.release_retention, HOST, HOSPITAL, 2024, 202501, 1, 310100) is Refusal.STREAM_EXISTS
@@ -151,6 +152,7 @@ def test_a_retained_surplus_is_its_own_item_and_paid_once_a_year(store_url: str,
     done = book.grant_surplus(HOST, HOSPITAL, 2023, PERIOD, 70_000, 390100, reason="a package in balance")
     again = (HOST, HOSPITAL, 2023, PERIOD, 1, 390100)
     assert refused(book.grant_surplus, *again) is Refusal.STREAM_EXISTS
+    assert refused(book.grant_surplus, *again[:5], 390101) is Refusal.BAD_CODE
     book.confirm(done.key, "R1")
     held = accounts(book)
     assert held[f"surplus_expense:{HOST}:390100"] == 70_000 == -held[f"bank:{HOST}"]

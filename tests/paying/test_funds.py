@@ -48,10 +48,8 @@ def test_a_fund_begins_with_what_the_books_open_with(sqlite_url: str, tmp_path: 
     book.register(file)
     with projections.open(sqlite_url) as read:
         (fund,) = read.funds(PERIOD, 999912, HOME)
-        assert (fund.opening_fen, fund.closing_fen) == (
-            60_000,
-            60_000 - 1_800_000,
-        ) and fund.booked_fen == fund.closing_fen
+        assert (fund.opening_fen, fund.closing_fen) == (60_000, 60_000 - 1_800_000)
+        assert fund.booked_fen == fund.closing_fen
     book.open_fund(HOME, 390100, 5_000, period=PERIOD)
     with projections.open(sqlite_url) as read:
         (fund,) = read.funds(PERIOD, 999912, HOME)

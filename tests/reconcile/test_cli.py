@@ -216,7 +216,7 @@ def test_what_cannot_be_reconciled_is_refused_in_words(shell: Shell, tmp_path: P
         ): "either --period yyyymm or --day yyyymmdd",
         ("reconcile", file, "--counterpart", "4 1", *month_asked): "expected a counterpart as a region of six digits",
         ("reconcile", file, "--counterpart", TREATMENT, "--own", TREATMENT, *month_asked): "other than the own region",
-        ("reconcile", file, "--counterpart", TREATMENT, "--day", "20240230"): "expected a day such as 20240105",
+        ("reconcile", file, "--counterpart", TREATMENT, "--day", "20240230"): "expected a day such as 2024-01-01",
         ("reconcile", tmp_path / "none.csv", "--counterpart", TREATMENT, *month_asked): "expected a readable file",
         ("break", "carry", "break-x", "--reason", "r"): "expected the key of a break",
         ("break", "carry", "break-x"): "expects --reason",
