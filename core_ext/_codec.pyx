@@ -422,7 +422,7 @@ def decode(layout, states):
             # All bytes there are were its bound: a part of so large a block would keep all of it.
             data = columns[f].data[: outs[f].used]
             if total > SMALL:
-                held, data = data, uint8s(outs[f].used)
-                data[:] = held
+                whole, data = data, uint8s(outs[f].used)
+                data[:] = whole
             columns[f] = Texts(columns[f].offsets, data)
     return columns

@@ -25,6 +25,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "wide.h"
+
 /* A window's rows, no page of a column, behind which STEP stand that are none; the most lanes there are; the longest run
    of one person's rows that goes abreast; how far columns of a window's amounts stand apart. */
 enum { WINDOW = 320, STEP = 16, RUN_MOST = 32, BESIDE = WINDOW + STEP, NOBODY = BESIDE - 1 };
@@ -146,33 +148,22 @@ typedef struct {
     void (*leave)(abreast_left *left);
 } abreast_way;
 
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
-#include <immintrin.h>
+#ifdef WIDE_KNOWN
 #if defined(__clang__)
 #define ABREAST_EACH _Pragma("clang loop vectorize(assume_safety)")
-#pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2,popcnt"))), apply_to = function)
+#define ABREAST_WIDEST
 #else
 #define ABREAST_EACH _Pragma("GCC ivdep")
-#pragma GCC push_options
-#pragma GCC target("avx2,bmi,bmi2,popcnt")
+#define ABREAST_WIDEST ",prefer-vector-width=512"
 #endif
+WIDE_BEGIN("avx2,bmi,bmi2,popcnt")
 #include "abreast_avx2.h"
 #include "abreast_rows.h"
-#if defined(__clang__)
-#pragma clang attribute pop
-#pragma clang attribute push(__attribute__((target("avx2,bmi,bmi2,popcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512ifma"))), apply_to = function)
-#else
-#pragma GCC pop_options
-#pragma GCC push_options
-#pragma GCC target("avx2,bmi,bmi2,popcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512ifma,prefer-vector-width=512")
-#endif
+WIDE_END
+WIDE_BEGIN(WIDE_512 ",avx2,bmi,bmi2,popcnt,avx512ifma" ABREAST_WIDEST)
 #include "abreast_avx512.h"
 #include "abreast_rows.h"
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+WIDE_END
 
 /* Returns how a processor settles, of so many lanes as are allowed at most; NULL where it cannot. */
 static inline const abreast_way *abreast_chosen(int widest) {
@@ -183,8 +174,7 @@ static inline const abreast_way *abreast_chosen(int widest) {
         abreast_look_avx2, abreast_hold_avx2, abreast_line_up_avx2, abreast_settle_avx2, abreast_put_avx2, abreast_leave_avx2
     };
     __builtin_cpu_init();
-    if (widest >= 16 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")
-        && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512ifma") && __builtin_cpu_supports("bmi2"))
+    if (widest >= 16 && wide_there() && __builtin_cpu_supports("avx512ifma") && __builtin_cpu_supports("bmi2"))
         return &avx512;
     return widest >= 8 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") ? &avx2 : NULL;
 }

@@ -111,17 +111,8 @@ static inline void abreast_past_avx2(int64_t *to, const int64_t *from) {
     _mm256_stream_si256((__m256i *)to + 1, _mm256_loadu_si256((const __m256i *)from + 1));
 }
 
-/* Lets a line of each column leave, of what the window before booked: a few at a time, as memory takes them. */
-static inline void abreast_leave_some_avx2(abreast_left *left) {
-    if (left->at == left->lines) return;
-    for (size_t column = 0; column < BOOKED; column++)
-        abreast_past_avx2(left->to[column] + 8 * left->at, left->from[column] + 8 * left->at);
-    left->at++;
-}
-
-static void abreast_leave_avx2(abreast_left *left) {
-    while (left->at < left->lines) abreast_leave_some_avx2(left);
-}
+/* See abreast_rows.h. */
+static inline void abreast_leave_some_avx2(abreast_left *left);
 
 static int abreast_hold_avx2(abreast_window *window, const abreast_rows *rows) {
     uint8_t *apart = window->apart;

@@ -153,17 +153,8 @@ static inline void abreast_past_avx512(int64_t *to, const int64_t *from) {
     _mm512_stream_si512((void *)to, _mm512_loadu_si512(from));
 }
 
-/* Lets a line of each column leave, of what the window before booked: a few at a time, as memory takes them. */
-static inline void abreast_leave_some_avx512(abreast_left *left) {
-    if (left->at == left->lines) return;
-    for (size_t column = 0; column < BOOKED; column++)
-        abreast_past_avx512(left->to[column] + 8 * left->at, left->from[column] + 8 * left->at);
-    left->at++;
-}
-
-static void abreast_leave_avx512(abreast_left *left) {
-    while (left->at < left->lines) abreast_leave_some_avx512(left);
-}
+/* See abreast_rows.h. */
+static inline void abreast_leave_some_avx512(abreast_left *left);
 
 static int abreast_hold_avx512(abreast_window *window, const abreast_rows *rows) {
     uint8_t *apart = window->apart;

@@ -1,5 +1,17 @@
 /* Is included once a set of instructions, behind its names of them; see abreast.h. */
 
+/* Lets a line of each column leave, of what the window before booked: a few at a time, as memory takes them. */
+static inline void ABREAST_NAME(abreast_leave_some)(abreast_left *left) {
+    if (left->at == left->lines) return;
+    for (size_t column = 0; column < BOOKED; column++)
+        ABREAST_NAME(abreast_past)(left->to[column] + 8 * left->at, left->from[column] + 8 * left->at);
+    left->at++;
+}
+
+static void ABREAST_NAME(abreast_leave)(abreast_left *left) {
+    while (left->at < left->lines) ABREAST_NAME(abreast_leave_some)(left);
+}
+
 /* What lanes hold, and what the round before booked and moved; what went too far is kept in ``fault``. */
 typedef struct {
     ABREAST_INTS held[HELD], balance, fault, was[8];

@@ -7,6 +7,7 @@
 #define CORE_EXT_DECODE_H
 
 #include "msgpack.h"
+#include "wide.h"
 
 enum { DECODE_INT, DECODE_STR, DECODE_BYTES, DECODE_INTS, DECODE_OPTIONAL, DECODE_TABLE };
 #define DECODE_ABSENT INT64_MIN
@@ -14,12 +15,12 @@ enum { DECODE_INT, DECODE_STR, DECODE_BYTES, DECODE_INTS, DECODE_OPTIONAL, DECOD
 #define DECODE_ROWS 8
 #define DECODE_SLACK 64
 
-/* One column; ``used`` counts the bytes of its texts, ``before`` those that stood when a block began. */
+/* One column; ``used`` counts the bytes of its texts. */
 typedef struct {
     int64_t kind, width;
     int64_t *values, *present, *offsets;
     uint8_t *data;
-    int64_t used, before;
+    int64_t used;
 } decode_out;
 
 typedef int (*decode_utf8_t)(const uint8_t *text, int64_t n);
@@ -33,14 +34,8 @@ static inline void decode_ask_for(const void *place) { __builtin_prefetch(place)
 static inline void decode_ask_for(const void *place) { (void)place; }
 #endif
 
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
-#include <immintrin.h>
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,bmi,bmi2"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,bmi,bmi2")
-#endif
+#ifdef WIDE_KNOWN
+WIDE_BEGIN(WIDE_512 ",avx512vbmi,bmi,bmi2")
 
 typedef struct { const uint8_t *at[DECODE_ROWS], *end[DECODE_ROWS]; } decode_rows;
 
@@ -282,24 +277,17 @@ static int decode_block_wide(decode_out *outs, int64_t count, int64_t fields, co
                              const int64_t *sizes, int64_t row, int64_t n, decode_utf8_t utf8) {
     for (int64_t next = row + DECODE_ROWS; next < row + 2 * DECODE_ROWS && next < n; next++)
         for (int64_t at = 0; at < sizes[next] && at < 512; at += 64) decode_ask_for((const char *)starts[next] + at);
-    for (int64_t f = 0; f < count; f++) outs[f].before = outs[f].used;
     if (decode_fields(outs, count, fields, starts, sizes, row, utf8)) return 1;
-    for (int64_t f = 0; f < count; f++) outs[f].used = outs[f].before;
+    /* Texts of the block are forgotten: they began where the one before it ends. */
+    for (int64_t f = 0; f < count; f++)
+        if (outs[f].offsets) outs[f].used = outs[f].offsets[row];
     return 0;
 }
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+WIDE_END
 
 static decode_block_t decode_block_chosen(int portable) {
-    __builtin_cpu_init();
-    return !portable && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")
-                   && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi")
-               ? decode_block_wide
-               : NULL;
+    return !portable && wide_there() && __builtin_cpu_supports("avx512vbmi") ? decode_block_wide : NULL;
 }
 #else
 static decode_block_t decode_block_chosen(int portable) { return (void)portable, (decode_block_t)0; }

@@ -4,6 +4,7 @@
 #define CORE_EXT_ENCODE_H
 
 #include "msgpack.h"
+#include "wide.h"
 
 enum { PUT_INTS = 1, PUT_GATHERED, PUT_TEXT, PUT_BINARY, PUT_RAW, PUT_ARRAY, PUT_OPTIONAL, PUT_NOTHING };
 enum { BAD_TEXT = 1, BAD_CHOICE, BAD_CELL };
@@ -101,14 +102,8 @@ typedef int64_t (*encode_rows_t)(const encode_op *, int64_t, const int64_t *, in
 #include "encode_rows.h"
 #undef ENCODE_NAME
 
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
-#include <immintrin.h>
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi2,popcnt,lzcnt"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi2,popcnt,lzcnt")
-#endif
+#ifdef WIDE_KNOWN
+WIDE_BEGIN(WIDE_512 ",avx512vbmi2,popcnt,lzcnt")
 
 /* Bytes of eight 8-byte lanes, most significant first behind one free byte; and the first byte of each, eight times. */
 static inline __m512i encode_turned(__m512i v) {
@@ -223,18 +218,10 @@ static inline int encode_text_wide(uint8_t *to, const uint8_t *from, int64_t n, 
 #include "encode_rows.h"
 #undef ENCODE_NAME
 
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
+WIDE_END
 
 static encode_rows_t encode_rows_chosen(int portable) {
-    __builtin_cpu_init();
-    return !portable && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")
-                   && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi2")
-               ? encode_rows_wide
-               : encode_rows_portable;
+    return !portable && wide_there() && __builtin_cpu_supports("avx512vbmi2") ? encode_rows_wide : encode_rows_portable;
 }
 #else
 static encode_rows_t encode_rows_chosen(int portable) { return (void)portable, encode_rows_portable; }

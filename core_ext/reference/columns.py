@@ -31,12 +31,3 @@ def int64s(count: int) -> Int64s:
 def uint8s(count: int) -> Bytes:
     """Returns an array of so many bytes, whatever they are; raises ValueError for a count there is not."""
     return np.empty(_checked(count), np.uint8)
-
-
-def forget() -> None:
-    """Gives what is kept back to the system."""
-
-
-def kept_in_all() -> int:
-    """Returns how many bytes are kept."""
-    return 0
