@@ -36,9 +36,15 @@ def open(
     from ledger.store import connect
     from ledger.store.url import segments_folder
 
-    book = Ledger(connect(url, create=create), actor, clock_us or wall_clock_us)
-    book.segments = Path(segments) if segments is not None else None
-    book.store.archives.folder = segments_folder(url, book.segments)
+    folder = Path(segments) if segments is not None else None
+    archives = segments_folder(url, folder)
+    store = connect(url, create=create)
+    try:
+        book = Ledger(store, actor, clock_us or wall_clock_us)
+    except BaseException:
+        store.close()
+        raise
+    book.segments, store.archives.folder = folder, archives
     return book
 
 

@@ -23,10 +23,15 @@ def open(url: str, *, segments: str | Path | None = None) -> "Projections":
     from ledger.store.url import segments_folder
     from projections.reader import Projections
 
-    store, folder = connect(url), Path(segments) if segments is not None else None
-    store.archives.folder = segments_folder(url, folder)
-    read = Projections(store)
-    read.segments = folder
+    folder = Path(segments) if segments is not None else None
+    archives = segments_folder(url, folder)
+    store = connect(url)
+    try:
+        read = Projections(store)
+    except BaseException:
+        store.close()
+        raise
+    read.segments, store.archives.folder = folder, archives
     return read
 
 
