@@ -19,7 +19,6 @@ import numpy as np
 from core_ext.layout import FACT
 from ledger import booking, writing
 from ledger.ahead import Ahead
-from ledger.behind import Behind
 from ledger.events import JobBatch
 from ledger.jobs import Job, Rows, quarantined
 from ledger.knowledge import Knowledge
@@ -316,8 +315,7 @@ def _run_batches(job: Job[Rows], batch_rows: int, progress: Progress | None) -> 
     with ledger.transaction() as tx:
         job.start(tx)
     try:
-        with Behind(ledger.store, job.position // 2) as behind:
-            _run_rows(job, batch_rows, progress, behind)
+        _run_rows(job, batch_rows, progress)
     except SourceError as error:
         raise SourceError(
             f"{error}; job {job.position} stands at row {job.next_row - 1}, what it booked stays: run the same file"
@@ -328,7 +326,7 @@ def _run_batches(job: Job[Rows], batch_rows: int, progress: Progress | None) -> 
         job.complete(tx)
 
 
-def _run_rows(job: Job[Rows], batch_rows: int, progress: Progress | None, behind: Behind) -> None:
+def _run_rows(job: Job[Rows], batch_rows: int, progress: Progress | None) -> None:
     """Books the source's rows batch by batch."""
     ledger, polite = job.ledger, 0
     for columns in job.batches(batch_rows):
@@ -355,8 +353,7 @@ def _run_rows(job: Job[Rows], batch_rows: int, progress: Progress | None, behind
             # Who waits, or comes next, would look through every run; what follows is too little for one.
             merge_runs(ledger.store, beyond=0 if waited and not polite else MOST_RUNS)
             polite = POLITE_BATCHES if waited else max(0, polite - 1)
-            left, rest = rest.n, _left(job, rest)
-            behind.wrote(left - rest.n)
+            rest = _left(job, rest)
             if progress is not None:
                 progress(job.next_row - 1)
 

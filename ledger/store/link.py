@@ -158,9 +158,5 @@ class Backend(ABC):
         """Returns the statements that create a store in an empty place."""
 
     @abstractmethod
-    def write_back(self) -> None:
-        """Brings what was committed nearer to its place while others write on; nothing where the server does it."""
-
-    @abstractmethod
     def close(self) -> None:
         """Closes every connection."""

@@ -289,10 +289,6 @@ class PostgresBackend(Backend):
     def statements(self) -> list[str]:
         return postgres_statements()
 
-    def write_back(self) -> None:
-        # The server's own checkpointer does it.
-        return
-
     def close(self) -> None:
         self._datastore.close()
 

@@ -27,6 +27,7 @@ from ledger.store.sqlite_recorder import (
     json_text,
 )
 from ledger.store.turns import Turns
+from ledger.store.write_back import WriteBack
 
 if TYPE_CHECKING:
     from ledger.block import EventBlock
@@ -208,6 +209,7 @@ class SQLiteBackend(Backend):
         self._turns = Turns(url.path)
         self._next = Lock()
         self._writing = Lock()
+        self._behind = WriteBack()
 
     @property
     def recorder(self) -> SQLiteRecorder:
@@ -236,6 +238,8 @@ class SQLiteBackend(Backend):
     @contextmanager
     def link(self, mode: Mode) -> Iterator[SQLiteLink]:
         writes = mode.writes
+        if writes:
+            self._behind.check()
         with self._connection(writes, mode.patience_s) as raw:
             try:
                 if writes:
@@ -246,6 +250,7 @@ class SQLiteBackend(Backend):
                     raw.execute("BEGIN")
             except sqlite3.Error as error:
                 raise self._not_begun(error) from error
+            changed = raw.total_changes
             try:
                 yield SQLiteLink(raw, self.place, self._anybody_waits)
                 if writes:
@@ -255,6 +260,9 @@ class SQLiteBackend(Backend):
                 with suppress(sqlite3.Error):
                     if raw.in_transaction:
                         raw.rollback()
+            changed = raw.total_changes - changed
+        if writes:
+            self._behind.wrote(changed, self._write_back)
 
     @contextmanager
     def create_link(self) -> Iterator[SQLiteLink]:
@@ -272,17 +280,8 @@ class SQLiteBackend(Backend):
     def statements(self) -> list[str]:
         return sqlite_statements()
 
-    def write_back(self) -> None:
-        # A passive checkpoint waits for nobody and keeps nobody waiting; what it leaves over the next commit takes.
-        with self._connection(False) as raw:
-            try:
-                raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-            except sqlite3.Error as error:
-                raise StoreError(
-                    f"{self.place}: the database could not bring what is committed to its place: {error}"
-                ) from error
-
     def close(self) -> None:
+        self._behind.wait()
         self._writers.close()
         self._datastore.close()
 
@@ -302,6 +301,16 @@ class SQLiteBackend(Backend):
             finally:
                 with suppress(ConnectionPoolClosedError):
                     pool.put_connection(connection)
+
+    def _write_back(self) -> None:
+        with self._connection(False) as raw:
+            try:
+                raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            except sqlite3.Error as error:
+                raise StoreError(
+                    f"{self.place}: the database could not bring what is committed to its place, where it is safe in"
+                    f" the write-ahead log: {error}"
+                ) from error
 
     def _anybody_waits(self) -> bool:
         # A thread that waits longest holds the first lock.

@@ -104,14 +104,6 @@ class Store:
             reader.archives = self.archives
             yield reader
 
-    def write_back(self) -> None:
-        """Brings what was committed nearer to its place (SQLite: from the write-ahead log) while others write on.
-
-        Nothing hangs on it but how long the next one to do so, or the last to close, takes. Raises StoreError.
-        """
-        self._check_process()
-        self._backend.write_back()
-
     def close(self) -> None:
         """Closes every connection of the store; those of the process before a fork stay its own."""
         if os.getpid() == self._process:

@@ -112,6 +112,11 @@ class Connection:
         self.raw.set_wal_hook(after_commit)
 
     @property
+    def total_changes(self) -> int:
+        """Returns how many rows were changed since it was opened."""
+        return int(self.raw.total_changes())
+
+    @property
     def in_transaction(self) -> bool:
         """Returns whether a transaction is open."""
         return bool(self.raw.in_transaction)
