@@ -11,6 +11,7 @@ from console import output
 from console.failures import UserError
 from console.options import NO_OPTIONS, Claim, Options
 from console.output import Column, count
+from ledger.as_csv import PARQUET
 from ledger.money import yuan_display as yuan
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def intake(
     Parameters
     ----------
     files
-        CSV files of claims, one job each.
+        Files of claims, one job each: CSV, Parquet, or JSON lines.
     profile
         The source's profile: what its columns and codes mean.
     retry
@@ -189,10 +190,13 @@ def readable(file: Path) -> Path:
         return file
 
 
-def _line_ends(file: Path) -> int:
-    """Returns how many line ends a file has: the length of a progress bar, not a count of records."""
+def _line_ends(file: Path) -> int | None:
+    """Returns how many line ends a file has, the length of a progress bar, not a count of records; None if not text."""
     total = 0
     with file.open("rb") as stream:
+        if stream.read(len(PARQUET)) == PARQUET:
+            return None
+        stream.seek(0)
         while chunk := stream.read(1 << 20):
             total += chunk.count(b"\n")
     return total

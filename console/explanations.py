@@ -43,7 +43,7 @@ def price(
     Parameters
     ----------
     claims
-        A CSV file of claims.
+        A file of claims: CSV, Parquet, or JSON lines.
     policy
         A policy file (TOML), or the name of one that ships.
     register

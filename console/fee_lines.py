@@ -36,7 +36,7 @@ def lines(
     Parameters
     ----------
     file
-        A CSV file of fee lines, those of one claim beside each other.
+        A file of fee lines (CSV, Parquet, or JSON lines), those of one claim beside each other.
     profile
         The source's profile: what its columns and codes mean, and how far its lines' amounts may be off.
     retry

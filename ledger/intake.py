@@ -24,8 +24,8 @@ from ledger.jobs import Job, Rows, quarantined
 from ledger.knowledge import Knowledge
 from ledger.profile import Profile
 from ledger.quarantine import check_place, write_quarantine
-from ledger.refusals import LedgerError, Refusal, Refused
-from ledger.source import ClaimColumns, Source, SourceError, open_source
+from ledger.refusals import LedgerError, Refusal, Refused, SourceError
+from ledger.source import ClaimColumns, Source, open_source
 from ledger.store.faults import Conflict, KeyTaken
 from ledger.store.pending import Pending
 from ledger.store.runs import MOST_RUNS, merge_runs

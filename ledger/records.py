@@ -1,8 +1,8 @@
-"""Cuts a CSV file into records, in order and in bounded memory: bytes in UTF-8 in, tables of cells out."""
+"""Cuts a CSV file, or one that is read as such, into records, in order and in bounded memory: tables of cells out."""
 
 import codecs
 from collections.abc import Iterator
-from io import BufferedReader
+from io import BufferedReader, FileIO
 from pathlib import Path
 from types import TracebackType
 
@@ -11,10 +11,11 @@ import numpy as np
 from core_ext.cells import BAD_QUOTES, WRONG_COUNT, Cells, cut_record, new_cells
 from core_ext.defusing import undone
 from core_ext.kernels import load
+from ledger.as_csv import Pieces, pieces_of
 from ledger.file_kinds import GB18030, bytes_found, is_gb18030
 from ledger.profile import Profile
 from ledger.quarantine import DIAGNOSTICS
-from ledger.refusals import LedgerError
+from ledger.refusals import SourceError
 
 #: What is read at a time, what a batch may hold before it is handed on, and what one record may be long.
 BLOCK_BYTES = 1 << 20
@@ -36,10 +37,6 @@ def _as_surrogates(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(_UNREADABLE, _as_surrogates)
 
 
-class SourceError(LedgerError):
-    """Is a file that cannot be read as claims at all: expected, got, where."""
-
-
 class Records:
     """Hands out a file's records as tables of cells, after its header; a context manager.
 
@@ -56,7 +53,7 @@ class Records:
         self._begin = self._end = 0
         self._final = False
         try:
-            self._file: BufferedReader = path.open("rb")
+            self._file: BufferedReader[FileIO | Pieces] = BufferedReader(FileIO(path), BLOCK_BYTES)
         except OSError as error:
             raise SourceError(f"{path}: expected a readable file, got: {error.strerror}") from error
         try:
@@ -66,23 +63,25 @@ class Records:
             raise
 
     def _open(self, profile: Profile) -> None:
-        start = self._file.read(len(codecs.BOM_UTF8) + len(_QUARANTINE)).removeprefix(codecs.BOM_UTF8)
-        self._file.seek(0)
-        self.is_quarantine = start.startswith(_QUARANTINE)
+        start = self._file.peek()
+        pieces = pieces_of(self.path, start)
+        if pieces is not None:
+            self._file.close()
+            self._file = BufferedReader(Pieces(pieces), BLOCK_BYTES)
+        self.is_quarantine = start.removeprefix(codecs.BOM_UTF8).startswith(_QUARANTINE)
         self._lead = len(DIAGNOSTICS) if self.is_quarantine else 0
-        # A quarantine file is ours: UTF-8 and commas, whatever its first source was.
-        encoding = "utf-8" if self.is_quarantine else profile.encoding
-        self._delimiter = ord("," if self.is_quarantine else profile.delimiter)
-        if encoding == "utf-8" and not self.is_quarantine:
-            self._refuse_gb18030()
+        # UTF-8 and commas, whatever its first source was, has what we wrote.
+        ours = self.is_quarantine or pieces is not None
+        encoding = "utf-8" if ours else profile.encoding
+        self._delimiter = ord("," if ours else profile.delimiter)
+        if encoding == "utf-8" and not ours:
+            self._refuse_gb18030(start[: BLOCK_BYTES // 4])
         self._decoder = None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)(_UNREADABLE)
         self._show = "surrogateescape" if self._decoder is None else "surrogatepass"
         self.header = self._read_header(encoding)
 
-    def _refuse_gb18030(self) -> None:
+    def _refuse_gb18030(self, start: bytes) -> None:
         """Raises SourceError for a file in the encoding of Chinese spreadsheets, each row of which would be damaged."""
-        start = self._file.read(BLOCK_BYTES // 4)
-        self._file.seek(0)
         if not start.isascii() and is_gb18030(start):
             raise SourceError(
                 f"{self.path}: expected text in UTF-8, got {GB18030}: save it as UTF-8, or take it in with"

@@ -187,5 +187,9 @@ class OutcomeUnknown(LedgerError):
     """Is a connection lost around COMMIT: the log, not a retry, tells whether the command took effect."""
 
 
+class SourceError(LedgerError):
+    """Is a file that cannot be read as claims at all: expected, got, where."""
+
+
 class StoreError(LedgerError):
     """Is a store that cannot be opened, created or understood: expected, got, where, what to do."""

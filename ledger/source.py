@@ -31,7 +31,8 @@ from ledger.file_kinds import rather
 from ledger.normalising import Normaliser, asks_for_normalising, empty_nulls
 from ledger.profile import Profile
 from ledger.quarantine import COLUMN_OF
-from ledger.records import Records, SourceError, each_record
+from ledger.records import Records, each_record
+from ledger.refusals import SourceError
 from ledger.side_columns import read_side, side_places
 
 __all__ = ["REQUIRED", "ClaimColumns", "Source", "SourceError", "open_source"]

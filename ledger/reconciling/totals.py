@@ -16,8 +16,7 @@ from ledger.money import fen_from_text
 from ledger.profile import Profile
 from ledger.reconciling.scope import Scope
 from ledger.reconciling.sides import NUMBER, TOTALS, Side
-from ledger.records import SourceError
-from ledger.refusals import Refusal, Refused
+from ledger.refusals import Refusal, Refused, SourceError
 
 #: The column that counts claims; a file that has it and no ``setl_id`` is a totals file.
 COUNT = "fixmedins_setl_cnt"

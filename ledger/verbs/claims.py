@@ -35,7 +35,8 @@ class Claims(Base):
     ) -> "IntakeReport":
         """Takes a file of claims in, books what can be booked and writes the rest to a quarantine file.
 
-        Rows are unique on (insured region, setl_id) and on medins_setl_id: the same file again books nothing.
+        It is CSV, Parquet or JSON lines, as its first bytes say. Rows are unique on (insured region, setl_id) and on
+        medins_setl_id: the same file again books nothing.
         ``retry`` says the file is a mended quarantine file. A killed intake goes on where it stopped.
         """
         from ledger.intake import run_intake

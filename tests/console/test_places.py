@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import ledger
-from ledger.records import SourceError
+from ledger.refusals import SourceError
 from tests.console.documents import ROOT
 
 #: Linux: take a capability out of the bounding set, so that what is executed next has it no more, even as root.

@@ -15,8 +15,7 @@ from ledger.reconciling.breaks import break_states
 from ledger.reconciling.reports import Break
 from ledger.reconciling.scope import scope_of
 from ledger.reconciling.sides import open_details
-from ledger.records import SourceError
-from ledger.refusals import LedgerError, Refusal, Refused
+from ledger.refusals import LedgerError, Refusal, Refused, SourceError
 from ledger.register_file import RegisterError
 from ledger.segments.sealing import expected_folder
 from ledger.service import Ledger

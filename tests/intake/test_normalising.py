@@ -13,8 +13,8 @@ from core_ext.layout import ABSENT, AMOUNT, AMOUNTS, FACT
 from ledger.acts import read_acts
 from ledger.profile import Profile, ProfileError, parse_profile
 from ledger.quarantine import write_quarantine
-from ledger.refusals import Refusal
-from ledger.source import ClaimColumns, Source, SourceError, open_source
+from ledger.refusals import Refusal, SourceError
+from ledger.source import ClaimColumns, Source, open_source
 from tests.ledger.registry import CLINIC, MEMBERS, SETTLED, registered, taken
 from tests.ledger.worlds import claim, opened, refund, shared, write
 

@@ -13,7 +13,7 @@ from core_ext.layout import ABSENT, AMOUNT, FACT
 from core_ext.text import to_list
 from ledger import records
 from ledger.profile import Profile
-from ledger.records import SourceError
+from ledger.refusals import SourceError
 from ledger.source import ClaimColumns, Source, open_source
 from tests.intake.claim_files import SOUND, claim_file, faults_of, whole
 

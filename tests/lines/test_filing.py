@@ -15,9 +15,8 @@ from ledger.line_columns import NUMBER
 from ledger.line_events import LinesDiffer, LinesFiled
 from ledger.money import round_half_up, yuan_text
 from ledger.profile import Profile, load_profile
-from ledger.refusals import Refused
+from ledger.refusals import Refused, SourceError
 from ledger.service import Ledger
-from ledger.source import SourceError
 from tests.ledger.worlds import claim, events_of, opened, refund, rows_of, write
 from tests.lines.files import differences, filed, found, line, line_outcomes, write_lines
 

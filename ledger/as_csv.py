@@ -1,0 +1,228 @@
+"""Reads a Parquet file, or JSON lines, as the CSV file it stands for, so that its rows meet the same checks.
+
+Nothing passes through binary fractions: a number of JSON keeps its spelling, a decimal of Parquet its digits.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ledger.refusals import SourceError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: How a Parquet file begins, and what a JSON line may have in front.
+PARQUET = b"PAR1"
+_BLANK = b" \t\r\n"
+
+#: Rows turned into text at a time, and the longest line: as long as a record of CSV may be.
+ROWS = 4_096
+LINE_BYTES = 1 << 26
+
+#: China's time is so many seconds ahead of UTC; how many of its units Arrow counts in one.
+_CHINA_S = 8 * 3600
+_A_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+_OBJECT = msgspec.json.Decoder(dict[str, Any], float_hook=str)
+#: What a cell is written from as it is: a null is nothing.
+_PLAIN = {str, int, type(None)}
+
+
+def pieces_of(path: Path, start: bytes) -> Iterator[bytes] | None:
+    """Returns a file as pieces of CSV in UTF-8, told by how it begins; None where it is text already.
+
+    A line that is no JSON object is a record of one cell, which no header has so few of. Raises SourceError, also
+    while it is read, where the file is damaged as a whole or has columns of other kinds than a claim has.
+    """
+    if start.startswith(PARQUET):
+        return _parquet(path)
+    first = start.removeprefix(b"\xef\xbb\xbf").lstrip(_BLANK)[:1]
+    if first == b"[":
+        raise SourceError(
+            f"{path}: expected CSV, Parquet or an object of JSON a line, got a JSON array: write its objects"
+            " one a line, without the brackets and commas between them"
+        )
+    return _json_lines(path) if first == b"{" else None
+
+
+class Pieces(io.RawIOBase):
+    """Is pieces of bytes, one behind the other, as a file that is read once."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        """Returns True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fills a buffer with what comes next and returns how many bytes; 0 at the end."""
+        while not self._rest:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._rest = memoryview(piece)
+        n = min(len(buffer), len(self._rest))
+        buffer[:n], self._rest = self._rest[:n], self._rest[n:]
+        return n
+
+
+def _csv(rows: Iterable[Iterable[object]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(rows)
+    return text.getvalue().encode("utf-8", "surrogatepass")
+
+
+def _json_lines(path: Path) -> Iterator[bytes]:
+    """Yields the header, which has every name that some line has, then the rows."""
+    status = path.stat()
+    names = _names(path, (status.st_ino, status.st_size, status.st_mtime_ns))
+    yield _csv([names])
+    rows: list[list[object]] = []
+    for line in _lines(path):
+        row = _object(line)
+        if row is None or _says_twice(line, row):
+            yield _csv(rows) + b'"' + line.strip(_BLANK).replace(b'"', b'""') + b'"\n'
+            rows = []
+            continue
+        cells = list(map(row.get, names))
+        rows.append(cells if _PLAIN.issuperset(map(type, cells)) else list(map(_cell, cells)))
+        if len(rows) == ROWS:
+            yield _csv(rows)
+            rows = []
+    yield _csv(rows)
+
+
+@lru_cache(maxsize=4)
+def _names(path: Path, identity: tuple[int, int, int]) -> tuple[str, ...]:
+    """Returns every name in the order in which it first appears; a file is opened more than once, and read once for it.
+
+    ``identity`` is what changes where the file does.
+    """
+    names: dict[str, None] = {}
+    for line in _lines(path):
+        row = _object(line)
+        if row is not None and not row.keys() <= names.keys():
+            names |= dict.fromkeys(row)
+    return tuple(names)
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """Yields the lines of a file that have something in them."""
+    with path.open("rb") as file:
+        at = 0
+        while line := file.readline(LINE_BYTES + 1):
+            at += 1
+            if len(line) > LINE_BYTES:
+                raise SourceError(f"{path}: expected an object a line, got line {at} of more than {LINE_BYTES} bytes")
+            if at == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")
+            if line.strip(_BLANK):
+                yield line
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    """Returns what a line says by name; None where it is no object."""
+    try:
+        return _OBJECT.decode(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _says_twice(line: bytes, row: dict[str, Any]) -> bool:
+    """Returns whether a line says something of one name twice: ``row`` has the last of it alone."""
+    # Where nothing stands between a name and its colon, names end so; in a value it may stand too.
+    if line.count(b'":') == len(row) and b" :" not in line and b"\t:" not in line:
+        return False
+    try:
+        pairs: list[Any] = json.loads(line, object_pairs_hook=list)
+    except (ValueError, RecursionError):
+        return True
+    return len(pairs) != len(row)
+
+
+def _cell(value: object) -> object:
+    """Returns a value of JSON as what a cell is written from: 1 or 0 for true or false, JSON for what has parts."""
+    if isinstance(value, bool):
+        return int(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
+
+
+def _parquet(path: Path) -> Iterator[bytes]:
+    import pyarrow as pa
+    import pyarrow.csv as pc
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            schema = file.schema_arrow
+            for column in schema:
+                _check_kind(path, column)
+            yield _csv([schema.names])
+            for batch in file.iter_batches(ROWS):
+                text = pa.BufferOutputStream()
+                texts = pa.record_batch([_texts(column) for column in batch.columns], schema.names)
+                pc.write_csv(texts, text, pc.WriteOptions(include_header=False))
+                yield text.getvalue().to_pybytes()
+    except (pa.ArrowException, OSError) as error:
+        raise SourceError(f"{path}: expected a Parquet file that can be read, got: {error}") from error
+
+
+def _check_kind(path: Path, column: "pa.Field") -> None:
+    """Raises SourceError for a column whose cells have no one spelling, binary fractions before all."""
+    from pyarrow import types
+
+    kind = column.type.value_type if types.is_dictionary(column.type) else column.type
+    fits = (
+        types.is_string, types.is_large_string, types.is_string_view, types.is_integer, types.is_decimal,
+        types.is_date, types.is_timestamp, types.is_boolean, types.is_null,
+    )  # fmt: skip
+    if not any(fit(kind) for fit in fits):
+        floats = "; an amount as a binary fraction is not exact to the fen" if types.is_floating(kind) else ""
+        raise SourceError(
+            f"{path}: expected columns of text, whole numbers, decimals, days or times, got {kind} in column"
+            f" {column.name}{floats}: write it as decimal(18, 2) or as text"
+        )
+
+
+def _texts(column: "pa.Array") -> "pa.Array":
+    """Returns a column as texts: amounts with two decimals where that is exact, times to the second, in China's."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    if types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    kind = column.type
+    if types.is_boolean(kind):
+        column = column.cast(pa.int8())
+    elif types.is_date(kind):
+        column = column.cast(pa.date32())
+    elif types.is_decimal(kind) and kind.scale > 2:
+        column = _exactly(column, pa.decimal256(76, 2))
+    elif types.is_timestamp(kind):
+        column = _exactly(column, pa.timestamp("s", kind.tz))
+        if kind.tz is not None:
+            # Whatever zone it names, what it counts is UTC.
+            unit = column.type.unit
+            local = pc.add(column.cast(pa.int64()), _CHINA_S * _A_SECOND[unit])
+            column = local.cast(pa.timestamp(unit))
+    return column.cast(pa.string())
+
+
+def _exactly(column: "pa.Array", kind: "pa.DataType") -> "pa.Array":
+    """Returns a column as another kind, as it is where anything would be lost."""
+    import pyarrow as pa
+
+    try:
+        return column.cast(kind)
+    except pa.ArrowInvalid:
+        return column
