@@ -35,9 +35,11 @@ def open(
     from ledger.service import Ledger, wall_clock_us
     from ledger.store import connect
     from ledger.store.url import segments_folder
+    from ledger.verbs.base import check_actor
 
     folder = Path(segments) if segments is not None else None
     archives = segments_folder(url, folder)
+    check_actor(actor)
     store = connect(url, create=create)
     try:
         book = Ledger(store, actor, clock_us or wall_clock_us)

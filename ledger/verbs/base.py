@@ -21,12 +21,17 @@ if TYPE_CHECKING:
     from ledger.store import Store, Transaction
 
 
+def check_actor(actor: str) -> None:
+    """Refuses nobody: every command is recorded with who asked for it."""
+    if not actor.strip():
+        raise Refused(Refusal.BAD_VALUE, "expected the name of who acts, got nothing")
+
+
 class Base:
     """Is what every family of commands stands on: the store, the actor, the clock, a transaction, an append."""
 
     def __init__(self, store: "Store", actor: str, clock_us: Callable[[], int]) -> None:
-        if not actor.strip():
-            raise Refused(Refusal.BAD_VALUE, "expected the name of who acts, got nothing")
+        check_actor(actor)
         self.store = store
         self.actor = actor
         self.clock_us = clock_us

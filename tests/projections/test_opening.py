@@ -28,9 +28,9 @@ def test_a_store_whose_models_cannot_be_known_is_not_kept_open(sqlite_url: str) 
     assert refused.traceback and beside(sqlite_url) == []
 
 
-def test_a_store_opened_by_nobody_is_not_kept_open(sqlite_url: str) -> None:
-    """A ledger without an actor is refused, and its store closed."""
-    ledger.create(sqlite_url, actor="test").close_store()
-    with pytest.raises(LedgerError, match="expected the name of who acts") as refused:
-        ledger.open(sqlite_url, actor=" ")
-    assert refused.traceback and beside(sqlite_url) == []
+def test_nobody_opens_a_store_and_none_is_made(sqlite_url: str) -> None:
+    """A ledger without an actor is refused before anything is made or opened for it."""
+    for asked in (ledger.create, ledger.open):
+        with pytest.raises(LedgerError, match="expected the name of who acts"):
+            asked(sqlite_url, actor=" ")
+        assert not Path(sqlite_url.removeprefix("sqlite:///")).exists()
