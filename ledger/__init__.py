@@ -40,13 +40,8 @@ def open(
     folder = Path(segments) if segments is not None else None
     archives = segments_folder(url, folder)
     check_actor(actor)
-    store = connect(url, create=create)
-    try:
-        book = Ledger(store, actor, clock_us or wall_clock_us)
-    except BaseException:
-        store.close()
-        raise
-    book.segments, store.archives.folder = folder, archives
+    book = Ledger(connect(url, create=create), actor, clock_us or wall_clock_us)
+    book.segments, book.store.archives.folder = folder, archives
     return book
 
 
