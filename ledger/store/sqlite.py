@@ -60,6 +60,14 @@ TAKEN = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE")
 TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 
 
+#: How long writing back waits for a connection that others use.
+WRITE_BACK_PATIENCE_S = 1
+
+
+class _NoConnection(StoreError):
+    """Is a connection that others kept, or that a closed store has no more."""
+
+
 class SQLiteLink(Link):
     """Is a transaction on one SQLite connection."""
 
@@ -292,7 +300,7 @@ class SQLiteBackend(Backend):
             try:
                 connection = pool.get_connection(patience_s)
             except (ConnectionUnavailableError, ConnectionPoolClosedError) as error:
-                raise StoreError(f"{self.place}: expected a connection, got none: {error!r}") from error
+                raise _NoConnection(f"{self.place}: expected a connection, got none: {error!r}") from error
             except InterfaceError as error:
                 raise StoreError(f"expected a SQLite database at {self.place}, got: {error}") from error
             assert isinstance(connection, LedgerConnection)
@@ -303,7 +311,8 @@ class SQLiteBackend(Backend):
                     pool.put_connection(connection)
 
     def _write_back(self) -> None:
-        with self._connection(False) as raw:
+        # Where readers have every connection, or the store closes, what is committed lies safely where it is.
+        with suppress(_NoConnection), self._connection(False, WRITE_BACK_PATIENCE_S) as raw:
             try:
                 raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             except sqlite3.Error as error:

@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from ledger import store
 from ledger.block import EventBlock
 from ledger.events import PeriodOpened
 from ledger.refusals import StoreError
-from ledger.store import Store, write_back
+from ledger.store import Store, sqlite, write_back
+from ledger.store.link import Mode
 from ledger.store.write_back import WriteBack
 from tests.ledger.test_intake import run, some_rows
 from tests.ledger.worlds import events_of, opened, rows_of, write
@@ -150,3 +152,17 @@ def test_where_no_thread_can_be_had_the_commit_stands(sqlite_url: str, monkeypat
         append(opened_store, 1)
         with opened_store.read() as reader:
             assert reader.size == 1
+
+
+def test_where_readers_have_every_connection_nothing_is_wrong(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writing back gives way to those who read: what is committed stands, and the next writer is told of nothing."""
+    monkeypatch.setattr(write_back, "PAGES_BETWEEN", 1)
+    monkeypatch.setattr(sqlite, "WRITE_BACK_PATIENCE_S", 0.1)
+    with store.create(sqlite_url) as opened_store, ExitStack() as readers:
+        wait()
+        with pytest.raises(StoreError, match="expected a connection"):
+            while True:
+                readers.enter_context(opened_store._backend.link(Mode.BESIDE))
+        for number in (1, 2):
+            append(opened_store, number)
+            wait()
