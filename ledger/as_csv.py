@@ -196,7 +196,6 @@ def _check_kind(path: Path, column: "pa.Field") -> None:
 def _texts(column: "pa.Array") -> "pa.Array":
     """Returns a column as texts: amounts with two decimals where that is exact, times to the second, in China's."""
     import pyarrow as pa
-    import pyarrow.compute as pc
     from pyarrow import types
 
     if types.is_dictionary(column.type):
@@ -207,22 +206,31 @@ def _texts(column: "pa.Array") -> "pa.Array":
     elif types.is_date(kind):
         column = column.cast(pa.date32())
     elif types.is_decimal(kind) and kind.scale > 2:
-        column = _exactly(column, pa.decimal256(76, 2))
+        return _shorter(column, pa.decimal256(76, 2))
     elif types.is_timestamp(kind):
-        column = _exactly(column, pa.timestamp("s", kind.tz))
-        if kind.tz is not None:
-            # Whatever zone it names, what it counts is UTC.
-            unit = column.type.unit
-            local = pc.add(column.cast(pa.int64()), _CHINA_S * _A_SECOND[unit])
-            column = local.cast(pa.timestamp(unit))
-    return column.cast(pa.string())
+        return _shorter(column, pa.timestamp("s", kind.tz))
+    return _text(column)
 
 
-def _exactly(column: "pa.Array", kind: "pa.DataType") -> "pa.Array":
-    """Returns a column as another kind, as it is where anything would be lost."""
+def _shorter(column: "pa.Array", kind: "pa.DataType") -> "pa.Array":
+    """Returns a column's texts as of another kind, but of its own in each cell of which that would lose anything."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     try:
-        return column.cast(kind)
+        return _text(column.cast(kind))
     except pa.ArrowInvalid:
-        return column
+        short = column.cast(kind, safe=False)
+        return pc.if_else(pc.equal(short.cast(column.type), column), _text(short), _text(column))
+
+
+def _text(column: "pa.Array") -> "pa.Array":
+    """Returns a column as texts, a moment with a zone as China's: whatever zone it names, what it counts is UTC."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    kind = column.type
+    if types.is_timestamp(kind) and kind.tz is not None:
+        column = pc.add(column.cast(pa.int64()), _CHINA_S * _A_SECOND[kind.unit]).cast(pa.timestamp(kind.unit))
+    return column.cast(pa.string())

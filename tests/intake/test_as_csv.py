@@ -209,6 +209,43 @@ def test_a_cell_of_parquet_is_spelled_as_in_csv(write: Write, name: str, column:
     assert dict(zip(source.columns, source.records([1])[1], strict=True))[name] == said
 
 
+LATER = MOMENT.replace(microsecond=5)
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "said"),
+    [
+        (
+            "medfee_sumamt",
+            pa.array([Decimal("12.300"), Decimal("12.301"), None, Decimal("-0.010")], pa.decimal128(18, 3)),
+            ["12.30", "12.301", "", "-0.01"],
+        ),
+        (
+            "medfee_sumamt",
+            pa.array([Decimal("9" * 30 + ".3"), Decimal("1E-30")], pa.decimal256(60, 30)),
+            ["9" * 30 + ".30", "1E-30"],
+        ),
+        (
+            "setl_time",
+            pa.array([MOMENT, LATER, None], pa.timestamp("us")),
+            ["2024-01-31 23:59:59", "2024-01-31 23:59:59.000005", ""],
+        ),
+        (
+            "setl_time",
+            pa.array([UTC_MOMENT, LATER.replace(tzinfo=CHINA)], pa.timestamp("us", "UTC")),
+            ["2024-02-01 00:30:00", "2024-01-31 23:59:59.000005"],
+        ),
+    ],
+)
+def test_a_cell_that_would_lose_something_leaves_those_beside_it_alone(
+    write: Write, name: str, column: Any, said: list[str]
+) -> None:
+    """One amount with a third decimal, or one moment between two seconds, is a bad row of its own and of no other."""
+    source = write(parquet(sound(len(column), **{name: column})), name="claims.parquet")
+    at = source.columns.index(name)
+    assert [row[at] for row in source.records(range(1, len(column) + 1)).values()] == said
+
+
 @pytest.mark.parametrize(
     ("column", "said"),
     [
