@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ledger.file_kinds import GB18030, bytes_found, is_gb18030
 from ledger.refusals import SourceError
 
 if TYPE_CHECKING:
@@ -22,13 +23,22 @@ if TYPE_CHECKING:
 PARQUET = b"PAR1"
 _BLANK = b" \t\r\n"
 
-#: Rows turned into text at a time, and the longest line: as long as a record of CSV may be.
+#: How much of a file's beginning tells its encoding.
+_TOLD_BY = 1 << 18
+
+#: Rows turned into text at a time and about what they may hold, the longest line, which is as long as a record of CSV
+#: may be, and the most names that the lines of a file may have between them: each is a column of every row.
 ROWS = 4_096
+ROWS_BYTES = 1 << 24
 LINE_BYTES = 1 << 26
+NAMES = 4_096
 
 #: China's time is so many seconds ahead of UTC; how many of its units Arrow counts in one.
 _CHINA_S = 8 * 3600
 _A_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+#: How a colon stands that has no name right before it; no line has another blank in it.
+_SPACED = (b" :", b"\t:", b"\r:")
 
 _OBJECT = msgspec.json.Decoder(dict[str, Any], float_hook=str)
 #: What a cell is written from as it is: a null is nothing.
@@ -43,13 +53,18 @@ def pieces_of(path: Path, start: bytes) -> Iterator[bytes] | None:
     """
     if start.startswith(PARQUET):
         return _parquet(path)
-    first = start.removeprefix(b"\xef\xbb\xbf").lstrip(_BLANK)[:1]
-    if first == b"[":
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip(_BLANK)
+    # A column's name may stand in brackets.
+    if text.startswith(b"[") and text[1:].lstrip(_BLANK)[:1] in (b"", b"{", b"[", b"]"):
         raise SourceError(
             f"{path}: expected CSV, Parquet or an object of JSON a line, got a JSON array: write its objects"
             " one a line, without the brackets and commas between them"
         )
-    return _json_lines(path) if first == b"{" else None
+    if not text.startswith(b"{"):
+        return None
+    if not start.isascii() and is_gb18030(start[:_TOLD_BY]):
+        raise SourceError(f"{path}: expected JSON lines in UTF-8, as JSON is, got {GB18030}: save it as UTF-8")
+    return _json_lines(path)
 
 
 class Pieces(io.RawIOBase):
@@ -87,17 +102,18 @@ def _json_lines(path: Path) -> Iterator[bytes]:
     names = _names(path, (status.st_ino, status.st_size, status.st_mtime_ns))
     yield _csv([names])
     rows: list[list[object]] = []
+    held = 0
     for line in _lines(path):
-        row = _object(line)
-        if row is None or _says_twice(line, row):
+        cells = _cells(line, names)
+        if cells is None:
             yield _csv(rows) + b'"' + line.strip(_BLANK).replace(b'"', b'""') + b'"\n'
-            rows = []
+            rows, held = [], 0
             continue
-        cells = list(map(row.get, names))
-        rows.append(cells if _PLAIN.issuperset(map(type, cells)) else list(map(_cell, cells)))
-        if len(rows) == ROWS:
+        rows.append(cells)
+        held += len(line) + len(names)
+        if len(rows) == ROWS or held > ROWS_BYTES:
             yield _csv(rows)
-            rows = []
+            rows, held = [], 0
     yield _csv(rows)
 
 
@@ -105,14 +121,31 @@ def _json_lines(path: Path) -> Iterator[bytes]:
 def _names(path: Path, identity: tuple[int, int, int]) -> tuple[str, ...]:
     """Returns every name in the order in which it first appears; a file is opened more than once, and read once for it.
 
-    ``identity`` is what changes where the file does.
+    ``identity`` is what changes where the file does. Raises SourceError for more than a table has columns, or none.
     """
     names: dict[str, None] = {}
+    first = b""
     for line in _lines(path):
         row = _object(line)
+        first = first or line
         if row is not None and not row.keys() <= names.keys():
             names |= dict.fromkeys(row)
+            if len(names) > NAMES:
+                raise SourceError(
+                    f"{path}: expected objects that have their names in common, got more than {NAMES}:"
+                    " write as a value what differs from line to line"
+                )
+    if not names:
+        got = bytes_found(first) if not _is_text(first) else "none that names anything: write each on its own line"
+        raise SourceError(f"{path}: expected lines of JSON in UTF-8, an object each, got {got}")
     return tuple(names)
+
+
+def _is_text(line: bytes) -> bool:
+    try:
+        return bool(line.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def _lines(path: Path) -> Iterator[bytes]:
@@ -137,10 +170,22 @@ def _object(line: bytes) -> dict[str, Any] | None:
         return None
 
 
+def _cells(line: bytes, names: tuple[str, ...]) -> list[object] | None:
+    """Returns what a line says of each name, None where it is no object or says something twice."""
+    row = _object(line)
+    if row is None or _says_twice(line, row):
+        return None
+    cells = list(map(row.get, names))
+    try:
+        return cells if _PLAIN.issuperset(map(type, cells)) else list(map(_cell, cells))
+    except RecursionError:
+        return None
+
+
 def _says_twice(line: bytes, row: dict[str, Any]) -> bool:
     """Returns whether a line says something of one name twice: ``row`` has the last of it alone."""
     # Where nothing stands between a name and its colon, names end so; in a value it may stand too.
-    if line.count(b'":') == len(row) and b" :" not in line and b"\t:" not in line:
+    if line.count(b'":') == len(row) and not any(map(line.__contains__, _SPACED)):
         return False
     try:
         pairs: list[Any] = json.loads(line, object_pairs_hook=list)
@@ -172,7 +217,8 @@ def _parquet(path: Path) -> Iterator[bytes]:
                 texts = pa.record_batch([_texts(column) for column in batch.columns], schema.names)
                 pc.write_csv(texts, text, pc.WriteOptions(include_header=False))
                 yield text.getvalue().to_pybytes()
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        # A name that is no text is met by whoever asks for the names.
         raise SourceError(f"{path}: expected a Parquet file that can be read, got: {error}") from error
 
 

@@ -94,7 +94,7 @@ def test_the_same_claims_read_alike_in_each_form(write: Write, kernel: str) -> N
 )
 def test_every_cell_of_json_lines_comes_out_as_it_went_in(tmp_path_factory: pytest.TempPathFactory, rows: Any) -> None:
     """Whatever stands in names and texts, CSV read by the rules has it, in the order of the names' first appearance."""
-    path = tmp_path_factory.getbasetemp() / "drawn.jsonl"
+    path = tmp_path_factory.mktemp("drawn") / "drawn.jsonl"
     path.write_bytes(json_lines(*rows))
     pieces = pieces_of(path, path.read_bytes()[:64])
     assert pieces is not None
@@ -127,6 +127,7 @@ DAMAGED = [
     b'{"setl_id": "S2"',
     b'["setl_id", "S2"]',
     b'{"setl_id": "S2", "setl_id": "S3"}',
+    b'{"setl_id": "S2", "setl_id"\r: "S3", "psn_name": "x"}',
     b'{"setl_id": "\xff"}',
     b'{"setl_id": "\\ud800"}',
     b"S2",
@@ -160,6 +161,63 @@ def test_a_column_that_appears_late_is_a_column(write: Write) -> None:
     without = {name: cell for name, cell in SOUND.items() if name != "acct_pay"}
     batch = whole(write(json_lines(without, {**SOUND, "acct_pay": "1.00"}), name="claims.jsonl"))
     assert batch.given[:, AMOUNT["acct_pay"]].tolist() == [ABSENT, 100]
+
+
+def test_no_depth_of_what_is_inside_a_value_stops_a_file(write: Write) -> None:
+    """Parts within parts are a cell or a bad row, however deep they go."""
+    row = json.dumps({**SOUND, "note": 0}).encode()
+    lines = [row[:-2] + b"[" * depth + b"]" * depth + b"}\n" for depth in range(800, 1020)]
+    faults = faults_of(write(b"".join([row + b"\n", *lines]), name="claims.jsonl"))
+    assert faults[:100] == [[]] * 100
+    assert sorted(map(tuple, faults)) == [tuple(each) for each in faults]
+    assert faults[-1] == ["row_shape"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'{"setl_id":\n{"x"\n', "got none that names anything: write each on its own line"),
+        (json.dumps(SOUND, indent=1).encode(), "got none that names anything: write each on its own line"),
+        (b"{}\n{}\n", "got none that names anything: write each on its own line"),
+        (json_lines(SOUND).decode().encode("gb18030"), r"got text in GB18030 \(GBK\): save it as UTF-8"),
+    ],
+)
+def test_a_file_without_one_object_is_refused_as_what_it_is(write: Write, content: bytes, said: str) -> None:
+    """Its first line is no header, and no part of it is shown as one."""
+    with pytest.raises(SourceError, match="expected lines of JSON in UTF-8, an object each, " + said):
+        write(content, name="claims.jsonl")
+
+
+def test_json_lines_in_another_encoding_are_refused_at_once(write: Write) -> None:
+    """Not row by row: one that has nothing but ASCII in it would be booked, and the others be bad rows."""
+    content = json_lines({**SOUND, "psn_name": "Li"}, *[SOUND] * 3).decode().encode("gb18030")
+    with pytest.raises(
+        SourceError, match=r"expected JSON lines in UTF-8, as JSON is, got text in GB18030 \(GBK\): save"
+    ):
+        write(content, name="claims.jsonl")
+
+
+def test_names_that_are_no_columns_are_refused(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys where names should be would make a table as wide as it is long."""
+    monkeypatch.setattr(as_csv, "NAMES", 30)
+    with pytest.raises(SourceError, match="expected objects that have their names in common, got more than 30: write"):
+        write(json_lines(SOUND, *({f"S{at}": 1} for at in range(10))), name="claims.jsonl")
+
+
+def test_long_lines_are_spelled_few_at_a_time(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is in memory is bounded by its bytes, not by its lines alone."""
+    monkeypatch.setattr(as_csv, "ROWS_BYTES", 5_000)
+    path = write(json_lines(*[{**SOUND, "note": "x" * 1_000}] * 100), name="claims.jsonl").path
+    pieces = pieces_of(path, b"{")
+    assert pieces is not None
+    lengths = list(map(len, pieces))
+    assert len(lengths) > 20 and max(lengths) < 10_000
+
+
+def test_column_names_in_brackets_are_no_json_array(write: Write) -> None:
+    """A database's export may write its names so; what it lacks is told by name."""
+    with pytest.raises(SourceError, match=r"expected the columns .* in the header, got only: \[setl_id\], \[psn_no\]"):
+        write(b"[setl_id],[psn_no]\n1,2\n")
 
 
 def test_a_json_array_is_refused_with_what_to_do(write: Write) -> None:
@@ -268,6 +326,13 @@ def test_a_damaged_parquet_file_is_refused_as_a_whole(write: Write, kept: int) -
     """Cut off anywhere it has no columns any more."""
     with pytest.raises(SourceError, match="expected a Parquet file that can be read, got: "):
         write(parquet(sound(100))[:kept], name="claims.parquet")
+
+
+def test_a_parquet_file_with_a_name_that_is_no_text_is_refused(write: Write) -> None:
+    """As any other damage of what tells the columns."""
+    content = parquet(sound(column_x=["1"])).replace(b"column_x", b"column\xff\xfe")
+    with pytest.raises(SourceError, match="expected a Parquet file that can be read, got: "):
+        write(content, name="claims.parquet")
 
 
 def test_a_parquet_file_without_rows_has_none(write: Write) -> None:
