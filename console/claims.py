@@ -12,6 +12,7 @@ from console.failures import UserError
 from console.options import NO_OPTIONS, Claim, Options
 from console.output import Column, count
 from ledger.as_csv import PARQUET
+from ledger.file_kinds import check_at_rest
 from ledger.money import yuan_display as yuan
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def intake(
 
 def take_in(run: Callable[..., Taken], file: Path, options: Options, **how: str | bool | Path | None) -> Taken:
     """Runs the job of one file, with a progress bar over its lines, and returns what became of every row."""
+    check_at_rest(file)
     with output.progress(file.name, _line_ends(readable(file))) as done:
         return run(file, reason=options.reason, progress=done, **how)
 

@@ -4,7 +4,7 @@ import codecs
 from collections.abc import Sequence
 from pathlib import Path
 
-from ledger.refusals import Refusal, Refused
+from ledger.refusals import Refusal, Refused, SourceError
 
 _AS_CSV = "save the sheet as CSV in UTF-8"
 
@@ -44,6 +44,14 @@ def document_at(path: str | Path, refusal: Refusal, name: str = "") -> str:
         return Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise Refused(refusal, f"{name or path}: expected UTF-8 text, got {bytes_found(error.object)}") from None
+
+
+def check_at_rest(path: Path) -> None:
+    """Raises SourceError for a pipe, which can be read only once; before it is opened, when it would be waited for."""
+    if path.is_fifo():
+        raise SourceError(
+            f"{path}: expected a file, which is read more than once, got a pipe: write it to a file first"
+        )
 
 
 def bytes_found(content: bytes) -> str:

@@ -12,7 +12,7 @@ from core_ext.cells import BAD_QUOTES, WRONG_COUNT, Cells, cut_record, new_cells
 from core_ext.defusing import undone
 from core_ext.kernels import load
 from ledger.as_csv import Pieces, pieces_of
-from ledger.file_kinds import GB18030, bytes_found, is_gb18030
+from ledger.file_kinds import GB18030, bytes_found, check_at_rest, is_gb18030
 from ledger.profile import Profile
 from ledger.quarantine import DIAGNOSTICS
 from ledger.refusals import SourceError
@@ -52,6 +52,7 @@ class Records:
         self._split = load("split").split
         self._begin = self._end = 0
         self._final = False
+        check_at_rest(path)
         try:
             self._file: BufferedReader[FileIO | Pieces] = BufferedReader(FileIO(path), BLOCK_BYTES)
         except OSError as error:

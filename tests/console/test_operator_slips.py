@@ -1,5 +1,6 @@
 """What an operator types by a slip is refused in one line, by name of its option, and nothing is written."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -95,6 +96,24 @@ def test_a_guarantee_ends_after_it_begins(shell: Shell) -> None:
     assert shell.json("supplier", "guarantee") == []
     (made,) = shell.json(*WORKING, "--begin", "2024-02-01", "--to", "0")
     assert (made["begin"], made["to"]) == (20240201, 0)
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("intake", ()),
+        ("lines", ()),
+        ("reconcile", ("--counterpart", "440100", "--period", "202401")),
+    ],
+)
+def test_a_pipe_is_refused_before_it_is_waited_for(shell: Shell, command: str, words: tuple[str, ...]) -> None:
+    """A file is read more than once; nobody waits for a pipe's other end."""
+    pipe = shell.folder / "claims.jsonl"
+    os.mkfifo(pipe)
+    expected = f"{pipe}: expected a file, which is read more than once, got a pipe: write it to a file first"
+    assert expected in shell.refused(command, str(pipe), *words)
+    assert main(["price", str(pipe), "--policy", "qingyuan"]) == 2
+    assert expected in shell.capsys.readouterr().err
 
 
 def test_no_file_that_is_there_is_written_over(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
