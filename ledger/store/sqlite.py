@@ -248,6 +248,7 @@ class SQLiteBackend(Backend):
         writes = mode.writes
         if writes:
             self._behind.check()
+        changed = 0
         with self._connection(writes, mode.patience_s) as raw:
             try:
                 if writes:
@@ -258,17 +259,17 @@ class SQLiteBackend(Backend):
                     raw.execute("BEGIN")
             except sqlite3.Error as error:
                 raise self._not_begun(error) from error
-            changed = raw.total_changes
             try:
+                before = raw.total_changes
                 yield SQLiteLink(raw, self.place, self._anybody_waits)
                 if writes:
                     self._commit(raw)
+                    changed = raw.total_changes - before
             finally:
                 # A connection closed meanwhile, by Store.close in another thread say, has rolled back already.
                 with suppress(sqlite3.Error):
                     if raw.in_transaction:
                         raw.rollback()
-            changed = raw.total_changes - changed
         if writes:
             self._behind.wrote(changed, self._write_back)
 

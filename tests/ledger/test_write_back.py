@@ -129,6 +129,15 @@ def test_what_goes_wrong_is_said_before_the_next_transaction_once(
             assert reader.size == 2
 
 
+def test_a_store_may_be_closed_by_whoever_reads_it(sqlite_url: str) -> None:
+    """What was read is read; nothing is raised behind it."""
+    opened_store = store.create(sqlite_url)
+    append(opened_store, 1)
+    with opened_store.read() as reader:
+        assert reader.size == 1
+        opened_store.close()
+
+
 def test_closing_a_store_waits_for_what_is_written_back(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that is closed has no thread left, and its file everything, without a write-ahead log beside it."""
     monkeypatch.setattr(write_back, "PAGES_BETWEEN", 1)
