@@ -6,7 +6,7 @@ Nothing passes through binary fractions: a number of JSON keeps its spelling, a 
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,9 @@ ROWS_BYTES = 1 << 24
 LINE_BYTES = 1 << 26
 NAMES = 4_096
 
+#: Columns of days: many tools keep a day as the moment at which it begins.
+DAYS = ("begndate", "enddate")
+
 #: China's time is so many seconds ahead of UTC; how many of its units Arrow counts in one.
 _CHINA_S = 8 * 3600
 _A_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -45,14 +48,16 @@ _OBJECT = msgspec.json.Decoder(dict[str, Any], float_hook=str)
 _PLAIN = {str, int, type(None)}
 
 
-def pieces_of(path: Path, start: bytes) -> Iterator[bytes] | None:
+def pieces_of(path: Path, start: bytes, renamed: Mapping[str, str]) -> Iterator[bytes] | None:
     """Returns a file as pieces of CSV in UTF-8, told by how it begins; None where it is text already.
+
+    ``renamed`` has the national names of columns that have others.
 
     A line that is no JSON object is a record of one cell, which no header has so few of. Raises SourceError, also
     while it is read, where the file is damaged as a whole or has columns of other kinds than a claim has.
     """
     if start.startswith(PARQUET):
-        return _parquet(path)
+        return _parquet(path, renamed)
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip(_BLANK)
     # A column's name may stand in brackets.
     if text.startswith(b"[") and text[1:].lstrip(_BLANK)[:1] in (b"", b"{", b"[", b"]"):
@@ -201,7 +206,7 @@ def _cell(value: object) -> object:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
 
 
-def _parquet(path: Path) -> Iterator[bytes]:
+def _parquet(path: Path, renamed: Mapping[str, str]) -> Iterator[bytes]:
     import pyarrow as pa
     import pyarrow.csv as pc
     import pyarrow.parquet as pq
@@ -212,9 +217,11 @@ def _parquet(path: Path) -> Iterator[bytes]:
             for column in schema:
                 _check_kind(path, column)
             yield _csv([schema.names])
+            days = [renamed.get(name, name) in DAYS for name in schema.names]
             for batch in file.iter_batches(ROWS):
                 text = pa.BufferOutputStream()
-                texts = pa.record_batch([_texts(column) for column in batch.columns], schema.names)
+                columns = [_texts(column, day) for column, day in zip(batch.columns, days, strict=True)]
+                texts = pa.record_batch(columns, schema.names)
                 pc.write_csv(texts, text, pc.WriteOptions(include_header=False))
                 yield text.getvalue().to_pybytes()
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -239,9 +246,13 @@ def _check_kind(path: Path, column: "pa.Field") -> None:
         )
 
 
-def _texts(column: "pa.Array") -> "pa.Array":
-    """Returns a column as texts: amounts with two decimals where that is exact, times to the second, in China's."""
+def _texts(column: "pa.Array", day: bool) -> "pa.Array":
+    """Returns a column as texts: amounts with two decimals where that is exact, times to the second, in China's.
+
+    Where a column is one of days, the beginning of a day is that day.
+    """
     import pyarrow as pa
+    import pyarrow.compute as pc
     from pyarrow import types
 
     if types.is_dictionary(column.type):
@@ -254,7 +265,8 @@ def _texts(column: "pa.Array") -> "pa.Array":
     elif types.is_decimal(kind) and kind.scale > 2:
         return _shorter(column, pa.decimal256(76, 2))
     elif types.is_timestamp(kind):
-        return _shorter(column, pa.timestamp("s", kind.tz))
+        moments = _shorter(column, pa.timestamp("s", kind.tz))
+        return pc.replace_substring_regex(moments, " 00:00:00$", "") if day else moments
     return _text(column)
 
 

@@ -65,7 +65,7 @@ class Records:
 
     def _open(self, profile: Profile) -> None:
         start = self._file.peek()
-        pieces = pieces_of(self.path, start)
+        pieces = pieces_of(self.path, start, profile.columns)
         if pieces is not None:
             self._file.close()
             self._file = BufferedReader(Pieces(pieces), BLOCK_BYTES)

@@ -96,7 +96,7 @@ def test_every_cell_of_json_lines_comes_out_as_it_went_in(tmp_path_factory: pyte
     """Whatever stands in names and texts, CSV read by the rules has it, in the order of the names' first appearance."""
     path = tmp_path_factory.mktemp("drawn") / "drawn.jsonl"
     path.write_bytes(json_lines(*rows))
-    pieces = pieces_of(path, path.read_bytes()[:64])
+    pieces = pieces_of(path, path.read_bytes()[:64], {})
     assert pieces is not None
     names, *found = csv.reader(io.StringIO(b"".join(pieces).decode(), newline=""))
     assert names == list(dict.fromkeys(name for row in rows for name in row))
@@ -208,7 +208,7 @@ def test_long_lines_are_spelled_few_at_a_time(write: Write, monkeypatch: pytest.
     """What is in memory is bounded by its bytes, not by its lines alone."""
     monkeypatch.setattr(as_csv, "ROWS_BYTES", 5_000)
     path = write(json_lines(*[{**SOUND, "note": "x" * 1_000}] * 100), name="claims.jsonl").path
-    pieces = pieces_of(path, b"{")
+    pieces = pieces_of(path, b"{", {})
     assert pieces is not None
     lengths = list(map(len, pieces))
     assert len(lengths) > 20 and max(lengths) < 10_000
@@ -234,6 +234,7 @@ def test_a_line_longer_than_a_record_may_be_is_refused(write: Write, monkeypatch
 
 
 MOMENT = datetime.datetime(2024, 1, 31, 23, 59, 59)
+MIDNIGHT = datetime.datetime(2024, 1, 31)
 CHINA = datetime.timezone(datetime.timedelta(hours=8))
 UTC_MOMENT = datetime.datetime(2024, 1, 31, 16, 30, 0, tzinfo=datetime.UTC)
 
@@ -255,6 +256,10 @@ UTC_MOMENT = datetime.datetime(2024, 1, 31, 16, 30, 0, tzinfo=datetime.UTC)
         ("refd_setl_flag", pa.array([True]), "1"),
         ("acct_pay", pa.array([None]), ""),
         ("begndate", pa.array([MOMENT.date()], pa.date64()), "2024-01-31"),
+        ("begndate", pa.array([MIDNIGHT], pa.timestamp("ns")), "2024-01-31"),
+        ("enddate", pa.array([MIDNIGHT.replace(tzinfo=CHINA)], pa.timestamp("us", "UTC")), "2024-01-31"),
+        ("enddate", pa.array([MOMENT], pa.timestamp("ns")), "2024-01-31 23:59:59"),
+        ("setl_time", pa.array([MIDNIGHT], pa.timestamp("ns")), "2024-01-31 00:00:00"),
         ("setl_time", pa.array([MOMENT], pa.timestamp("ns")), "2024-01-31 23:59:59"),
         ("setl_time", pa.array([MOMENT.replace(microsecond=5)], pa.timestamp("us")), "2024-01-31 23:59:59.000005"),
         ("setl_time", pa.array([UTC_MOMENT], pa.timestamp("ms", "UTC")), "2024-02-01 00:30:00"),
