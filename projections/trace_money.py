@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from core_ext.layout import AMOUNTS, FUND_PARTS
-from ledger.events import ClawbackCollected, ClawbackRaised, PaymentConfirmed, PaymentInstructed
+from ledger.events import ClawbackCollected, ClawbackRaised, Event, PaymentConfirmed, PaymentInstructed
 from ledger.mapper import decode_event
 from ledger.paying.events import ClawbackOffset
 from ledger.payments import KIND_NAMES, PaymentState, evolve
@@ -13,9 +13,13 @@ if TYPE_CHECKING:
     from ledger.store import Reader
 
 
+def _events(reader: "Reader", stream: str) -> list[tuple[int, Event]]:
+    return [(position, decode_event(topic, state)) for position, _, topic, state in reader.stream(stream)]
+
+
 def payment_of(reader: "Reader", stream: str) -> Payment | None:
     """Returns the payment of a stream, None where the log has none."""
-    events = [(row[0], decode_event(row[2], row[3])) for row in reader.stream(stream)]
+    events = _events(reader, stream)
     if not events:
         return None
     position, instructed = events[0]
@@ -44,7 +48,7 @@ def payment_of(reader: "Reader", stream: str) -> Payment | None:
 
 def clawback_of(reader: "Reader", stream: str) -> Clawback | None:
     """Returns the clawback of a stream with what came in and what was set off, None where the log has none."""
-    events = [(row[0], decode_event(row[2], row[3])) for row in reader.stream(stream)]
+    events = _events(reader, stream)
     if not events:
         return None
     position, raised = events[0]
