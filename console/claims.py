@@ -92,7 +92,6 @@ def intake(
 
 def take_in(run: Callable[..., Taken], file: Path, options: Options, **how: str | bool | Path | None) -> Taken:
     """Runs the job of one file, with a progress bar over its lines, and returns what became of every row."""
-    check_at_rest(file)
     with output.progress(file.name, _line_ends(readable(file))) as done:
         return run(file, reason=options.reason, progress=done, **how)
 
@@ -187,7 +186,8 @@ def jobs(*, options: Options = NO_OPTIONS) -> None:
 
 
 def readable(file: Path) -> Path:
-    """Returns ``file`` if it can be read as a file; raises OSError that names it."""
+    """Returns ``file`` if it can be read as a file; raises OSError that names it, SourceError for a pipe."""
+    check_at_rest(file)
     with file.open("rb"):
         return file
 

@@ -13,7 +13,6 @@ from console.claims import readable
 from console.options import NO_OPTIONS, NOT_ASKED, Asked, Claim, Options
 from console.output import Column, count, yuan_grouped
 from console.terms import FIELDS, field_of
-from ledger.file_kinds import check_at_rest
 from ledger.money import yuan_display as yuan
 
 if TYPE_CHECKING:
@@ -52,7 +51,6 @@ def price(
     explain
         Show each step: the rule, the parameters it hangs on with their key and first day, its inputs and its amount.
     """
-    check_at_rest(claims)
     priced = ledger.price(policy, readable(claims), register=register and readable(register), explain=explain)
     if options.json:
         for each in priced:
