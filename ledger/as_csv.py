@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ledger.file_kinds import GB18030, bytes_found, is_gb18030
+from ledger.file_kinds import GB18030, bytes_found, is_gb18030, is_utf8
 from ledger.refusals import SourceError
 
 if TYPE_CHECKING:
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 #: How a Parquet file begins, and what a JSON line may have in front.
 PARQUET = b"PAR1"
 _BLANK = b" \t\r\n"
-
-#: How much of a file's beginning tells its encoding.
-_TOLD_BY = 1 << 18
 
 #: Rows turned into text at a time and about what they may hold, the longest line, which is as long as a record of CSV
 #: may be, and the most names that the lines of a file may have between them: each is a column of every row.
@@ -67,7 +64,7 @@ def pieces_of(path: Path, start: bytes, renamed: Mapping[str, str]) -> Iterator[
         )
     if not text.startswith(b"{"):
         return None
-    if not start.isascii() and is_gb18030(start[:_TOLD_BY]):
+    if is_gb18030(start):
         raise SourceError(f"{path}: expected JSON lines in UTF-8, as JSON is, got {GB18030}: save it as UTF-8")
     return _json_lines(path)
 
@@ -141,16 +138,9 @@ def _names(path: Path, identity: tuple[int, int, int]) -> tuple[str, ...]:
                     " write as a value what differs from line to line"
                 )
     if not names:
-        got = bytes_found(first) if not _is_text(first) else "none that names anything: write each on its own line"
+        got = bytes_found(first) if not is_utf8(first) else "none that names anything: write each on its own line"
         raise SourceError(f"{path}: expected lines of JSON in UTF-8, an object each, got {got}")
     return tuple(names)
-
-
-def _is_text(line: bytes) -> bool:
-    try:
-        return bool(line.decode())
-    except UnicodeDecodeError:
-        return False
 
 
 def _lines(path: Path) -> Iterator[bytes]:

@@ -21,6 +21,8 @@ _STARTS = (
 )
 
 GB18030 = "text in GB18030 (GBK)"
+#: How much of a file's beginning tells its encoding.
+TOLD_BY = 1 << 18
 
 #: A column only files of one kind have, what such a file is, and the command that takes it.
 _KINDS = (
@@ -77,15 +79,16 @@ def is_gb18030(content: bytes) -> bool:
     That is so where no line with more than ASCII in it is UTF-8, at least two are not, and all are GB18030. Where no
     more of them is damaged than reads as characters of UTF-8, they are that, cut in the middle of a character.
     """
-    lines = [line for line in content.split(b"\n")[:-1] if not line.isascii()]
-    if len(lines) < 2 or any(map(_is_utf8, lines)) or not all(map(reads_as_gb18030, lines)):
+    lines = [line for line in content[:TOLD_BY].split(b"\n")[:-1] if not line.isascii()]
+    if len(lines) < 2 or any(map(is_utf8, lines)) or not all(map(reads_as_gb18030, lines)):
         return False
     text = b"\n".join(lines).decode(errors="replace")
     damaged = text.count("\ufffd")
     return damaged > sum(not character.isascii() for character in text) - damaged
 
 
-def _is_utf8(line: bytes) -> bool:
+def is_utf8(line: bytes) -> bool:
+    """Returns whether bytes are text."""
     try:
         line.decode()
     except UnicodeDecodeError:

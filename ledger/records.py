@@ -76,14 +76,14 @@ class Records:
         encoding = "utf-8" if ours else profile.encoding
         self._delimiter = ord("," if ours else profile.delimiter)
         if encoding == "utf-8" and not ours:
-            self._refuse_gb18030(start[: BLOCK_BYTES // 4])
+            self._refuse_gb18030(start)
         self._decoder = None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)(_UNREADABLE)
         self._show = "surrogateescape" if self._decoder is None else "surrogatepass"
         self.header = self._read_header(encoding)
 
     def _refuse_gb18030(self, start: bytes) -> None:
         """Raises SourceError for a file in the encoding of Chinese spreadsheets, each row of which would be damaged."""
-        if not start.isascii() and is_gb18030(start):
+        if is_gb18030(start):
             raise SourceError(
                 f"{self.path}: expected text in UTF-8, got {GB18030}: save it as UTF-8, or take it in with"
                 " --profile national-gb18030"
