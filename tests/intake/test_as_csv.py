@@ -9,11 +9,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import ledger
@@ -22,6 +23,7 @@ from core_ext.text import to_list
 from ledger import as_csv
 from ledger.as_csv import Pieces, pieces_of
 from ledger.events import JobStarted
+from ledger.profile import Profile
 from ledger.refusals import SourceError
 from ledger.source import ClaimColumns, Source
 from tests.intake.claim_files import SOUND, claim_file, faults_of, whole
@@ -92,6 +94,7 @@ def test_the_same_claims_read_alike_in_each_form(write: Write, kernel: str) -> N
         min_size=1,
     )
 )
+@example([{"a": "\r"}])
 def test_every_cell_of_json_lines_comes_out_as_it_went_in(tmp_path_factory: pytest.TempPathFactory, rows: Any) -> None:
     """Whatever stands in names and texts, CSV read by the rules has it, in the order of the names' first appearance."""
     path = tmp_path_factory.mktemp("drawn") / "drawn.jsonl"
@@ -104,6 +107,15 @@ def test_every_cell_of_json_lines_comes_out_as_it_went_in(tmp_path_factory: pyte
     assert found == [
         ["" if cell is None else str(int(cell)) if isinstance(cell, int) else cell for cell in row] for row in cells
     ]
+
+
+def test_a_profile_says_nothing_of_the_spelling_of_json_and_parquet(write: Write, national: Profile) -> None:
+    """They have an encoding and separators of their own, whatever the sender's CSV files have."""
+    profile = msgspec.structs.replace(national, encoding="gb18030", delimiter=";")
+    expected = whole(write(claim_file({})))
+    assert same(whole(write(json_lines(SOUND), profile, name="claims.jsonl")), expected)
+    columns = {name: [cell] for name, cell in SOUND.items()}
+    assert same(whole(write(parquet(columns), profile, name="claims.parquet")), expected)
 
 
 def test_a_number_of_json_keeps_its_spelling(write: Write, kernel: str) -> None:

@@ -26,10 +26,11 @@ def append(to: Store, number: int) -> None:
 
 
 def wait() -> None:
-    """Waits for what is written back."""
+    """Waits for what is written back, which itself waits for nobody."""
     for thread in threading.enumerate():
         if thread.name == "write-back":
-            thread.join()
+            thread.join(20)
+            assert not thread.is_alive()
 
 
 def test_what_is_written_back_lies_in_the_file_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,14 +140,21 @@ def test_a_store_may_be_closed_by_whoever_reads_it(sqlite_url: str) -> None:
 
 
 def test_closing_a_store_waits_for_what_is_written_back(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store that is closed has no thread left, and its file everything, without a write-ahead log beside it."""
+    """A store is closed once nothing works on it any more: no thread is left behind."""
     monkeypatch.setattr(write_back, "PAGES_BETWEEN", 1)
-    path = Path(sqlite_url.removeprefix("sqlite:///"))
-    for number in range(20):
-        with store.connect(sqlite_url, create=number == 0) as opened_store:
-            append(opened_store, number)
-        assert "write-back" not in {thread.name for thread in threading.enumerate()}
-        assert not path.with_name(f"{path.name}-wal").exists()
+    may_end = threading.Event()
+    opened_store = store.create(sqlite_url)
+    wait()
+    monkeypatch.setattr(opened_store._backend, "_write_back", lambda: may_end.wait(60))
+    append(opened_store, 1)
+    closing = threading.Thread(target=opened_store.close)
+    closing.start()
+    closing.join(0.5)
+    assert closing.is_alive()
+    may_end.set()
+    closing.join(60)
+    assert not closing.is_alive()
+    assert "write-back" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_where_no_thread_can_be_had_the_commit_stands(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
