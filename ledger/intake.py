@@ -10,11 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from core_ext.layout import FACT
 from ledger import booking, writing
@@ -94,6 +96,7 @@ class DecidedAhead:
     """
 
     drafted: writing.Draft
+    outcome: JobBatch
     knowledge: Knowledge
     size: int
     tokens: int
@@ -145,16 +148,19 @@ class ClaimJob(Job[ClaimColumns]):
             self.prepared = True
         decided, self._decided = self._decided, None
         if decided is not None and decided.holds(tx, columns, knowledge):
-            drafted = decided.drafted
+            drafted, outcome = decided.drafted, decided.outcome
         else:
-            drafted = self._draft(tx, columns, knowledge)
+            drafted, outcome = self._draft(tx, columns, knowledge)
         batch, first = drafted.batch, columns.first_row
         self.repeated = np.union1d(self.repeated, first + batch.repeated)
         self.repeated = self.repeated[self.repeated >= first + batch.n]
-        pending = writing.adopt(tx, drafted, knowledge, [self._header(tx, batch)])
+        pending = writing.adopt(tx, drafted, [self.note(replace(outcome, recorded_at=tx.recorded_at))])
         knowledge.appended(pending.size, drafted.opened)
         self._written = self._whole(tx, pending)
-        due = self._begin_ahead(columns.slice(batch.n, columns.n), self._written, knowledge)
+        remember = partial(writing.remember, drafted, pending.size, knowledge)
+        due = self._begin_ahead(columns.slice(batch.n, columns.n), self._written, knowledge, remember)
+        if due is None:
+            remember()
         try:
             writing.put(tx, drafted, pending, knowledge)
         finally:
@@ -163,12 +169,12 @@ class ClaimJob(Job[ClaimColumns]):
         # The parts of a divided stay, for which nothing is decided ahead, come behind all that is pending.
         knowledge.appended(tx.size)
 
-    def _draft(self, reader: "Reader", columns: ClaimColumns, knowledge: Knowledge) -> writing.Draft:
-        """Returns the decision on the first of ``columns``, ready to be written behind one header."""
+    def _draft(self, reader: "Reader", columns: ClaimColumns, knowledge: Knowledge) -> tuple[writing.Draft, JobBatch]:
+        """Returns the decision on the first of ``columns``, ready to be written behind its outcome, recorded at 0."""
         first, end = columns.first_row, columns.first_row + columns.n
         asked = self.repeated[(self.repeated >= first) & (self.repeated < end)] - first
         batch = booking.decide(reader, columns, knowledge, self.profile, asked=None if self.looks_up else asked)
-        return writing.draft(reader, batch, knowledge, self.position, 1)
+        return writing.draft(reader, batch, knowledge, self.position, [], later=1), self._outcome(batch)
 
     def _whole(self, tx: "Transaction", pending: Pending) -> Pending | None:
         """Returns a batch with those that the same transaction wrote before it, None where it wrote other things."""
@@ -180,35 +186,37 @@ class ClaimJob(Job[ClaimColumns]):
         return pending.behind(before)
 
     def _begin_ahead(
-        self, left: ClaimColumns, pending: Pending | None, knowledge: Knowledge
+        self, left: ClaimColumns, pending: Pending | None, knowledge: Knowledge, remember: Callable[[], None]
     ) -> "Future[DecidedAhead | None] | None":
         """Begins to decide what comes behind a transaction, in the other thread; None where that must see it written.
 
         That is where it has more than batches, and where a decision asks for other things of them than those that are
-        at hand; and it is of no use where somebody waits, and rows come in smaller bites.
+        at hand; and it is of no use where somebody waits, and rows come in smaller bites. Else that thread, which alone
+        asks what is known meanwhile, will ``remember`` what the transaction leaves.
         """
         policies = knowledge.policies
         if self.hurries or pending is None or policies.limits_diseases or policies.divides_stays:
             return None
 
         def decide() -> DecidedAhead | None:
+            remember()
             rows = left if left.n else self._ahead.following()
             if rows is None:
                 return None
             with self.ledger.store.read_behind(pending) as reader:
-                drafted = self._draft(reader, rows, knowledge)
-            return DecidedAhead(drafted, knowledge, pending.size, pending.tokens, (rows.first_row, rows.n))
+                drafted, outcome = self._draft(reader, rows, knowledge)
+            return DecidedAhead(drafted, outcome, knowledge, pending.size, pending.tokens, (rows.first_row, rows.n))
 
         return self._ahead.submit(decide)
 
-    def _header(self, tx: "Transaction", batch: booking.Batch) -> writing.Header:
-        """Returns the JobBatch of a decided batch, ready to append."""
+    def _outcome(self, batch: booking.Batch) -> JobBatch:
+        """Returns the JobBatch of a decided batch, as recorded at 0."""
         columns = batch.columns
         rows = batch.booked_rows()
         reasons = batch.reasons()
-        event = JobBatch(
+        return JobBatch(
             self.position,
-            tx.recorded_at,
+            0,
             columns.first_row,
             columns.n,
             len(rows),
@@ -219,7 +227,6 @@ class ClaimJob(Job[ClaimColumns]):
             *quarantined(columns, reasons),
             tuple((int(insured), int(treatment)) for insured, treatment in batch.facts[reasons != 0][:, _REGIONS]),
         )
-        return self.note(event)
 
 
 def _decided(due: "Future[DecidedAhead | None]") -> DecidedAhead | None:

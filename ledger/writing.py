@@ -33,6 +33,7 @@ from ledger.register_events import ClaimFlagged
 from ledger.sameness import TEXTS
 from ledger.stays.booking import write_parts
 from ledger.store.pending import Pending
+from ledger.store.seals import Persons
 
 if TYPE_CHECKING:
     from ledger.knowledge import Knowledge
@@ -71,21 +72,22 @@ def arrange(batch: Batch, first: int) -> Order:
 
 @dataclass(slots=True)
 class Draft:
-    """Is a decided batch as it goes into the log, all but its headers; made from it alone and written nowhere yet.
+    """Is a decided batch as it goes into the log and its tables; made from it alone and written nowhere yet.
 
-    ``opened`` are the (period, position) pairs it opens; ``names`` are (number, name) of its new persons, whose
-    ``numbers`` have ``tokens``.
+    ``opened`` are the (period, position) pairs it opens; its new persons' ``numbers`` have ``tokens``. The first of
+    ``blocks`` are its claims, ``ready`` for the database; ``later`` headers go before them.
     """
 
     batch: Batch
     order: Order
     cause: int
     opened: list[tuple[int, int]]
-    names: list[tuple[str, str]]
+    later: int
+    persons: Persons
     numbers: Texts
     tokens: Column
-    states: tuple[Encoded, Encoded, Encoded]
-    behind: list[EventBlock]
+    blocks: list[EventBlock]
+    ready: object
     years: tuple[Column, Column, Column]
     accounts: tuple[Column, Column]
     messages: tuple[list[str], Column]
@@ -100,20 +102,28 @@ def write(
     Returns the order of the events and the (period, position) pairs that opened. ``headers`` go first. Raises Conflict
     or KeyTaken where the log has a key of a row that books: the batch was decided without looking.
     """
-    drafted = draft(tx, batch, knowledge, cause, len(headers))
-    pending = adopt(tx, drafted, knowledge, headers)
+    drafted = draft(tx, batch, knowledge, cause, headers)
+    pending = adopt(tx, drafted, [])
+    remember(drafted, pending.size, knowledge)
     put(tx, drafted, pending, knowledge)
     return drafted.order, drafted.opened
 
 
-def draft(reader: "Reader", batch: Batch, knowledge: "Knowledge", cause: int, headers: int) -> Draft:
-    """Returns a batch with its new persons named and its events encoded, to stand behind so many headers."""
+def draft(
+    reader: "Reader", batch: Batch, knowledge: "Knowledge", cause: int, headers: list[Header], later: int = 0
+) -> Draft:
+    """Returns a batch with its new persons named and its events encoded behind headers; ``later`` more go before."""
     rows = batch.booked_rows()
-    names, numbers, tokens = _name_new_persons(reader, batch, rows)
+    persons, numbers, tokens = _name_new_persons(reader, batch, rows)
     opening = sorted(set(batch.period[rows].tolist()) - knowledge.periods.opened.keys())
-    first = reader.size + 1 + headers
+    begin = reader.size + 1 + later
+    first = begin + len(headers)
     opened = [(period, first + at) for at, period in enumerate(opening)]
     order = arrange(batch, first + len(opening))
+    heads: list[Header] = [
+        (period_stream(period), 1, PeriodOpened(cause, _first_row(batch, rows, period), period)) for period in opening
+    ]
+    block = _block(batch, order, _states(batch, order, cause, knowledge), EventBlock.from_events([*headers, *heads]))
     behind = (
         _flags(batch, order, cause),
         limits_used(batch, order.filed_at, cause),
@@ -124,11 +134,12 @@ def draft(reader: "Reader", batch: Batch, knowledge: "Knowledge", cause: int, he
         order=order,
         cause=cause,
         opened=opened,
-        names=names,
+        later=later,
+        persons=persons,
         numbers=numbers,
         tokens=tokens,
-        states=_states(batch, order, cause, knowledge),
-        behind=[EventBlock.from_events(events) for events in behind if events],
+        blocks=[block, *[EventBlock.from_events(events) for events in behind if events]],
+        ready=reader.made_ready(block, begin),
         years=_years(batch, order),
         accounts=_accounts(batch, order),
         messages=_messages(batch, order),
@@ -136,41 +147,39 @@ def draft(reader: "Reader", batch: Batch, knowledge: "Knowledge", cause: int, he
     )
 
 
-def adopt(tx: "Transaction", drafted: Draft, knowledge: "Knowledge", headers: list[Header]) -> Pending:
-    """Returns what a transaction is to write of a draft, makes it known, and gives its persons their tokens.
+def adopt(tx: "Transaction", drafted: Draft, headers: list[Header]) -> Pending:
+    """Returns what a transaction is to write of a draft, and gives its persons their tokens.
 
     ``headers`` are those that it has room for.
     """
-    batch, cause = drafted.batch, drafted.cause
-    persons = tx.add_persons(drafted.names, unknown=True)
-    rows = batch.booked_rows()
-    opening: list[Header] = [
-        (period_stream(period), 1, PeriodOpened(cause, _first_row(batch, rows, period), period))
-        for period, _ in drafted.opened
-    ]
-    blocks = [_block(drafted, EventBlock.from_events(headers + opening)), *drafted.behind]
-    pending = Pending(
+    assert len(headers) == drafted.later
+    tx.put_persons(drafted.persons)
+    front = [EventBlock.from_events(headers)] if headers else []
+    return Pending(
         first=tx.size + 1,
-        blocks=blocks,
+        blocks=[*front, *drafted.blocks],
         tokens=tx.tokens_given,
-        persons=persons,
+        persons=drafted.persons.tokens,
         years=drafted.years,
         accounts=drafted.accounts,
         messages=drafted.messages,
         reversals=drafted.reversals,
     )
-    if persons:
+
+
+def remember(drafted: Draft, size: int, knowledge: "Knowledge") -> None:
+    """Makes the persons and what is theirs known that a draft leaves; ``size`` is the position it comes to."""
+    if len(drafted.tokens):
         knowledge.remember(drafted.numbers, drafted.tokens)
         knowledge.accounts.begin(drafted.tokens)
-    knowledge.person_years.remember(pending.size, *drafted.years)
+    knowledge.person_years.remember(size, *drafted.years)
     knowledge.accounts.remember(*drafted.accounts)
-    return pending
 
 
 def put(tx: "Transaction", drafted: Draft, pending: Pending, knowledge: "Knowledge") -> None:
     """Appends a draft's events and saves the state they leave behind; raises Conflict or KeyTaken as ``write``."""
     for block in pending.blocks:
-        tx.append(block)
+        tx.append(block, drafted.ready if block is drafted.blocks[0] else None)
     if len(drafted.order.rows):
         tx.save_later(*pending.years)
         tx.save_accounts(*pending.accounts)
@@ -211,10 +220,10 @@ def _first_row(batch: Batch, rows: Column, period: int) -> int:
     return batch.columns.first_row + int(rows[batch.period[rows] == period][0])
 
 
-def _name_new_persons(reader: "Reader", batch: Batch, rows: Column) -> tuple[list[tuple[str, str]], Texts, Column]:
+def _name_new_persons(reader: "Reader", batch: Batch, rows: Column) -> tuple[Persons, Texts, Column]:
     """Gives tokens, in source order, to persons whose first claim books now.
 
-    Returns (number, name) of each, the numbers as one column, and the tokens that ``add_persons`` gives them.
+    Returns them, their numbers as one column, and their tokens.
     """
     first = rows[batch.person_tokens[batch.person[rows]] == 0]
     _, at = np.unique(batch.person[first], return_index=True)
@@ -226,7 +235,7 @@ def _name_new_persons(reader: "Reader", batch: Batch, rows: Column) -> tuple[lis
         batch.facts[:, FACT["token"]] = batch.person_tokens[batch.person]
         batch.slot_keys = batch.person_tokens[batch.slot_person] * YEARS + batch.slot_keys % YEARS
     names = to_list(texts_taken(batch.columns.texts["psn_name"], first))
-    return list(zip(to_list(texts), names, strict=True)), texts, tokens
+    return reader.new_persons(to_list(texts), names), texts, tokens
 
 
 def _states(batch: Batch, order: Order, cause: int, knowledge: "Knowledge") -> tuple[Encoded, Encoded, Encoded]:
@@ -240,14 +249,14 @@ def _states(batch: Batch, order: Order, cause: int, knowledge: "Knowledge") -> t
     )
 
 
-def _block(drafted: Draft, head: EventBlock) -> EventBlock:
+def _block(batch: Batch, order: Order, encoded: tuple[Encoded, Encoded, Encoded], head: EventBlock) -> EventBlock:
     """Returns headers and the claims' events as columns: filed, decided and, where they differ, found, row by row."""
-    batch, h = drafted.batch, len(head)
-    program, record, at = _sequence(drafted.order)
+    h = len(head)
+    program, record, at = _sequence(order)
     kernel = load("gather")
     part = np.concatenate([np.zeros(h, np.int64), program + 1])
     index = np.concatenate([np.arange(h, dtype=np.int64), at])
-    states = Encoded(*kernel.gather((head.states, *drafted.states), part, index))
+    states = Encoded(*kernel.gather((head.states, *encoded), part, index))
     streams = kernel.gather(
         (head.streams, batch.stream_texts),
         np.concatenate([np.zeros(h, np.int64), np.ones(len(record), np.int64)]),

@@ -49,26 +49,31 @@ class Posting:
         # In the order in which whoever catches up takes them: neither ever waits for the other crosswise.
         self._models = sorted(models, key=lambda model: model.name)
 
-    def ahead(self, first: int, block: "EventBlock") -> Page:
+    def ahead(self, first: int, block: "EventBlock") -> "BlockPage":
         """Returns a block as a page whose acts are decoded and summed."""
         page = page_of(first, [block])
         # The page keeps it.
         _ = page.posted
         return page
 
-    def commit(self, tx: "Transaction", first: int, blocks: Sequence["EventBlock"], found: Page | None) -> None:
+    def commit(
+        self, tx: "Transaction", first: int, blocks: Sequence["EventBlock"], found: Sequence["BlockPage | None"]
+    ) -> None:
         """Folds the blocks and writes what they change, where a model stands directly before them."""
         due = [model for model in self._models if tx.query(self._lock, (model.name,)) == [(first - 1,)]]
         if not due:
             return
-        page = page_of(first, blocks) if found is None else found
+        pages = pages_of(first, blocks, found)
         for model in due:
-            for change in model.fold(tx, page):
+            changes = [change for page in pages for change in model.fold(tx, page) if len(change)]
+            if len({change.table.name for change in changes}) < len(changes):
+                changes = added_up(changes)
+            for change in changes:
                 if change.table is balances.BALANCE and len(change) >= RUN_ROWS:
                     post_run(tx, change)
                 else:
                     write(tx, added_up([change]))
-            tx.execute(UPDATE_STATE, (page.stop, model.name))
+            tx.execute(UPDATE_STATE, (pages[-1].stop, model.name))
 
 
 class BlockPage(Page):
@@ -86,6 +91,18 @@ class BlockPage(Page):
             at = bisect_right(self._starts, row) - 1
             found.append(_place(self._blocks[at], row - self._starts[at]))
         return found
+
+
+def pages_of(first: int, blocks: Sequence["EventBlock"], found: Sequence["BlockPage | None"]) -> Sequence["BlockPage"]:
+    """Returns the blocks as pages, those ``found`` among them; as one where a claim's events stand in two blocks."""
+    pages: list[BlockPage] = []
+    after = first - 1
+    for block, page in zip(blocks, found, strict=True):
+        pages.append(page_of(after + 1, [block]) if page is None else page)
+        after += len(block)
+        if pages[-1].stop != after and len(pages) < len(blocks):
+            return [page_of(first, blocks)]
+    return pages
 
 
 def page_of(first: int, blocks: Sequence["EventBlock"]) -> "BlockPage":

@@ -41,14 +41,15 @@ class Sealing:
         leaves: bytes = load("tree").leaf_columns(*block.columns, first)
         return leaves
 
-    def commit(self, tx: "Transaction", first: int, blocks: Sequence["EventBlock"], found: bytes | None) -> None:
+    def commit(
+        self, tx: "Transaction", first: int, blocks: Sequence["EventBlock"], found: Sequence[bytes | None]
+    ) -> None:
         """Writes the tiles that the blocks fill or begin, where the tree stands directly before them."""
         if tx.query(self._lock, (proof.MODEL.name,)) != [(first - 1,)]:
             return
         stop, leaves = first - 1, []
-        for block in blocks:
-            if found is None:
-                leaves.append(self.ahead(stop + 1, block))
+        for block, hashed in zip(blocks, found, strict=True):
+            leaves.append(self.ahead(stop + 1, block) if hashed is None else hashed)
             stop += len(block)
-        write(tx, proof.grow(tx, first - 1, b"".join(leaves) if found is None else found))
+        write(tx, proof.grow(tx, first - 1, b"".join(leaves)))
         tx.execute(UPDATE_STATE, (stop, proof.MODEL.name))

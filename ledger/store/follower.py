@@ -25,10 +25,10 @@ class Follower(Protocol):
         transaction then does without.
         """
 
-    def commit(self, tx: "Transaction", first: int, blocks: Sequence["EventBlock"], found: Any) -> None:
+    def commit(self, tx: "Transaction", first: int, blocks: Sequence["EventBlock"], found: Sequence[Any]) -> None:
         """Is called inside the transaction with the first position and all its blocks.
 
-        ``found`` is what ``ahead`` returned where one block was all, None otherwise.
+        ``found`` is, for each block, what ``ahead`` returned of it, None where it was not asked or raised.
         """
 
 
@@ -84,10 +84,10 @@ class InTurn:
         return self._first.ahead(first, block), self._second.ahead(first, block)
 
     def commit(
-        self, tx: "Transaction", first: int, blocks: Sequence["EventBlock"], found: tuple[Any, Any] | None
+        self, tx: "Transaction", first: int, blocks: Sequence["EventBlock"], found: Sequence[tuple[Any, Any] | None]
     ) -> None:
         """Lets each of them do what it does last in a transaction."""
-        own, other = found or (None, None)
+        own, other = zip(*[both or (None, None) for both in found], strict=True)
         self._first.commit(tx, first, blocks, own)
         self._second.commit(tx, first, blocks, other)
 

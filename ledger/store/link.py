@@ -105,8 +105,15 @@ class Link(ABC):
         """Deletes the rows of a key, leaving as little of them behind as the database can; returns how many."""
 
     @abstractmethod
-    def append(self, block: "EventBlock", first: int) -> None:
-        """Inserts a block of events at positions ``first``, …; raises Conflict where a version is taken."""
+    def made_ready(self, block: "EventBlock", first: int) -> object:
+        """Returns what ``append`` makes of a block before it asks the database anything, None where that is little."""
+
+    @abstractmethod
+    def append(self, block: "EventBlock", first: int, ready: object = None) -> None:
+        """Inserts a block of events at positions ``first``, …; raises Conflict where a version is taken.
+
+        ``ready`` is what any link to the same database made ready of this block for these positions.
+        """
 
     @abstractmethod
     def head(self) -> tuple[int, int, int]:

@@ -175,7 +175,11 @@ class PostgresLink(Link):
         # The dead row goes with the next VACUUM, which no transaction may run.
         return self.execute(f"DELETE FROM {table} WHERE {key} = ?", (value,))
 
-    def append(self, block: "EventBlock", first: int) -> None:
+    def made_ready(self, block: "EventBlock", first: int) -> None:
+        # The server takes a piece in while the next is packed.
+        return None
+
+    def append(self, block: "EventBlock", first: int, ready: object = None) -> None:
         try:
             if len(block) < BLOCK_COPY_FROM:
                 self._insert(block, first)

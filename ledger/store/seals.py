@@ -7,6 +7,7 @@ that were exchanged.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -32,6 +33,28 @@ SELECT_SEALS = "SELECT first, seals FROM person_seal WHERE first > ? ORDER BY fi
 SELECT_UNSEALED = "SELECT token, psn_no, psn_name FROM person WHERE token > ? AND token <= ? ORDER BY token"
 SET_SALT = "UPDATE person SET salt = ? WHERE token = ?"
 ADD_SEALS = "INSERT INTO person_seal (first, seals) VALUES (?, ?)"
+
+
+@dataclass(frozen=True, slots=True)
+class Persons:
+    """Is new persons as they go into the store: their tokens are ``first`` and those behind it, each is sealed."""
+
+    first: int
+    numbers: list[str]
+    names: list[str]
+    salts: list[bytes]
+    seals: bytes
+
+    @classmethod
+    def of(cls, first: int, numbers: list[str], names: list[str], random: Random) -> "Persons":
+        """Returns persons with salts and seals; raises StoreError as ``seals_of``."""
+        salts = cut(random(SALT * len(numbers)), SALT) if numbers else []
+        return cls(first, numbers, names, salts, seals_of(range(first, first + len(numbers)), numbers, names, salts))
+
+    @property
+    def tokens(self) -> dict[str, int]:
+        """Returns the token of each number."""
+        return dict(zip(self.numbers, range(self.first, self.first + len(self.numbers)), strict=True))
 
 
 def seals_of(tokens: Sequence[int], numbers: Sequence[str], names: Sequence[str], salts: Sequence[bytes]) -> bytes:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from os import urandom
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -53,6 +54,7 @@ class Reader(StateReader):
     def __init__(self, link: Link) -> None:
         self._link = link
         self._size, self._recorded_at, self._tokens = link.head()
+        self._random = urandom
         #: Where the states of detached events are.
         self.archives = Archives()
 
@@ -70,6 +72,10 @@ class Reader(StateReader):
     def tokens_given(self) -> int:
         """Returns the last person token given: they are 1 to this."""
         return self._tokens
+
+    def made_ready(self, block: "EventBlock", first: int) -> object:
+        """Returns what ``append`` makes of a block at positions ``first``, …, for a transaction to be given with it."""
+        return self._link.made_ready(block, first) if len(block) else None
 
     def may_read(self, table: str) -> bool:
         """Returns whether this connection's role may read a table: persons are closed to readers."""
@@ -237,7 +243,7 @@ class Transaction(StateWriter, Writer):
         self._head = (self._size, self._tokens)
         self._follower = follower
         self._blocks: list[EventBlock] = []
-        self._found: Any = None
+        self._found: list[Any] = []
         self._run = self._size
 
     @property
@@ -245,30 +251,31 @@ class Transaction(StateWriter, Writer):
         """Returns how many events it has appended so far."""
         return self._size - self._head[0]
 
-    def append(self, block: "EventBlock") -> int:
+    def append(self, block: "EventBlock", ready: object = None) -> int:
         """Appends a block and returns the position of its first event; positions have no gaps.
 
-        Raises Conflict where a (stream, version) is taken: the transaction is then rolled back whatever follows.
+        ``ready`` is what ``made_ready`` returned of it. Raises Conflict where a (stream, version) is taken: the
+        transaction is then rolled back whatever follows.
         """
         first = self._size + 1
         if len(block):
-            self._append(block, first)
+            self._append(block, first, ready)
             self._size += len(block)
         return first
 
-    def _append(self, block: "EventBlock", first: int) -> None:
-        follower = self._follower
+    def _append(self, block: "EventBlock", first: int, ready: object) -> None:
+        follower, found = self._follower, None
         if follower is None:
-            self._link.append(block, first)
+            self._link.append(block, first, ready)
             return
-        self._found = None
-        if self._blocks or len(block) < AHEAD_EVENTS:
-            self._link.append(block, first)
+        if len(block) < AHEAD_EVENTS:
+            self._link.append(block, first, ready)
         else:
             with Beside(lambda: follower.ahead(first, block)) as beside:
-                self._link.append(block, first)
-            self._found = beside.found
+                self._link.append(block, first, ready)
+            found = beside.found
         self._blocks.append(block)
+        self._found.append(found)
 
     def save_later(self, keys: "Ints", versions: "Ints", values: "Ints") -> None:
         """Saves person-years as ``save_state`` does, many as a run that ``merge_runs`` brings to their table later.

@@ -17,7 +17,7 @@ from ledger.refusals import OutcomeUnknown, StoreError
 from ledger.store.faults import Conflict, KeyTaken
 from ledger.store.link import Backend, Link, Mode, Row, the_head
 from ledger.store.schema import sqlite_statements
-from ledger.store.sqlite_packed import packed
+from ledger.store.sqlite_packed import Packed, packed
 from ledger.store.sqlite_recorder import (
     LOCK_TIMEOUT_S,
     LedgerConnection,
@@ -143,12 +143,15 @@ class SQLiteLink(Link):
         finally:
             self.query(f"PRAGMA secure_delete = {before}")
 
-    def append(self, block: "EventBlock", first: int) -> None:
+    def made_ready(self, block: "EventBlock", first: int) -> Packed | None:
+        return packed(block, first)
+
+    def append(self, block: "EventBlock", first: int, ready: object = None) -> None:
         columns = (block.streams, block.versions, block.topics, block.topic_names, block.states, first)
-        whole = packed(block, first)
+        whole = ready if isinstance(ready, Packed) else packed(block, first)
         try:
             if whole is not None:
-                self._cursor.execute(*whole)
+                self._cursor.execute(whole.statement, whole.params)
             else:
                 self._insert(EVENTS, 5, len(block), load("codec").grouped(*columns, ROWS_A_STATEMENT))
         except sqlite3.IntegrityError as error:

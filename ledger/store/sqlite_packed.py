@@ -5,7 +5,7 @@ single call without it, so that another thread may compute meanwhile, and makes 
 """
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -31,7 +31,14 @@ _STREAM_AT = _STATE_AT + STATE_BITS
 _OFFSET_AT = _STREAM_AT + STREAM_BITS
 
 
-def packed(block: "EventBlock", first: int) -> tuple[str, tuple[Any, ...]] | None:
+class Packed(NamedTuple):
+    """Is a statement that inserts a block, and its parameters."""
+
+    statement: str
+    params: tuple[Any, ...]
+
+
+def packed(block: "EventBlock", first: int) -> Packed | None:
     """Returns the statement that inserts a block at positions ``first``, …, and its parameters.
 
     None for a block it would not be worth it for, or with a text, a size or a variety beyond the bits there are.
@@ -57,7 +64,7 @@ def packed(block: "EventBlock", first: int) -> tuple[str, tuple[Any, ...]] | Non
     versions, topics = np.divmod(pairs, len(block.topic_names))
     kinds = [cell for pair in zip(versions.tolist(), topics.tolist(), strict=True) for cell in pair]
     kinds[1::2] = [block.topic_names[at] for at in kinds[1::2]]
-    return _statement(len(pairs)), (first, data.data, msgspec.json.encode(rows.tolist()).decode(), *kinds)
+    return Packed(_statement(len(pairs)), (first, data.data, msgspec.json.encode(rows.tolist()).decode(), *kinds))
 
 
 @cache

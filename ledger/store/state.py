@@ -15,7 +15,7 @@ from core_ext.layout import ACCUMULATORS
 from ledger.keys import YEARS
 from ledger.refusals import StoreError
 from ledger.store.runs import LAST, find_in_runs, keys_in_runs
-from ledger.store.seals import SALT, Random, cut, seals_of
+from ledger.store.seals import Persons, Random
 
 if TYPE_CHECKING:
     from ledger.store.link import Ints, Link
@@ -79,6 +79,12 @@ class StateReader:
     """Reads the state; every method takes its keys in any order and gives results in that order or by key."""
 
     _link: "Link"
+    _tokens: int
+    _random: Random
+
+    def new_persons(self, numbers: list[str], names: list[str]) -> Persons:
+        """Returns persons with the next tokens, as ``put_persons`` takes them; nobody has these numbers so far."""
+        return Persons.of(self._tokens + 1, numbers, names, self._random)
 
     def tokens(self, psn_nos: Sequence[str]) -> dict[str, int]:
         """Returns the token of every person that has one."""
@@ -135,28 +141,32 @@ class StateReader:
 class StateWriter(StateReader):
     """Writes the state, inside the transaction that appends."""
 
-    _tokens: int
-    _random: Random
+    def put_persons(self, persons: Persons) -> None:
+        """Writes new persons; raises ValueError where their tokens are not the next ones."""
+        if not persons.numbers:
+            return
+        if persons.first != self._tokens + 1:
+            raise ValueError(f"expected persons from token {self._tokens + 1} on, got {persons.first}")
+        n = len(persons.numbers)
+        tokens = np.arange(persons.first, persons.first + n, dtype=np.int64)
+        columns = (tokens, persons.numbers, persons.names, persons.salts)
+        self._link.put("person", ("token", "psn_no", "psn_name", "salt"), columns)
+        self._link.put("person_seal", ("first", "seals"), ([persons.first], [persons.seals]))
+        self._tokens += n
 
-    def add_persons(self, persons: Sequence[tuple[str, str]], unknown: bool = False) -> dict[str, int]:
+    def add_persons(self, persons: Sequence[tuple[str, str]]) -> dict[str, int]:
         """Returns the tokens of (psn_no, psn_name): consecutive from the last one given, in the order given.
 
         A person already known keeps token and name. A token is never given twice, not even after an erasure.
-        ``unknown`` says that this transaction has looked and found none of them.
         """
         names: dict[str, str] = {}
         for psn_no, psn_name in persons:
             names.setdefault(psn_no, psn_name)
-        known = {} if unknown else self.tokens(list(names))
+        known = self.tokens(list(names))
         fresh = [psn_no for psn_no in names if psn_no not in known]
-        given = dict(zip(fresh, range(self._tokens + 1, self._tokens + 1 + len(fresh)), strict=True))
-        if fresh:
-            tokens = np.array(list(given.values()), dtype=np.int64)
-            named, salts = [names[psn_no] for psn_no in fresh], cut(self._random(SALT * len(fresh)), SALT)
-            self._link.put("person", ("token", "psn_no", "psn_name", "salt"), (tokens, fresh, named, salts))
-            seals = seals_of(list(given.values()), fresh, named, salts)
-            self._link.put("person_seal", ("first", "seals"), ([self._tokens + 1], [seals]))
-            self._tokens += len(fresh)
+        new = self.new_persons(fresh, [names[psn_no] for psn_no in fresh])
+        self.put_persons(new)
+        given = new.tokens
         return {psn_no: given.get(psn_no) or known[psn_no] for psn_no in names}
 
     def remove_person(self, token: int) -> None:

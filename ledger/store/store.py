@@ -100,7 +100,7 @@ class Store:
         Raises StoreError where that would have to wait for a connection: its transaction may be waiting for it.
         """
         with self._link(Mode.BESIDE) as link:
-            reader = PendingReader(link, pending)
+            reader = PendingReader(link, pending, self.random)
             reader.archives = self.archives
             yield reader
 

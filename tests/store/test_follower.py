@@ -38,23 +38,28 @@ class Recorder:
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_large_block_is_looked_at_beside_the_database(store_url: str, fails: bool) -> None:
-    """What a thread found of the one block of a transaction is there at its end; where it failed, nothing is."""
+    """What a thread found of each large block is there at its transaction's end; where it failed, nothing is."""
     n = AHEAD_EVENTS
     with store.create(store_url) as opened:
         opened.follower = recorder = Recorder(fails)
         with opened.begin() as tx:
             tx.append(block_of(many("claim-a", n)))
         with opened.begin() as tx:
+            tx.append(block_of(many("job-b", 1)))
             tx.append(block_of(many("claim-b", n)))
-            tx.append(block_of(many("claim-c", n)))
+            tx.append(block_of(many("claim-c", n + 1)))
         with opened.begin() as tx:
             tx.append(block_of(many("claim-d", 3)))
         with opened.begin():
             pass
-        assert len(all_rows(opened)) == 3 * n + 3
-    found = None if fails else f"found {n}"
-    assert recorder.committed == [(1, [n], found), (n + 1, [n, n], None), (3 * n + 1, [3], None)]
-    assert [each[:2] for each in recorder.ahead_of] == [(1, n), (n + 1, n)]
+        assert len(all_rows(opened)) == 3 * n + 5
+    one, other = (None, None) if fails else (f"found {n}", f"found {n + 1}")
+    assert recorder.committed == [
+        (1, [n], [one]),
+        (n + 1, [1, n, n + 1], [None, one, other]),
+        (3 * n + 3, [3], [None]),
+    ]
+    assert [each[:2] for each in recorder.ahead_of] == [(1, n), (n + 2, n), (2 * n + 2, n + 1)]
     assert current_thread().name not in {name for _, _, name in recorder.ahead_of}
 
 
