@@ -6,7 +6,7 @@ edited tile and an edited event can be told apart. The last tile of each level i
 frontier.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -62,8 +62,19 @@ def fold(reader: "Reader", page: Page) -> list[Change]:
     return grow(reader, page.after, page.leaves)
 
 
-def grow(reader: "Reader", after: int, leaves: bytes) -> list[Change]:
-    """Returns the tiles that leaves fill or begin, at every level; the first of them stands behind ``after``."""
+def roots_within(after: int, leaves: bytes) -> dict[int, bytes]:
+    """Returns the roots, by number, of the tiles that leaves alone fill; the first of them stands behind ``after``."""
+    whole = range(-(-after // WIDTH), (after + len(leaves) // SIZE) // WIDTH)
+    begins = ((number, (number * WIDTH - after) * SIZE) for number in whole)
+    return {number: root_of(leaves[begin : begin + WIDTH * SIZE]) for number, begin in begins}
+
+
+def grow(reader: "Reader", after: int, leaves: bytes, roots: Mapping[int, bytes] | None = None) -> list[Change]:
+    """Returns the tiles that leaves fill or begin, at every level; the first of them stands behind ``after``.
+
+    ``roots`` are what ``roots_within`` found of some of them.
+    """
+    known = roots or {}
     entries = leaves
     start = after
     tiles: list[tuple[int, int, bytes, bytes]] = []
@@ -74,7 +85,7 @@ def grow(reader: "Reader", after: int, leaves: bytes) -> list[Change]:
         full, start = [], number
         for at in range(0, len(hashes), WIDTH * SIZE):
             tile = hashes[at : at + WIDTH * SIZE]
-            root = root_of(tile)
+            root = (known.get(number) if level == 0 else None) or root_of(tile)
             tiles.append((level, number, tile, root))
             if len(tile) == WIDTH * SIZE:
                 full.append(root)

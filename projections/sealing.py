@@ -5,7 +5,7 @@ a tree that follows reads every event back first. Without it the tree follows wh
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from core_ext.kernels import load
 from ledger.store.follower import in_turn
@@ -16,6 +16,10 @@ from projections.tables import write
 if TYPE_CHECKING:
     from ledger.block import EventBlock
     from ledger.store import Store, Transaction
+
+
+#: Leaves, and the roots of the tiles that they alone fill, by their numbers.
+Hashed: TypeAlias = tuple[bytes, dict[int, bytes]]
 
 
 def seal_within(store: "Store") -> None:
@@ -31,25 +35,27 @@ def seal_within(store: "Store") -> None:
 
 
 class Sealing:
-    """Seals what a transaction appends; the leaves of a block are hashed while the database takes it in."""
+    """Seals what a transaction appends; a block's leaves, and the tiles they fill, are hashed while it is taken in."""
 
     def __init__(self, dialect: str) -> None:
         self._lock = LOCK_STATE[dialect]
 
-    def ahead(self, first: int, block: "EventBlock") -> bytes:
-        """Returns the leaves of a block."""
+    def ahead(self, first: int, block: "EventBlock") -> Hashed:
+        """Returns the leaves of a block, and the roots of the tiles they fill."""
         leaves: bytes = load("tree").leaf_columns(*block.columns, first)
-        return leaves
+        return leaves, proof.roots_within(first - 1, leaves)
 
     def commit(
-        self, tx: "Transaction", first: int, blocks: Sequence["EventBlock"], found: Sequence[bytes | None]
+        self, tx: "Transaction", first: int, blocks: Sequence["EventBlock"], found: Sequence[Hashed | None]
     ) -> None:
         """Writes the tiles that the blocks fill or begin, where the tree stands directly before them."""
         if tx.query(self._lock, (proof.MODEL.name,)) != [(first - 1,)]:
             return
-        stop, leaves = first - 1, []
+        stop, leaves, roots = first - 1, [], dict[int, bytes]()
         for block, hashed in zip(blocks, found, strict=True):
-            leaves.append(self.ahead(stop + 1, block) if hashed is None else hashed)
+            own, filled = hashed or self.ahead(stop + 1, block)
+            leaves.append(own)
+            roots |= filled
             stop += len(block)
-        write(tx, proof.grow(tx, first - 1, b"".join(leaves)))
+        write(tx, proof.grow(tx, first - 1, b"".join(leaves), roots))
         tx.execute(UPDATE_STATE, (stop, proof.MODEL.name))

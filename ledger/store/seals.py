@@ -37,9 +37,10 @@ ADD_SEALS = "INSERT INTO person_seal (first, seals) VALUES (?, ?)"
 
 @dataclass(frozen=True, slots=True)
 class Persons:
-    """Is new persons as they go into the store: their tokens are ``first`` and those behind it, each is sealed."""
+    """Is new persons as they go into the store: their ``tokens`` are ``first`` and those behind it, each is sealed."""
 
     first: int
+    tokens: dict[str, int]
     numbers: list[str]
     names: list[str]
     salts: list[bytes]
@@ -48,13 +49,10 @@ class Persons:
     @classmethod
     def of(cls, first: int, numbers: list[str], names: list[str], random: Random) -> "Persons":
         """Returns persons with salts and seals; raises StoreError as ``seals_of``."""
+        given = range(first, first + len(numbers))
         salts = cut(random(SALT * len(numbers)), SALT) if numbers else []
-        return cls(first, numbers, names, salts, seals_of(range(first, first + len(numbers)), numbers, names, salts))
-
-    @property
-    def tokens(self) -> dict[str, int]:
-        """Returns the token of each number."""
-        return dict(zip(self.numbers, range(self.first, self.first + len(self.numbers)), strict=True))
+        tokens = dict(zip(numbers, given, strict=True))
+        return cls(first, tokens, numbers, names, salts, seals_of(given, numbers, names, salts))
 
 
 def seals_of(tokens: Sequence[int], numbers: Sequence[str], names: Sequence[str], salts: Sequence[bytes]) -> bytes:

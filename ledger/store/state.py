@@ -166,8 +166,7 @@ class StateWriter(StateReader):
         fresh = [psn_no for psn_no in names if psn_no not in known]
         new = self.new_persons(fresh, [names[psn_no] for psn_no in fresh])
         self.put_persons(new)
-        given = new.tokens
-        return {psn_no: given.get(psn_no) or known[psn_no] for psn_no in names}
+        return {psn_no: new.tokens.get(psn_no) or known[psn_no] for psn_no in names}
 
     def remove_person(self, token: int) -> None:
         """Removes who a token is, and its seal's salt with it; the token is never given again.
