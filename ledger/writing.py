@@ -38,6 +38,7 @@ from ledger.store.seals import Persons
 if TYPE_CHECKING:
     from ledger.knowledge import Knowledge
     from ledger.store import Reader, Transaction
+    from ledger.store.link import Statement
 
 Column = npt.NDArray[np.int64]
 Header = tuple[str, int, Event]
@@ -74,8 +75,8 @@ def arrange(batch: Batch, first: int) -> Order:
 class Draft:
     """Is a decided batch as it goes into the log and its tables; made from it alone and written nowhere yet.
 
-    ``opened`` are the (period, position) pairs it opens; its new persons' ``numbers`` have ``tokens``. The first of
-    ``blocks`` are its claims, ``ready`` for the database; ``later`` headers go before them.
+    ``opened`` are the (period, position) pairs it opens; ``persons`` are new, their ``numbers`` have ``tokens``. The
+    first of ``blocks`` are its claims; ``later`` headers go before them. Both are made ready for the database.
     """
 
     batch: Batch
@@ -83,7 +84,7 @@ class Draft:
     cause: int
     opened: list[tuple[int, int]]
     later: int
-    persons: Persons
+    persons: "tuple[Persons, Statement | None]"
     numbers: Texts
     tokens: Column
     blocks: list[EventBlock]
@@ -148,18 +149,15 @@ def draft(
 
 
 def adopt(tx: "Transaction", drafted: Draft, headers: list[Header]) -> Pending:
-    """Returns what a transaction is to write of a draft, and gives its persons their tokens.
-
-    ``headers`` are those that it has room for.
-    """
+    """Returns what a transaction is to write of a draft; ``headers`` are those that it has room for."""
     assert len(headers) == drafted.later
-    tx.put_persons(drafted.persons)
+    persons, _ = drafted.persons
     front = [EventBlock.from_events(headers)] if headers else []
     return Pending(
         first=tx.size + 1,
         blocks=[*front, *drafted.blocks],
-        tokens=tx.tokens_given,
-        persons=drafted.persons.tokens,
+        tokens=persons.last,
+        persons=persons.tokens,
         years=drafted.years,
         accounts=drafted.accounts,
         messages=drafted.messages,
@@ -178,6 +176,7 @@ def remember(drafted: Draft, size: int, knowledge: "Knowledge") -> None:
 
 def put(tx: "Transaction", drafted: Draft, pending: Pending, knowledge: "Knowledge") -> None:
     """Appends a draft's events and saves the state they leave behind; raises Conflict or KeyTaken as ``write``."""
+    tx.put_persons(*drafted.persons)
     for block in pending.blocks:
         tx.append(block, drafted.ready if block is drafted.blocks[0] else None)
     if len(drafted.order.rows):
@@ -220,7 +219,9 @@ def _first_row(batch: Batch, rows: Column, period: int) -> int:
     return batch.columns.first_row + int(rows[batch.period[rows] == period][0])
 
 
-def _name_new_persons(reader: "Reader", batch: Batch, rows: Column) -> tuple[Persons, Texts, Column]:
+def _name_new_persons(
+    reader: "Reader", batch: Batch, rows: Column
+) -> "tuple[tuple[Persons, Statement | None], Texts, Column]":
     """Gives tokens, in source order, to persons whose first claim books now.
 
     Returns them, their numbers as one column, and their tokens.

@@ -46,6 +46,11 @@ class Persons:
     salts: list[bytes]
     seals: bytes
 
+    @property
+    def last(self) -> int:
+        """Returns the last token given, to any of them or before."""
+        return self.first - 1 + len(self.numbers)
+
     @classmethod
     def of(cls, first: int, numbers: list[str], names: list[str], random: Random) -> "Persons":
         """Returns persons with salts and seals; raises StoreError as ``seals_of``."""

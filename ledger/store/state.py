@@ -18,7 +18,7 @@ from ledger.store.runs import LAST, find_in_runs, keys_in_runs
 from ledger.store.seals import Persons, Random
 
 if TYPE_CHECKING:
-    from ledger.store.link import Ints, Link
+    from ledger.store.link import Ints, Link, Statement
 
 #: A state is the width of its numbers, 4 or 8 bytes, and then the accumulators, little-endian. Nearly every person's
 #: year fits the narrow form, and half the bytes are half the pages a batch of many persons dirties.
@@ -82,9 +82,10 @@ class StateReader:
     _tokens: int
     _random: Random
 
-    def new_persons(self, numbers: list[str], names: list[str]) -> Persons:
+    def new_persons(self, numbers: list[str], names: list[str]) -> "tuple[Persons, Statement | None]":
         """Returns persons with the next tokens, as ``put_persons`` takes them; nobody has these numbers so far."""
-        return Persons.of(self._tokens + 1, numbers, names, self._random)
+        persons = Persons.of(self._tokens + 1, numbers, names, self._random)
+        return persons, self._link.persons_ready(persons) if numbers else None
 
     def tokens(self, psn_nos: Sequence[str]) -> dict[str, int]:
         """Returns the token of every person that has one."""
@@ -141,18 +142,20 @@ class StateReader:
 class StateWriter(StateReader):
     """Writes the state, inside the transaction that appends."""
 
-    def put_persons(self, persons: Persons) -> None:
+    def put_persons(self, persons: Persons, ready: "Statement | None") -> None:
         """Writes new persons; raises ValueError where their tokens are not the next ones."""
         if not persons.numbers:
             return
         if persons.first != self._tokens + 1:
             raise ValueError(f"expected persons from token {self._tokens + 1} on, got {persons.first}")
-        n = len(persons.numbers)
-        tokens = np.arange(persons.first, persons.first + n, dtype=np.int64)
-        columns = (tokens, persons.numbers, persons.names, persons.salts)
-        self._link.put("person", ("token", "psn_no", "psn_name", "salt"), columns)
+        if ready is not None:
+            self._link.execute(*ready)
+        else:
+            tokens = np.arange(persons.first, persons.last + 1, dtype=np.int64)
+            columns = (tokens, persons.numbers, persons.names, persons.salts)
+            self._link.put("person", ("token", "psn_no", "psn_name", "salt"), columns)
         self._link.put("person_seal", ("first", "seals"), ([persons.first], [persons.seals]))
-        self._tokens += n
+        self._tokens = persons.last
 
     def add_persons(self, persons: Sequence[tuple[str, str]]) -> dict[str, int]:
         """Returns the tokens of (psn_no, psn_name): consecutive from the last one given, in the order given.
@@ -164,8 +167,8 @@ class StateWriter(StateReader):
             names.setdefault(psn_no, psn_name)
         known = self.tokens(list(names))
         fresh = [psn_no for psn_no in names if psn_no not in known]
-        new = self.new_persons(fresh, [names[psn_no] for psn_no in fresh])
-        self.put_persons(new)
+        new, ready = self.new_persons(fresh, [names[psn_no] for psn_no in fresh])
+        self.put_persons(new, ready)
         return {psn_no: new.tokens.get(psn_no) or known[psn_no] for psn_no in names}
 
     def remove_person(self, token: int) -> None:

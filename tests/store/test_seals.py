@@ -70,3 +70,26 @@ def test_a_store_without_seals_gets_them_on_its_way_up(tmp_path: Path) -> None:
         assert all(len(salt) == SALT for (salt,) in reader.query("SELECT salt FROM person"))
     with projections.open(url) as read:
         assert [(each.kind, each.where) for each in read.verify()] == [("missing-person", "person token=1")]
+
+
+def test_persons_who_go_in_together_stand_as_those_who_go_one_by_one(store_url: str, tmp_path: Path) -> None:
+    """Numbers, names, salts and seals are the same, be a name without a letter, of many bytes or with a line's end."""
+    names = ["甲", "", "O'Brien\n", "乙" * 300, 'a"b\\c', "x" * 66_000]
+    # Somebody whose name is that long is not put together with others.
+    persons = [(f"身份-{i:04d}", names[i % (5 if i < 200 else 6)]) for i in range(400)]
+    salts = cut(bytes(range(256)) * 25, SALT)
+    found = []
+    for url, each in ((store_url, 200), (f"sqlite:///{tmp_path / 'one.db'}", 1)):
+        drawn = iter(salts)
+        with create(url) as store:
+            store.random = lambda size, drawn=drawn: b"".join(itertools.islice(drawn, size // SALT))
+            with store.begin() as tx:
+                for first in range(0, len(persons), each):
+                    tx.add_persons(persons[first : first + each])
+            with store.read() as reader:
+                rows = reader.query("SELECT token, psn_no, psn_name, salt FROM person ORDER BY token")
+                found.append((rows, b"".join(seals for _, seals in read_seals(reader))))
+    assert found[0] == found[1]
+    assert [(token, number, name) for token, number, name, _ in found[0][0]] == [
+        (token, *person) for token, person in enumerate(persons, 1)
+    ]
