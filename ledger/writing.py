@@ -38,7 +38,6 @@ from ledger.store.seals import Persons
 if TYPE_CHECKING:
     from ledger.knowledge import Knowledge
     from ledger.store import Reader, Transaction
-    from ledger.store.link import Statement
 
 Column = npt.NDArray[np.int64]
 Header = tuple[str, int, Event]
@@ -84,7 +83,7 @@ class Draft:
     cause: int
     opened: list[tuple[int, int]]
     later: int
-    persons: "tuple[Persons, Statement | None]"
+    persons: Persons
     numbers: Texts
     tokens: Column
     blocks: list[EventBlock]
@@ -151,13 +150,12 @@ def draft(
 def adopt(tx: "Transaction", drafted: Draft, headers: list[Header]) -> Pending:
     """Returns what a transaction is to write of a draft; ``headers`` are those that it has room for."""
     assert len(headers) == drafted.later
-    persons, _ = drafted.persons
     front = [EventBlock.from_events(headers)] if headers else []
     return Pending(
         first=tx.size + 1,
         blocks=[*front, *drafted.blocks],
-        tokens=persons.last,
-        persons=persons.tokens,
+        tokens=drafted.persons.last,
+        persons=drafted.persons.tokens,
         years=drafted.years,
         accounts=drafted.accounts,
         messages=drafted.messages,
@@ -176,7 +174,7 @@ def remember(drafted: Draft, size: int, knowledge: "Knowledge") -> None:
 
 def put(tx: "Transaction", drafted: Draft, pending: Pending, knowledge: "Knowledge") -> None:
     """Appends a draft's events and saves the state they leave behind; raises Conflict or KeyTaken as ``write``."""
-    tx.put_persons(*drafted.persons)
+    tx.put_persons(drafted.persons)
     for block in pending.blocks:
         tx.append(block, drafted.ready if block is drafted.blocks[0] else None)
     if len(drafted.order.rows):
@@ -219,9 +217,7 @@ def _first_row(batch: Batch, rows: Column, period: int) -> int:
     return batch.columns.first_row + int(rows[batch.period[rows] == period][0])
 
 
-def _name_new_persons(
-    reader: "Reader", batch: Batch, rows: Column
-) -> "tuple[tuple[Persons, Statement | None], Texts, Column]":
+def _name_new_persons(reader: "Reader", batch: Batch, rows: Column) -> tuple[Persons, Texts, Column]:
     """Gives tokens, in source order, to persons whose first claim books now.
 
     Returns them, their numbers as one column, and their tokens.

@@ -15,7 +15,7 @@ from core_ext.kernels import load
 from ledger.refusals import StoreError
 
 if TYPE_CHECKING:
-    from ledger.store.link import Link, Row
+    from ledger.store.link import Link, Row, Statement
     from ledger.store.session import Reader
 
 #: Returns as many random bytes as it is asked for.
@@ -45,6 +45,8 @@ class Persons:
     names: list[str]
     salts: list[bytes]
     seals: bytes
+    #: What inserts them, where a database has that made ready.
+    statement: "Statement | None" = None
 
     @property
     def last(self) -> int:

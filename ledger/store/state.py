@@ -5,6 +5,7 @@ written in the transaction that appends the events it follows from.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +19,7 @@ from ledger.store.runs import LAST, find_in_runs, keys_in_runs
 from ledger.store.seals import Persons, Random
 
 if TYPE_CHECKING:
-    from ledger.store.link import Ints, Link, Statement
+    from ledger.store.link import Ints, Link
 
 #: A state is the width of its numbers, 4 or 8 bytes, and then the accumulators, little-endian. Nearly every person's
 #: year fits the narrow form, and half the bytes are half the pages a batch of many persons dirties.
@@ -82,10 +83,10 @@ class StateReader:
     _tokens: int
     _random: Random
 
-    def new_persons(self, numbers: list[str], names: list[str]) -> "tuple[Persons, Statement | None]":
+    def new_persons(self, numbers: list[str], names: list[str]) -> Persons:
         """Returns persons with the next tokens, as ``put_persons`` takes them; nobody has these numbers so far."""
         persons = Persons.of(self._tokens + 1, numbers, names, self._random)
-        return persons, self._link.persons_ready(persons) if numbers else None
+        return replace(persons, statement=self._link.persons_ready(persons)) if numbers else persons
 
     def tokens(self, psn_nos: Sequence[str]) -> dict[str, int]:
         """Returns the token of every person that has one."""
@@ -142,14 +143,14 @@ class StateReader:
 class StateWriter(StateReader):
     """Writes the state, inside the transaction that appends."""
 
-    def put_persons(self, persons: Persons, ready: "Statement | None") -> None:
+    def put_persons(self, persons: Persons) -> None:
         """Writes new persons; raises ValueError where their tokens are not the next ones."""
         if not persons.numbers:
             return
         if persons.first != self._tokens + 1:
             raise ValueError(f"expected persons from token {self._tokens + 1} on, got {persons.first}")
-        if ready is not None:
-            self._link.execute(*ready)
+        if persons.statement is not None:
+            self._link.execute(*persons.statement)
         else:
             tokens = np.arange(persons.first, persons.last + 1, dtype=np.int64)
             columns = (tokens, persons.numbers, persons.names, persons.salts)
@@ -167,8 +168,8 @@ class StateWriter(StateReader):
             names.setdefault(psn_no, psn_name)
         known = self.tokens(list(names))
         fresh = [psn_no for psn_no in names if psn_no not in known]
-        new, ready = self.new_persons(fresh, [names[psn_no] for psn_no in fresh])
-        self.put_persons(new, ready)
+        new = self.new_persons(fresh, [names[psn_no] for psn_no in fresh])
+        self.put_persons(new)
         return {psn_no: new.tokens.get(psn_no) or known[psn_no] for psn_no in names}
 
     def remove_person(self, token: int) -> None:
