@@ -17,7 +17,6 @@ from ledger.store.session import Reader
 if TYPE_CHECKING:
     from ledger.block import EventBlock
     from ledger.store.link import Column, Ints, Link
-    from ledger.store.seals import Random
 
 
 @dataclass
@@ -84,9 +83,8 @@ class Pending:
 class PendingReader(Reader):
     """Is the view behind a transaction that is still being written."""
 
-    def __init__(self, link: "Link", pending: Pending, random: "Random") -> None:
+    def __init__(self, link: "Link", pending: Pending) -> None:
         super().__init__(link)
-        self._random = random
         self._pending = pending
         self._size, self._tokens = pending.size, pending.tokens
 

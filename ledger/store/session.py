@@ -54,7 +54,8 @@ class Reader(StateReader):
     def __init__(self, link: Link) -> None:
         self._link = link
         self._size, self._recorded_at, self._tokens = link.head()
-        self._random = urandom
+        #: Where salts of persons come from.
+        self.random: Random = urandom
         #: Where the states of detached events are.
         self.archives = Archives()
 
@@ -232,7 +233,7 @@ class Transaction(StateWriter, Writer):
 
     def __init__(self, link: Link, clock_us: Callable[[], int], follower: "Follower | None", random: Random) -> None:
         super().__init__(link)
-        self._random = random
+        self.random = random
         now = int(clock_us())
         if now >= LATEST_US:
             raise StoreError(

@@ -81,11 +81,11 @@ class StateReader:
 
     _link: "Link"
     _tokens: int
-    _random: Random
+    random: Random
 
     def new_persons(self, numbers: list[str], names: list[str]) -> Persons:
         """Returns persons with the next tokens, as ``put_persons`` takes them; nobody has these numbers so far."""
-        persons = Persons.of(self._tokens + 1, numbers, names, self._random)
+        persons = Persons.of(self._tokens + 1, numbers, names, self.random)
         return replace(persons, statement=self._link.persons_ready(persons)) if numbers else persons
 
     def tokens(self, psn_nos: Sequence[str]) -> dict[str, int]:

@@ -100,8 +100,8 @@ class Store:
         Raises StoreError where that would have to wait for a connection: its transaction may be waiting for it.
         """
         with self._link(Mode.BESIDE) as link:
-            reader = PendingReader(link, pending, self.random)
-            reader.archives = self.archives
+            reader = PendingReader(link, pending)
+            reader.archives, reader.random = self.archives, self.random
             yield reader
 
     def close(self) -> None:

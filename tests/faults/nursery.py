@@ -86,7 +86,7 @@ def _halve() -> None:
 
     def half(*arguments: Any) -> EventBlock:
         block = whole(*arguments)
-        n = len(block) - 1
+        n = max(0, len(block) - 1)
         return EventBlock(
             block.streams._replace(offsets=block.streams.offsets[: n + 1]),
             block.versions[:n],

@@ -45,7 +45,9 @@ def test_what_is_written_reads_as_it_will(
     path = write(tmp_path / "claims.csv", entangled())
     behind, compared = list[tuple[Pending, list[object]]](), list[int]()
 
-    def beginning(job: intake.ClaimJob, left: ClaimColumns, pending: Pending | None, known: Knowledge) -> None:
+    def beginning(
+        job: intake.ClaimJob, left: ClaimColumns, pending: Pending | None, known: Knowledge, remember: object
+    ) -> None:
         assert pending is not None
         with book.store.read() as reader:
             # Its own connection, however long that takes.
