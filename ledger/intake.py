@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -156,8 +155,13 @@ class ClaimJob(Job[ClaimColumns]):
         self.repeated = self.repeated[self.repeated >= first + batch.n]
         pending = writing.adopt(tx, drafted, [self.note(replace(outcome, recorded_at=tx.recorded_at))])
         knowledge.appended(pending.size, drafted.opened)
-        self._written = self._whole(tx, pending)
-        remember = partial(writing.remember, drafted, pending.size, knowledge)
+        # Giving back some megabytes takes as long as a statement, so that is left to the other thread too.
+        before, self._written = [self._written], self._whole(tx, pending)
+
+        def remember() -> None:
+            before.clear()
+            writing.remember(drafted, pending.size, knowledge)
+
         due = self._begin_ahead(columns.slice(batch.n, columns.n), self._written, knowledge, remember)
         if due is None:
             remember()

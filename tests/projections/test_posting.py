@@ -48,14 +48,16 @@ def test_posting_within_leaves_what_following_leaves(store_url: str, tmp_path: P
     assert posted[0] == len(book.log) and sum(posted[2].values()) == 0
 
 
-def test_blocks_of_one_transaction_are_posted_together(store_url: str) -> None:
-    """An act whose halves come in two blocks is one act, as they commit together."""
+@pytest.mark.parametrize("size", [None, 1, 40])
+def test_blocks_of_one_transaction_are_posted_together(store_url: str, size: int | None) -> None:
+    """An act whose halves come in two blocks is one act, as they commit together; sums of many blocks are one sum."""
     book = full_book()
+    blocks = pieces(book, size) if size else [EventBlock.from_events([event]) for event in book.log]
     with store.create(store_url) as opened:
         post_within(opened)
         with opened.begin() as tx:
-            for event in book.log:
-                tx.append(EventBlock.from_events([event]))
+            for block in blocks:
+                tx.append(block)
         posted = held(opened)
         assert posted[1] == len(book.log)
     with store.connect(store_url) as opened:
