@@ -139,7 +139,8 @@ def draft(
         numbers=numbers,
         tokens=tokens,
         blocks=[block, *[EventBlock.from_events(events) for events in behind if events]],
-        ready=reader.made_ready(block, begin),
+        # Who has its headers at hand appends at once, and packs while the database takes in.
+        ready=reader.made_ready(block, begin) if later else None,
         years=_years(batch, order),
         accounts=_accounts(batch, order),
         messages=_messages(batch, order),

@@ -185,16 +185,15 @@ class PostgresLink(Link):
         columns = (int_array(tokens), text_array(persons.numbers), text_array(persons.names))
         return ADD_PERSONS, (*columns, bytea_array(persons.salts))
 
-    def made_ready(self, block: "EventBlock", first: int) -> None:
-        # The server takes a piece in while the next is packed.
-        return None
+    def made_ready(self, block: "EventBlock", first: int) -> list[bytes] | None:
+        return list(self._pieces(block, first)) if len(block) >= BLOCK_COPY_FROM else None
 
     def append(self, block: "EventBlock", first: int, ready: object = None) -> None:
         try:
             if len(block) < BLOCK_COPY_FROM:
                 self._insert(block, first)
                 return
-            pieces = load("records").copy_pieces(*block.columns, first, PIECE_EVENTS, COPY_HEADER, COPY_TRAILER)
+            pieces = ready if isinstance(ready, list) else self._pieces(block, first)
             with self._cursor.copy(COPY_EVENTS) as copy:
                 # The server takes a piece in while the next is packed.
                 for piece in pieces:
@@ -207,6 +206,12 @@ class PostgresLink(Link):
             raise Conflict(taken[1], int(taken[2])) from error
         except psycopg.Error as error:
             raise self._refused(error) from error
+
+    def _pieces(self, block: "EventBlock", first: int) -> Iterator[bytes]:
+        pieces: Iterator[bytes] = load("records").copy_pieces(
+            *block.columns, first, PIECE_EVENTS, COPY_HEADER, COPY_TRAILER
+        )
+        return pieces
 
     def _insert(self, block: "EventBlock", first: int) -> None:
         positions, streams, versions, topics, states = load("records").pack_arrays(*block.columns, first)
