@@ -22,6 +22,8 @@ cdef extern from *:
 cdef enum:
     AHEAD = 16  # rows between asking for a slot's memory and needing it
     NEAR = 8  # rows between asking for the memory of the key it names and needing that
+    DAY_DIGITS = 8  # bytes of a text that may be a day
+    HASH_BITS = 36  # bits of a hash beside a day
 
 
 cdef struct Texts:
@@ -47,6 +49,19 @@ cdef inline uint64_t hash_text(const Texts* texts, Py_ssize_t row) noexcept nogi
         at += 8
         length -= 8
     return h ^ (h >> 32)
+
+
+cdef inline int64_t day_of(const Texts* texts, Py_ssize_t row) noexcept nogil:
+    cdef const uint8_t* at = texts.data + texts.offsets[row]
+    cdef int64_t day = 0
+    cdef int i
+    if texts.offsets[row + 1] - texts.offsets[row] < DAY_DIGITS:
+        return 0
+    for i in range(DAY_DIGITS):
+        if at[i] < 48 or at[i] > 57:
+            return 0
+        day = 10 * day + at[i] - 48
+    return day
 
 
 cdef inline bint same(const Texts* a, Py_ssize_t i, const Texts* b, Py_ssize_t j) noexcept nogil:
@@ -222,3 +237,19 @@ def number_texts(texts):
                 numbers[row] = numbers[known]
     free(slots)
     return found, firsts[:given].copy()
+
+
+def day_keys(texts):
+    """Returns the key of each text: the day it begins with, and a part of its hash; see the reference."""
+    cdef Py_ssize_t n = texts_checked("texts", *texts), row
+    cdef const int64_t[::1] offsets = texts[0]
+    cdef const uint8_t[::1] data = texts[1]
+    found = np.empty(n, np.int64)
+    cdef int64_t[::1] keys = found
+    if n == 0:
+        return found
+    cdef Texts all_of_them = texts_of(offsets, data)
+    with nogil:
+        for row in range(n):
+            keys[row] = (day_of(&all_of_them, row) << HASH_BITS) | <int64_t> (hash_text(&all_of_them, row) >> (64 - HASH_BITS))
+    return found

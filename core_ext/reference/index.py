@@ -15,6 +15,8 @@ Texts = tuple[Int64s, NDArray[np.uint8]]
 
 _WORD = 2**64 - 1
 _SEED, _FACTOR = 0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93
+#: Digits of a day, and the bits of a hash that stand beside it in a key.
+DAY_DIGITS, HASH_BITS = 8, 36
 
 
 def check_table(slots: Int64s, held: int) -> None:
@@ -116,3 +118,18 @@ def number_texts(texts: Texts) -> tuple[Int64s, Int64s]:
             first.append(row)
         found.append(numbers[text])
     return np.array(found, np.int64), np.array(first, np.int64)
+
+
+def day_keys(texts: Texts) -> Int64s:
+    """Returns a number by which each text is sorted and found again, int64[n] from 0 on; other texts may have it too.
+
+    It is the day (yyyymmdd) that the text begins with, 0 where its first eight bytes are no digits, above the upper
+    HASH_BITS bits of its hash. Stores keep these numbers: what a text has is never changed.
+    """
+    texts_checked("texts", *texts)
+    keys = []
+    for text in _listed(texts):
+        first = text[:DAY_DIGITS]
+        day = int(first) if len(first) == DAY_DIGITS and first.isdigit() else 0
+        keys.append(day << HASH_BITS | _hash_text(text) >> 64 - HASH_BITS)
+    return np.array(keys, np.int64)

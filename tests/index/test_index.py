@@ -126,3 +126,53 @@ def test_texts_are_remembered_as_a_dictionary_would(sizes: list[int], seed: int)
     assert len(known) == len(expected)
     known.clear()
     assert known.find(texts_from_list(wanted)).tolist() == [0] * len(wanted)
+
+
+IDS = st.lists(
+    st.one_of(st.binary(max_size=20), st.from_regex(rb"[0-9]{6,9}[0-9a-zH]{0,24}", fullmatch=True)), max_size=40
+)
+
+
+@given(IDS)
+def test_both_twins_number_ids_alike(ids: list[bytes]) -> None:
+    """An id's number is its day above a part of its hash, never negative, whatever stands before and behind it."""
+    texts = texts_from_list(ids)
+    keys = _index.day_keys(texts)
+    assert keys.dtype == np.int64 and keys.tolist() == reference.day_keys(texts).tolist()
+    assert keys.tolist() == [int(_index.day_keys(texts_from_list([each]))[0]) for each in ids]
+    for key, each in zip(keys.tolist(), ids, strict=True):
+        day = int(each[:8]) if len(each) >= 8 and each[:8].isdigit() else 0
+        assert key >> 36 == day
+
+
+#: Stores keep these numbers: whoever changes how one is formed finds no id that was noted before.
+NUMBERS = {
+    "": 20680195047,
+    "2024010": 19598590199,
+    "20240105": 1390889424751134335,
+    "20240105080000H260101000010001": 1390889436783397404,
+    "202401050809589716729633919725": 1390889433821048135,
+    "202401050229382214560495283314": 1390889433821048135,
+    "99999999": 6871947610705776800,
+    "2024010a080000": 25595038059,
+    "é2024010": 63372261765,
+    "２０２４０１０５": 61428340809,
+    f"20240105{'x' * 50}": 1390889425297020810,
+    "\n0240105x": 8603939021,
+}
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=["compiled", "reference"])
+def test_an_id_has_the_number_it_always_had(kernel: Any) -> None:
+    """The number of an id is the same in every version: those that stand in stores are found by it."""
+    assert kernel.day_keys(texts_from_list(list(NUMBERS))).tolist() == list(NUMBERS.values())
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=["compiled", "reference"])
+def test_ids_outside_their_bytes_get_no_number(kernel: Any) -> None:
+    """Offsets that lead out of the bytes, or back, are refused before anything is read there."""
+    data = np.frombuffer(b"20240105", np.uint8)
+    for offsets in ([0, 9], [0, 5, 4], [-1, 4]):
+        with pytest.raises(ValueError, match="texts"):
+            kernel.day_keys(Texts(np.array(offsets, np.int64), data))
+    assert kernel.day_keys(Texts(np.zeros(1, np.int64), data)).tolist() == []
