@@ -1,15 +1,27 @@
 """Makes the next item of an iterable in another thread while the last one is still worked on."""
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from enum import Enum
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
+
+
+def awaited(due: "Future[Any]") -> None:
+    """Waits until a call has ended, whatever it came to; who is interrupted meanwhile hears of it behind that."""
+    interrupt: BaseException | None = None
+    while not due.done():
+        try:
+            wait([due])
+        except BaseException as raised:
+            interrupt = raised
+    if interrupt is not None:
+        raise interrupt
 
 
 class _Over(Enum):
@@ -43,13 +55,21 @@ class Ahead(Generic[Item]):
             yield item
 
     def submit(self, call: Callable[[], Found]) -> Future[Found]:
-        """Has the same thread call a function once the next item is made, which ``following`` then returns."""
+        """Has the same thread call a function once the next item is made, which ``following`` knows."""
         return self._thread.submit(call)
 
-    def following(self) -> Item | None:
-        """Returns the item that comes next, None at the end; raises what making it raised."""
-        item = self._due.result()
-        return None if item is _Over.OVER else item
+    def following(self) -> Callable[[], Item | None]:
+        """Returns what returns the item that comes next now, whatever is taken meanwhile.
+
+        That is None at the end, and raises what making it raised.
+        """
+        due = self._due
+
+        def item() -> Item | None:
+            made = due.result()
+            return None if made is _Over.OVER else made
+
+        return item
 
     def _make(self) -> Item | _Over:
         return next(self._iterator, _Over.OVER)

@@ -51,7 +51,8 @@ _IDENTITIES = sum(
 class Batch:
     """Is a batch on its way: the source columns, what lookups added, and what the kernel decided.
 
-    ``repeated`` are the rows with a key that an earlier one has, where such rows cut the batch.
+    ``repeated`` are the rows with a key that an earlier one has, where such rows cut the batch; ``looked_up`` says
+    whether the log was asked for the keys of all rows.
     ``stream_texts`` are the claims' streams, ``message_texts`` the keys of their message ids (empty: none).
     All arrays have one row a claim; ``tail`` rows behind the claims are originals of refunds, loaded from the log.
     """
@@ -60,6 +61,7 @@ class Batch:
     stream_texts: Texts
     message_texts: Texts
     faults: Ints
+    looked_up: bool = True
     repeated: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     duplicate_of: dict[int, int] = field(default_factory=dict)
     person: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -173,6 +175,7 @@ def decide(
     here.
     """
     batch = _begin(columns, knowledge)
+    batch.looked_up = asked is None
     _find_persons(tx, batch, knowledge, profile)
     find_known(tx, batch, asked)
     cut = cut_at_collision(batch)
@@ -209,7 +212,8 @@ def _find_persons(tx: "Reader", batch: Batch, knowledge: "Knowledge", profile: P
     names = texts_taken(numbers, first)
     tokens = knowledge.tokens.find(names)
     missing = np.flatnonzero((tokens == 0) & (names.offsets[1:] > names.offsets[:-1]))
-    if len(missing):
+    # Where every token ever given is known, who has none of them is nobody in the store.
+    if len(missing) and len(knowledge.tokens) < tx.tokens_given:
         asked = to_list(texts_taken(names, missing))
         found = tx.tokens(asked)
         if found:
@@ -228,7 +232,8 @@ def _find_plans(tx: "Reader", batch: Batch, knowledge: "Knowledge", profile: Pro
     """Chooses each row's policy and kind of decision."""
     settled = batch.columns.settled.astype(bool)
     refund = batch.columns.refund.astype(bool)
-    masks = filing_masks(tx, batch.facts, knowledge.policies.region_of)
+    none = np.zeros(batch.n, np.int64)
+    masks = filing_masks(tx, batch.facts, knowledge.policies.region_of) if knowledge.filings else none
     facts = resolved(batch.facts, batch.level, batch.psn_type)
     born = known_births(tx, batch.columns, batch.facts[:, FACT["token"]], knowledge.policies.asks_for_ages)
     batch.age = knowledge.policies.ages(batch.facts, *born)

@@ -29,7 +29,8 @@ from ledger.refusals import LedgerError, Refusal, Refused, SourceError
 from ledger.source import ClaimColumns, Source, open_source
 from ledger.store.faults import Conflict, KeyTaken
 from ledger.store.pending import Pending
-from ledger.store.runs import MOST_RUNS, merge_runs
+from ledger.store.runs import MOST_RUNS
+from ledger.store.tidying import merge_runs, tidy_runs
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -120,7 +121,8 @@ class ClaimJob(Job[ClaimColumns]):
     looks_up = True
     #: The rows of the file, behind those that were taken, that met a key of their own batch: those are looked up.
     repeated = np.zeros(0, np.int64)
-    _decided: DecidedAhead | None = None
+    #: What is being decided ahead.
+    _due: "Future[DecidedAhead | None] | None" = None
     #: All that the last transaction writes so far; None where that is more than batches.
     _written: Pending | None = None
 
@@ -145,7 +147,8 @@ class ClaimJob(Job[ClaimColumns]):
         if not self.prepared:
             knowledge.expect(self.source.expected_rows)
             self.prepared = True
-        decided, self._decided = self._decided, None
+        due, self._due = self._due, None
+        decided = _decided(due) if due is not None else None
         if decided is not None and decided.holds(tx, columns, knowledge):
             drafted, outcome = decided.drafted, decided.outcome
         else:
@@ -162,14 +165,13 @@ class ClaimJob(Job[ClaimColumns]):
             before.clear()
             writing.remember(drafted, pending.size, knowledge)
 
-        due = self._begin_ahead(columns.slice(batch.n, columns.n), self._written, knowledge, remember)
-        if due is None:
+        self._due = self._begin_ahead(columns.slice(batch.n, columns.n), self._written, knowledge, remember)
+        if self._due is None:
             remember()
-        try:
-            writing.put(tx, drafted, pending, knowledge)
-        finally:
-            if due is not None:
-                self._decided = _decided(due)
+        else:
+            # It goes on while the transaction is committed.
+            self.ledger.goes_on(self._due)
+        writing.put(tx, drafted, pending, knowledge)
         # The parts of a divided stay, for which nothing is decided ahead, come behind all that is pending.
         knowledge.appended(tx.size)
 
@@ -202,9 +204,11 @@ class ClaimJob(Job[ClaimColumns]):
         if self.hurries or pending is None or policies.limits_diseases or policies.divides_stays:
             return None
 
+        following = self._ahead.following()
+
         def decide() -> DecidedAhead | None:
             remember()
-            rows = left if left.n else self._ahead.following()
+            rows = left if left.n else following()
             if rows is None:
                 return None
             with self.ledger.store.read_behind(pending) as reader:
@@ -332,7 +336,7 @@ def _run_batches(job: Job[Rows], batch_rows: int, progress: Progress | None) -> 
             f"{error}; job {job.position} stands at row {job.next_row - 1}, what it booked stays: run the same file"
             f" again once it can be read, or abandon the job"
         ) from error
-    merge_runs(ledger.store)
+    tidy_runs(ledger.store)
     with ledger.transaction() as tx:
         job.complete(tx)
 
@@ -361,8 +365,11 @@ def _run_rows(job: Job[Rows], batch_rows: int, progress: Progress | None) -> Non
                 continue
             if waited:
                 time.sleep(GAP_MS / 1000)
-            # Who waits, or comes next, would look through every run; what follows is too little for one.
-            merge_runs(ledger.store, beyond=0 if waited and not polite else MOST_RUNS)
+            if waited and not polite:
+                # Who waits, or comes next, would look through every run; what follows is too little for one.
+                tidy_runs(ledger.store)
+            else:
+                merge_runs(ledger.store, beyond=MOST_RUNS)
             polite = POLITE_BATCHES if waited else max(0, polite - 1)
             rest = _left(job, rest)
             if progress is not None:

@@ -14,6 +14,7 @@ from ledger.casework.events import RecoveryRaised, RecoveryReversed
 from ledger.event import Event
 from ledger.events import ClawbackRaised, CommandRecorded, JobAbandoned, JobCompleted, JobStarted, PolicyEnacted
 from ledger.known import Ints, KnownTexts
+from ledger.known_messages import KnownMessages
 from ledger.mapper import decode_event
 from ledger.person_years import PersonYears
 from ledger.plans import PolicyBook
@@ -29,7 +30,7 @@ STREAMS_OF = (
     " WHERE originator_id >= ? AND originator_id < ? ORDER BY notification_id"
 )
 
-ANY_INSTITUTION = "SELECT 1 FROM institution LIMIT 1"
+ANY_REGISTERED = "SELECT " + ", ".join(f"EXISTS (SELECT 1 FROM {name})" for name in ("institution", "member", "filing"))
 
 #: Past this many persons the token cache starts anew: memory stays bounded on a nationwide file.
 CACHED_PERSONS = 2_000_000
@@ -59,17 +60,18 @@ def caused_by(reader: "Reader", position: int) -> Iterator[Event]:
 class Knowledge:
     """Is the write side's memory of one store; ``refresh`` brings it up to a transaction's head.
 
-    ``institutions`` says whether any is registered: where none is, no batch asks for one.
+    ``institutions``, ``members`` and ``filings`` say whether any is registered: where none is, no batch asks for one.
     """
 
     def __init__(self) -> None:
         self.position = -1
         self.policies = PolicyBook()
         self.periods = periods.Periods()
-        self.institutions = False
+        self.institutions = self.members = self.filings = False
         self.tokens = KnownTexts()
         self.person_years = PersonYears()
         self.accounts = Accounts()
+        self.messages = KnownMessages()
         self.recovered: dict[int, list[int]] = {}
         self._policies_seen = 0
         # Up to where nobody was erased whose token is known.
@@ -79,7 +81,7 @@ class Knowledge:
         """Reads policies and periods again if the log has grown past what is known."""
         if reader.size == self.position:
             return
-        self.person_years, self.accounts = PersonYears(), Accounts()
+        self.person_years, self.accounts, self.messages = PersonYears(), Accounts(), KnownMessages()
         self._drop_erased(reader)
         for position, _, _, topic, state in streams_with_prefix(reader, "policy"):
             if position > self._policies_seen:
@@ -91,7 +93,8 @@ class Knowledge:
         for position, _, _, topic, state in streams_with_prefix(reader, "period"):
             periods.evolve(self.periods, position, decode_event(topic, state))
         self.recovered = recovered_by_claim(reader)
-        self.institutions = self.institutions or bool(reader.query(ANY_INSTITUTION))
+        if not (self.institutions and self.members and self.filings):
+            self.institutions, self.members, self.filings = map(bool, reader.query(ANY_REGISTERED)[0])
         self.position = reader.size
 
     def appended(self, position: int, opened: Sequence[tuple[int, int]] = ()) -> None:

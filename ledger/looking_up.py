@@ -27,7 +27,8 @@ def look_up(tx: "Reader", batch: "Batch", knowledge: "Knowledge", profile: "Prof
     days = batch.facts[:, FACT[profile.register_day]]
     if profile.register_day == "setl_time":
         days = days // 1_000_000
-    members = load_members(tx, batch.person_tokens, batch.person, days)
+    asked = batch.person_tokens if knowledge.members else np.zeros_like(batch.person_tokens)
+    members = load_members(tx, asked, batch.person, days)
     batch.assist = members.assist
     batch.flagged = np.zeros(batch.n, np.int64)
     none = np.zeros(batch.n, np.int64)

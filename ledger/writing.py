@@ -32,7 +32,9 @@ from ledger.refusals import Refusal
 from ledger.register_events import ClaimFlagged
 from ledger.sameness import TEXTS
 from ledger.stays.booking import write_parts
+from ledger.store.message_runs import Messages, messages_of
 from ledger.store.pending import Pending
+from ledger.store.runs import RUN_ROWS, Packed, distinct, packed_run
 from ledger.store.seals import Persons
 
 if TYPE_CHECKING:
@@ -89,8 +91,9 @@ class Draft:
     blocks: list[EventBlock]
     ready: object
     years: tuple[Column, Column, Column]
+    packed_years: Packed | None
     accounts: tuple[Column, Column]
-    messages: tuple[list[str], Column]
+    messages: Messages
     reversals: list[tuple[int, int]]
 
 
@@ -123,6 +126,9 @@ def draft(
     heads: list[Header] = [
         (period_stream(period), 1, PeriodOpened(cause, _first_row(batch, rows, period), period)) for period in opening
     ]
+    years, messages = _years(batch, order), _messages(batch, order)
+    if not batch.looked_up:
+        knowledge.messages.check(reader, messages)
     block = _block(batch, order, _states(batch, order, cause, knowledge), EventBlock.from_events([*headers, *heads]))
     behind = (
         _flags(batch, order, cause),
@@ -141,9 +147,10 @@ def draft(
         blocks=[block, *[EventBlock.from_events(events) for events in behind if events]],
         # Who has its headers at hand appends at once, and packs while the database takes in.
         ready=reader.made_ready(block, begin) if later else None,
-        years=_years(batch, order),
+        years=years,
+        packed_years=packed_run(*years) if len(years[0]) >= RUN_ROWS else None,
         accounts=_accounts(batch, order),
-        messages=_messages(batch, order),
+        messages=messages,
         reversals=_reversals(batch, order),
     )
 
@@ -168,9 +175,10 @@ def remember(drafted: Draft, size: int, knowledge: "Knowledge") -> None:
     """Makes the persons and what is theirs known that a draft leaves; ``size`` is the position it comes to."""
     if len(drafted.tokens):
         knowledge.remember(drafted.numbers, drafted.tokens)
-        knowledge.accounts.begin(drafted.tokens)
+        knowledge.accounts.begin(size, drafted.tokens)
+    knowledge.messages.remember(drafted.messages)
     knowledge.person_years.remember(size, *drafted.years)
-    knowledge.accounts.remember(*drafted.accounts)
+    knowledge.accounts.remember(size, *drafted.accounts)
 
 
 def put(tx: "Transaction", drafted: Draft, pending: Pending, knowledge: "Knowledge") -> None:
@@ -179,9 +187,9 @@ def put(tx: "Transaction", drafted: Draft, pending: Pending, knowledge: "Knowled
     for block in pending.blocks:
         tx.append(block, drafted.ready if block is drafted.blocks[0] else None)
     if len(drafted.order.rows):
-        tx.save_later(*pending.years)
-        tx.save_accounts(*pending.accounts)
-        tx.add_messages(*pending.messages)
+        tx.save_later(*drafted.years, drafted.packed_years)
+        tx.save_accounts_later(*pending.accounts)
+        tx.save_messages(pending.messages)
         tx.add_reversals(pending.reversals)
     write_parts(tx, drafted.batch, int(drafted.order.filed_at[0]), drafted.cause, knowledge)
 
@@ -346,17 +354,15 @@ def _years(batch: Batch, order: Order) -> tuple[Column, Column, Column]:
 def _accounts(batch: Batch, order: Order) -> tuple[Column, Column]:
     """Returns tokens and balances (fen) of the accounts that the batch moved."""
     rows = order.rows
-    moved = np.unique(batch.person[rows[batch.booked[rows, AMOUNT["acct_pay"]] != 0]])
+    moved = distinct(batch.person[rows[batch.booked[rows, AMOUNT["acct_pay"]] != 0]])
     return batch.person_tokens[moved], batch.accounts[moved]
 
 
-def _messages(batch: Batch, order: Order) -> tuple[list[str], Column]:
+def _messages(batch: Batch, order: Order) -> Messages:
     """Returns the keys of the message ids that book, and the positions of their claims."""
     rows, offsets = order.rows, batch.columns.texts["medins_setl_id"].offsets
     named = rows[offsets[rows + 1] > offsets[rows]]
-    # Their keys begin with their time: in its order an index meets each of its pages once.
-    named = named[np.argsort(batch.facts[named, FACT["setl_time"]], kind="stable")]
-    return to_list(texts_taken(batch.message_texts, named)), order.filed_at[named]
+    return messages_of(texts_taken(batch.message_texts, named), order.filed_at[named])
 
 
 def _reversals(batch: Batch, order: Order) -> list[tuple[int, int]]:

@@ -86,17 +86,29 @@ def _compare_again(reader: "Reader", wrong: Wrong, found: Findings) -> None:
             if version > years.get(key, (0, []))[0]:
                 years[key] = (version, values[row].tolist())
     _compare(found, "person_year", "key", folded.years, years)
-    accounts = {token: fen for page in accounts_of(reader) for token, fen in page if token in wrong.accounts}
-    _compare(found, "account", "token", _holding(folded.accounts), _holding(accounts))
+    _compare(found, "account", "token", _holding(folded.accounts), _holding(_accounts(reader, wrong.accounts)))
     if wrong.messages is not None:
         _compare(found, "message", "msgid", folded.messages, _messages(reader, wrong.messages))
 
 
-def _messages(reader: "Reader", wrong: MessageSums) -> dict[str, int]:
-    """Returns the rows of the buckets that differ."""
-    held: dict[str, int] = {}
+def _accounts(reader: "Reader", wrong: set[int]) -> dict[int, int]:
+    """Returns the balances of persons, each of the highest version; the table's, where a run has the same."""
+    held: dict[int, tuple[int, int]] = {}
+    for tokens, versions, fen in accounts_of(reader):
+        for row in np.flatnonzero(np.isin(tokens, _sorted(wrong))).tolist():
+            token, version = int(tokens[row]), int(versions[row])
+            if version > held.get(token, (-1, 0))[0]:
+                held[token] = (version, int(fen[row]))
+    return {token: fen for token, (_, fen) in held.items()}
+
+
+def _messages(reader: "Reader", wrong: MessageSums) -> dict[str, object]:
+    """Returns the rows of the buckets that differ; of an id that stands twice every position."""
+    held: dict[str, object] = {}
     for page in messages_of(reader):
-        held |= dict(page[row] for row in np.flatnonzero(wrong.kept(page)).tolist())
+        for row in np.flatnonzero(wrong.kept(page)).tolist():
+            msgid, position = page[row]
+            held[msgid] = f"{held[msgid]} and {position}" if msgid in held else position
     return held
 
 

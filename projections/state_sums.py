@@ -19,7 +19,8 @@ from ledger.keys import YEARS, message_key
 from ledger.known import KnownInts, grown
 from ledger.replay import read_openings
 from ledger.stays.replaying import counted_parts
-from ledger.store.runs import newest, read_runs
+from ledger.store.message_runs import each_run
+from ledger.store.runs import ACCOUNT_RUNS, YEAR_RUNS, distinct, newest, read_runs
 from ledger.store.state import unpacked
 from projections.row_marks import BUCKETS, Marker, Marks, bucket_of
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 Bools = NDArray[np.bool_]
 
 SELECT_YEARS = "SELECT key, version, state FROM person_year WHERE key {} ? ORDER BY key LIMIT ?"
-SELECT_ACCOUNTS = "SELECT token, balance_fen FROM account WHERE token {} ? ORDER BY token LIMIT ?"
+SELECT_ACCOUNTS = "SELECT token, version, balance_fen FROM account WHERE token {} ? ORDER BY token LIMIT ?"
 SELECT_MESSAGES = "SELECT msgid, position FROM message WHERE msgid {} ? ORDER BY msgid LIMIT ?"
 
 #: Rows of a table read at once.
@@ -52,7 +53,7 @@ class Latest:
         """Takes rows in log order; of rows of one key the last one stands."""
         rows = self.keys.find(keys)
         if (rows < 0).any():
-            self._take(np.unique(keys[rows < 0]))
+            self._take(distinct(keys[rows < 0]))
             rows = self.keys.find(keys)
         # Where an index comes twice, the last assignment is the one that counts.
         self.marks[rows], self.moved[rows] = marks, positions
@@ -214,9 +215,8 @@ def _count_parts(reader: "Reader", marker: Marker, years: Latest) -> None:
 
 
 def _marked_accounts(reader: "Reader", marker: Marker) -> Iterator[tuple[Int64s, Int64s, Marks]]:
-    for page in accounts_of(reader):
-        tokens, fen = np.array(page, np.int64).T
-        yield tokens, np.zeros(len(page), np.int64), marker.of_cells(fen[:, None])
+    for tokens, versions, fen in accounts_of(reader):
+        yield tokens, versions, marker.of_cells(fen[:, None])
 
 
 def person_years(reader: "Reader") -> Iterator[tuple[Int64s, Int64s, Int64s]]:
@@ -224,17 +224,23 @@ def person_years(reader: "Reader") -> Iterator[tuple[Int64s, Int64s, Int64s]]:
     for page in _rows_of(reader, SELECT_YEARS, -(2**63)):
         keys, versions, states = zip(*page, strict=True)
         yield np.array(keys, np.int64), np.array(versions, np.int64), unpacked(states)
-    yield from newest(read_runs(reader))
+    yield from newest(read_runs(reader, YEAR_RUNS))
 
 
-def accounts_of(reader: "Reader") -> Iterator[list[tuple[int, int]]]:
-    """Yields the rows (token, fen) of accounts, some at a time."""
-    return _rows_of(reader, SELECT_ACCOUNTS, -(2**63))
+def accounts_of(reader: "Reader") -> Iterator[tuple[Int64s, Int64s, Int64s]]:
+    """Yields (tokens, versions, fen) of the table and of the runs, as ``person_years`` does."""
+    for page in _rows_of(reader, SELECT_ACCOUNTS, -(2**63)):
+        tokens, versions, fen = np.array(page, np.int64).T
+        yield np.ascontiguousarray(tokens), versions, fen
+    for tokens, versions, values in newest(read_runs(reader, ACCOUNT_RUNS)):
+        yield tokens, versions, values[:, 0]
 
 
 def messages_of(reader: "Reader") -> Iterator[list[tuple[str, int]]]:
-    """Yields the rows (key of a message id, position) of messages, some at a time."""
-    return _rows_of(reader, SELECT_MESSAGES, "")
+    """Yields (key of a message id, position) of the table and of the runs, some at a time."""
+    yield from _rows_of(reader, SELECT_MESSAGES, "")
+    for run in each_run(reader):
+        yield run.listed()
 
 
 def _rows_of(reader: "Reader", select: str, first: int | str) -> Iterator[list[tuple[Any, ...]]]:

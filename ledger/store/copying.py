@@ -16,8 +16,8 @@ from core_ext.kernels import load
 from core_ext.text import texts_from_list
 from ledger.block import EventBlock
 from ledger.refusals import Refusal, Refused, StoreError
+from ledger.store import message_runs, runs
 from ledger.store.link import Backend, Link
-from ledger.store.runs import COLUMNS
 from ledger.store.session import SELECT_EVENTS, Reader
 
 if TYPE_CHECKING:
@@ -34,8 +34,9 @@ STATE: dict[str, tuple[str, tuple[str, ...]]] = {
     "person": ("token", ("token", "psn_no", "psn_name", "salt")),
     "person_seal": ("first", ("first", "seals")),
     "person_year": ("key", ("key", "version", "state")),
-    "person_year_run": ("run", COLUMNS),
-    "account": ("token", ("token", "balance_fen")),
+    "person_year_run": ("run", runs.COLUMNS),
+    "account": ("token", ("token", "balance_fen", "version")),
+    "account_run": ("run", runs.COLUMNS),
     "member": (
         "token",
         ("token", "begin", "insu_admdvs", "insutype", "psn_type", "assist_class", "covered_from", "status"),
@@ -52,6 +53,7 @@ STATE: dict[str, tuple[str, tuple[str, ...]]] = {
         ("region", "insutype", "begin", "newborn_days", "on_time_until", "late_months", "exempt"),
     ),
     "message": ("msgid", ("msgid", "position")),
+    "message_run": ("run", message_runs.COLUMNS),
     "reversal": ("claim", ("claim", "by_position")),
     "trace_code": ("code", ("code", "claim")),
     "price_cap": ("position", ("med_list_codg", "begin", "to_", "cap", "position")),

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core_ext.text import to_list
+from ledger.store.message_runs import joined
 from ledger.store.session import Reader
 
 if TYPE_CHECKING:
     from ledger.block import EventBlock
     from ledger.store.link import Column, Ints, Link
+    from ledger.store.message_runs import Messages
 
 
 @dataclass
@@ -24,8 +26,8 @@ class Pending:
     """Is what a transaction writes, from its first event on.
 
     ``blocks`` follow each other from position ``first`` on; ``persons`` are the tokens given, ``tokens`` the last of
-    all. ``years`` are (keys, versions, values) and ``accounts`` (tokens, balances), ``messages`` and ``reversals`` as
-    the state's methods of these names take them.
+    all. ``years`` are (keys, versions, values) and ``accounts`` (tokens, balances), ``reversals`` as ``add_reversals``
+    takes them.
     """
 
     first: int
@@ -34,7 +36,7 @@ class Pending:
     persons: Mapping[str, int]
     years: "tuple[Ints, Ints, Ints]"
     accounts: "tuple[Ints, Ints]"
-    messages: "tuple[Sequence[str], Ints]"
+    messages: "Messages"
     reversals: Sequence[tuple[int, int]]
 
     def behind(self, before: "Pending") -> "Pending":
@@ -46,7 +48,7 @@ class Pending:
             persons={**before.persons, **self.persons},
             years=_newest(before.years, self.years),
             accounts=_newest(before.accounts, self.accounts),
-            messages=([*before.messages[0], *self.messages[0]], np.append(before.messages[1], self.messages[1])),
+            messages=joined([before.messages, self.messages]),
             reversals=[*before.reversals, *self.reversals],
         )
 
@@ -65,6 +67,11 @@ class Pending:
             found |= {streams[row]: first + row for row in np.flatnonzero(block.versions == 1).tolist()}
             first += len(block)
         return found
+
+    @cached_property
+    def noted(self) -> dict[str, int]:
+        """Returns the position of every message id that is written."""
+        return dict(self.messages.listed())
 
     def event(self, position: int) -> tuple[str, int, str, bytes]:
         """Returns (stream, version, topic, state) of the event at a position."""
@@ -101,16 +108,16 @@ class PendingReader(Reader):
         versions[asked], values[asked] = own_versions[at], own_values[at]
         return versions, values
 
-    def load_accounts(self, tokens: "Ints") -> "Ints":
+    def load_accounts(self, tokens: "Ints", runs_until: int = 2**63 - 1) -> "Ints":
         """Returns account balances in fen."""
-        balances = super().load_accounts(tokens)
+        balances = super().load_accounts(tokens, runs_until)
         asked, at = _matches(tokens, self._pending.accounts[0])
         balances[asked] = self._pending.accounts[1][at]
         return balances
 
     def find_messages(self, keys: Sequence[str]) -> dict[str, int]:
         """Returns the position of every message known."""
-        own = dict(zip(self._pending.messages[0], self._pending.messages[1].tolist(), strict=True)) if keys else {}
+        own = self._pending.noted if keys else {}
         return super().find_messages(keys) | {key: own[key] for key in keys if key in own}
 
     def reversals(self, claims: "Sequence[int] | Ints") -> dict[int, int]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 WRITER, READER = "ledger_writer", "ledger_reader"
 
 _APPEND, _KEEP, _READ, _NOTHING = "SELECT, INSERT", "SELECT, INSERT, UPDATE", "SELECT", ""
+# What is merged into its table is deleted.
+_RUN = "SELECT, INSERT, DELETE"
 
 #: What the writer and the reader may do with every table of a store; a table not named here is closed to both.
 GRANTS: dict[str, tuple[str, str]] = {
@@ -26,8 +28,9 @@ GRANTS: dict[str, tuple[str, str]] = {
     "person": (_APPEND, _NOTHING),
     "person_seal": (_APPEND, _READ),
     "person_year": (_KEEP, _READ),
-    "person_year_run": ("SELECT, INSERT, DELETE", _READ),
+    "person_year_run": (_RUN, _READ),
     "account": (_KEEP, _READ),
+    "account_run": (_RUN, _READ),
     "member": (_KEEP, _READ),
     # A filing that another ends is written again with the days it keeps.
     "filing": ("SELECT, INSERT, DELETE", _READ),
@@ -36,6 +39,7 @@ GRANTS: dict[str, tuple[str, str]] = {
     "institution": (_KEEP, _READ),
     "enrolment_rule": (_KEEP, _READ),
     "message": (_APPEND, _READ),
+    "message_run": (_RUN, _READ),
     "reversal": (_APPEND, _READ),
     "trace_code": (_KEEP, _READ),
     "price_cap": (_APPEND, _READ),

@@ -1,7 +1,7 @@
 """Holds the tables of a store, the same on both databases, and the version that names their shape."""
 
 #: The shape of the tables below; a store carries it, and a newer one is refused.
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 # One row an event. The explicit integer key is the log position: VACUUM renumbers SQLite's implicit ones.
 STORED_EVENTS = """
@@ -56,19 +56,25 @@ CREATE TABLE person_year (
   state {blob} NOT NULL
 ){hot}"""
 
-# What a batch of an intake left behind of person-years, until it is merged into them (ledger.store.runs): keys in
-# ascending order and versions, 8 bytes each, and of the accumulators whose bit is set in used, width bytes each.
-PERSON_YEAR_RUN = """
-CREATE TABLE person_year_run (
+# What a batch of an intake left behind of a table, until it is merged into it (ledger.store.runs): keys in ascending
+# order, from first to last, and versions, 8 bytes each, and of the numbers whose bit is set in used, width bytes each.
+# A folded run has a negative number.
+RUN = """
+CREATE TABLE {name} (
   run {int} PRIMARY KEY,
+  first {int} NOT NULL,
+  last {int} NOT NULL,
   keys {blob} NOT NULL,
   versions {blob} NOT NULL,
   used {int} NOT NULL,
   width {int} NOT NULL,
   amounts {blob} NOT NULL
 )"""
+PERSON_YEAR_RUN, ACCOUNT_RUN = (RUN.replace("{name}", name) for name in ("person_year_run", "account_run"))
 
-ACCOUNT = "CREATE TABLE account (token {int} PRIMARY KEY, balance_fen {int} NOT NULL){hot}"
+# What version 5 adds to an account: the position at which the balance stood, which tells it from those in runs.
+ACCOUNT_VERSION = "version {int} NOT NULL DEFAULT 0"
+ACCOUNT = f"CREATE TABLE account (token {{int}} PRIMARY KEY, balance_fen {{int}} NOT NULL, {ACCOUNT_VERSION}){{hot}}"
 
 # A register's row holds from its begin (0: always) until the next begin of its key.
 MEMBER = """
@@ -142,6 +148,19 @@ FILING_OF_TOKEN = "CREATE INDEX filing_of_token ON filing (token)"
 
 MESSAGE = "CREATE TABLE message (msgid {text} PRIMARY KEY, position {int} NOT NULL){narrow}"
 
+# The same for messages (ledger.store.message_runs): numbers of ids in ascending order, positions, and where each id
+# ends, 8 bytes each, and the ids.
+MESSAGE_RUN = """
+CREATE TABLE message_run (
+  run {int} PRIMARY KEY,
+  first {int} NOT NULL,
+  last {int} NOT NULL,
+  keys {blob} NOT NULL,
+  positions {blob} NOT NULL,
+  ends {blob} NOT NULL,
+  msgids {blob} NOT NULL
+)"""
+
 REVERSAL = "CREATE TABLE reversal (claim {int} PRIMARY KEY, by_position {int} NOT NULL)"
 
 # The claim (position of its ClaimFiled) that holds a trace code; 0 where the code was given back.
@@ -191,6 +210,7 @@ TABLES = (
     PERSON_YEAR,
     PERSON_YEAR_RUN,
     ACCOUNT,
+    ACCOUNT_RUN,
     MEMBER,
     FILING,
     FILING_OF_TOKEN,
@@ -199,6 +219,7 @@ TABLES = (
     INSTITUTION,
     ENROLMENT_RULE,
     MESSAGE,
+    MESSAGE_RUN,
     REVERSAL,
     TRACE_CODE,
     PRICE_CAP,
@@ -264,9 +285,27 @@ CREATE TRIGGER log_head_refuse_delete BEFORE DELETE OR TRUNCATE ON log_head
 FOR EACH STATEMENT EXECUTE FUNCTION log_head_refuse()"""
 
 # What is read once and thrown away is not worth compressing.
-POSTGRES_RUN_STORAGE = "ALTER TABLE person_year_run " + ", ".join(
-    f"ALTER COLUMN {column} SET STORAGE EXTERNAL" for column in ("keys", "versions", "amounts")
+POSTGRES_RUN_STORAGE = tuple(
+    f"ALTER TABLE {table} " + ", ".join(f"ALTER COLUMN {column} SET STORAGE EXTERNAL" for column in columns)
+    for table, columns in (
+        ("person_year_run", ("keys", "versions", "amounts")),
+        ("account_run", ("keys", "versions", "amounts")),
+        ("message_run", ("keys", "positions", "ends", "msgids")),
+    )
 )
+
+# The runs of version 3 and 4, which did not say from which key to which they go.
+OLD_RUN = """
+CREATE TABLE person_year_run (
+  run {int} PRIMARY KEY,
+  keys {blob} NOT NULL,
+  versions {blob} NOT NULL,
+  used {int} NOT NULL,
+  width {int} NOT NULL,
+  amounts {blob} NOT NULL
+)"""
+KEEP_OLD_RUNS = "ALTER TABLE person_year_run RENAME TO person_year_run_before"
+ADD_ACCOUNT_VERSION = f"ALTER TABLE account ADD COLUMN {ACCOUNT_VERSION}"
 
 ADD_SALT = f"ALTER TABLE person ADD COLUMN {SALT}"
 
@@ -294,18 +333,35 @@ STEPS: dict[int, dict[str, tuple[str, ...]]] = {
     1: {"sqlite": SQLITE_HEAD_GUARD, "postgres": POSTGRES_HEAD_GUARD},
     # 2 wrote a batch's person-years to their table at once, wherever each of them stands in it.
     2: {
-        "sqlite": (PERSON_YEAR_RUN.format(**SQLITE_TYPES),),
-        "postgres": (PERSON_YEAR_RUN.format(**POSTGRES_TYPES), POSTGRES_RUN_STORAGE),
+        "sqlite": (OLD_RUN.format(**SQLITE_TYPES),),
+        "postgres": (OLD_RUN.format(**POSTGRES_TYPES),),
     },
     # 3 had nothing to hold a person's number and name against. ``ledger.store.seals.seal_all`` fills both.
     3: {
         "sqlite": (ADD_SALT.format(**SQLITE_TYPES), PERSON_SEAL.format(**SQLITE_TYPES)),
         "postgres": (ADD_SALT.format(**POSTGRES_TYPES), PERSON_SEAL.format(**POSTGRES_TYPES)),
     },
+    # 4 wrote accounts and messages to their tables at once. ``ledger.store.runs.bring_over`` fills the new runs.
+    4: {
+        "sqlite": tuple(
+            step.format(**SQLITE_TYPES)
+            for step in (KEEP_OLD_RUNS, PERSON_YEAR_RUN, ADD_ACCOUNT_VERSION, ACCOUNT_RUN, MESSAGE_RUN)
+        ),
+        "postgres": (
+            *(
+                step.format(**POSTGRES_TYPES)
+                for step in (KEEP_OLD_RUNS, PERSON_YEAR_RUN, ADD_ACCOUNT_VERSION, ACCOUNT_RUN, MESSAGE_RUN)
+            ),
+            *POSTGRES_RUN_STORAGE,
+        ),
+    },
 }
 
 #: The version whose store must have its persons sealed on the way up.
 UNSEALED = 3
+
+#: The version whose runs must be brought over on the way up.
+UNFENCED = 4
 
 
 def sqlite_statements() -> list[str]:
@@ -323,7 +379,7 @@ def postgres_statements() -> list[str]:
     """Returns the statements that create a store in an empty PostgreSQL schema, first on the search path."""
     return [
         *(statement.format(**POSTGRES_TYPES) for statement in TABLES),
-        POSTGRES_RUN_STORAGE,
+        *POSTGRES_RUN_STORAGE,
         POSTGRES_REFUSE,
         POSTGRES_REFUSE_CHANGE,
         *POSTGRES_HEAD_GUARD,

@@ -15,13 +15,13 @@ from ledger.store.archives import Archives
 from ledger.store.columns import Columns, listed, unpacked
 from ledger.store.follower import AHEAD_EVENTS, Beside, Follower
 from ledger.store.link import Link, Row
-from ledger.store.runs import RUN_ROWS, put_run
+from ledger.store.run_writer import RunWriter
 from ledger.store.seals import Random
-from ledger.store.state import StateReader, StateWriter
+from ledger.store.state import StateReader
 
 if TYPE_CHECKING:
     from ledger.block import EventBlock
-    from ledger.store.link import Column, Ints, Keys
+    from ledger.store.link import Column, Keys
 
 #: position, stream, version, topic, state
 EventRow: TypeAlias = tuple[int, str, int, str, bytes]
@@ -228,7 +228,7 @@ class Writer(Reader):
         return self._link.put(table, columns, data, conflict)
 
 
-class Transaction(StateWriter, Writer):
+class Transaction(RunWriter, Writer):
     """Is the one transaction that appends: it holds the lock on the log's head from its first line to its commit."""
 
     def __init__(self, link: Link, clock_us: Callable[[], int], follower: "Follower | None", random: Random) -> None:
@@ -245,7 +245,7 @@ class Transaction(StateWriter, Writer):
         self._follower = follower
         self._blocks: list[EventBlock] = []
         self._found: list[Any] = []
-        self._run = self._size
+        self._runs = {}
 
     @property
     def appended(self) -> int:
@@ -277,17 +277,6 @@ class Transaction(StateWriter, Writer):
             found = beside.found
         self._blocks.append(block)
         self._found.append(found)
-
-    def save_later(self, keys: "Ints", versions: "Ints", values: "Ints") -> None:
-        """Saves person-years as ``save_state`` does, many as a run that ``merge_runs`` brings to their table later.
-
-        A run bears the position its transaction has come to, so one without an event of its own has none.
-        """
-        if len(keys) < RUN_ROWS or self._size == self._run:
-            self.save_state(keys, versions, values)
-            return
-        put_run(self._link, self._size, keys, versions, values)
-        self._run = self._size
 
     def anybody_waits(self) -> bool:
         """Returns whether somebody else waits for this transaction to end, so that it may append."""

@@ -15,7 +15,8 @@ from core_ext.kernels import load
 from core_ext.layout import ACCUMULATORS
 from ledger.keys import YEARS
 from ledger.refusals import StoreError
-from ledger.store.runs import LAST, find_in_runs, keys_in_runs
+from ledger.store.message_runs import find_messages_in_runs
+from ledger.store.runs import ACCOUNT_RUNS, LAST, YEAR_RUNS, find_in_runs, keys_in_runs
 from ledger.store.seals import Persons, Random
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ NARROW, WIDE = 4, 8
 
 REPLACE_STATE = "ON CONFLICT (key) DO UPDATE SET version = excluded.version, state = excluded.state"
 NEXT_YEAR = "(SELECT MIN(key) FROM person_year WHERE key >= k.value)"
-REPLACE_ACCOUNT = "ON CONFLICT (token) DO UPDATE SET balance_fen = excluded.balance_fen"
+REPLACE_OLDER_STATE = f"{REPLACE_STATE} WHERE excluded.version > person_year.version"
+REPLACE_ACCOUNT = "ON CONFLICT (token) DO UPDATE SET balance_fen = excluded.balance_fen, version = excluded.version"
+REPLACE_OLDER_ACCOUNT = f"{REPLACE_ACCOUNT} WHERE excluded.version > account.version"
 
 
 def packed(values: "Ints") -> list[bytes]:
@@ -80,6 +83,7 @@ class StateReader:
     """Reads the state; every method takes its keys in any order and gives results in that order or by key."""
 
     _link: "Link"
+    _size: int
     _tokens: int
     random: Random
 
@@ -98,7 +102,7 @@ class StateReader:
         A stored state of fewer accumulators reads as zero in the rest; raises StoreError for one of more.
         ``runs_until`` leaves out the runs behind a position, for a caller who knows that they have none of the keys.
         """
-        versions, values = find_in_runs(self._link, keys, runs_until)
+        versions, values = find_in_runs(self._link, YEAR_RUNS, keys, runs_until)
         rows = self._link.lookup("person_year", "key", "version, state", keys)
         if not rows:
             return versions, values
@@ -111,7 +115,7 @@ class StateReader:
 
     def years_of(self, tokens: "Ints") -> "Ints":
         """Returns the keys of every person-year that persons have."""
-        held = keys_in_runs(self._link)
+        held = keys_in_runs(self._link, YEAR_RUNS.name)
         found, behind = [held[np.isin(held // YEARS, tokens)]], np.sort(tokens) * YEARS
         while len(behind):
             rows = [(i, key) for i, key in self._link.each(NEXT_YEAR, behind) if key is not None]
@@ -121,18 +125,23 @@ class StateReader:
             behind = keys + 1
         return np.unique(np.concatenate(found))
 
-    def load_accounts(self, tokens: "Ints") -> "Ints":
-        """Returns the account balances in fen, int64[k]; 0 where a person has no account."""
-        balances = np.zeros(len(tokens), dtype=np.int64)
-        rows = self._link.lookup("account", "token", "balance_fen", tokens)
+    def load_accounts(self, tokens: "Ints", runs_until: int = LAST) -> "Ints":
+        """Returns the account balances in fen, int64[k]; 0 where a person has no account; ``runs_until`` as above."""
+        versions, values = find_in_runs(self._link, ACCOUNT_RUNS, tokens, runs_until)
+        balances = values[:, 0]
+        rows = self._link.lookup("account", "token", "version, balance_fen", tokens)
         if rows:
-            at, found = zip(*rows, strict=True)
-            balances[np.array(at, dtype=np.int64)] = found
+            index, stored, found = np.array(rows, dtype=np.int64).T
+            newer = stored >= versions[index]
+            balances[index[newer]] = found[newer]
         return balances
 
     def find_messages(self, keys: Sequence[str]) -> dict[str, int]:
         """Returns the position of every message known; keys as ``ledger.keys.message_key`` forms them."""
-        return {keys[i]: position for i, position in self._link.lookup("message", "msgid", "position", keys)}
+        if not keys:
+            return {}
+        held = self._link.lookup("message", "msgid", "position", keys)
+        return find_messages_in_runs(self._link, keys) | {keys[i]: position for i, position in held}
 
     def reversals(self, claims: "Sequence[int] | Ints") -> dict[int, int]:
         """Returns {position of the ClaimFiled: position of what reversed it} for the claims reversed."""
@@ -189,10 +198,13 @@ class StateWriter(StateReader):
 
     def save_accounts(self, tokens: "Ints", balances: "Ints") -> None:
         """Writes account balances in fen, each token once."""
-        self._link.put("account", ("token", "balance_fen"), (tokens, balances), REPLACE_ACCOUNT)
+        self._put_accounts(tokens, np.full(len(tokens), self._size, np.int64), balances, REPLACE_ACCOUNT)
+
+    def _put_accounts(self, tokens: "Ints", versions: "Ints", balances: "Ints", conflict: str) -> None:
+        self._link.put("account", ("token", "version", "balance_fen"), (tokens, versions, balances), conflict)
 
     def add_messages(self, keys: Sequence[str], positions: "Sequence[int] | Ints") -> None:
-        """Notes messages, keys as ``ledger.keys.message_key`` forms them; raises KeyTaken where one is known."""
+        """Notes messages, keys as ``ledger.keys.message_key`` forms them; raises KeyTaken where the table has one."""
         self._link.put("message", ("msgid", "position"), (keys, np.asarray(positions, dtype=np.int64)))
 
     def add_reversals(self, reversals: Sequence[tuple[int, int]]) -> None:

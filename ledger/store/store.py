@@ -12,7 +12,8 @@ from ledger.store.follower import Follower
 from ledger.store.link import Backend, Link, Mode
 from ledger.store.pending import Pending, PendingReader
 from ledger.store.roles import grant_new_tables
-from ledger.store.schema import SCHEMA_VERSION, STEPS, UNSEALED
+from ledger.store.runs import bring_over
+from ledger.store.schema import SCHEMA_VERSION, STEPS, UNFENCED, UNSEALED
 from ledger.store.seals import Random, seal_all
 from ledger.store.session import Reader, Transaction, Writer
 
@@ -159,6 +160,8 @@ def upgrade_store(backend: Backend) -> tuple[int, int]:
                     link.execute(statement)
                 if version == UNSEALED:
                     seal_all(link, link.head()[2], os.urandom)
+                if version == UNFENCED:
+                    bring_over(link)
             if before != SCHEMA_VERSION:
                 link.execute(WRITE_VERSION, (SCHEMA_VERSION,))
                 if backend.dialect == "postgres":

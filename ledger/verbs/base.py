@@ -4,11 +4,12 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ledger import writing
+from ledger.ahead import awaited
 from ledger.block import EventBlock
 from ledger.events import CommandRecorded
 from ledger.keys import command_stream
@@ -17,6 +18,8 @@ from ledger.postings import checked_postings
 from ledger.refusals import Refusal, Refused
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from ledger.postings import Opened
     from ledger.store import Store, Transaction
 
@@ -39,6 +42,7 @@ class Base:
         self.segments: Path | None = None
         self.knowledge = Knowledge()
         self._lock = threading.RLock()
+        self._due: Future[Any] | None = None
         self._waiting: set[int] = set()
 
     def close_store(self) -> None:
@@ -69,7 +73,19 @@ class Base:
             self.forget()
             raise
         finally:
-            self._lock.release()
+            due, self._due = self._due, None
+            try:
+                if due is not None:
+                    awaited(due)
+            finally:
+                self._lock.release()
+
+    def goes_on(self, due: "Future[Any]") -> None:
+        """Lets a call in another thread that uses what is known go on beside this transaction and its commit.
+
+        Nobody begins another before it has ended.
+        """
+        self._due = due
 
     def anybody_waits(self, tx: "Transaction") -> bool:
         """Returns whether another thread, or another process, waits for this transaction to end."""

@@ -15,16 +15,19 @@ from typing import Any
 import ledger
 import ledger.intake
 import ledger.replay
+import ledger.store.message_runs
 import ledger.store.postgres
+import ledger.store.run_writer
 import ledger.store.runs
-import ledger.store.session
 import ledger.store.sqlite
+import ledger.store.tidying
 from ledger import writing
 from ledger.block import EventBlock
 from ledger.intake import ClaimJob, run_job
 from ledger.profile import load_profile
 from ledger.source import open_source
 from ledger.store import Store
+from ledger.store.run_writer import RunWriter
 from projections.reader import Projections
 
 BATCH_ROWS = 3
@@ -44,12 +47,15 @@ def take_in(url: str, files: list[str], fault: str) -> None:
 
     ``fault`` plants what the harness must find: ``early`` says so before the commit and dies in it, ``half`` commits
     a batch without its last event, ``unmerged`` takes runs of person-years away before it merges them, and dies.
+    ``folding-N`` and ``merging-N`` die where the N-th piece of what runs have would be written, all others before it.
     """
     with ledger.open(url, actor="writer") as book:
         if fault == "half":
             _halve()
         if fault == "unmerged":
             ledger.intake.merge_runs = _take_away
+        if fault.startswith(("folding", "merging")):
+            _die_tidying(*fault.split("-"))
         read = Projections(book.store, page_events=16)
         for path in files:
             profile = load_profile()
@@ -81,6 +87,27 @@ def _take_away(store: Store, beyond: int = 0) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _die_tidying(work: str, piece: str) -> None:
+    # Every batch's run stands until the end of the file.
+    ledger.intake.MOST_RUNS = 99
+    ledger.store.tidying.FOLDED_ROWS = 99 if work == "folding" else 0
+    left = int(piece)
+
+    def dying(write: Any) -> Any:
+        def written(self: Any, *arguments: Any) -> None:
+            nonlocal left
+            # A batch's own run bears its position.
+            left -= not any(isinstance(each, int) and each == self._size for each in arguments)
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            write(self, *arguments)
+
+        return written
+
+    for name in ("put_run", "put_messages") if work == "folding" else ("save_merged", "add_messages"):
+        setattr(RunWriter, name, dying(getattr(RunWriter, name)))
+
+
 def _halve() -> None:
     whole = writing._block
 
@@ -101,7 +128,10 @@ def _halve() -> None:
 def main() -> None:
     """Forks a writer for every line {url, files, fault} on standard input; an empty line ends it."""
     # Every batch of two persons leaves a run, and every third batch merges them, in two transactions or more.
-    ledger.store.session.RUN_ROWS, ledger.store.runs.MERGE_ROWS, ledger.intake.MOST_RUNS = 2, 1, 2
+    ledger.store.run_writer.RUN_ROWS, ledger.intake.MOST_RUNS = 2, 2
+    ledger.store.runs.PAGE_ROWS = ledger.store.message_runs.PAGE_ROWS = 1
+    # Where keys lie over each other at the end, some files' runs are folded, others' merged.
+    ledger.store.tidying.FEW_RUNS, ledger.store.tidying.FOLDED_ROWS = 1, 8
     say("ready")
     for line in sys.stdin:
         if not line.strip():

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 import ledger
+from ledger.service import Ledger
 from projections.reader import Projections
 from tests.faults.kills import Nursery, afterwards, broken, file_of, kill_often, nursery
 from tests.faults.plan import drawn, report, times
 from tests.faults.servers import server
+from tests.ledger.registry import MEMBERS, registered
 from tests.ledger.worlds import opened
 
 
@@ -20,6 +22,12 @@ def mother() -> Iterator[Nursery]:
         yield made
 
 
+def holding(book: Ledger, folder: Path) -> None:
+    """Registers the persons of the files, each with something in their account."""
+    held = [f"P{i},某,260101,310,11,,9{i}000.00" for i in range(7)]
+    registered(book, folder, f"{MEMBERS},account_balance", *held)
+
+
 @pytest.mark.parametrize(("database", "few", "many"), [("sqlite", 12, 500), ("postgres", 6, 120)])
 def test_no_kill_loses_what_was_acknowledged(
     database: str, few: int, many: int, mother: Nursery, tmp_path: Path, request: pytest.FixtureRequest
@@ -27,6 +35,7 @@ def test_no_kill_loses_what_was_acknowledged(
     """Writers killed with SIGKILL at any moment: every acknowledged row is there, no batch is half there, the next
     writer goes on where the last one stopped, and at the end the read models are those of a replay."""
     with opened(request.getfixturevalue(f"{database}_url")) as book:
+        holding(book, tmp_path)
         rng = drawn(f"kills {database}")
         toll = kill_often(mother, book, tmp_path, times(few, many), rng, middle=times(0, many))
         assert toll.wrong == []
@@ -75,6 +84,27 @@ def test_half_a_batch_is_noticed(sqlite_url: str, mother: Nursery, tmp_path: Pat
         said = mother.heard()
         assert broken(book, said, files) != []
         assert Projections(book.store).verify() != []
+
+
+@pytest.mark.parametrize("work", ["folding", "merging"])
+def test_no_kill_while_runs_are_tidied_up_loses_anything(
+    store_url: str, mother: Nursery, tmp_path: Path, work: str
+) -> None:
+    """Killed before any piece of folding or merging: all reads as before, and the next writer tidies up and goes on."""
+    pieces = (1, 2, 5, 9, 12) if work == "folding" else (1, 2, 7, 14, 16)
+    with opened(store_url) as book:
+        holding(book, tmp_path)
+        for number, piece in enumerate(pieces, 1):
+            files = [file_of(tmp_path, number)]
+            mother.raised(store_url, files, f"{work}-{piece}")
+            said = mother.heard()
+            assert (said.rows, said.done, said.errors) == ({files[0]: 12}, [], [])
+            assert broken(book, said, files) == []
+            assert {finding.kind for finding in Projections(book.store).verify()} == {"unfinished-job"}
+            mother.raised(store_url, files)
+            said = mother.heard()
+            assert (said.done, said.errors) == (files, [])
+        assert afterwards(book) == []
 
 
 def test_runs_taken_away_before_they_are_merged_are_noticed(store_url: str, mother: Nursery, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from ledger import accounts, intake, knowledge, person_years
 from ledger.claim import Claim
 from ledger.profile import load_profile
 from ledger.service import Ledger
-from ledger.store import session
+from ledger.store import run_writer
 from tests.ledger.registry import CLINIC, MEMBERS, SETTLED, profile, registered
 from tests.ledger.test_benefit_year import enacted
 from tests.ledger.test_decided_ahead import NOON, Counted, state_of
@@ -134,7 +134,7 @@ def test_drawn_files_leave_what_they_leave_in_turn(
     """Same report, events, root, persons, years (runs too), accounts, messages and reversals, little remembered or
     much."""
     counted = Counted(monkeypatch)
-    monkeypatch.setattr(session, "RUN_ROWS", 2)
+    monkeypatch.setattr(run_writer, "RUN_ROWS", 2)
     monkeypatch.setattr(intake, "MOST_RUNS", 3)
     for kept, name in ((knowledge, "CACHED_PERSONS"), (person_years, "MOST"), (accounts, "MOST")):
         if seed % 2:

@@ -6,7 +6,7 @@ import pytest
 
 import projections
 from ledger.refusals import Refusal, Refused
-from ledger.store import session
+from ledger.store import run_writer
 from tests.ledger.registry import MEMBERS, registered
 from tests.ledger.test_runs import begin
 from tests.ledger.worlds import claim, opened, rows_of, write
@@ -21,7 +21,7 @@ def test_an_account_is_opened_before_the_first_claim(
 ) -> None:
     """A balance told behind a person's claim is refused, whole file and all, wherever the claim's year stands: a
     replay begins with openings, and would not find the balances that were booked."""
-    monkeypatch.setattr(session, "RUN_ROWS", fewest)
+    monkeypatch.setattr(run_writer, "RUN_ROWS", fewest)
     with opened(store_url) as book:
         registered(book, tmp_path, MEMBERS, "P1,某,260101,390,15,", "P2,另,260101,390,15,")
         taken = write(tmp_path / "claims.csv", [claim(i, psn_no="P1") for i in range(1, 6)])

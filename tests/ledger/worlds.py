@@ -134,8 +134,11 @@ def sign(book: Ledger, period: int) -> None:
 
 
 def rows_of(book: Ledger, table: str, order: str) -> list[tuple[object, ...]]:
-    """Returns every row of a table of the store; of a person who it is, for the salt beside is of no two stores."""
-    columns = "token, psn_no, psn_name" if table == "person" else "*"
+    """Returns every row of a table of the store.
+
+    Of a person who it is, for the salt beside is of no two stores; of an account what stands in it.
+    """
+    columns = {"person": "token, psn_no, psn_name", "account": "token, balance_fen"}.get(table, "*")
     with book.store.read() as reader:
         return [tuple(row) for row in reader.query(f"SELECT {columns} FROM {table} ORDER BY {order}")]
 

@@ -23,7 +23,13 @@ def stands(book: Ledger, url: str) -> dict[str, Any]:
             for key, version, row in zip(keys.tolist(), counts.tolist(), values.tolist(), strict=True):
                 if version > versions.get(key, (0, ()))[0]:
                     versions[key] = version, tuple(row)
-        accounts = {int(token): int(fen) for page in accounts_of(reader) for token, fen in page if fen}
+        # Behind the table come the runs, which these few rows never are.
+        accounts = {
+            token: fen
+            for tokens, _, balances in accounts_of(reader)
+            for token, fen in zip(tokens.tolist(), balances.tolist(), strict=True)
+            if fen
+        }
         for acts in read_acts(reader):
             for row in range(len(acts)):
                 of = int(acts.original[row]) or int(acts.claim[row])

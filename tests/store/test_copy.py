@@ -111,7 +111,7 @@ def test_every_table_of_the_state_is_copied() -> None:
     for table in ("stored_events", "log_head", "schema_version"):
         del declared[table]
     one_line = {
-        "account": {"token", "balance_fen"},
+        "account": {"token", "balance_fen", "version"},
         "message": {"msgid", "position"},
         "reversal": {"claim", "by_position"},
         "trace_code": {"code", "claim"},

@@ -94,6 +94,7 @@ def test_creating_tables_through_the_library_changes_nothing(store: Store) -> No
         names = {name for (name,) in reader.query(sql)}
     assert names == {
         "account",
+        "account_run",
         "drug_cap",
         "drug_use",
         "enrolment_rule",
@@ -103,6 +104,7 @@ def test_creating_tables_through_the_library_changes_nothing(store: Store) -> No
         "log_head",
         "member",
         "message",
+        "message_run",
         "person",
         "person_seal",
         "person_year",

@@ -13,11 +13,15 @@ from psycopg import sql
 
 import ledger
 import projections
+from ledger.intake import run_intake
+from ledger.profile import load_profile
 from ledger.refusals import StoreError
-from ledger.store import connect, create
+from ledger.store import connect, create, run_writer, tidying
 from ledger.store.roles import GRANTS, READER, WRITER, grant_roles
+from ledger.store.tidying import merge_runs
 from projections.reader import MODELS
-from tests.ledger.worlds import claim, opened, sign, write
+from tests.ledger.registry import MEMBERS, registered
+from tests.ledger.worlds import claim, opened, rows_of, sign, write
 from tests.store.samples import all_rows, append, many
 
 DERIVED = ["projection", *(table.name for model in MODELS for table in model.tables)]
@@ -133,6 +137,35 @@ def test_the_writer_appends_and_cannot_change_what_is_there(granted: str, postgr
         refused(url, "UPDATE log_head SET size = size - 1", "UPDATE log_head SET recorded_at = 0")
         with connect(url) as store:
             assert all_rows(store) == before
+
+
+def test_the_writer_leaves_runs_folds_and_merges_them_and_the_reader_reads_them(
+    granted: str, postgres_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer's batches leave runs, which the job's end folds or merges; the reader holds them against the log."""
+    monkeypatch.setattr(run_writer, "RUN_ROWS", 2)
+    monkeypatch.setattr(tidying, "FEW_RUNS", 1)
+    members = [f"{MEMBERS},account_balance", *(f"P{i},某,260101,310,11,,9{i}000.00" for i in range(5))]
+    rows = [claim(10 + i, psn_no=f"P{i % 5}", insutype="310", psn_type="11") for i in range(20)]
+    with login(postgres_server, WRITER) as writer, login(postgres_server, READER) as reader:
+        url = as_account(granted, writer)
+        for at, folded in enumerate((999, 1)):
+            monkeypatch.setattr(tidying, "FOLDED_ROWS", folded)
+            with ledger.open(url, actor="writer") as book:
+                if not at:
+                    registered(book, tmp_path, *members)
+                path = write(tmp_path / f"{at}.csv", rows[10 * at : 10 * at + 10])
+                run_intake(
+                    book, path, load_profile(), reason="", retry=False, dry_run=False, progress=None, quarantine=None,
+                    batch_rows=4,
+                )  # fmt: skip
+                standing = [len(rows_of(book, f"{name}_run", "run")) for name in ("person_year", "account")]
+                assert standing == ([0, 0] if at else [1, 1])
+            with projections.open(as_account(granted, reader)) as read:
+                assert read.verify() == []
+        with ledger.open(url, actor="writer") as book:
+            merge_runs(book.store)
+            assert rows_of(book, "message_run", "run") == []
 
 
 def test_the_reader_reads_all_but_persons_and_appends_nothing(

@@ -12,7 +12,8 @@ import ledger.store.runs
 from core_ext.layout import ACCUMULATORS
 from ledger.refusals import StoreError
 from ledger.store import Store, Transaction
-from ledger.store.runs import COLUMNS, RUN_ROWS, merge_runs, read_runs
+from ledger.store.runs import COLUMNS, RUN_ROWS, YEAR_RUNS, read_runs
+from ledger.store.tidying import merge_runs
 from tests.store.samples import block_of, many
 
 Ints = npt.NDArray[np.int64]
@@ -108,7 +109,7 @@ def test_merging_that_stops_anywhere_changes_nothing_that_is_read(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever transaction of merging is the last, and whoever writes between two of them, the same is read."""
-    monkeypatch.setattr(ledger.store.runs, "MERGE_ROWS", RUN_ROWS // 2)
+    monkeypatch.setattr(ledger.store.runs, "PAGE_ROWS", RUN_ROWS // 2)
     written = [(slice(0, 2 * RUN_ROWS), 1), (slice(RUN_ROWS, N), 2)]
     for rows, version in written:
         batch(store, rows, version)
@@ -180,17 +181,17 @@ def test_a_run_that_is_not_whole_is_refused(store: Store, column: str, value: ob
         writer.execute(f"UPDATE person_year_run SET {column} = ?", (value,))
     with store.read() as reader, pytest.raises(StoreError, match=says):
         reader.load_state(KEYS[:1])
-        read_runs(reader)
+        read_runs(reader, YEAR_RUNS)
 
 
 def test_accumulators_of_a_later_version_are_refused(store: Store) -> None:
     """A run with an accumulator that this version does not know is not read without it."""
 
     def later(tx: Transaction) -> None:
-        row = ([1], [b"\1" * 8], [b"\1" * 8], [1 << WIDTH], [8], [b"\1" * 8])
+        row = ([1], [1], [1], [b"\1" * 8], [b"\1" * 8], [1 << WIDTH], [8], [b"\1" * 8])
         tx.put("person_year_run", COLUMNS, row)
 
     with store.begin() as tx:
         later(tx)
         with pytest.raises(StoreError, match="later version"):
-            read_runs(tx)
+            read_runs(tx, YEAR_RUNS)

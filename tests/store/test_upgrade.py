@@ -5,16 +5,21 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import ledger
 import projections
+from core_ext.layout import ACCUMULATORS
+from ledger.keys import YEARS
 from ledger.refusals import StoreError
 from ledger.store import connect, create, upgrade
 from ledger.store.roles import grant_roles
 from ledger.store.schema import SCHEMA_VERSION, STEPS
+from ledger.store.session import Writer
+from ledger.store.tidying import merge_runs
 from tests.golden.make_store import HERE, summary
-from tests.store.samples import append, many
+from tests.store.samples import append, block_of, many
 
 FIXTURES = sorted(HERE.glob("store-*.db"), key=lambda path: int(path.stem.removeprefix("store-")))
 
@@ -66,6 +71,40 @@ def test_a_store_moved_up_has_the_shape_of_a_new_one(tmp_path: Path) -> None:
     assert shape(str(tmp_path / "ledger.db")) == shape(str(tmp_path / "new.db"))
 
 
+def unrun(writer: Writer, dialect: str = "postgres") -> None:
+    """Gives a store the runs of version 4 again, as its own steps make them."""
+    for table in ("person_year_run", "account_run", "message_run"):
+        writer.execute(f"DROP TABLE {table}")
+    writer.execute("ALTER TABLE account DROP COLUMN version")
+    for statement in STEPS[2][dialect]:
+        writer.execute(statement)
+
+
+def test_runs_of_a_job_under_way_move_up(store_url: str) -> None:
+    """Person-years that stand in runs of version 4 read the same behind the upgrade, and merge."""
+    keys = np.arange(1, 3_001, dtype=np.int64) * YEARS + 2024
+    values = np.tile(np.arange(len(ACCUMULATORS), dtype=np.int64), (len(keys), 1)) * keys[:, None]
+    with create(store_url) as store:
+        for at, part in enumerate((keys, keys[:2_500])):
+            with store.begin() as tx:
+                tx.append(block_of(many(f"claim-{at}", 1)))
+                tx.save_later(part, np.full(len(part), at + 1, np.int64), values[: len(part)] + at)
+        with store.write() as writer:
+            rows = writer.query("SELECT run, keys, versions, used, width, amounts FROM person_year_run ORDER BY run")
+            unrun(writer, store.dialect)
+            for row in rows:
+                writer.execute("INSERT INTO person_year_run VALUES (?, ?, ?, ?, ?, ?)", row)
+            writer.execute("UPDATE schema_version SET version = 4")
+    assert len(rows) == 2 and upgrade(store_url) == (4, SCHEMA_VERSION)
+    with connect(store_url) as store:
+        for _ in range(2):
+            with store.read() as reader:
+                versions, found = reader.load_state(keys)
+            assert versions.tolist() == [2] * 2_500 + [1] * 500
+            assert np.array_equal(found, values + (versions == 2)[:, None])
+            merge_runs(store)
+
+
 def test_postgres_moves_up_too(postgres_url: str) -> None:
     """A PostgreSQL store without the latest guards gets them, and keeps its events."""
     with create(postgres_url) as store:
@@ -74,6 +113,7 @@ def test_postgres_moves_up_too(postgres_url: str) -> None:
             writer.execute("DROP TRIGGER log_head_refuse_back ON log_head")
             writer.execute("DROP TRIGGER log_head_refuse_delete ON log_head")
             writer.execute("DROP FUNCTION log_head_refuse()")
+            unrun(writer)
             writer.execute("DROP TABLE person_year_run")
             writer.execute("DROP TABLE person_seal")
             writer.execute("ALTER TABLE person DROP COLUMN salt")
@@ -92,13 +132,15 @@ def test_roles_may_use_what_an_upgrade_adds(postgres_url: str, granted: bool) ->
         if granted:
             grant_roles(store)
         with store.write() as writer:
+            unrun(writer)
             writer.execute("DROP TABLE person_seal")
             writer.execute("ALTER TABLE person DROP COLUMN salt")
             writer.execute("UPDATE schema_version SET version = 3")
     assert upgrade(postgres_url) == (3, SCHEMA_VERSION)
     with connect(postgres_url) as store, store.write() as writer:
         writer.execute("DO $$BEGIN CREATE ROLE ledger_writer NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END$$")
-        assert writer.query("SELECT has_table_privilege('ledger_writer', 'person_seal', 'INSERT')") == [(granted,)]
+        for table in ("person_seal", "person_year_run", "account_run", "message_run"):
+            assert writer.query(f"SELECT has_table_privilege('ledger_writer', '{table}', 'INSERT')") == [(granted,)]
 
 
 def test_an_upgrade_is_whole_or_not_at_all(store_url: str) -> None:
