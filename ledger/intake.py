@@ -343,7 +343,7 @@ def _run_batches(job: Job[Rows], batch_rows: int, progress: Progress | None) -> 
 
 def _run_rows(job: Job[Rows], batch_rows: int, progress: Progress | None) -> None:
     """Books the source's rows batch by batch."""
-    ledger, polite = job.ledger, 0
+    ledger, polite, unmerged = job.ledger, 0, 0
     for columns in job.batches(batch_rows):
         rest = _left(job, columns)
         while rest.n:
@@ -368,8 +368,9 @@ def _run_rows(job: Job[Rows], batch_rows: int, progress: Progress | None) -> Non
             if waited and not polite:
                 # Who waits, or comes next, would look through every run; what follows is too little for one.
                 tidy_runs(ledger.store)
-            else:
+            elif (unmerged := unmerged + 1) > MOST_RUNS // 8:
                 merge_runs(ledger.store, beyond=MOST_RUNS)
+                unmerged = 0
             polite = POLITE_BATCHES if waited else max(0, polite - 1)
             rest = _left(job, rest)
             if progress is not None:

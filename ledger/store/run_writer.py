@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from ledger.store.link import Ints
 
 
+#: Accounts are fewer than claims, a row of theirs is written anew each time, and a run of them is read in no time: they
+#: are a run from a part of RUN_ROWS on.
+ACCOUNTS_FEWER = 8
+
+
 class RunWriter(StateWriter):
     """Writes the state as ``StateWriter`` does, and runs of it, which ``ledger.store.tidying`` keeps few.
 
@@ -25,14 +30,14 @@ class RunWriter(StateWriter):
 
     def save_later(self, keys: "Ints", versions: "Ints", values: "Ints", packed: Packed | None = None) -> None:
         """Saves person-years as ``save_state`` does; ``packed`` are the same, where somebody has packed them."""
-        if self._begins_run(YEAR_RUNS.name, len(keys)):
+        if self._begins_run(YEAR_RUNS.name, len(keys), RUN_ROWS):
             self.put_run(YEAR_RUNS, self._size, packed or packed_run(keys, versions, values))
         else:
             self.save_state(keys, versions, values)
 
     def save_accounts_later(self, tokens: "Ints", balances: "Ints") -> None:
         """Saves account balances as ``save_accounts`` does."""
-        if self._begins_run(ACCOUNT_RUNS.name, len(tokens)):
+        if self._begins_run(ACCOUNT_RUNS.name, len(tokens), RUN_ROWS // ACCOUNTS_FEWER):
             versions = np.full(len(tokens), self._size, np.int64)
             self.put_run(ACCOUNT_RUNS, self._size, packed_run(tokens, versions, balances[:, None]))
         else:
@@ -40,7 +45,7 @@ class RunWriter(StateWriter):
 
     def save_messages(self, messages: Messages) -> None:
         """Notes messages that no run has; raises KeyTaken where the table has one of few."""
-        if self._begins_run(message_runs.NAME, len(messages.keys)):
+        if self._begins_run(message_runs.NAME, len(messages.keys), RUN_ROWS):
             self.put_messages(self._size, messages)
         else:
             self.add_messages([msgid for msgid, _ in messages.listed()], messages.positions)
@@ -60,8 +65,8 @@ class RunWriter(StateWriter):
         else:
             self._put_accounts(keys, versions, values[:, 0], REPLACE_OLDER_ACCOUNT)
 
-    def _begins_run(self, name: str, rows: int) -> bool:
+    def _begins_run(self, name: str, rows: int, fewest: int) -> bool:
         """Returns whether so many rows are a run; what is no run stands at this position in the table."""
-        begins = rows >= RUN_ROWS and self._runs.get(name, self._head[0]) != self._size
+        begins = rows >= max(1, fewest) and self._runs.get(name, self._head[0]) != self._size
         self._runs[name] = self._size
         return begins

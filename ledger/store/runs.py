@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: Fewer rows than this are written to their table: merging them later would not be less.
 RUN_ROWS = 2_048
 
-#: Runs that may stand before whoever writes them merges them: each is looked through where a key is read.
+#: About as many runs may stand before whoever writes them merges them: each is looked through where a key is read.
 MOST_RUNS = 128
 
 #: Rows of a run that others were folded into, and of a transaction of merging: it ends in a hundredth of a second, and

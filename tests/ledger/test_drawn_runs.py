@@ -154,9 +154,9 @@ def test_a_store_with_runs_is_the_store_without(
 
     written, put = 0, RunWriter._begins_run
 
-    def counted(self: RunWriter, name: str, rows: int) -> bool:
+    def counted(self: RunWriter, name: str, rows: int, fewest: int) -> bool:
         nonlocal written
-        begins = put(self, name, rows)
+        begins = put(self, name, rows, fewest)
         written += begins
         return begins
 

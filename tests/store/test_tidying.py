@@ -32,6 +32,7 @@ DAYS = (20240105, 20240106, 20240107)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes every batch of two rows a run, a page three rows, and has two runs that lie over each other folded."""
     monkeypatch.setattr(run_writer, "RUN_ROWS", 2)
+    monkeypatch.setattr(run_writer, "ACCOUNTS_FEWER", 1)
     monkeypatch.setattr(runs, "PAGE_ROWS", 3)
     monkeypatch.setattr(message_runs, "PAGE_ROWS", 3)
     monkeypatch.setattr(tidying, "FEW_RUNS", 1)
