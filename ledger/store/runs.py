@@ -265,5 +265,5 @@ def bring_over(link: "Link") -> None:
     """Writes the runs of a store of version 4 as they are written now, and drops the table they stood in."""
     for run, keys, *rest in link.query(SELECT_BEFORE):
         held = ints("person_year_run", run, keys)
-        link.put(YEAR_RUNS.name, COLUMNS, [[cell] for cell in (run, int(held[0]), int(held[-1]), keys, *rest)])
+        put_run(link, YEAR_RUNS, run, (int(held[0]), int(held[-1]), keys, *rest))
     link.execute("DROP TABLE person_year_run_before")

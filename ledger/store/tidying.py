@@ -13,6 +13,7 @@ from ledger.store.runs import (
     COUNT,
     FEW_RUNS,
     FOLDED_ROWS,
+    MOST_RUNS,
     YEAR_RUNS,
     fold_numbers,
     merge_numbers,
@@ -53,16 +54,16 @@ def merge_runs(store: "Store", beyond: int = 0) -> None:
 def tidy_runs(store: "Store") -> None:
     """Leaves no key behind that more than FEW_RUNS runs of a table could have: such runs are folded.
 
-    Where they have too many rows for that they are merged.
+    Where they have too many rows for that, or are more than MOST_RUNS, they are merged: the runs of many small jobs,
+    each of days of its own, never lie over each other.
     """
     with store.read() as reader:
         spans = [reader.query(SELECT_SPANS.format(name)) for name in KINDS]
     for (merge, fold), found in zip(KINDS.values(), spans, strict=True):
-        if _most_beside(found) <= FEW_RUNS:
-            continue
-        if sum(rows for _, _, rows in found) > FOLDED_ROWS:
+        deep = _most_beside(found) > FEW_RUNS
+        if len(found) > MOST_RUNS or (deep and sum(rows for _, _, rows in found) > FOLDED_ROWS):
             merge(store)
-        else:
+        elif deep:
             fold(store)
 
 

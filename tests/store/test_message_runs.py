@@ -10,9 +10,10 @@ from core_ext.kernels import load
 from core_ext.text import texts_from_list, to_list
 from ledger import known_messages
 from ledger.known_messages import KnownMessages
-from ledger.store import Store, message_runs, run_writer
+from ledger.store import Store, message_runs, run_writer, tidying
 from ledger.store.faults import KeyTaken
 from ledger.store.message_runs import fold_messages, joined, merge_messages, messages_of
+from ledger.store.tidying import tidy_runs
 from tests.store.samples import block_of, many
 
 #: Three pairs of ids, as their keys are formed, of one number each.
@@ -57,6 +58,17 @@ def note(store: Store, known: KnownMessages | None, msgids: Sequence[str]) -> di
             known.remember(messages)
         tx.save_messages(messages)
     return dict(zip(msgids, range(first, first + len(msgids)), strict=True))
+
+
+def test_runs_of_many_small_jobs_do_not_pile_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of one day each leave runs that never lie over each other: past the most there may be they are merged."""
+    monkeypatch.setattr(tidying, "MOST_RUNS", 3)
+    written: dict[str, int] = {}
+    for day in range(1, 5):
+        written |= note(store, KnownMessages(), [f"202401{day:02}08000{at}H260101000019999"[:30] for at in range(2)])
+        tidy_runs(store)
+        assert held(store) == ((0, day) if day < 4 else (8, 0))
+    check(store, written, ["20240109080000H260101000019999"])
 
 
 def held(store: Store) -> tuple[int, int]:
