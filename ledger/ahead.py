@@ -5,6 +5,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
+from ledger.store.follower import wait_out
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -13,15 +15,8 @@ Found = TypeVar("Found")
 
 
 def awaited(due: "Future[Any]") -> None:
-    """Waits until a call has ended, whatever it came to; who is interrupted meanwhile hears of it behind that."""
-    interrupt: BaseException | None = None
-    while not due.done():
-        try:
-            wait([due])
-        except BaseException as raised:
-            interrupt = raised
-    if interrupt is not None:
-        raise interrupt
+    """Waits until a call has ended, whatever it came to, as ``wait_out`` does."""
+    wait_out(lambda: wait([due]), due.done)
 
 
 class _Over(Enum):

@@ -32,6 +32,18 @@ class Follower(Protocol):
         """
 
 
+def wait_out(wait: Callable[[], object], over: Callable[[], bool]) -> None:
+    """Waits until something is over; who is interrupted meanwhile hears of it behind that."""
+    interrupt: BaseException | None = None
+    while not over():
+        try:
+            wait()
+        except BaseException as raised:
+            interrupt = raised
+    if interrupt is not None:
+        raise interrupt
+
+
 class Beside:
     """Calls a function in a thread of its own; the ``with`` block ends when it has.
 
@@ -52,16 +64,11 @@ class Beside:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
     ) -> None:
-        interrupt: BaseException | None = None
-        while not self._over.is_set():
-            try:
-                # A thread whose join is interrupted counts as ended, and runs on.
-                self._over.wait()
-            except BaseException as raised:
-                interrupt = raised
-        self._thread.join()
-        if interrupt is not None:
-            raise interrupt
+        try:
+            # A thread whose join is interrupted counts as ended, and runs on.
+            wait_out(self._over.wait, self._over.is_set)
+        finally:
+            self._thread.join()
 
     def _run(self) -> None:
         # Whatever is wrong with what it was given, the caller meets it again where it can say so.
