@@ -47,8 +47,6 @@ _PERSONAL = (
     *(described_stream, disease_stream, stay_stream),
 )
 
-SELECT_NAME = "SELECT psn_name FROM person WHERE token = ?"
-
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -74,7 +72,7 @@ def erase_person(ledger: "Base", psn_no: str, retention_years: int, reason: str)
             raise Refused(
                 Refusal.UNKNOWN_PSN_NO, "expected the number of a person of this ledger, got one that nobody has"
             )
-        names = [psn_no, *(name for (name,) in tx.query(SELECT_NAME, (token,)))]
+        names = [psn_no, *(name for _, name in tx.persons([token]).values())]
         if any(name and name in reason for name in names):
             raise Refused(
                 Refusal.RETENTION, "expected a reason without the person's number or name: the log keeps it for ever"

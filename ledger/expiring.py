@@ -11,10 +11,7 @@ from ledger.registers import FILINGS
 if TYPE_CHECKING:
     from ledger.store import Reader
 
-ENDING = (
-    "SELECT f.token, f.filing, f.region, f.begin, f.to_, p.psn_no FROM filing AS f"
-    " LEFT JOIN person AS p ON p.token = f.token WHERE f.to_ >= ? AND f.to_ <= ? ORDER BY f.to_, f.token, f.region"
-)
+ENDING = "SELECT token, filing, region, begin, to_ FROM filing WHERE to_ >= ? AND to_ <= ? ORDER BY to_, token, region"
 #: The filing that follows another without a day between.
 FOLLOWING = "SELECT token, region, begin FROM filing WHERE begin > ? AND begin <= ?"
 
@@ -39,10 +36,13 @@ def expiring(reader: "Reader", days: int, on: int) -> list[ExpiringFiling]:
     last = number_of(date_of(on) + datetime.timedelta(days=min(days, left)))
     followed = {tuple(map(int, row)) for row in reader.query(FOLLOWING, (on, day_after(last)))}
     names = {value: name for name, value in FILINGS.items()}
-    return [
-        ExpiringFiling(
-            psn_no or "", names[int(filing)], int(region), int(begin), int(to), (date_of(int(to)) - date_of(on)).days
-        )
-        for token, filing, region, begin, to, psn_no in reader.query(ENDING, (on, last))
+    ending = [
+        (int(token), names[int(filing)], int(region), int(begin), int(to))
+        for token, filing, region, begin, to in reader.query(ENDING, (on, last))
         if begin <= on and (int(token), int(region), day_after(int(to))) not in followed
+    ]
+    persons = reader.persons([token for token, *_ in ending])
+    return [
+        ExpiringFiling(persons.get(token, ("", ""))[0], filing, region, begin, to, (date_of(to) - date_of(on)).days)
+        for token, filing, region, begin, to in ending
     ]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from core_ext.codec_fields import Array, Choice, Const, Encoded, Ints, Source, Text
 from core_ext.kernels import load
 from core_ext.layout import AMOUNT, FACT, FACTS
-from core_ext.text import Texts, texts_taken, to_list
+from core_ext.text import texts_taken
 from ledger.block import EventBlock
 from ledger.booking import COMPUTE, REFUND, UNCHECKED, Batch, differing_rows
 from ledger.columnar import encode_columns
@@ -32,10 +32,10 @@ from ledger.refusals import Refusal
 from ledger.register_events import ClaimFlagged
 from ledger.sameness import TEXTS
 from ledger.stays.booking import write_parts
-from ledger.store.message_runs import Messages, messages_of
 from ledger.store.pending import Pending
 from ledger.store.runs import RUN_ROWS, Packed, distinct, packed_run
 from ledger.store.seals import Persons
+from ledger.store.text_runs import TextRows, text_rows
 
 if TYPE_CHECKING:
     from ledger.knowledge import Knowledge
@@ -76,8 +76,8 @@ def arrange(batch: Batch, first: int) -> Order:
 class Draft:
     """Is a decided batch as it goes into the log and its tables; made from it alone and written nowhere yet.
 
-    ``opened`` are the (period, position) pairs it opens; ``persons`` are new, their ``numbers`` have ``tokens``. The
-    first of ``blocks`` are its claims; ``later`` headers go before them. Both are made ready for the database.
+    ``opened`` are the (period, position) pairs it opens; ``persons`` are new. The first of ``blocks`` are its claims,
+    made ready for the database; ``later`` headers go before them.
     """
 
     batch: Batch
@@ -86,14 +86,12 @@ class Draft:
     opened: list[tuple[int, int]]
     later: int
     persons: Persons
-    numbers: Texts
-    tokens: Column
     blocks: list[EventBlock]
     ready: object
     years: tuple[Column, Column, Column]
     packed_years: Packed | None
     accounts: tuple[Column, Column]
-    messages: Messages
+    messages: TextRows
     reversals: list[tuple[int, int]]
 
 
@@ -117,7 +115,7 @@ def draft(
 ) -> Draft:
     """Returns a batch with its new persons named and its events encoded behind headers; ``later`` more go before."""
     rows = batch.booked_rows()
-    persons, numbers, tokens = _name_new_persons(reader, batch, rows)
+    persons = _name_new_persons(reader, batch, rows)
     opening = sorted(set(batch.period[rows].tolist()) - knowledge.periods.opened.keys())
     begin = reader.size + 1 + later
     first = begin + len(headers)
@@ -142,8 +140,6 @@ def draft(
         opened=opened,
         later=later,
         persons=persons,
-        numbers=numbers,
-        tokens=tokens,
         blocks=[block, *[EventBlock.from_events(events) for events in behind if events]],
         # Who has its headers at hand appends at once, and packs while the database takes in.
         ready=reader.made_ready(block, begin) if later else None,
@@ -163,7 +159,7 @@ def adopt(tx: "Transaction", drafted: Draft, headers: list[Header]) -> Pending:
         first=tx.size + 1,
         blocks=[*front, *drafted.blocks],
         tokens=drafted.persons.last,
-        persons=drafted.persons.tokens,
+        persons=[drafted.persons],
         years=drafted.years,
         accounts=drafted.accounts,
         messages=drafted.messages,
@@ -173,9 +169,9 @@ def adopt(tx: "Transaction", drafted: Draft, headers: list[Header]) -> Pending:
 
 def remember(drafted: Draft, size: int, knowledge: "Knowledge") -> None:
     """Makes the persons and what is theirs known that a draft leaves; ``size`` is the position it comes to."""
-    if len(drafted.tokens):
-        knowledge.remember(drafted.numbers, drafted.tokens)
-        knowledge.accounts.begin(size, drafted.tokens)
+    if len(drafted.persons):
+        knowledge.remember(drafted.persons.numbers, drafted.persons.tokens)
+        knowledge.accounts.begin(size, drafted.persons.tokens)
     knowledge.messages.remember(drafted.messages)
     knowledge.person_years.remember(size, *drafted.years)
     knowledge.accounts.remember(size, *drafted.accounts)
@@ -226,22 +222,18 @@ def _first_row(batch: Batch, rows: Column, period: int) -> int:
     return batch.columns.first_row + int(rows[batch.period[rows] == period][0])
 
 
-def _name_new_persons(reader: "Reader", batch: Batch, rows: Column) -> tuple[Persons, Texts, Column]:
-    """Gives tokens, in source order, to persons whose first claim books now.
-
-    Returns them, their numbers as one column, and their tokens.
-    """
+def _name_new_persons(reader: "Reader", batch: Batch, rows: Column) -> Persons:
+    """Gives tokens, in source order, to persons whose first claim books now, and returns them."""
     first = rows[batch.person_tokens[batch.person[rows]] == 0]
     _, at = np.unique(batch.person[first], return_index=True)
     first = first[np.sort(at)]
-    texts = texts_taken(batch.columns.texts["psn_no"], first)
+    numbers = texts_taken(batch.columns.texts["psn_no"], first)
     tokens = reader.tokens_given + 1 + np.arange(len(first), dtype=np.int64)
     if len(first):
         batch.person_tokens[batch.person[first]] = tokens
         batch.facts[:, FACT["token"]] = batch.person_tokens[batch.person]
         batch.slot_keys = batch.person_tokens[batch.slot_person] * YEARS + batch.slot_keys % YEARS
-    names = to_list(texts_taken(batch.columns.texts["psn_name"], first))
-    return reader.new_persons(to_list(texts), names), texts, tokens
+    return reader.new_persons(numbers, texts_taken(batch.columns.texts["psn_name"], first))
 
 
 def _states(batch: Batch, order: Order, cause: int, knowledge: "Knowledge") -> tuple[Encoded, Encoded, Encoded]:
@@ -358,11 +350,11 @@ def _accounts(batch: Batch, order: Order) -> tuple[Column, Column]:
     return batch.person_tokens[moved], batch.accounts[moved]
 
 
-def _messages(batch: Batch, order: Order) -> Messages:
+def _messages(batch: Batch, order: Order) -> TextRows:
     """Returns the keys of the message ids that book, and the positions of their claims."""
     rows, offsets = order.rows, batch.columns.texts["medins_setl_id"].offsets
     named = rows[offsets[rows + 1] > offsets[rows]]
-    return messages_of(texts_taken(batch.message_texts, named), order.filed_at[named])
+    return text_rows(texts_taken(batch.message_texts, named), order.filed_at[named])
 
 
 def _reversals(batch: Batch, order: Order) -> list[tuple[int, int]]:

@@ -6,21 +6,30 @@ together with their seals are found as a rewritten log is.
 """
 
 from collections.abc import Iterator, Sequence
+from heapq import merge
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from core_ext.text import Texts, texts_from_list, to_list
 from ledger.refusals import StoreError
-from ledger.store.seals import SALT, SEAL, cut, digests_of, read_seals, seals_of
+from ledger.store.person_blocks import Block, each_block, whole
+from ledger.store.seals import SALT, SEAL, cut, digests_of, read_seals, sealed, seals_of
+from ledger.store.text_runs import NUMBER_RUNS, each_run
 from projections.findings import Findings
+from projections.row_marks import Marker, Marks
 
 if TYPE_CHECKING:
     from ledger.store import Reader
-    from ledger.store.link import Row
+    from ledger.store.link import Ints, Row
     from projections.checkpoint import Checkpoint
 
 #: Persons read at a time.
 PAGE = 8_192
 
 SELECT_PERSONS = "SELECT token, psn_no, psn_name, salt FROM person WHERE token > ? ORDER BY token LIMIT {page}"
+SELECT_NUMBERS = "SELECT psn_no, token FROM person_number WHERE psn_no {compare} ? ORDER BY psn_no LIMIT {page}"
 
 
 def check_persons(reader: "Reader", erased: frozenset[int], found: Findings) -> None:
@@ -28,7 +37,7 @@ def check_persons(reader: "Reader", erased: frozenset[int], found: Findings) -> 
 
     ``erased`` are the tokens that commands of the log erased. A role that may not read persons sees the seals alone.
     """
-    persons = _persons(reader) if reader.may_read("person") else None
+    persons = _persons(reader, found) if reader.may_read("person") else None
     person = next(persons, None) if persons is not None else None
     expected = 1
     for first, seals in read_seals(reader):
@@ -66,12 +75,37 @@ def _nobody(token: int, found: Findings) -> None:
     found.other("edited-row", f"person token={token}", "no row: no such token was given", "a row")
 
 
-def _persons(reader: "Reader") -> Iterator[tuple[int, bytes]]:
+def _persons(reader: "Reader", found: Findings) -> Iterator[tuple[int, bytes]]:
     """Yields (token, seal as it must be) of every person, by token; a row that cannot be sealed has an empty one."""
+    return merge(_of_rows(reader), _of_blocks(reader, found), key=itemgetter(0))
+
+
+def _of_rows(reader: "Reader") -> Iterator[tuple[int, bytes]]:
     after = -(2**63)
     while rows := reader.query(SELECT_PERSONS.format(page=PAGE), (after,)):
         after = rows[-1][0]
         yield from zip([row[0] for row in rows], _sealed(rows), strict=True)
+
+
+def _of_blocks(reader: "Reader", found: Findings) -> Iterator[tuple[int, bytes]]:
+    for row in each_block(reader):
+        block = _whole(row)
+        if block is None:
+            found.other("edited-row", f"person_block first={row[0]}", "whole columns of persons", "others")
+            continue
+        tokens = block.tokens()
+        seals = dict(enumerate(cut(sealed(block.first, block.numbers, block.names, block.salts), SEAL), block.first))
+        yield from ((token, seals[token]) for token in tokens.tolist())
+
+
+def _whole(row: "Row") -> Block | None:
+    """Returns a block out of its row, None where it cannot be read or sealed."""
+    try:
+        block = whole(row)
+        sealed(block.first, block.numbers, block.names, block.salts)
+    except (StoreError, UnicodeDecodeError):
+        return None
+    return block
 
 
 def _sealed(rows: "Sequence[Row]") -> list[bytes]:
@@ -81,6 +115,52 @@ def _sealed(rows: "Sequence[Row]") -> list[bytes]:
         except StoreError:
             pass
     return [_sealed([row])[0] for row in rows] if len(rows) > 1 else [b""]
+
+
+def check_numbers(reader: "Reader", found: Findings) -> None:
+    """Names every token in a block that its number does not lead to, and every one that another number leads to.
+
+    A role that may not read persons sees none of it.
+    """
+    if not reader.may_read("person"):
+        return
+    marker, taken = Marker(), reader.tokens_given
+    stand, lead = (np.zeros(taken + 1, np.uint64) for _ in range(2))
+    for row in each_block(reader):
+        block = _whole(row)
+        if block is None or block.first < 1 or block.first + len(block) - 1 > taken:
+            continue
+        here = slice(block.first, block.first + len(block))
+        there = np.diff(block.numbers.offsets) > 0
+        stand[here] = np.where(there, _marked(marker, block.numbers), np.uint64(0))
+        for at, token in reader.lookup("person", "psn_no", "token", to_list(block.numbers)) if there.any() else ():
+            twice = f"person token={token}", "a number of its own", f"that of token {block.first + at}"
+            found.other("edited-row", *twice)
+    for texts, tokens in _numbers(reader):
+        given = (tokens > 0) & (tokens <= taken)
+        for token in tokens[~given].tolist():
+            found.other("edited-row", f"person_number token={token}", "no number: no such token was given", "a number")
+        # Two numbers of one token come to another sum than either.
+        np.add.at(lead, tokens[given], _marked(marker, texts)[given])
+    for token in np.flatnonzero(stand != lead).tolist():
+        got = "none" if not lead[token] else "another, or several"
+        expected = "the number in its block" if stand[token] else "no number: nobody in a block has the token"
+        found.other("edited-row", f"person_number token={token}", expected, got)
+
+
+def _marked(marker: Marker, texts: Texts) -> Marks:
+    return marker.of_texts(texts) | np.uint64(1)
+
+
+def _numbers(reader: "Reader") -> "Iterator[tuple[Texts, Ints]]":
+    """Yields the numbers that lead to tokens, and the tokens, of the table and of the runs."""
+    after, compare = "", ">="
+    while rows := reader.query(SELECT_NUMBERS.format(compare=compare, page=PAGE), (after,)):
+        numbers, tokens = zip(*rows, strict=True)
+        yield texts_from_list(numbers), np.array(tokens, np.int64)
+        after, compare = numbers[-1], ">"
+    for run in each_run(reader, NUMBER_RUNS):
+        yield run.texts, run.values
 
 
 def check_recorded_at(reader: "Reader", last: int, found: Findings) -> None:

@@ -19,9 +19,9 @@ from ledger.keys import YEARS, message_key
 from ledger.known import KnownInts, grown
 from ledger.replay import read_openings
 from ledger.stays.replaying import counted_parts
-from ledger.store.message_runs import each_run
 from ledger.store.runs import ACCOUNT_RUNS, YEAR_RUNS, distinct, newest, read_runs
 from ledger.store.state import unpacked
+from ledger.store.text_runs import MESSAGE_RUNS, each_run
 from projections.row_marks import BUCKETS, Marker, Marks, bucket_of
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ def accounts_of(reader: "Reader") -> Iterator[tuple[Int64s, Int64s, Int64s]]:
 def messages_of(reader: "Reader") -> Iterator[list[tuple[str, int]]]:
     """Yields (key of a message id, position) of the table and of the runs, some at a time."""
     yield from _rows_of(reader, SELECT_MESSAGES, "")
-    for run in each_run(reader):
+    for run in each_run(reader, MESSAGE_RUNS):
         yield run.listed()
 
 

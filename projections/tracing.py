@@ -68,7 +68,6 @@ OF_INSTITUTION_PAYMENT = "fixmedins_code = ? AND period = ? AND treatment_region
 
 SELECT_CODE = "SELECT DISTINCT claim FROM settled_code WHERE code = ? ORDER BY claim LIMIT ?"
 SELECT_LINES = "SELECT position FROM filed_lines WHERE cause = ? AND row <= ? ORDER BY row DESC, position DESC LIMIT 1"
-SELECT_TOKEN = "SELECT token FROM person WHERE psn_no = ?"
 SELECT_JOBS = "SELECT position, stream, state FROM trace_event WHERE topic = ? ORDER BY position"
 SELECT_CASES = "SELECT stream FROM trace_event WHERE claim = ? AND claim > 0 ORDER BY position"
 
@@ -194,10 +193,9 @@ class Tracer:
         return [ClawbackTrace(clawback, claims[0] if claims else None)]
 
     def _persons(self, key: str) -> list[Found]:
-        rows = self._reader.query(SELECT_TOKEN, (key,)) if self._reader.may_read("person") else []
-        if not rows:
+        token = self._reader.tokens([key]).get(key, 0) if self._reader.may_read("person") else 0
+        if not token:
             return []
-        token = int(rows[0][0])
         return [self._list("person", key, OF_PERSON, (token,), f"person-{token:09d}")]
 
     def _institutions(self, key: str) -> list[Found]:

@@ -18,7 +18,7 @@ from projections.database_checks import check_database, unreadable
 from projections.event_checks import EventChecks
 from projections.findings import Finding, Findings
 from projections.log_scan import SELECT_LAST, ReadPage, scan
-from projections.person_checks import check_kept, check_persons, check_recorded_at
+from projections.person_checks import check_kept, check_numbers, check_persons, check_recorded_at
 from projections.proof import SIZE, WIDTH
 from projections.register_checks import check_registers
 from projections.row_checks import RowChecks
@@ -75,6 +75,7 @@ def verify(
             check_state(reader, told.sums, found)
             check_registers(reader, found)
             check_persons(reader, frozenset(told.erased), found)
+            check_numbers(reader, found)
             check_recorded_at(reader, told.recorded_at, found)
         # What it holds of persons is not needed beside a segment.
         del told

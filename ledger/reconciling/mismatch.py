@@ -62,10 +62,7 @@ def person_numbers(reader: "Reader", seen: Sequence[Seen], ours: Side) -> dict[i
     tokens = sorted({int(ours.numbers[each.ours, NUMBER["psn_no"]]) for each in seen if not each.rows})
     if not tokens or not reader.may_read("person"):
         return {}
-    import numpy as np
-
-    rows = reader.lookup("person", "token", "token, psn_no", np.array(tokens, np.int64))
-    return {int(token): str(number) for _, token, number in rows}
+    return {token: number for token, (number, _) in reader.persons(tokens).items()}
 
 
 def _rows(

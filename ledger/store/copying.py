@@ -16,9 +16,10 @@ from core_ext.kernels import load
 from core_ext.text import texts_from_list
 from ledger.block import EventBlock
 from ledger.refusals import Refusal, Refused, StoreError
-from ledger.store import message_runs, runs
+from ledger.store import person_blocks, runs
 from ledger.store.link import Backend, Link
 from ledger.store.session import SELECT_EVENTS, Reader
+from ledger.store.text_runs import MESSAGE_RUNS, NUMBER_RUNS
 
 if TYPE_CHECKING:
     from ledger.store.session import EventRow
@@ -32,6 +33,9 @@ Progress = Callable[[int], None]
 #: Every table of the write side's state: its key, by which it is read in order, and all its columns.
 STATE: dict[str, tuple[str, tuple[str, ...]]] = {
     "person": ("token", ("token", "psn_no", "psn_name", "salt")),
+    "person_block": ("first", person_blocks.COLUMNS),
+    "person_number": ("psn_no", ("psn_no", "token")),
+    "person_run": ("run", NUMBER_RUNS.columns),
     "person_seal": ("first", ("first", "seals")),
     "person_year": ("key", ("key", "version", "state")),
     "person_year_run": ("run", runs.COLUMNS),
@@ -53,7 +57,7 @@ STATE: dict[str, tuple[str, tuple[str, ...]]] = {
         ("region", "insutype", "begin", "newborn_days", "on_time_until", "late_months", "exempt"),
     ),
     "message": ("msgid", ("msgid", "position")),
-    "message_run": ("run", message_runs.COLUMNS),
+    "message_run": ("run", MESSAGE_RUNS.columns),
     "reversal": ("claim", ("claim", "by_position")),
     "trace_code": ("code", ("code", "claim")),
     "price_cap": ("position", ("med_list_codg", "begin", "to_", "cap", "position")),

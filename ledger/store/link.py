@@ -14,15 +14,12 @@ if TYPE_CHECKING:
     from eventsourcing.persistence import ApplicationRecorder
 
     from ledger.block import EventBlock
-    from ledger.store.seals import Persons
 
     Ints: TypeAlias = npt.NDArray[np.int64]
     Keys: TypeAlias = Ints | Sequence[str]
     Column: TypeAlias = Ints | Sequence[str] | Sequence[bytes] | Sequence[int]
 
 Row: TypeAlias = tuple[Any, ...]
-#: SQL and its parameters.
-Statement: TypeAlias = tuple[str, tuple[Any, ...]]
 
 
 def the_head(rows: Sequence[Row]) -> tuple[int, int, int]:
@@ -104,12 +101,8 @@ class Link(ABC):
         """Returns whether this connection's role may read a table."""
 
     @abstractmethod
-    def erase(self, table: str, key: str, value: int) -> int:
+    def erase(self, table: str, key: str, value: int | str) -> int:
         """Deletes the rows of a key, leaving as little of them behind as the database can; returns how many."""
-
-    def persons_ready(self, persons: "Persons") -> Statement | None:
-        """Returns one statement that inserts persons faster than ``put`` does, None where there is none."""
-        return None
 
     @abstractmethod
     def made_ready(self, block: "EventBlock", first: int) -> object:

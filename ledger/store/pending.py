@@ -4,7 +4,7 @@ So that what comes next can be decided while the database takes in what is decid
 is answered from memory, everything else from a snapshot of what is committed, this very transaction or not.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,31 +12,32 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core_ext.text import to_list
-from ledger.store.message_runs import joined
 from ledger.store.session import Reader
+from ledger.store.text_runs import joined
 
 if TYPE_CHECKING:
     from ledger.block import EventBlock
     from ledger.store.link import Column, Ints, Link
-    from ledger.store.message_runs import Messages
+    from ledger.store.seals import Persons
+    from ledger.store.text_runs import TextRows
 
 
 @dataclass
 class Pending:
     """Is what a transaction writes, from its first event on.
 
-    ``blocks`` follow each other from position ``first`` on; ``persons`` are the tokens given, ``tokens`` the last of
-    all. ``years`` are (keys, versions, values) and ``accounts`` (tokens, balances), ``reversals`` as ``add_reversals``
-    takes them.
+    ``blocks`` follow each other from position ``first`` on; ``persons`` are new, ``tokens`` is the last token of all.
+    ``years`` are (keys, versions, values) and ``accounts`` (tokens, balances), ``reversals`` as ``add_reversals`` takes
+    them.
     """
 
     first: int
     blocks: "Sequence[EventBlock]"
     tokens: int
-    persons: Mapping[str, int]
+    persons: "Sequence[Persons]"
     years: "tuple[Ints, Ints, Ints]"
     accounts: "tuple[Ints, Ints]"
-    messages: "Messages"
+    messages: "TextRows"
     reversals: Sequence[tuple[int, int]]
 
     def behind(self, before: "Pending") -> "Pending":
@@ -45,7 +46,7 @@ class Pending:
             first=before.first,
             blocks=[*before.blocks, *self.blocks],
             tokens=self.tokens,
-            persons={**before.persons, **self.persons},
+            persons=[*before.persons, *self.persons],
             years=_newest(before.years, self.years),
             accounts=_newest(before.accounts, self.accounts),
             messages=joined([before.messages, self.messages]),
@@ -67,6 +68,11 @@ class Pending:
             found |= {streams[row]: first + row for row in np.flatnonzero(block.versions == 1).tolist()}
             first += len(block)
         return found
+
+    @cached_property
+    def given(self) -> dict[str, int]:
+        """Returns the token of every person that is new."""
+        return {number: token for persons in self.persons for number, token in persons.by_number().items()}
 
     @cached_property
     def noted(self) -> dict[str, int]:
@@ -97,7 +103,7 @@ class PendingReader(Reader):
 
     def tokens(self, psn_nos: Sequence[str]) -> dict[str, int]:
         """Returns the token of every person that has one."""
-        given = self._pending.persons
+        given = self._pending.given if psn_nos else {}
         return super().tokens(psn_nos) | {number: given[number] for number in psn_nos if number in given}
 
     def load_state(self, keys: "Ints", runs_until: int = 2**63 - 1) -> "tuple[Ints, Ints]":

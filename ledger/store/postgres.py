@@ -14,7 +14,7 @@ from psycopg.sql import quote
 from core_ext.kernels import load
 from ledger.refusals import OutcomeUnknown, StoreError
 from ledger.store.faults import Conflict, KeyTaken
-from ledger.store.link import Backend, Link, Mode, Row, Statement, the_head
+from ledger.store.link import Backend, Link, Mode, Row, the_head
 from ledger.store.postgres_connection import (
     APPEND_EVENTS,
     COPY_EVENTS,
@@ -36,7 +36,6 @@ from ledger.store.schema import postgres_statements
 if TYPE_CHECKING:
     from ledger.block import EventBlock
     from ledger.store.link import Column, Keys
-    from ledger.store.seals import Persons
     from ledger.store.url import PostgresURL
 
 # What a transaction begins with and what it ends with are one trip to the server each.
@@ -63,10 +62,6 @@ HEAD = "SELECT size, recorded_at, tokens FROM log_head"
 ANYBODY_WAITS = (
     "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype IN ('transactionid', 'tuple')"
     " AND (transactionid = pg_current_xact_id()::xid OR relation = 'log_head'::regclass))"
-)
-ADD_PERSONS = (
-    "INSERT INTO person (token, psn_no, psn_name, salt)"
-    " SELECT * FROM unnest(?::bigint[], ?::text[], ?::text[], ?::bytea[])"
 )
 MAY_READ = "SELECT has_table_privilege(?::text, 'SELECT')"
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = ?"
@@ -176,14 +171,9 @@ class PostgresLink(Link):
     def may_read(self, table: str) -> bool:
         return bool(self.query(MAY_READ, (table,))[0][0])
 
-    def erase(self, table: str, key: str, value: int) -> int:
+    def erase(self, table: str, key: str, value: int | str) -> int:
         # The dead row goes with the next VACUUM, which no transaction may run.
         return self.execute(f"DELETE FROM {table} WHERE {key} = ?", (value,))
-
-    def persons_ready(self, persons: "Persons") -> Statement:
-        tokens = range(persons.first, persons.last + 1)
-        columns = (int_array(tokens), text_array(persons.numbers), text_array(persons.names))
-        return ADD_PERSONS, (*columns, bytea_array(persons.salts))
 
     def made_ready(self, block: "EventBlock", first: int) -> list[bytes] | None:
         return list(self._pieces(block, first)) if len(block) >= BLOCK_COPY_FROM else None

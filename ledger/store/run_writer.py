@@ -4,10 +4,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ledger.store import message_runs
-from ledger.store.message_runs import Messages
 from ledger.store.runs import ACCOUNT_RUNS, RUN_ROWS, YEAR_RUNS, Packed, Runs, packed_run, put_run
 from ledger.store.state import REPLACE_OLDER_ACCOUNT, REPLACE_OLDER_STATE, StateWriter
+from ledger.store.text_runs import MESSAGE_RUNS, TextRows, TextRuns, put_texts
 
 if TYPE_CHECKING:
     from ledger.store.link import Ints
@@ -43,20 +42,20 @@ class RunWriter(StateWriter):
         else:
             self.save_accounts(tokens, balances)
 
-    def save_messages(self, messages: Messages) -> None:
+    def save_messages(self, messages: TextRows) -> None:
         """Notes messages that no run has; raises KeyTaken where the table has one of few."""
-        if self._begins_run(message_runs.NAME, len(messages.keys), RUN_ROWS):
-            self.put_messages(self._size, messages)
+        if self._begins_run(MESSAGE_RUNS.name, len(messages.keys), RUN_ROWS):
+            self.put_texts(MESSAGE_RUNS, self._size, messages)
         else:
-            self.add_messages([msgid for msgid, _ in messages.listed()], messages.positions)
+            self.add_messages([msgid for msgid, _ in messages.listed()], messages.values)
 
     def put_run(self, runs: Runs, run: int, packed: Packed) -> None:
         """Writes numbers as a run."""
         put_run(self._link, runs, run, packed)
 
-    def put_messages(self, run: int, messages: Messages) -> None:
-        """Writes messages as a run."""
-        message_runs.put_messages(self._link, run, messages)
+    def put_texts(self, runs: TextRuns, run: int, rows: TextRows) -> None:
+        """Writes texts as a run."""
+        put_texts(self._link, runs, run, rows)
 
     def save_merged(self, runs: Runs, keys: "Ints", versions: "Ints", values: "Ints") -> None:
         """Writes numbers out of runs to their table, where it has no later version."""

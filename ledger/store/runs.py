@@ -6,7 +6,7 @@ written in the transaction that appends its events, so readers look through the 
 bringing runs together (``fold``) nor merging them into the table changes anything that anybody reads.
 
 Here are the runs of numbers: what is true of a key is its highest version, wherever it stands, in a run or in the
-table. ``ledger.store.message_runs`` has those of message ids.
+table. ``ledger.store.text_runs`` has those of message ids and of persons' numbers.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,7 @@
 """Holds the tables of a store, the same on both databases, and the version that names their shape."""
 
 #: The shape of the tables below; a store carries it, and a newer one is refused.
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 # One row an event. The explicit integer key is the log position: VACUUM renumbers SQLite's implicit ones.
 STORED_EVENTS = """
@@ -32,14 +32,29 @@ FIRST_VERSION = f"INSERT INTO schema_version (version) VALUES ({SCHEMA_VERSION})
 # What version 4 adds to a person's row: the salt of its seal (ledger.store.seals).
 SALT = "salt {blob} NOT NULL DEFAULT {empty}"
 
-# The only table with identity: erasing a row here leaves every event and proof as it was. It is written as ALTER
-# TABLE leaves it in an older store, to the letter.
+# Identity stands here and in the three tables behind it alone: erasing somebody there leaves every event and proof as
+# it was. It is written as ALTER TABLE leaves it in an older store, to the letter.
 PERSON = f"""
 CREATE TABLE person (
   token {{int}} PRIMARY KEY,
   psn_no {{text}} NOT NULL UNIQUE,
   psn_name {{text}} NOT NULL
 , {SALT})"""
+
+# The persons a batch of an intake brought, from token ``first`` on (ledger.store.person_blocks): where each number and
+# name ends, 4 bytes each, and the texts.
+PERSON_BLOCK = """
+CREATE TABLE person_block (
+  first {int} PRIMARY KEY,
+  number_ends {blob} NOT NULL,
+  numbers {blob} NOT NULL,
+  name_ends {blob} NOT NULL,
+  names {blob} NOT NULL,
+  salts {blob} NOT NULL
+)"""
+
+# By which the numbers in blocks are found, and the runs that are merged into it (ledger.store.text_runs).
+PERSON_NUMBER = "CREATE TABLE person_number (psn_no {text} PRIMARY KEY, token {int} NOT NULL){narrow}"
 
 # The seals of the persons whose tokens a transaction gave, 32 bytes each, from token ``first`` on; they outlive rows.
 PERSON_SEAL = """
@@ -148,18 +163,22 @@ FILING_OF_TOKEN = "CREATE INDEX filing_of_token ON filing (token)"
 
 MESSAGE = "CREATE TABLE message (msgid {text} PRIMARY KEY, position {int} NOT NULL){narrow}"
 
-# The same for messages (ledger.store.message_runs): numbers of ids in ascending order, positions, and where each id
-# ends, 8 bytes each, and the ids.
-MESSAGE_RUN = """
-CREATE TABLE message_run (
+# The same for texts (ledger.store.text_runs): their numbers in ascending order, what stands for each, and where each
+# ends, 8 bytes each, and the texts.
+TEXT_RUN = """
+CREATE TABLE {name} (
   run {int} PRIMARY KEY,
   first {int} NOT NULL,
   last {int} NOT NULL,
   keys {blob} NOT NULL,
-  positions {blob} NOT NULL,
+  {value}s {blob} NOT NULL,
   ends {blob} NOT NULL,
-  msgids {blob} NOT NULL
+  {text}s {blob} NOT NULL
 )"""
+MESSAGE_RUN, PERSON_RUN = (
+    TEXT_RUN.replace("{name}", name).replace("{value}", value).replace("{text}", text)
+    for name, value, text in (("message_run", "position", "msgid"), ("person_run", "token", "psn_no"))
+)
 
 REVERSAL = "CREATE TABLE reversal (claim {int} PRIMARY KEY, by_position {int} NOT NULL)"
 
@@ -206,6 +225,9 @@ TABLES = (
     LOG_HEAD,
     FIRST_HEAD,
     PERSON,
+    PERSON_BLOCK,
+    PERSON_NUMBER,
+    PERSON_RUN,
     PERSON_SEAL,
     PERSON_YEAR,
     PERSON_YEAR_RUN,
@@ -284,14 +306,20 @@ POSTGRES_HEAD_DELETE = """
 CREATE TRIGGER log_head_refuse_delete BEFORE DELETE OR TRUNCATE ON log_head
 FOR EACH STATEMENT EXECUTE FUNCTION log_head_refuse()"""
 
-# What is read once and thrown away is not worth compressing.
-POSTGRES_RUN_STORAGE = tuple(
-    f"ALTER TABLE {table} " + ", ".join(f"ALTER COLUMN {column} SET STORAGE EXTERNAL" for column in columns)
-    for table, columns in (
-        ("person_year_run", ("keys", "versions", "amounts")),
-        ("account_run", ("keys", "versions", "amounts")),
-        ("message_run", ("keys", "positions", "ends", "msgids")),
-    )
+
+def _stored_plainly(table: str, *columns: str) -> str:
+    """Returns what keeps PostgreSQL from compressing columns: those of runs are read once and thrown away."""
+    return f"ALTER TABLE {table} " + ", ".join(f"ALTER COLUMN {column} SET STORAGE EXTERNAL" for column in columns)
+
+
+POSTGRES_RUN_STORAGE = (
+    _stored_plainly("person_year_run", "keys", "versions", "amounts"),
+    _stored_plainly("account_run", "keys", "versions", "amounts"),
+    _stored_plainly("message_run", "keys", "positions", "ends", "msgids"),
+)
+POSTGRES_PERSON_STORAGE = (
+    _stored_plainly("person_run", "keys", "tokens", "ends", "psn_nos"),
+    _stored_plainly("person_block", "number_ends", "numbers", "name_ends", "names", "salts"),
 )
 
 # The runs of version 3 and 4, which did not say from which key to which they go.
@@ -355,6 +383,14 @@ STEPS: dict[int, dict[str, tuple[str, ...]]] = {
             *POSTGRES_RUN_STORAGE,
         ),
     },
+    # 5 wrote every person as a row of its own. Those stay.
+    5: {
+        "sqlite": tuple(step.format(**SQLITE_TYPES) for step in (PERSON_BLOCK, PERSON_NUMBER, PERSON_RUN)),
+        "postgres": (
+            *(step.format(**POSTGRES_TYPES) for step in (PERSON_BLOCK, PERSON_NUMBER, PERSON_RUN)),
+            *POSTGRES_PERSON_STORAGE,
+        ),
+    },
 }
 
 #: The version whose store must have its persons sealed on the way up.
@@ -380,6 +416,7 @@ def postgres_statements() -> list[str]:
     return [
         *(statement.format(**POSTGRES_TYPES) for statement in TABLES),
         *POSTGRES_RUN_STORAGE,
+        *POSTGRES_PERSON_STORAGE,
         POSTGRES_REFUSE,
         POSTGRES_REFUSE_CHANGE,
         *POSTGRES_HEAD_GUARD,

@@ -11,11 +11,15 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
+
+from core_ext.codec_fields import Encoded
 from core_ext.kernels import load
+from core_ext.text import Texts, to_list
 from ledger.refusals import StoreError
 
 if TYPE_CHECKING:
-    from ledger.store.link import Link, Row, Statement
+    from ledger.store.link import Ints, Link, Row
     from ledger.store.session import Reader
 
 #: Returns as many random bytes as it is asked for.
@@ -37,29 +41,61 @@ ADD_SEALS = "INSERT INTO person_seal (first, seals) VALUES (?, ?)"
 
 @dataclass(frozen=True, slots=True)
 class Persons:
-    """Is new persons as they go into the store: their ``tokens`` are ``first`` and those behind it, each is sealed."""
+    """Is new persons as they go into the store: their tokens are ``first`` and those behind it, each is sealed."""
 
     first: int
-    tokens: dict[str, int]
-    numbers: list[str]
-    names: list[str]
-    salts: list[bytes]
+    numbers: Texts
+    names: Texts
+    salts: bytes
     seals: bytes
-    #: What inserts them, where a database has that made ready.
-    statement: "Statement | None" = None
+
+    def __len__(self) -> int:
+        """Returns how many they are."""
+        return len(self.numbers.offsets) - 1
 
     @property
     def last(self) -> int:
         """Returns the last token given, to any of them or before."""
-        return self.first - 1 + len(self.numbers)
+        return self.first - 1 + len(self)
+
+    @property
+    def tokens(self) -> "Ints":
+        """Returns their tokens."""
+        return np.arange(self.first, self.last + 1, dtype=np.int64)
+
+    def by_number(self) -> dict[str, int]:
+        """Returns the token of each number."""
+        return dict(zip(to_list(self.numbers), range(self.first, self.last + 1), strict=True))
 
     @classmethod
-    def of(cls, first: int, numbers: list[str], names: list[str], random: Random) -> "Persons":
+    def of(cls, first: int, numbers: Texts, names: Texts, random: Random) -> "Persons":
         """Returns persons with salts and seals; raises StoreError as ``seals_of``."""
-        given = range(first, first + len(numbers))
-        salts = cut(random(SALT * len(numbers)), SALT) if numbers else []
-        tokens = dict(zip(numbers, given, strict=True))
-        return cls(first, tokens, numbers, names, salts, seals_of(given, numbers, names, salts))
+        n = len(numbers.offsets) - 1
+        salts = random(SALT * n) if n else b""
+        return cls(first, numbers, names, salts, sealed(first, numbers, names, salts))
+
+
+def sealed(first: int, numbers: Texts, names: Texts, salts: bytes) -> bytes:
+    """Returns the seals of persons whose tokens are ``first`` and those behind it, as ``seals_of`` does."""
+    n = len(numbers.offsets) - 1
+    if not n:
+        return b""
+    order = np.arange(2 * n, dtype=np.int64)
+    salted = Texts(np.arange(0, SALT * n + 1, SALT, dtype=np.int64), np.frombuffer(salts, np.uint8))
+    offsets, data = load("gather").gather((salted, names), order & 1, order >> 1)
+    streams = Texts(
+        np.arange(0, len(_STREAM) * n + 1, len(_STREAM), dtype=np.int64),
+        np.frombuffer(_STREAM.encode() * n, np.uint8),
+    )
+    at = np.arange(n, dtype=np.int64)
+    states = Encoded(np.ascontiguousarray(offsets[::2]), data)
+    try:
+        leaves: bytes = load("tree").leaf_columns(
+            streams, np.full(n, _VERSION, np.int64), at, tuple(to_list(numbers)), states, first
+        )
+    except (ValueError, OverflowError) as error:
+        raise StoreError(f"expected a person's token, number and name, got others: {error}") from None
+    return leaves
 
 
 def seals_of(tokens: Sequence[int], numbers: Sequence[str], names: Sequence[str], salts: Sequence[bytes]) -> bytes:

@@ -17,7 +17,7 @@ from ledger.refusals import OutcomeUnknown, StoreError
 from ledger.store.faults import Conflict, KeyTaken
 from ledger.store.link import Backend, Link, Mode, Row, the_head
 from ledger.store.schema import sqlite_statements
-from ledger.store.sqlite_packed import Packed, packed, packed_persons
+from ledger.store.sqlite_packed import Packed, packed
 from ledger.store.sqlite_recorder import (
     LOCK_TIMEOUT_S,
     LedgerConnection,
@@ -32,7 +32,6 @@ from ledger.store.write_back import WriteBack
 if TYPE_CHECKING:
     from ledger.block import EventBlock
     from ledger.store.link import Column, Keys
-    from ledger.store.seals import Persons
     from ledger.store.url import SQLiteURL
 
 #: Rows of one INSERT: past this many there is little left to save.
@@ -135,7 +134,7 @@ class SQLiteLink(Link):
         # Whoever may open the file may read all of it.
         return True
 
-    def erase(self, table: str, key: str, value: int) -> int:
+    def erase(self, table: str, key: str, value: int | str) -> int:
         # What is deleted is overwritten with zeros, in the table and in its indexes.
         before = self.query("PRAGMA secure_delete")[0][0]
         self.query("PRAGMA secure_delete = ON")
@@ -143,9 +142,6 @@ class SQLiteLink(Link):
             return self.execute(f"DELETE FROM {table} WHERE {key} = ?", (value,))
         finally:
             self.query(f"PRAGMA secure_delete = {before}")
-
-    def persons_ready(self, persons: "Persons") -> Packed | None:
-        return packed_persons(persons)
 
     def made_ready(self, block: "EventBlock", first: int) -> Packed | None:
         return packed(block, first)

@@ -11,12 +11,10 @@ import msgspec
 import numpy as np
 
 from core_ext.kernels import load
-from core_ext.text import texts_from_list, to_list
-from ledger.store.seals import SALT
+from core_ext.text import to_list
 
 if TYPE_CHECKING:
     from ledger.block import EventBlock
-    from ledger.store.seals import Persons
 
 #: Fewer events than this are inserted cell by cell: packing them would cost as much.
 PACKED_FROM = 64
@@ -67,33 +65,6 @@ def packed(block: "EventBlock", first: int) -> Packed | None:
     kinds = [cell for pair in zip(versions.tolist(), topics.tolist(), strict=True) for cell in pair]
     kinds[1::2] = [block.topic_names[at] for at in kinds[1::2]]
     return Packed(_statement(len(pairs)), (first, data.data, msgspec.json.encode(rows.tolist()).decode(), *kinds))
-
-
-#: Bits of a person's place: where number and name begin in the buffer has what is left, then how long each is.
-TEXT_BITS = 16
-
-_PERSONS = (
-    "INSERT INTO person (token, psn_no, psn_name, salt)"
-    f" SELECT ?1 + key, CAST(substr(?2, (value >> {2 * TEXT_BITS}) + 1, value >> {TEXT_BITS} & {(1 << TEXT_BITS) - 1})"
-    f" AS TEXT), CAST(substr(?2, (value >> {2 * TEXT_BITS}) + 1 + (value >> {TEXT_BITS} & {(1 << TEXT_BITS) - 1}),"
-    f" value & {(1 << TEXT_BITS) - 1}) AS TEXT), substr(?3, {SALT} * key + 1, {SALT}) FROM json_each(?4)"
-)
-
-
-def packed_persons(persons: "Persons") -> Packed | None:
-    """Returns the statement that inserts persons, and its parameters; None where ``packed`` would be, for a few."""
-    n = len(persons.numbers)
-    if n < PACKED_FROM:
-        return None
-    pairs = zip(persons.numbers, persons.names, strict=True)
-    cells = texts_from_list([text for pair in pairs for text in pair])
-    sizes = np.diff(cells.offsets)
-    # SQLite takes a buffer without a byte for NULL.
-    if int(sizes.max()) >> TEXT_BITS or not 0 < len(cells.data) < 1 << 63 - 2 * TEXT_BITS:
-        return None
-    places = cells.offsets[:-1:2] << 2 * TEXT_BITS | sizes[::2] << TEXT_BITS | sizes[1::2]
-    rows = msgspec.json.encode(places.tolist()).decode()
-    return Packed(_PERSONS, (persons.first, cells.data.data, b"".join(persons.salts), rows))
 
 
 @cache

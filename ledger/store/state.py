@@ -5,7 +5,6 @@ written in the transaction that appends the events it follows from.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,11 +12,22 @@ import numpy as np
 from core_ext.codec_fields import Encoded
 from core_ext.kernels import load
 from core_ext.layout import ACCUMULATORS
+from core_ext.text import Texts, texts_from_list, to_list
 from ledger.keys import YEARS
 from ledger.refusals import StoreError
-from ledger.store.message_runs import find_messages_in_runs
+from ledger.store import person_blocks
+from ledger.store.person_blocks import block_of, persons_in_blocks, put_block, remove_from_block
 from ledger.store.runs import ACCOUNT_RUNS, LAST, YEAR_RUNS, find_in_runs, keys_in_runs
-from ledger.store.seals import Persons, Random
+from ledger.store.seals import SALT, Persons, Random, cut
+from ledger.store.text_runs import (
+    MESSAGE_RUNS,
+    NUMBER_RUNS,
+    TextRuns,
+    find_in_text_runs,
+    put_texts,
+    remove_from_runs,
+    text_rows,
+)
 
 if TYPE_CHECKING:
     from ledger.store.link import Ints, Link
@@ -87,14 +97,26 @@ class StateReader:
     _tokens: int
     random: Random
 
-    def new_persons(self, numbers: list[str], names: list[str]) -> Persons:
+    def new_persons(self, numbers: Texts, names: Texts) -> Persons:
         """Returns persons with the next tokens, as ``put_persons`` takes them; nobody has these numbers so far."""
-        persons = Persons.of(self._tokens + 1, numbers, names, self.random)
-        return replace(persons, statement=self._link.persons_ready(persons)) if numbers else persons
+        return Persons.of(self._tokens + 1, numbers, names, self.random)
 
     def tokens(self, psn_nos: Sequence[str]) -> dict[str, int]:
         """Returns the token of every person that has one."""
-        return {psn_nos[i]: token for i, token in self._link.lookup("person", "psn_no", "token", psn_nos)}
+        if not psn_nos:
+            return {}
+        found = find_in_text_runs(self._link, NUMBER_RUNS, psn_nos)
+        for table in ("person", "person_number"):
+            found |= {psn_nos[i]: token for i, token in self._link.lookup(table, "psn_no", "token", psn_nos)}
+        return found
+
+    def persons(self, tokens: Sequence[int]) -> dict[int, tuple[str, str]]:
+        """Returns (psn_no, psn_name) of every token that is somebody, erased ones left out."""
+        if not tokens:
+            return {}
+        found = persons_in_blocks(self._link, tokens)
+        rows = self._link.lookup("person", "token", "token, psn_no, psn_name", np.array(tokens, np.int64))
+        return found | {token: (number, name) for _, token, number, name in rows}
 
     def load_state(self, keys: "Ints", runs_until: int = LAST) -> tuple["Ints", "Ints"]:
         """Returns (versions int64[k], values int64[k, len(ACCUMULATORS)]) of person-years; 0 and zeros where none.
@@ -141,7 +163,7 @@ class StateReader:
         if not keys:
             return {}
         held = self._link.lookup("message", "msgid", "position", keys)
-        return find_messages_in_runs(self._link, keys) | {keys[i]: position for i, position in held}
+        return find_in_text_runs(self._link, MESSAGE_RUNS, keys) | {keys[i]: position for i, position in held}
 
     def reversals(self, claims: "Sequence[int] | Ints") -> dict[int, int]:
         """Returns {position of the ClaimFiled: position of what reversed it} for the claims reversed."""
@@ -154,15 +176,15 @@ class StateWriter(StateReader):
 
     def put_persons(self, persons: Persons) -> None:
         """Writes new persons; raises ValueError where their tokens are not the next ones."""
-        if not persons.numbers:
+        if not len(persons):
             return
         if persons.first != self._tokens + 1:
             raise ValueError(f"expected persons from token {self._tokens + 1} on, got {persons.first}")
-        if persons.statement is not None:
-            self._link.execute(*persons.statement)
+        if len(persons) >= person_blocks.BLOCK_PERSONS:
+            put_block(self._link, block_of(persons))
+            put_texts(self._link, NUMBER_RUNS, persons.first, text_rows(persons.numbers, persons.tokens))
         else:
-            tokens = np.arange(persons.first, persons.last + 1, dtype=np.int64)
-            columns = (tokens, persons.numbers, persons.names, persons.salts)
+            columns = (persons.tokens, to_list(persons.numbers), to_list(persons.names), cut(persons.salts, SALT))
             self._link.put("person", ("token", "psn_no", "psn_name", "salt"), columns)
         self._link.put("person_seal", ("first", "seals"), ([persons.first], [persons.seals]))
         self._tokens = persons.last
@@ -177,17 +199,22 @@ class StateWriter(StateReader):
             names.setdefault(psn_no, psn_name)
         known = self.tokens(list(names))
         fresh = [psn_no for psn_no in names if psn_no not in known]
-        new = self.new_persons(fresh, [names[psn_no] for psn_no in fresh])
+        new = self.new_persons(texts_from_list(fresh), texts_from_list([names[psn_no] for psn_no in fresh]))
         self.put_persons(new)
-        return {psn_no: new.tokens.get(psn_no) or known[psn_no] for psn_no in names}
+        return known | new.by_number()
 
     def remove_person(self, token: int) -> None:
         """Removes who a token is, and its seal's salt with it; the token is never given again.
 
         Raises StoreError where there is nobody.
         """
-        if self._link.erase("person", "token", token) != 1:
+        if self._link.erase("person", "token", token) == 1:
+            return
+        number = remove_from_block(self._link, token)
+        if not number:
             raise StoreError(f"expected a person of token {token}, got none")
+        if not remove_from_runs(self._link, NUMBER_RUNS, number, self._size):
+            self._link.erase("person_number", "psn_no", number)
 
     def save_state(self, keys: "Ints", versions: "Ints", values: "Ints", conflict: str = REPLACE_STATE) -> None:
         """Writes person-years, each key once: ``values`` int64[k, len(ACCUMULATORS)]."""
@@ -205,7 +232,11 @@ class StateWriter(StateReader):
 
     def add_messages(self, keys: Sequence[str], positions: "Sequence[int] | Ints") -> None:
         """Notes messages, keys as ``ledger.keys.message_key`` forms them; raises KeyTaken where the table has one."""
-        self._link.put("message", ("msgid", "position"), (keys, np.asarray(positions, dtype=np.int64)))
+        self.add_texts(MESSAGE_RUNS, keys, positions)
+
+    def add_texts(self, runs: TextRuns, texts: Sequence[str], values: "Sequence[int] | Ints") -> None:
+        """Writes texts to the table that runs of them are merged into; raises KeyTaken where it has one."""
+        self._link.put(runs.table, (runs.text, runs.value), (texts, np.asarray(values, dtype=np.int64)))
 
     def add_reversals(self, reversals: Sequence[tuple[int, int]]) -> None:
         """Notes (position of a ClaimFiled, position of what reverses it); raises StoreError for one reversed before."""

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ledger.store import message_runs
-from ledger.store.message_runs import fold_messages, merge_messages
 from ledger.store.runs import (
     ACCOUNT_RUNS,
     COUNT,
@@ -18,6 +16,7 @@ from ledger.store.runs import (
     fold_numbers,
     merge_numbers,
 )
+from ledger.store.text_runs import MESSAGE_RUNS, NUMBER_RUNS, fold_texts, merge_texts
 
 if TYPE_CHECKING:
     from ledger.store.link import Row
@@ -31,7 +30,10 @@ KINDS: dict[str, tuple[Work, Work]] = {
         each.name: (partial(merge_numbers, runs=each), partial(fold_numbers, runs=each))
         for each in (YEAR_RUNS, ACCOUNT_RUNS)
     },
-    message_runs.NAME: (merge_messages, fold_messages),
+    **{
+        each.name: (partial(merge_texts, runs=each), partial(fold_texts, runs=each))
+        for each in (MESSAGE_RUNS, NUMBER_RUNS)
+    },
 }
 
 SELECT_COUNTS = f"SELECT {', '.join(COUNT.format(name) for name in KINDS)}"

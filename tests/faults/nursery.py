@@ -15,11 +15,12 @@ from typing import Any
 import ledger
 import ledger.intake
 import ledger.replay
-import ledger.store.message_runs
+import ledger.store.person_blocks
 import ledger.store.postgres
 import ledger.store.run_writer
 import ledger.store.runs
 import ledger.store.sqlite
+import ledger.store.text_runs
 import ledger.store.tidying
 from ledger import writing
 from ledger.block import EventBlock
@@ -104,7 +105,7 @@ def _die_tidying(work: str, piece: str) -> None:
 
         return written
 
-    for name in ("put_run", "put_messages") if work == "folding" else ("save_merged", "add_messages"):
+    for name in ("put_run", "put_texts") if work == "folding" else ("save_merged", "add_texts"):
         setattr(RunWriter, name, dying(getattr(RunWriter, name)))
 
 
@@ -129,7 +130,8 @@ def main() -> None:
     """Forks a writer for every line {url, files, fault} on standard input; an empty line ends it."""
     # Every batch of two persons leaves a run, and every third batch merges them, in two transactions or more.
     ledger.store.run_writer.RUN_ROWS, ledger.intake.MOST_RUNS = 2, 2
-    ledger.store.runs.PAGE_ROWS = ledger.store.message_runs.PAGE_ROWS = 1
+    ledger.store.person_blocks.BLOCK_PERSONS = 2
+    ledger.store.runs.PAGE_ROWS = ledger.store.text_runs.PAGE_ROWS = 1
     # Where keys lie over each other at the end, some files' runs are folded, others' merged.
     ledger.store.tidying.FEW_RUNS, ledger.store.tidying.FOLDED_ROWS = 1, 8
     say("ready")

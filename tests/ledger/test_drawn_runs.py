@@ -15,13 +15,13 @@ from ledger.profile import load_profile
 from ledger.refusals import LedgerError
 from ledger.service import Ledger
 from ledger.source import open_source
-from ledger.store import Store, message_runs, run_writer, runs, tidying
+from ledger.store import Store, person_blocks, run_writer, runs, text_runs, tidying
 from ledger.store.run_writer import RunWriter
 from ledger.store.tidying import merge_runs, tidy_runs
 from tests.ledger.test_decided_ahead import NOON
 from tests.ledger.test_drawn_ahead import drawn, office
 from tests.ledger.worlds import HEADER, claim, events_of, refund, rows_of, write
-from tests.store.test_message_runs import ALIKE
+from tests.store.test_text_runs import ALIKE
 
 TABLES = (
     ("person_year", "key"),
@@ -141,12 +141,13 @@ def test_a_store_with_runs_is_the_store_without(
     folded, merged or left: every answer, every event and what is kept are those of a store without runs."""
     draw = random.Random(seed)
     monkeypatch.setattr(run_writer, "RUN_ROWS", 2)
+    monkeypatch.setattr(person_blocks, "BLOCK_PERSONS", draw.choice((1, 2, 3)))
     monkeypatch.setattr(intake, "MOST_RUNS", draw.choice((2, 6, 99)))
     monkeypatch.setattr(tidying, "FEW_RUNS", draw.choice((0, 1, 4)))
     monkeypatch.setattr(tidying, "FOLDED_ROWS", draw.choice((5, 999)))
     for kept in (accounts, person_years, known_messages):
         monkeypatch.setattr(kept, "MOST", draw.choice((3, 1_000)))
-    for kept in (runs, message_runs):
+    for kept in (runs, text_runs):
         monkeypatch.setattr(kept, "PAGE_ROWS", draw.choice((1, 3, 99)))
 
     def tidy(store: Store, at: int) -> None:
@@ -164,6 +165,7 @@ def test_a_store_with_runs_is_the_store_without(
     found = played(store_url, tmp_path, seed, tidy)
     assert written > 12
     monkeypatch.setattr(run_writer, "RUN_ROWS", 1_000)
+    monkeypatch.setattr(person_blocks, "BLOCK_PERSONS", 1_000)
     written = 0
     plain = played(f"sqlite:///{tmp_path / 'plain.db'}", tmp_path, seed, lambda *_: None)
     assert written == 0

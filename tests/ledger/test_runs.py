@@ -11,7 +11,7 @@ from ledger import accounts, intake, person_years
 from ledger.profile import load_profile
 from ledger.service import Ledger
 from ledger.source import open_source
-from ledger.store import message_runs, run_writer, runs, tidying
+from ledger.store import person_blocks, run_writer, runs, text_runs, tidying
 from ledger.store.tidying import merge_runs
 from tests.ledger.registry import MEMBERS, registered
 from tests.ledger.worlds import claim, events_of, opened, refund, rows_of, write
@@ -25,8 +25,9 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes every batch of two persons a run, and merges by two rows once a third run stands."""
     monkeypatch.setattr(run_writer, "RUN_ROWS", 2)
     monkeypatch.setattr(runs, "PAGE_ROWS", 2)
-    monkeypatch.setattr(message_runs, "PAGE_ROWS", 2)
+    monkeypatch.setattr(text_runs, "PAGE_ROWS", 2)
     monkeypatch.setattr(intake, "MOST_RUNS", 2)
+    monkeypatch.setattr(person_blocks, "BLOCK_PERSONS", 2)
 
 
 def month(folder: Path, first: int, name: str) -> Path:
@@ -192,7 +193,7 @@ def test_a_message_in_the_table_and_in_a_run_is_named(store_url: str, tmp_path: 
     with opened(store_url) as book:
         begin(book, month(tmp_path, 100, "one.csv"), 2)
         with book.store.read() as reader:
-            (msgid, position), *_ = next(message_runs.each_run(reader)).listed()
+            (msgid, position), *_ = next(text_runs.each_run(reader, text_runs.MESSAGE_RUNS)).listed()
         with book.store.write() as writer:
             writer.execute("INSERT INTO message (msgid, position) VALUES (?, ?)", (msgid, position))
         with projections.open(store_url) as read:

@@ -136,10 +136,14 @@ def sign(book: Ledger, period: int) -> None:
 def rows_of(book: Ledger, table: str, order: str) -> list[tuple[object, ...]]:
     """Returns every row of a table of the store.
 
-    Of a person who it is, for the salt beside is of no two stores; of an account what stands in it.
+    Of a person who it is, for the salt beside is of no two stores, be it a row or in a block; of an account what stands
+    in it.
     """
-    columns = {"person": "token, psn_no, psn_name", "account": "token, balance_fen"}.get(table, "*")
+    columns = {"account": "token, balance_fen"}.get(table, "*")
     with book.store.read() as reader:
+        if table == "person":
+            found = reader.persons(range(1, reader.tokens_given + 1))
+            return [(token, *who) for token, who in sorted(found.items())]
         return [tuple(row) for row in reader.query(f"SELECT {columns} FROM {table} ORDER BY {order}")]
 
 

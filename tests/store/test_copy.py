@@ -113,6 +113,7 @@ def test_every_table_of_the_state_is_copied() -> None:
     one_line = {
         "account": {"token", "balance_fen", "version"},
         "message": {"msgid", "position"},
+        "person_number": {"psn_no", "token"},
         "reversal": {"claim", "by_position"},
         "trace_code": {"code", "claim"},
     }

@@ -13,9 +13,9 @@ import ledger.store
 from core_ext.layout import ACCUMULATORS
 from core_ext.text import texts_from_list
 from ledger.refusals import StoreError
-from ledger.store import Store, Transaction, message_runs, run_writer, runs, tidying
-from ledger.store.message_runs import each_run, messages_of
+from ledger.store import Store, Transaction, person_blocks, run_writer, runs, text_runs, tidying
 from ledger.store.runs import ACCOUNT_RUNS, YEAR_RUNS, read_runs
+from ledger.store.text_runs import MESSAGE_RUNS, NUMBER_RUNS, each_run, text_rows
 from ledger.store.tidying import merge_runs, tidy_runs
 from tests.store.samples import block_of, many
 
@@ -23,7 +23,8 @@ Ints = npt.NDArray[np.int64]
 Known = tuple[dict[int, int], dict[int, int], dict[str, int]]
 
 WIDTH = len(ACCUMULATORS)
-NAMES = ("person_year_run", "account_run", "message_run")
+NAMES = ("person_year_run", "account_run", "message_run", "person_run")
+TEXTS = {"message_run": MESSAGE_RUNS, "person_run": NUMBER_RUNS}
 NUMBERS = {"person_year_run": YEAR_RUNS, "account_run": ACCOUNT_RUNS}
 DAYS = (20240105, 20240106, 20240107)
 
@@ -34,8 +35,9 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_writer, "RUN_ROWS", 2)
     monkeypatch.setattr(run_writer, "ACCOUNTS_FEWER", 1)
     monkeypatch.setattr(runs, "PAGE_ROWS", 3)
-    monkeypatch.setattr(message_runs, "PAGE_ROWS", 3)
+    monkeypatch.setattr(text_runs, "PAGE_ROWS", 3)
     monkeypatch.setattr(tidying, "FEW_RUNS", 1)
+    monkeypatch.setattr(person_blocks, "BLOCK_PERSONS", 2)
 
 
 @pytest.fixture
@@ -49,14 +51,20 @@ def msgid(number: int) -> str:
     return f"{DAYS[number % 3]}080000H26010100001{number:04d}"
 
 
+def person(number: int) -> str:
+    """Returns a person's number."""
+    return f"4418001990{number * 7919 % 10_000:04d}"
+
+
 class World:
-    """Is a store whose batches move persons, and what it must read as."""
+    """Is a store whose batches move persons and bring new ones, and what it must read as."""
 
     def __init__(self, store: Store, seed: int = 1) -> None:
         self.store = store
         self.years: dict[int, int] = {}
         self.fen: dict[int, int] = {}
         self.messages: dict[str, int] = {}
+        self.tokens: dict[str, int] = {}
         self._rng = np.random.default_rng(seed)
         self._next = 0
 
@@ -73,7 +81,11 @@ class World:
             at = np.arange(position, position + rows, dtype=np.int64)
             tx.save_later(tokens, versions, values)
             tx.save_accounts_later(tokens, 100 * tokens + versions)
-            tx.save_messages(messages_of(texts_from_list(named), at))
+            tx.save_messages(text_rows(texts_from_list(named), at))
+            numbers = texts_from_list([person(self._next - i) for i in range(rows)])
+            persons = tx.new_persons(numbers, numbers)
+            tx.put_persons(persons)
+        self.tokens |= persons.by_number()
         self.years |= dict(zip(tokens.tolist(), versions.tolist(), strict=True))
         self.fen |= dict(zip(tokens.tolist(), (100 * tokens + versions).tolist(), strict=True))
         self.messages |= dict(zip(named, at.tolist(), strict=True))
@@ -87,10 +99,19 @@ class World:
             assert values[:, 3].tolist() == (-versions).tolist()
             assert reader.load_accounts(tokens).tolist() == [self.fen.get(token, 0) for token in tokens.tolist()]
             assert reader.find_messages(named) == self.messages
-            held = [each for run in each_run(reader) for each in run.listed()]
+            numbers = [person(number) for number in range(self._next + 3)]
+            assert reader.tokens(numbers) == self.tokens
+            persons = {token: (number, number) for number, token in self.tokens.items()}
+            assert reader.persons([*persons, len(persons) + 1]) == persons
+            held = [each for run in each_run(reader, MESSAGE_RUNS) for each in run.listed()]
             held += reader.query("SELECT msgid, position FROM message")
         # No message stands twice, be it in two runs or in a run and the table.
         assert sorted(held) == sorted(self.messages.items())
+        with self.store.read() as reader:
+            led = [each for run in each_run(reader, NUMBER_RUNS) for each in run.listed()]
+            led += reader.query("SELECT psn_no, token FROM person_number")
+            alone = reader.query("SELECT psn_no, token FROM person")
+        assert sorted(led + alone) == sorted(self.tokens.items()) and (led or not self.tokens)
 
     def standing(self) -> list[int]:
         """Returns how many runs of each table stand."""
@@ -104,7 +125,7 @@ def world(store: Store) -> World:
     world = World(store)
     for rows in (1, 8, 12, 1, 9, 7):
         world.move(rows)
-    assert world.standing() == [4, 4, 4]
+    assert world.standing() == [4, 4, 4, 4]
     world.check()
     return world
 
@@ -219,7 +240,7 @@ def test_two_who_tidy_up_at_once_lose_nothing(
             world.move(rows)
     merge_runs(world.store)
     world.check()
-    assert world.standing() == [0, 0, 0]
+    assert world.standing() == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize("kind", NAMES)
@@ -229,7 +250,7 @@ def test_a_run_folded_into_one_of_the_same_rows_is_another_run(
 ) -> None:
     """Who has read a lone run, while somebody folds it with a newer one, does not take what they folded for it."""
     monkeypatch.setattr(runs, "PAGE_ROWS", 99)
-    monkeypatch.setattr(message_runs, "PAGE_ROWS", 99)
+    monkeypatch.setattr(text_runs, "PAGE_ROWS", 99)
     world = World(store)
     world.move(8)
 
@@ -299,7 +320,7 @@ def test_what_a_rolled_back_transaction_saved_is_in_no_run(world: World) -> None
         tx.append(block_of(many("claim", 2)))
         two = np.array([1, 2], np.int64)
         tx.save_accounts_later(two, two)
-        tx.save_messages(messages_of(texts_from_list([msgid(900), msgid(901)]), two))
+        tx.save_messages(text_rows(texts_from_list([msgid(900), msgid(901)]), two))
         assert set(tx.find_messages([msgid(900), msgid(901)])) == {msgid(900), msgid(901)}
         assert tx.load_accounts(two).tolist() == [1, 2]
         raise Stopped
@@ -350,6 +371,8 @@ NINE = b"\1" * 9
         ("message_run", "ends", b"\1" * 8, "columns of one length"),
         ("message_run", "ends", b"", "numbers of 8 bytes"),
         ("message_run", "msgids", b"20240105", "columns of one length"),
+        ("person_run", "tokens", b"\1" * 8, "columns of one length"),
+        ("person_run", "psn_nos", b"20240105", "columns of one length"),
     ],
 )
 def test_a_run_that_is_not_whole_is_refused(world: World, table: str, column: str, value: object, says: str) -> None:
@@ -357,7 +380,7 @@ def test_a_run_that_is_not_whole_is_refused(world: World, table: str, column: st
     with world.store.write() as writer:
         writer.execute(f"UPDATE {table} SET {column} = ?", (value,))
     with world.store.read() as reader, pytest.raises(StoreError, match=f"{table} .*{says}"):
-        list(each_run(reader)) if table == "message_run" else read_runs(reader, NUMBERS[table])
+        list(each_run(reader, TEXTS[table])) if table in TEXTS else read_runs(reader, NUMBERS[table])
     with pytest.raises(StoreError, match=f"{table} .*{says}"):
         merge_runs(world.store)
 
@@ -372,7 +395,7 @@ def test_a_run_that_its_keys_would_not_find_is_refused(world: World, table: str,
         with pytest.raises(StoreError, match=f"{table} .*edited"):
             work(world.store)
     with world.store.read() as reader, pytest.raises(StoreError, match=f"{table} .*edited"):
-        list(each_run(reader)) if table == "message_run" else read_runs(reader, NUMBERS[table])
+        list(each_run(reader, TEXTS[table])) if table in TEXTS else read_runs(reader, NUMBERS[table])
 
 
 @pytest.mark.parametrize("table", NAMES)

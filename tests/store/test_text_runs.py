@@ -10,9 +10,9 @@ from core_ext.kernels import load
 from core_ext.text import texts_from_list, to_list
 from ledger import known_messages
 from ledger.known_messages import KnownMessages
-from ledger.store import Store, message_runs, run_writer, tidying
+from ledger.store import Store, run_writer, text_runs, tidying
 from ledger.store.faults import KeyTaken
-from ledger.store.message_runs import fold_messages, joined, merge_messages, messages_of
+from ledger.store.text_runs import MESSAGE_RUNS, fold_texts, joined, merge_texts, text_rows
 from ledger.store.tidying import tidy_runs
 from tests.store.samples import block_of, many
 
@@ -39,7 +39,7 @@ HELD = "SELECT (SELECT COUNT(*) FROM message), (SELECT COUNT(*) FROM message_run
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes every batch of two ids a run, and a page two."""
     monkeypatch.setattr(run_writer, "RUN_ROWS", 2)
-    monkeypatch.setattr(message_runs, "PAGE_ROWS", 2)
+    monkeypatch.setattr(text_runs, "PAGE_ROWS", 2)
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def note(store: Store, known: KnownMessages | None, msgids: Sequence[str]) -> di
     """Appends an event for each id and notes them, as looked up where no memory is given; returns where they stand."""
     with store.begin() as tx:
         first = tx.append(block_of(many(f"claim-{tx.size}", len(msgids))))
-        messages = messages_of(texts_from_list(msgids), np.arange(first, first + len(msgids), dtype=np.int64))
+        messages = text_rows(texts_from_list(msgids), np.arange(first, first + len(msgids), dtype=np.int64))
         if known is not None:
             known.check(tx, messages)
             known.remember(messages)
@@ -101,20 +101,20 @@ def test_ids_of_one_number_are_told_apart(store: Store) -> None:
     written |= note(store, KnownMessages(), second)
     check(store, written, ["202401050000000000000000000000"])
     assert held(store) == (0, 2)
-    fold_messages(store)
+    fold_texts(store, MESSAGE_RUNS)
     assert held(store) == (0, 3)
     check(store, written, ["202401050000000000000000000000"])
-    merge_messages(store)
+    merge_texts(store, MESSAGE_RUNS)
     assert held(store) == (6, 0)
     check(store, written, [])
 
 
 def test_ids_of_one_number_in_one_run_and_over_its_end(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three that begin alike stand in one run, or on both sides of where one folded run ends."""
-    monkeypatch.setattr(message_runs, "PAGE_ROWS", 3)
+    monkeypatch.setattr(text_runs, "PAGE_ROWS", 3)
     written = note(store, None, [*ALIKE[0], *ALIKE[1], *ALIKE[2]])
     check(store, written, [])
-    fold_messages(store)
+    fold_texts(store, MESSAGE_RUNS)
     assert held(store) == (0, 2)
     check(store, written, ["x"])
 
@@ -125,19 +125,19 @@ def test_ids_of_any_shape_are_noted(store: Store) -> None:
     written = note(store, KnownMessages(), odd[:4]) | note(store, KnownMessages(), odd[4:])
     assert held(store) == (0, 2)
     check(store, written, ["y", "Ä", "0" * 199])
-    fold_messages(store)
+    fold_texts(store, MESSAGE_RUNS)
     check(store, written, ["y", "Ä", "0" * 199])
-    merge_messages(store)
+    merge_texts(store, MESSAGE_RUNS)
     check(store, written, ["y", "Ä", "0" * 199])
 
 
 def test_parts_are_joined_as_they_stand() -> None:
     """What a transaction wrote in pieces is one list of ids, each with its own number and claim, empty pieces too."""
     pieces = [ODD[:3], (), ODD[3:6], ("",), ODD[6:]]
-    parts = [messages_of(texts_from_list(piece), np.arange(len(piece), dtype=np.int64)) for piece in pieces]
+    parts = [text_rows(texts_from_list(piece), np.arange(len(piece), dtype=np.int64)) for piece in pieces]
     whole = joined(parts)
-    assert sorted(to_list(whole.msgids)) == sorted((*ODD, ""))
-    assert whole.keys.tolist() == load("index").day_keys(whole.msgids).tolist()
+    assert sorted(to_list(whole.texts)) == sorted((*ODD, ""))
+    assert whole.keys.tolist() == load("index").day_keys(whole.texts).tolist()
     assert whole.listed() == [pair for part in parts for pair in part.listed()]
     for piece, part in zip(pieces, parts, strict=True):
         assert dict(part.listed()) == {msgid: at for at, msgid in enumerate(piece)}
@@ -157,9 +157,9 @@ def test_an_id_that_stands_anywhere_is_taken(store: Store, stands: str, remember
         written |= note(store, known if remembers else None, [fresh[1], ODD[7], ODD[3]])
         written |= note(store, known if remembers else None, [fresh[2], ODD[4]])
     if stands == "folded":
-        fold_messages(store)
+        fold_texts(store, MESSAGE_RUNS)
     if stands == "merged":
-        merge_messages(store)
+        merge_texts(store, MESSAGE_RUNS)
     for taken in written:
         with pytest.raises(KeyTaken, match=r"look them up|refused"):
             note(store, known if remembers else KnownMessages(), [*fresh[10 : 9 + rows], taken])
@@ -188,9 +188,9 @@ def test_what_is_remembered_is_bounded_and_read_again(store: Store, most: int, m
     for batch in range(6):
         written |= note(store, known, [f"20240105090000H26010{batch:05d}{i:05d}" for i in range(1 + batch % 3)])
         if batch == 3:
-            fold_messages(store)
+            fold_texts(store, MESSAGE_RUNS)
         if batch == 4:
-            merge_messages(store)
+            merge_texts(store, MESSAGE_RUNS)
     for taken in written:
         with pytest.raises(KeyTaken):
             note(store, known, ["20240105090000H2601099999999999", taken])
