@@ -47,9 +47,6 @@ BATCH_ROWS = 8_192
 #: Pieces of a batch that one transaction books, where rows of one key have to be decided one after the other.
 MOST_PIECES = 4
 
-#: Rows of a file decided on first, so that the database has something to take in while the others are decided on.
-FIRST_ROWS = 3_072
-
 #: Where somebody waits for the log: rows a transaction, for how many transactions after the last one that was waited
 #: for, and the gap between them, in which a single command takes its turn.
 FEW_ROWS = 1_024
@@ -180,8 +177,6 @@ class ClaimJob(Job[ClaimColumns]):
 
     def _draft(self, reader: "Reader", columns: ClaimColumns, knowledge: Knowledge) -> tuple[writing.Draft, JobBatch]:
         """Returns the decision on the first of ``columns``, ready to be written behind its outcome, recorded at 0."""
-        if columns.first_row == 1:
-            columns = columns.slice(0, min(columns.n, FIRST_ROWS))
         first, end = columns.first_row, columns.first_row + columns.n
         asked = self.repeated[(self.repeated >= first) & (self.repeated < end)] - first
         batch = booking.decide(reader, columns, knowledge, self.profile, asked=None if self.looks_up else asked)

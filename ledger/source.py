@@ -57,6 +57,9 @@ REQUIRED = (
 )
 
 #: The faults under which an amount of a row may be no number.
+#: Rows of a first batch.
+FIRST_ROWS = 3_072
+
 UNREADABLE = sum(1 << at for at in (ROW_SHAPE, NOT_UTF8, AMOUNT_TEXT, AMOUNT_PRECISION, AMOUNT_RANGE))
 
 
@@ -190,10 +193,11 @@ class Source:
     def batches(self, batch_rows: int = 8192) -> Iterator[ClaimColumns]:
         """Yields the file's claims in order, ``batch_rows`` at a time (fewer where records are very long).
 
+        The first ones are FIRST_ROWS at most: whoever waits for them has something to do while the next are read.
         Raises SourceError where a record does not end within 64 MiB, or the file changed since it was opened.
         """
         parse = load("parse").parse
-        cells = new_cells(batch_rows, len(self.columns))
+        cells = new_cells(min(batch_rows, FIRST_ROWS), len(self.columns))
         places = {name: at for at, name in enumerate(self.national)}
         with Records(self.path, self.profile) as records:
             while count := records.cut(cells):
@@ -208,6 +212,8 @@ class Source:
                 columns = ClaimColumns.of(found, records.row, places)
                 columns.texts |= sides
                 yield columns
+                if len(cells.records) < batch_rows:
+                    cells = new_cells(batch_rows, len(self.columns))
         self._check_unchanged()
 
     def each_record(self, rows: Iterable[int]) -> Iterator[tuple[int, list[str]]]:
