@@ -8,6 +8,7 @@ again reads where it stopped and goes on; until then the job is unfinished and r
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -285,10 +286,7 @@ def run_job(
     else:
         check_place(target, "the bad rows", "--quarantine")
         _run_batches(job, batch_rows, progress)
-    written = None
-    if job.quarantined and not dry_run:
-        refused = [(row, Refusal(reason), field) for row, reason, field in sorted(job.quarantined)]
-        written = _write_rows(job, target, refused)
+    written = None if dry_run else _finish(job, target)
     reasons = Counter(Refusal(reason).code for _, reason, _ in sorted(job.quarantined))
     return IntakeReport(
         job.position,
@@ -305,6 +303,16 @@ def run_job(
         job.late,
         dry_run,
     )
+
+
+def _finish(job: Job[Rows], target: Path) -> str | None:
+    """Tidies up behind a complete job, and beside that writes its quarantine file; returns the path of one."""
+    with ThreadPoolExecutor(1, "tidy") as beside:
+        tidied = beside.submit(tidy_runs, job.ledger.store)
+        refused = [(row, Refusal(reason), field) for row, reason, field in sorted(job.quarantined)]
+        written = _write_rows(job, target, refused) if refused else None
+        tidied.result()
+    return written
 
 
 def _write_rows(job: Job[Rows], target: Path, refused: list[tuple[int, Refusal, int]]) -> str:
@@ -336,7 +344,6 @@ def _run_batches(job: Job[Rows], batch_rows: int, progress: Progress | None) -> 
             f"{error}; job {job.position} stands at row {job.next_row - 1}, what it booked stays: run the same file"
             f" again once it can be read, or abandon the job"
         ) from error
-    tidy_runs(ledger.store)
     with ledger.transaction() as tx:
         job.complete(tx)
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from core_ext.kernels import load
 from core_ext.layout import ACCUMULATORS, AMOUNTS, FACT, FACTS, HOW
-from core_ext.text import text_at, to_list
+from core_ext.text import Texts, text_at, texts_from_list
 from ledger.events import BASIS_KERNEL, FLAG_ASSUMED, ClaimFiled, ClaimSettled
 from ledger.keys import YEARS, claim_stream
 from ledger.mapper import decode_event
@@ -67,9 +68,9 @@ def load_originals(tx: "Reader", batch: "Batch", knowledge: "Knowledge") -> Orig
         # Only a row that may book can be refunded, and only one of a key may.
         here: dict[str, int] = {}
         streams, may_book = set(asked.values()), batch.may_book()
-        for row, stream in enumerate(to_list(batch.stream_texts)):
-            if stream in streams and may_book[row]:
-                here.setdefault(stream, row)
+        for row in _named_by(batch.stream_texts, sorted(streams)).tolist():
+            if may_book[row]:
+                here.setdefault(text_at(batch.stream_texts, row), row)
         for row, stream in asked.items():
             at = here.get(stream, n)
             if at < row:
@@ -81,6 +82,19 @@ def load_originals(tx: "Reader", batch: "Batch", knowledge: "Knowledge") -> Orig
             else:
                 wanted[row] = stream
     return _from_log(tx, batch, wanted, found, knowledge)
+
+
+def _named_by(texts: Texts, names: list[str]) -> Ints:
+    """Returns the rows whose text is one of the names, in order."""
+    both = load("gather").gather(
+        (texts_from_list(names), texts),
+        np.concatenate([np.zeros(len(names), np.int64), np.ones(len(texts.offsets) - 1, np.int64)]),
+        np.concatenate([np.arange(len(names)), np.arange(len(texts.offsets) - 1)]),
+    )
+    numbers, _ = load("index").number_texts(Texts(*both))
+    # The first texts have the first numbers.
+    rows: Ints = np.flatnonzero(numbers[len(names) :] < len(names))
+    return rows
 
 
 class _Found(NamedTuple):

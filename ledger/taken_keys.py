@@ -27,31 +27,34 @@ def cut_at_collision(batch: "Batch") -> int:
     Whether the earlier row books is known only once the kernel has run, so the later one waits for the next batch.
     Rows the log already knows are decided; they neither wait nor stand in the way.
     """
-    batch.repeated = np.union1d(_repeated(batch.stream_texts), _repeated(batch.message_texts))
+    (streams, again), (messages, once_more) = _repeated(batch.stream_texts), _repeated(batch.message_texts)
+    batch.repeated = np.union1d(again, once_more)
     if not len(batch.repeated):
         return batch.n
-    usable = ((batch.faults & (KEYLESS | 1 << Refusal.SETL_ID_CONFLICT)) == 0).tolist()
-    bookable = batch.may_book().tolist()
-    seen_streams: set[str] = set()
-    seen_messages: set[str] = set()
-    keys = zip(to_list(batch.stream_texts), to_list(batch.message_texts), strict=True)
-    for row, (stream, message) in enumerate(keys):
-        if not usable[row] or row in batch.duplicate_of:
+    usable = (batch.faults & (KEYLESS | 1 << Refusal.SETL_ID_CONFLICT)) == 0
+    bookable = batch.may_book()
+    seen_streams: set[int] = set()
+    seen_messages: set[int] = set()
+    # Nobody meets a row whose key no other has.
+    met = usable & (np.isin(streams, streams[again]) | np.isin(messages, messages[once_more]))
+    for row in np.flatnonzero(met).tolist():
+        if row in batch.duplicate_of:
             continue
+        stream, message = int(streams[row]), int(messages[row])
         if stream in seen_streams or message in seen_messages:
             return row
         if bookable[row]:
             seen_streams.add(stream)
-            if message:
+            if batch.message_texts.offsets[row + 1] > batch.message_texts.offsets[row]:
                 seen_messages.add(message)
     return batch.n
 
 
-def _repeated(texts: Texts) -> Ints:
-    """Returns the rows whose text an earlier row has, empty ones aside."""
+def _repeated(texts: Texts) -> tuple[Ints, Ints]:
+    """Returns the number of each text, and the rows whose text an earlier row has, empty ones aside."""
     numbers, first = load("index").number_texts(texts)
     rows: Ints = np.flatnonzero(first[numbers] != np.arange(len(numbers)))
-    return rows[texts.offsets[rows + 1] > texts.offsets[rows]]
+    return numbers, rows[texts.offsets[rows + 1] > texts.offsets[rows]]
 
 
 def check_new(tx: "Reader", batch: "Batch", asked: Ints) -> None:

@@ -15,6 +15,7 @@ from core_ext.text import to_list
 
 if TYPE_CHECKING:
     from ledger.block import EventBlock
+    from ledger.store.link import Ints
 
 #: Fewer events than this are inserted cell by cell: packing them would cost as much.
 PACKED_FROM = 64
@@ -51,7 +52,7 @@ def packed(block: "EventBlock", first: int) -> Packed | None:
         to_list(block.streams)
     if int(block.versions.min()) < 0 or int(block.versions.max()) >> VERSION_BITS:
         return None
-    pairs, kind = np.unique(block.versions * len(block.topic_names) + block.topics, return_inverse=True)
+    pairs, kind = _kinds(block.versions * len(block.topic_names) + block.topics)
     streams, states = np.diff(block.streams.offsets), np.diff(block.states.offsets)
     if len(pairs) > 1 << KIND_BITS or int(streams.max()) >> STREAM_BITS or int(states.max()) >> STATE_BITS:
         return None
@@ -65,6 +66,17 @@ def packed(block: "EventBlock", first: int) -> Packed | None:
     kinds = [cell for pair in zip(versions.tolist(), topics.tolist(), strict=True) for cell in pair]
     kinds[1::2] = [block.topic_names[at] for at in kinds[1::2]]
     return Packed(_statement(len(pairs)), (first, data.data, msgspec.json.encode(rows.tolist()).decode(), *kinds))
+
+
+def _kinds(pairs: "Ints") -> "tuple[Ints, Ints]":
+    """Returns each pair of version and topic once, in order, and which of them each row has."""
+    if int(pairs.max()) >= len(pairs):
+        found, kind = np.unique(pairs, return_inverse=True)
+        return found, kind
+    # Versions are few and low, where a claim is new: there is nothing to sort.
+    there = np.bincount(pairs) > 0
+    kinds = np.cumsum(there) - 1
+    return np.flatnonzero(there), kinds[pairs]
 
 
 @cache

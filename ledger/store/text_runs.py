@@ -78,7 +78,7 @@ class TextRows(NamedTuple):
 def text_rows(texts: Texts, values: "Ints") -> TextRows:
     """Returns texts with their values, in the order of their numbers."""
     keys = load("index").day_keys(texts)
-    order = np.argsort(keys, kind="stable")
+    order = np.argsort(keys)
     return TextRows(texts_taken(texts, order), keys[order], values[order])
 
 
