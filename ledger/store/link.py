@@ -83,8 +83,8 @@ class Link(ABC):
         """Returns (i, value of ``expression``) for every key, which the expression calls ``k.value``."""
 
     @abstractmethod
-    def put(self, table: str, columns: Sequence[str], data: Sequence["Column"], conflict: str = "") -> int:
-        """Inserts rows given as columns and returns how many; ``conflict`` is an ON CONFLICT clause."""
+    def put(self, table: str, columns: Sequence[str], data: Sequence["Column"], conflict: str = "") -> None:
+        """Inserts rows given as columns, before anything else is asked; ``conflict`` is an ON CONFLICT clause."""
 
     @abstractmethod
     def packed(self, after: int, stop: int, wide: bool) -> Row | None:

@@ -30,6 +30,7 @@ from ledger.store.postgres_connection import (
     int_array,
     text_array,
 )
+from ledger.store.postgres_puts import Puts
 from ledger.store.postgres_recorder import PostgresRecorder
 from ledger.store.schema import postgres_statements
 
@@ -125,10 +126,13 @@ class PostgresLink(Link):
         self._place = backend.place
         self._channel = backend.channel
         self._locked = head
+        # What is put waits for the next thing that is asked: one trip to the server takes in several tables.
+        self._puts = Puts()
         #: What ends the transaction.
         self.commit = COMMIT
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
+        self.send()
         with self._refusing():
             self._cursor.execute(_placeholders(sql), params)
         if (self._cursor.statusmessage or "").startswith(FORGETS):
@@ -136,10 +140,12 @@ class PostgresLink(Link):
         return self._cursor.rowcount
 
     def query(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        self.send()
         with self._refusing():
             return self._cursor.execute(_placeholders(sql), params).fetchall()
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> int:
+        self.send()
         with self._refusing():
             self._cursor.executemany(_placeholders(sql), rows)
             return self._cursor.rowcount
@@ -156,14 +162,23 @@ class PostgresLink(Link):
     def each(self, expression: str, keys: "Keys") -> list[Row]:
         return self._planned_now(f"SELECT k.at - 1, {expression} FROM {{keys}} ORDER BY k.at", keys)
 
-    def put(self, table: str, columns: Sequence[str], data: Sequence["Column"], conflict: str = "") -> int:
+    def put(self, table: str, columns: Sequence[str], data: Sequence["Column"], conflict: str = "") -> None:
         if not len(data[0]):
-            return 0
+            return
         arrays = [_array(column) for column in data]
         places = ", ".join(f"%s::{kind}[]" for _, kind in arrays)
         sql = f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({places}) {conflict}"
-        with self._refusing():
-            return self._cursor.execute(sql.encode(), [array for array, _ in arrays]).rowcount
+        if not self._puts.takes(table, bool(conflict)):
+            self.send()
+        self._puts.add(table, sql, [array for array, _ in arrays], bool(conflict))
+
+    def send(self) -> None:
+        """Has the server take in what was put."""
+        found = self._puts.taken()
+        if found is not None:
+            sql, arrays = found
+            with self._refusing():
+                self._cursor.execute(sql.encode(), arrays)
 
     def packed(self, after: int, stop: int, wide: bool) -> Row | None:
         return self.query(PACKED[wide], (after, after, stop))[0]
@@ -227,6 +242,7 @@ class PostgresLink(Link):
         """Returns the rows of a statement planned for this call: a plan made while a table was empty would scan it."""
         if not len(keys):
             return []
+        self.send()
         array, kind = _array(keys)
         source = f"unnest(%s::{kind}[]) WITH ORDINALITY AS k(value, at)"
         with self._refusing():
@@ -280,6 +296,7 @@ class PostgresBackend(Backend):
             link = PostgresLink(cursor, self, head)
             yield link
             if mode.writes:
+                link.send()
                 self._commit(cursor, link.commit)
         finally:
             self._give_back(cursor.connection)

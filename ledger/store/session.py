@@ -220,12 +220,13 @@ class Writer(Reader):
         """Runs a statement for every row and returns the number of rows it changed; ``put`` is faster for inserts."""
         return self._link.executemany(sql, rows)
 
-    def put(self, table: str, columns: Sequence[str], data: Sequence["Column"], conflict: str = "") -> int:
+    def put(self, table: str, columns: Sequence[str], data: Sequence["Column"], conflict: str = "") -> None:
         """Inserts rows given as columns (int64 arrays, lists of str or bytes); ``conflict`` is an ON CONFLICT clause.
 
-        Fast on both databases for thousands of rows. A row may meet the clause at most once a call.
+        Fast on both databases for thousands of rows. A row may meet the clause at most once a call. What the database
+        refuses may come with the next thing asked, or the commit.
         """
-        return self._link.put(table, columns, data, conflict)
+        self._link.put(table, columns, data, conflict)
 
 
 class Transaction(RunWriter, Writer):

@@ -100,12 +100,12 @@ class SQLiteLink(Link):
     def each(self, expression: str, keys: "Keys") -> list[Row]:
         return self.query(f"SELECT k.key, {expression} FROM json_each(?) AS k", (_json_keys(keys),))
 
-    def put(self, table: str, columns: Sequence[str], data: Sequence["Column"], conflict: str = "") -> int:
+    def put(self, table: str, columns: Sequence[str], data: Sequence["Column"], conflict: str = "") -> None:
         values = [_bindable(column) for column in data]
         cells = chain.from_iterable(zip(*values, strict=True))
         groups = iter(lambda: tuple(islice(cells, ROWS_A_STATEMENT * len(columns))), ())
         with self._refusing():
-            return self._insert(f"{table} ({', '.join(columns)})", len(columns), len(values[0]), groups, conflict)
+            self._insert(f"{table} ({', '.join(columns)})", len(columns), len(values[0]), groups, conflict)
 
     def _insert(self, into: str, width: int, rows: int, groups: Iterator[Sequence[Any]], conflict: str = "") -> int:
         """Inserts rows that come ROWS_A_STATEMENT a group, the last group shorter; returns how many went in.

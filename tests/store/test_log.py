@@ -197,9 +197,9 @@ def test_tables_beside_the_log_are_written_in_their_own_transaction(store: Store
         writer.execute("CREATE TABLE totals (name TEXT PRIMARY KEY, amount_fen BIGINT, note TEXT)")
         assert writer.executemany("INSERT INTO totals VALUES (?, ?, ?)", [("a", 1, None), ("b", 2, "50 %")]) == 2
         more = [f"n{i}" for i in range(3_000)]
-        assert writer.put("totals", ("name", "amount_fen"), (more, list(range(3_000)))) == 3_000
+        writer.put("totals", ("name", "amount_fen"), (more, list(range(3_000))))
         clause = "ON CONFLICT (name) DO UPDATE SET amount_fen = totals.amount_fen + excluded.amount_fen"
-        assert writer.put("totals", ("name", "amount_fen"), (["a", "z"], [10, 20]), clause) == 2
+        writer.put("totals", ("name", "amount_fen"), (["a", "z"], [10, 20]), clause)
     with pytest.raises(StoreError), store.write() as writer:
         writer.execute("DELETE FROM totals")
         writer.execute("DELETE FROM totals_that_are_not_there")

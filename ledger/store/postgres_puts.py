@@ -1,0 +1,42 @@
+"""Gathers rows on their way into PostgreSQL's tables, so that one trip to the server takes in several of them."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+#: Tables' rows that one statement takes in at most.
+MOST_PUTS = 16
+
+
+class _Put(NamedTuple):
+    table: str
+    sql: str
+    arrays: Sequence[bytes]
+    clause: bool
+
+
+class Puts:
+    """Is the rows that wait: what each statement that puts some in would be, and its arrays."""
+
+    def __init__(self) -> None:
+        self._waiting: list[_Put] = []
+
+    def takes(self, table: str, clause: bool) -> bool:
+        """Returns whether rows of a table may wait with these; ``clause`` says whether they have one for a conflict.
+
+        No part of a statement sees what another writes, which a conflict's clause would have to.
+        """
+        same = [each for each in self._waiting if each.table == table]
+        return len(self._waiting) < MOST_PUTS and not (same and (clause or any(each.clause for each in same)))
+
+    def add(self, table: str, sql: str, arrays: Sequence[bytes], clause: bool) -> None:
+        """Has rows wait."""
+        self._waiting.append(_Put(table, sql, arrays, clause))
+
+    def taken(self) -> tuple[str, list[bytes]] | None:
+        """Returns one statement that puts all of them in, and its arrays; None where there are none, as behind it."""
+        if not self._waiting:
+            return None
+        waiting, self._waiting = self._waiting, []
+        *before, last = waiting
+        named = ", ".join(f"put_{at} AS ({each.sql})" for at, each in enumerate(before))
+        return f"WITH {named} {last.sql}" if named else last.sql, [array for each in waiting for array in each.arrays]
