@@ -27,7 +27,7 @@ from ledger.registers import filing_masks
 from ledger.side_columns import known_births
 from ledger.source import cut_texts
 from ledger.stays.booking import cut_at_refund, cut_at_stay, give_back, mark, settle_stay, to_divide
-from ledger.taken_keys import KEYLESS, check_new, cut_at_collision, find_known
+from ledger.taken_keys import KEYLESS, check_new, find_known, find_repeats, rests_on_nothing
 
 if TYPE_CHECKING:
     from ledger.knowledge import Knowledge
@@ -51,8 +51,8 @@ _IDENTITIES = sum(
 class Batch:
     """Is a batch on its way: the source columns, what lookups added, and what the kernel decided.
 
-    ``repeated`` are the rows with a key that an earlier one has, where such rows cut the batch; ``looked_up`` says
-    whether the log was asked for the keys of all rows.
+    ``repeated`` are the rows with a key that an earlier one has, ``repeats`` those of them that are marked for it, each
+    with the earlier rows that must book; ``looked_up`` says whether the log was asked for the keys of all rows.
     ``stream_texts`` are the claims' streams, ``message_texts`` the keys of their message ids (empty: none).
     All arrays have one row a claim; ``tail`` rows behind the claims are originals of refunds, loaded from the log.
     """
@@ -63,6 +63,7 @@ class Batch:
     faults: Ints
     looked_up: bool = True
     repeated: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    repeats: dict[int, tuple[int, ...]] = field(default_factory=dict)
     duplicate_of: dict[int, int] = field(default_factory=dict)
     person: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     person_tokens: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -109,6 +110,7 @@ class Batch:
             stream_texts=cut_texts(self.stream_texts, 0, n),
             message_texts=cut_texts(self.message_texts, 0, n),
             duplicate_of={row: at for row, at in self.duplicate_of.items() if row < n},
+            repeats={row: earlier for row, earlier in self.repeats.items() if row < n},
             **{name: getattr(self, name)[:n] for name in looked_up},
         )
 
@@ -178,7 +180,8 @@ def decide(
     batch.looked_up = asked is None
     _find_persons(tx, batch, knowledge, profile)
     find_known(tx, batch, asked)
-    cut = cut_at_collision(batch)
+    find_repeats(batch)
+    cut = batch.n
     if knowledge.policies.limits_diseases:
         cut = cut_at_disease(batch, cut)
     if knowledge.policies.divides_stays:
@@ -199,6 +202,10 @@ def decide(
         _settle(batch, knowledge)
         give_back(tx, batch, knowledge)
     _find_periods(batch, knowledge)
+    if (cut_at := rests_on_nothing(batch)) is not None:
+        # Whoever was marked for a row that does not book has to be decided by itself, behind those before.
+        asked = asked[asked < cut_at] if asked is not None else None
+        return replace(decide(tx, columns.slice(0, cut_at), knowledge, profile, asked=asked), repeated=batch.repeated)
     mark(batch)
     if asked is not None:
         check_new(tx, batch, asked)
@@ -241,8 +248,7 @@ def _find_plans(tx: "Reader", batch: Batch, knowledge: "Knowledge", profile: Pro
     unplanned = batch.plan < 0
     assert batch.originals is not None
     unchecked = unplanned & settled & ~refund & (profile.no_policy == "book_unchecked")
-    refusable = unplanned & ~unchecked & ~(refund & (batch.originals.ref[: batch.n] >= 0))
-    batch.faults[refusable] |= 1 << Refusal.NO_POLICY
+    _refuse_unplanned(batch, unplanned & ~unchecked, refund)
     kind = np.where(refund, REFUND, np.where(unchecked, UNCHECKED, np.where(settled, SOURCE, COMPUTE))).astype(np.int64)
     kind[(batch.faults & ~_IDENTITIES) != 0] = SKIP
     kind[((batch.faults & _IDENTITIES) != 0) & ~refund] = SKIP
@@ -254,6 +260,19 @@ def _find_plans(tx: "Reader", batch: Batch, knowledge: "Knowledge", profile: Pro
     ).astype(np.int64)
     batch.code[batch.originals.clawed_back & (kind == REFUND)] = int(Refusal.REFUND_CLAWED_BACK)
     batch.code[batch.originals.other & (kind == REFUND)] = int(Refusal.REFUND_MISMATCH)
+
+
+def _refuse_unplanned(batch: Batch, unplanned: npt.NDArray[np.bool_], refund: npt.NDArray[np.bool_]) -> None:
+    """Refuses rows without a policy but refunds, which go by their original's; one that is refused itself is none."""
+    assert batch.originals is not None
+    ref = batch.originals.ref[: batch.n]
+    refused = unplanned & ~(refund & (ref >= 0))
+    here = np.flatnonzero(unplanned & refund & (ref >= 0) & (ref < batch.n))
+    batch.faults[refused] |= 1 << Refusal.NO_POLICY
+    # Refunds may be refunded in turn.
+    while (lost := batch.faults[ref[here]] != 0).any():
+        batch.faults[here[lost]] |= 1 << Refusal.NO_POLICY
+        here = here[~lost]
 
 
 def _load_state(tx: "Reader", batch: Batch, knowledge: "Knowledge") -> None:

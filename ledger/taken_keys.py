@@ -8,7 +8,7 @@ import numpy.typing as npt
 from core_ext.kernels import load
 from core_ext.text import Texts, texts_taken, to_list
 from ledger.refusals import Refusal
-from ledger.sameness import same_content
+from ledger.sameness import same_content, same_rows
 from ledger.store.faults import KeyTaken
 
 if TYPE_CHECKING:
@@ -21,20 +21,21 @@ Ints = npt.NDArray[np.int64]
 KEYLESS = sum(1 << int(r) for r in (Refusal.ROW_SHAPE, Refusal.NOT_UTF8, Refusal.UNSAFE_TEXT, Refusal.BAD_KEY))
 
 
-def cut_at_collision(batch: "Batch") -> int:
-    """Returns how many rows of the batch may be decided together: up to the first that meets a key of its own batch.
+def find_repeats(batch: "Batch") -> None:
+    """Marks rows that meet a key of an earlier row of their own batch, as ``find_known`` does for the log's.
 
-    Whether the earlier row books is known only once the kernel has run, so the later one waits for the next batch.
-    Rows the log already knows are decided; they neither wait nor stand in the way.
+    Whether the earlier row books is known only once the kernel has run, so ``batch.repeats`` says on which rows each
+    mark rests; where a duplicate's stands it is known once the batch's events have places. Rows the log already knows
+    are decided; they neither meet others nor stand in the way.
     """
     (streams, again), (messages, once_more) = _repeated(batch.stream_texts), _repeated(batch.message_texts)
     batch.repeated = np.union1d(again, once_more)
     if not len(batch.repeated):
-        return batch.n
+        return
     usable = (batch.faults & (KEYLESS | 1 << Refusal.SETL_ID_CONFLICT)) == 0
     bookable = batch.may_book()
-    seen_streams: set[int] = set()
-    seen_messages: set[int] = set()
+    seen_streams: dict[int, int] = {}
+    seen_messages: dict[int, int] = {}
     # Nobody meets a row whose key no other has.
     met = usable & (np.isin(streams, streams[again]) | np.isin(messages, messages[once_more]))
     for row in np.flatnonzero(met).tolist():
@@ -42,12 +43,31 @@ def cut_at_collision(batch: "Batch") -> int:
             continue
         stream, message = int(streams[row]), int(messages[row])
         if stream in seen_streams or message in seen_messages:
-            return row
-        if bookable[row]:
-            seen_streams.add(stream)
+            _mark(batch, row, seen_streams.get(stream), seen_messages.get(message))
+        elif bookable[row]:
+            seen_streams[stream] = row
             if batch.message_texts.offsets[row + 1] > batch.message_texts.offsets[row]:
-                seen_messages.add(message)
-    return batch.n
+                seen_messages[message] = row
+
+
+def _mark(batch: "Batch", row: int, stands: int | None, sent: int | None) -> None:
+    """Marks a row whose key an earlier one has, whose message id one has, or both."""
+    if stands is not None and same_rows(batch, row, stands):
+        batch.duplicate_of[row] = 0
+        batch.repeats[row] = (stands,)
+        return
+    if stands is not None:
+        batch.faults[row] |= 1 << Refusal.SETL_ID_CONFLICT
+    if sent is not None:
+        batch.faults[row] |= 1 << Refusal.MSGID_CONFLICT
+    batch.repeats[row] = tuple(at for at in (stands, sent) if at is not None)
+
+
+def rests_on_nothing(batch: "Batch") -> int | None:
+    """Returns the first row marked for an earlier one that does not book after all, None where there is none."""
+    books = np.zeros(batch.n, np.bool_)
+    books[batch.booked_rows()] = True
+    return next((row for row, earlier in batch.repeats.items() if not books[list(earlier)].all()), None)
 
 
 def _repeated(texts: Texts) -> tuple[Ints, Ints]:

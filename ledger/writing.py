@@ -122,6 +122,9 @@ def draft(
     first = begin + len(headers)
     opened = [(period, first + at) for at, period in enumerate(opening)]
     order = arrange(batch, first + len(opening))
+    batch.duplicate_of |= {
+        row: int(order.filed_at[batch.repeats[row][0]]) for row, at in batch.duplicate_of.items() if not at
+    }
     heads: list[Header] = [
         (period_stream(period), 1, PeriodOpened(cause, _first_row(batch, rows, period), period)) for period in opening
     ]
