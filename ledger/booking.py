@@ -27,7 +27,7 @@ from ledger.registers import filing_masks
 from ledger.side_columns import known_births
 from ledger.source import cut_texts
 from ledger.stays.booking import cut_at_refund, cut_at_stay, give_back, mark, settle_stay, to_divide
-from ledger.taken_keys import KEYLESS, check_new, find_known, find_repeats, rests_on_nothing
+from ledger.taken_keys import KEYLESS, check_new, fallen_and_risen, find_known, find_repeats
 
 if TYPE_CHECKING:
     from ledger.knowledge import Knowledge
@@ -39,6 +39,9 @@ Ints = npt.NDArray[np.int64]
 
 #: A settlement outside these years is a mistyped date: it would open a clearing period nobody can close in order.
 FIRST_YEAR, LAST_YEAR = 1998, 2199
+
+#: How often a batch is decided, at most, until no row is marked for one that does not book.
+ROUNDS = 3
 
 SKIP, COMPUTE, SOURCE, REFUND, UNCHECKED = range(5)
 
@@ -52,7 +55,8 @@ class Batch:
     """Is a batch on its way: the source columns, what lookups added, and what the kernel decided.
 
     ``repeated`` are the rows with a key that an earlier one has, ``repeats`` those of them that are marked for it, each
-    with the earlier rows that must book; ``looked_up`` says whether the log was asked for the keys of all rows.
+    with the earlier rows that must book; ``lost`` are rows that nobody is marked for. ``looked_up`` says whether the
+    log was asked for the keys of all rows.
     ``stream_texts`` are the claims' streams, ``message_texts`` the keys of their message ids (empty: none).
     All arrays have one row a claim; ``tail`` rows behind the claims are originals of refunds, loaded from the log.
     """
@@ -64,6 +68,7 @@ class Batch:
     looked_up: bool = True
     repeated: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     repeats: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    lost: set[int] = field(default_factory=set)
     duplicate_of: dict[int, int] = field(default_factory=dict)
     person: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     person_tokens: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -111,6 +116,7 @@ class Batch:
             message_texts=cut_texts(self.message_texts, 0, n),
             duplicate_of={row: at for row, at in self.duplicate_of.items() if row < n},
             repeats={row: earlier for row, earlier in self.repeats.items() if row < n},
+            lost={row for row in self.lost if row < n},
             **{name: getattr(self, name)[:n] for name in looked_up},
         )
 
@@ -118,6 +124,13 @@ class Batch:
         """Returns the rows that nothing found so far keeps from booking, identities aside."""
         may: npt.NDArray[np.bool_] = (self.faults & ~_IDENTITIES) == 0
         may[list(self.duplicate_of)] = False
+        return may
+
+    def may_stand(self) -> npt.NDArray[np.bool_]:
+        """Returns the rows that others may go by: those of ``may_book`` but those lost, and claims of no identity."""
+        sound = (self.faults & _IDENTITIES) == 0
+        may: npt.NDArray[np.bool_] = self.may_book() & (sound | self.columns.refund.astype(np.bool_))
+        may[list(self.lost)] = False
         return may
 
     def booked_rows(self) -> Ints:
@@ -175,9 +188,38 @@ def decide(
     Where ``asked`` is given, only the keys of those rows are looked up first. The log is taken to have none of the
     others: appending a row that books finds it out (``Conflict``, ``KeyTaken``), one that does not raises KeyTaken
     here.
+
+    Rows are marked for an earlier one with their key, on the condition that this one books. Where some do not, all is
+    decided again without them; where that changes what books, the rows before the first that meets another are.
     """
+    lost: set[int] = set()
+    for _ in range(ROUNDS):
+        batch = _decide(tx, columns, knowledge, profile, asked, lost)
+        fallen, risen = fallen_and_risen(batch)
+        if risen or not fallen:
+            break
+        lost |= fallen
+    if fallen or risen:
+        cut = int(batch.repeated[0])
+        few = asked[asked < cut] if asked is not None else None
+        batch = replace(_decide(tx, columns.slice(0, cut), knowledge, profile, few, set()), repeated=batch.repeated)
+        asked = few
+    if asked is not None:
+        check_new(tx, batch, asked)
+    return batch
+
+
+def _decide(
+    tx: "Reader",
+    columns: "ClaimColumns",
+    knowledge: "Knowledge",
+    profile: Profile,
+    asked: Ints | None,
+    lost: set[int],
+) -> Batch:
+    """Returns the decision of ``decide``, where no row is marked for one that is ``lost``."""
     batch = _begin(columns, knowledge)
-    batch.looked_up = asked is None
+    batch.looked_up, batch.lost = asked is None, set(lost)
     _find_persons(tx, batch, knowledge, profile)
     find_known(tx, batch, asked)
     find_repeats(batch)
@@ -202,13 +244,7 @@ def decide(
         _settle(batch, knowledge)
         give_back(tx, batch, knowledge)
     _find_periods(batch, knowledge)
-    if (cut_at := rests_on_nothing(batch)) is not None:
-        # Whoever was marked for a row that does not book has to be decided by itself, behind those before.
-        asked = asked[asked < cut_at] if asked is not None else None
-        return replace(decide(tx, columns.slice(0, cut_at), knowledge, profile, asked=asked), repeated=batch.repeated)
     mark(batch)
-    if asked is not None:
-        check_new(tx, batch, asked)
     return batch
 
 
@@ -263,16 +299,15 @@ def _find_plans(tx: "Reader", batch: Batch, knowledge: "Knowledge", profile: Pro
 
 
 def _refuse_unplanned(batch: Batch, unplanned: npt.NDArray[np.bool_], refund: npt.NDArray[np.bool_]) -> None:
-    """Refuses rows without a policy but refunds, which go by their original's; one that is refused itself is none."""
+    """Refuses rows without a policy but refunds, which go by their original's.
+
+    A row of the same batch that is refused, or a refund itself, is no original: it would be none in an earlier batch.
+    """
     assert batch.originals is not None
     ref = batch.originals.ref[: batch.n]
-    refused = unplanned & ~(refund & (ref >= 0))
+    batch.faults[unplanned & ~(refund & (ref >= 0))] |= 1 << Refusal.NO_POLICY
     here = np.flatnonzero(unplanned & refund & (ref >= 0) & (ref < batch.n))
-    batch.faults[refused] |= 1 << Refusal.NO_POLICY
-    # Refunds may be refunded in turn.
-    while (lost := batch.faults[ref[here]] != 0).any():
-        batch.faults[here[lost]] |= 1 << Refusal.NO_POLICY
-        here = here[~lost]
+    batch.faults[here[refund[ref[here]] | (batch.faults[ref[here]] != 0)]] |= 1 << Refusal.NO_POLICY
 
 
 def _load_state(tx: "Reader", batch: Batch, knowledge: "Knowledge") -> None:

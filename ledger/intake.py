@@ -26,7 +26,7 @@ from ledger.jobs import Job, Rows, quarantined
 from ledger.knowledge import Knowledge
 from ledger.profile import Profile
 from ledger.quarantine import check_place, write_quarantine
-from ledger.refusals import LedgerError, Refusal, Refused, SourceError
+from ledger.refusals import LedgerError, Refusal, Refused, SourceError, StoreError
 from ledger.source import ClaimColumns, Source, open_source
 from ledger.store.faults import Conflict, KeyTaken
 from ledger.store.pending import Pending
@@ -44,6 +44,9 @@ Progress = Callable[[int], None]
 #: Rows a transaction: long enough to be fast, short enough that a single command never waits long behind it.
 BATCH_ROWS = 8_192
 
+
+#: Rows of a file's first batch: the database has something to take in while the next are read and decided on.
+FIRST_ROWS = 3_072
 
 #: Pieces of a batch that one transaction books, where rows of one key have to be decided one after the other.
 MOST_PIECES = 4
@@ -139,7 +142,7 @@ class ClaimJob(Job[ClaimColumns]):
 
     def batches(self, batch_rows: int) -> Iterator[ClaimColumns]:
         """Yields the file's claims in order, ``batch_rows`` at a time."""
-        with Ahead(self.source.batches(batch_rows)) as self._ahead:
+        with Ahead(self.source.batches(batch_rows, FIRST_ROWS)) as self._ahead:
             yield from self._ahead
 
     def book(self, tx: "Transaction", columns: ClaimColumns) -> None:
@@ -311,7 +314,13 @@ def _finish(job: Job[Rows], target: Path) -> str | None:
         tidied = beside.submit(tidy_runs, job.ledger.store)
         refused = [(row, Refusal(reason), field) for row, reason, field in sorted(job.quarantined)]
         written = _write_rows(job, target, refused) if refused else None
-        tidied.result()
+        try:
+            tidied.result()
+        except StoreError as error:
+            raise StoreError(
+                f"{error}; job {job.position} is complete and stays, only its runs are not tidied up: the next job does"
+                " that"
+            ) from error
     return written
 
 

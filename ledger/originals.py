@@ -67,9 +67,9 @@ def load_originals(tx: "Reader", batch: "Batch", knowledge: "Knowledge") -> Orig
         asked = {row: claim_stream(int(regions[row]), text_at(named, row)) for row in rows}
         # Only a row that may book can be refunded, and only one of a key may.
         here: dict[str, int] = {}
-        streams, may_book = set(asked.values()), batch.may_book()
+        streams, may_stand = set(asked.values()), batch.may_stand()
         for row in _named_by(batch.stream_texts, sorted(streams)).tolist():
-            if may_book[row]:
+            if may_stand[row]:
                 here.setdefault(text_at(batch.stream_texts, row), row)
         for row, stream in asked.items():
             at = here.get(stream, n)

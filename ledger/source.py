@@ -57,9 +57,6 @@ REQUIRED = (
 )
 
 #: The faults under which an amount of a row may be no number.
-#: Rows of a first batch.
-FIRST_ROWS = 3_072
-
 UNREADABLE = sum(1 << at for at in (ROW_SHAPE, NOT_UTF8, AMOUNT_TEXT, AMOUNT_PRECISION, AMOUNT_RANGE))
 
 
@@ -190,14 +187,14 @@ class Source:
         self._check_unchanged()
         return digest
 
-    def batches(self, batch_rows: int = 8192) -> Iterator[ClaimColumns]:
+    def batches(self, batch_rows: int = 8192, first_rows: int | None = None) -> Iterator[ClaimColumns]:
         """Yields the file's claims in order, ``batch_rows`` at a time (fewer where records are very long).
 
-        The first ones are FIRST_ROWS at most: whoever waits for them has something to do while the next are read.
+        ``first_rows`` says how many the first batch has at most, where that is fewer.
         Raises SourceError where a record does not end within 64 MiB, or the file changed since it was opened.
         """
         parse = load("parse").parse
-        cells = new_cells(min(batch_rows, FIRST_ROWS), len(self.columns))
+        cells = new_cells(min(batch_rows, first_rows or batch_rows), len(self.columns))
         places = {name: at for at, name in enumerate(self.national)}
         with Records(self.path, self.profile) as records:
             while count := records.cut(cells):

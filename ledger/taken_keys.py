@@ -33,7 +33,7 @@ def find_repeats(batch: "Batch") -> None:
     if not len(batch.repeated):
         return
     usable = (batch.faults & (KEYLESS | 1 << Refusal.SETL_ID_CONFLICT)) == 0
-    bookable = batch.may_book()
+    bookable = batch.may_stand()
     seen_streams: dict[int, int] = {}
     seen_messages: dict[int, int] = {}
     # Nobody meets a row whose key no other has.
@@ -63,11 +63,10 @@ def _mark(batch: "Batch", row: int, stands: int | None, sent: int | None) -> Non
     batch.repeats[row] = tuple(at for at in (stands, sent) if at is not None)
 
 
-def rests_on_nothing(batch: "Batch") -> int | None:
-    """Returns the first row marked for an earlier one that does not book after all, None where there is none."""
-    books = np.zeros(batch.n, np.bool_)
-    books[batch.booked_rows()] = True
-    return next((row for row, earlier in batch.repeats.items() if not books[list(earlier)].all()), None)
+def fallen_and_risen(batch: "Batch") -> tuple[set[int], set[int]]:
+    """Returns the rows that others are marked for and that do not book, and those lost that do."""
+    books = set(batch.booked_rows().tolist()) if batch.repeats or batch.lost else set()
+    return {row for earlier in batch.repeats.values() for row in earlier} - books, batch.lost & books
 
 
 def _repeated(texts: Texts) -> tuple[Ints, Ints]:

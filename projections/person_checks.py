@@ -142,10 +142,23 @@ def check_numbers(reader: "Reader", found: Findings) -> None:
             found.other("edited-row", f"person_number token={token}", "no number: no such token was given", "a number")
         # Two numbers of one token come to another sum than either.
         np.add.at(lead, tokens[given], _marked(marker, texts)[given])
+    for alike in _alike(stand):
+        numbers = reader.persons(alike)
+        if len({number for number, _ in numbers.values()}) < len(numbers):
+            named = " and ".join(map(str, alike))
+            found.other("edited-row", f"person_block token={alike[-1]}", "a number of its own", f"one of {named}")
     for token in np.flatnonzero(stand != lead).tolist():
         got = "none" if not lead[token] else "another, or several"
         expected = "the number in its block" if stand[token] else "no number: nobody in a block has the token"
         found.other("edited-row", f"person_number token={token}", expected, got)
+
+
+def _alike(marks: Marks) -> Iterator[list[int]]:
+    """Yields the rows of each mark that several have, zero aside."""
+    order = np.argsort(marks, kind="stable")
+    same = np.flatnonzero((marks[order[1:]] == marks[order[:-1]]) & (marks[order[1:]] != 0))
+    for at in np.split(same, np.flatnonzero(np.diff(same) > 1) + 1) if len(same) else ():
+        yield order[at[0] : at[-1] + 2].tolist()
 
 
 def _marked(marker: Marker, texts: Texts) -> Marks:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Rows read and written at a time.
 PAGE = 8_192
+#: The same where a row is a block of thousands of persons.
+PAGES = {"person_block": 32}
 
 Progress = Callable[[int], None]
 
@@ -156,7 +158,7 @@ def _state(query: Callable[..., list[Any]], table: str) -> Iterator[list[tuple[A
     at = columns.index(key)
     first = query(FIRST_KEY.format(key=key, table=table))[0][0]
     statement = SELECT_STATE.format(columns=", ".join(columns), table=table, key=key)
-    last = LAST_KEY.format(key=key, table=table, limit=PAGE)
+    last = LAST_KEY.format(key=key, table=table, limit=PAGES.get(table, PAGE))
     stop = first
     while first is not None:
         rows = query(statement, (first, stop))

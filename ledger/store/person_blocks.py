@@ -47,12 +47,18 @@ class Block:
         return tokens
 
     def person(self, token: int) -> tuple[str, str] | None:
-        """Returns number and name of a token; None for one of others, and for somebody erased."""
+        """Returns number and name of a token; None for one of others, and for somebody erased.
+
+        Raises StoreError where they are no text.
+        """
         at = token - self.first
         if not 0 <= at < len(self):
             return None
-        number = text_at(self.numbers, at)
-        return (number, text_at(self.names, at)) if number else None
+        try:
+            number = text_at(self.numbers, at)
+            return (number, text_at(self.names, at)) if number else None
+        except UnicodeDecodeError:
+            raise StoreError(f"{NAME} {self.first}: expected text, got other bytes: verify the store") from None
 
     def without(self, token: int) -> "Block":
         """Returns the block without who a token is."""

@@ -1,10 +1,12 @@
 """Gathers rows on their way into PostgreSQL's tables, so that one trip to the server takes in several of them."""
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import NamedTuple
 
-#: Tables' rows that one statement takes in at most.
+#: Tables' rows that one statement takes in at most, and from how many bytes on it takes in no more.
 MOST_PUTS = 16
+MOST_BYTES = 1 << 24
 
 
 class _Put(NamedTuple):
@@ -25,6 +27,8 @@ class Puts:
 
         No part of a statement sees what another writes, which a conflict's clause would have to.
         """
+        if sum(map(len, chain.from_iterable(each.arrays for each in self._waiting))) >= MOST_BYTES:
+            return False
         same = [each for each in self._waiting if each.table == table]
         return len(self._waiting) < MOST_PUTS and not (same and (clause or any(each.clause for each in same)))
 

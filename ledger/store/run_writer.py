@@ -21,6 +21,7 @@ class RunWriter(StateWriter):
     """Writes the state as ``StateWriter`` does, and runs of it, which ``ledger.store.tidying`` keeps few.
 
     A run bears the position its transaction has come to, so one without an event of its own since the last has none.
+    Those of persons' numbers bear the first token.
     """
 
     #: Where the transaction began, and the position of the last rows it has saved of each table.

@@ -41,8 +41,8 @@ CREATE TABLE person (
   psn_name {{text}} NOT NULL
 , {SALT})"""
 
-# The persons a batch of an intake brought, from token ``first`` on (ledger.store.person_blocks): where each number and
-# name ends, 4 bytes each, and the texts.
+# The many persons that a batch, or a register, brought at once, from token ``first`` on (ledger.store.person_blocks):
+# where each number and name ends, 4 bytes each, and the texts.
 PERSON_BLOCK = """
 CREATE TABLE person_block (
   first {int} PRIMARY KEY,

@@ -135,13 +135,8 @@ class SQLiteLink(Link):
         return True
 
     def erase(self, table: str, key: str, value: int | str) -> int:
-        # What is deleted is overwritten with zeros, in the table and in its indexes.
-        before = self.query("PRAGMA secure_delete")[0][0]
-        self.query("PRAGMA secure_delete = ON")
-        try:
-            return self.execute(f"DELETE FROM {table} WHERE {key} = ?", (value,))
-        finally:
-            self.query(f"PRAGMA secure_delete = {before}")
+        # Every connection overwrites what is deleted with zeros.
+        return self.execute(f"DELETE FROM {table} WHERE {key} = ?", (value,))
 
     def made_ready(self, block: "EventBlock", first: int) -> Packed | None:
         return packed(block, first)

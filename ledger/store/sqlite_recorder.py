@@ -28,13 +28,15 @@ CACHED_STATEMENTS = 256
 
 # A commit is on disk when it returns (FULL, on purpose); REPLACE fires the triggers that refuse deletion. The commit
 # that finds a write-ahead log of 64 MiB (16,384 pages of 4 KiB) brings it to its place: a longer one rewrites hot pages
-# less often, and keeps whoever comes upon its end waiting longer.
+# less often, and keeps whoever comes upon its end waiting longer. What is deleted is overwritten with zeros, in tables
+# and indexes: it may be somebody erased.
 PRAGMAS = (
     "PRAGMA synchronous = FULL",
     "PRAGMA recursive_triggers = ON",
     "PRAGMA wal_autocheckpoint = 16384",
     "PRAGMA cache_size = -65536",
     "PRAGMA temp_store = MEMORY",
+    "PRAGMA secure_delete = ON",
 )
 
 INSERT_EVENTS = (

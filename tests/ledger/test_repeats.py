@@ -2,10 +2,12 @@
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import projections
+from ledger import booking
 from ledger.events import ClaimFiled, ClaimReversed, ClaimSettled, JobBatch
 from ledger.mapper import decode_event
 from ledger.refusals import Refusal
@@ -13,6 +15,9 @@ from ledger.service import Ledger
 from tests.ledger.test_drawn_ahead import drawn, office
 from tests.ledger.test_intake import run
 from tests.ledger.worlds import HEADER, claim, events_of, opened, refund, rows_of, write
+
+#: Before any policy.
+UNPLANNED = {"begndate": "1999-01-01", "enddate": "1999-01-02", "setl_time": "1999-01-02 08:00:00"}
 
 Rows = list[dict[str, str]]
 #: By row: booked amounts, the row a duplicate repeats, or the reason; and the number of batches.
@@ -95,6 +100,14 @@ def cases() -> dict[str, tuple[Rows, dict[int, object]]]:
         "a refund between": ([one, refund(one, 9), one], {2: "booked", 3: ("repeats", 1)}),
         "a refund twice": ([one, refund(one, 9), refund(one, 9)], {2: "booked", 3: ("repeats", 2)}),
         "a refund of what is mended": ([bad, one, refund(one, 9)], {2: "booked", 3: "booked"}),
+        "a refund of a refund, unplanned": (
+            [one, refund(one, 9), refund(one, 10, init_setl_id="S000009", **UNPLANNED)],
+            {3: Refusal.NO_POLICY},
+        ),
+        "a refund of a refund that fails, unplanned": (
+            [one, refund(one, 9), refund(one, 11), refund(one, 12, init_setl_id="S000011", **UNPLANNED)],
+            {3: Refusal.REFUND_TWICE, 4: Refusal.NO_POLICY},
+        ),
         "somebody else under the key": ([one, one | {"psn_no": "P7"}], {2: Refusal.SETL_ID_CONFLICT}),
         "a new name": ([one, one | {"psn_name": "别人"}], {2: ("repeats", 1)}),
     }
@@ -128,11 +141,42 @@ def test_many_repeats_are_one_batch(store_url: str, tmp_path: Path) -> None:
         assert batches == 1 and again[5] == ("repeats", 4) and again[1] == ("repeats", 0)
 
 
-def test_a_mark_that_rests_on_nothing_cuts_there(tmp_path: Path) -> None:
-    """Where an earlier row does not book after all, what comes before is decided, and what rests on it comes next."""
+def test_a_row_behind_one_that_does_not_book_is_decided_with_it(tmp_path: Path) -> None:
+    """Where an earlier row does not book after all, the later one does, in the same batch; others are duplicates."""
     one = claim(1)
     rows = [claim(5), one | {"inscp_scp_amt": "1.00"}, claim(6), claim(5), one, claim(6)]
     with opened(f"sqlite:///{tmp_path / 'ledger.db'}") as book:
         found, batches = outcome(book, write(tmp_path / "rows.csv", rows), 100)
-    assert batches == 2 and found[4] == ("repeats", 1) and found[6] == ("repeats", 3)
+    assert batches == 1 and found[4] == ("repeats", 1) and found[6] == ("repeats", 3)
     assert str(found[2]).startswith("(<Refusal.IDENTITY_I1")
+
+
+def test_rows_with_their_mended_ones_behind_them_are_not_decided_over_and_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bad rows, or rows without a policy, each with another behind it: a batch is decided a few times at most."""
+    calls, once = 0, booking._decide
+
+    def counted(*arguments: Any) -> booking.Batch:
+        nonlocal calls
+        calls += 1
+        return once(*arguments)
+
+    monkeypatch.setattr(booking, "_decide", counted)
+    mended = [row for at in range(1, 41) for row in (claim(at, inscp_scp_amt="1.00"), claim(at))]
+    nowhere = [claim(at, insu_admdvs="990101", **more) for at in range(50, 80) for more in ({}, {"hosp_lv": "1"})]
+    with opened(f"sqlite:///{tmp_path / 'ledger.db'}") as book:
+        found, batches = outcome(book, write(tmp_path / "mended.csv", mended), 200)
+        assert (batches, calls) == (1, 1) and sum(len(str(got)) > 60 for got in found.values()) == 40
+        found, batches = outcome(book, write(tmp_path / "nowhere.csv", nowhere), 200)
+        assert (batches, calls) == (1, 3)
+        assert {str(got)[:22] for got in found.values()} == {"(<Refusal.NO_POLICY: 1"}
+
+
+def test_a_row_that_books_after_all_cuts_the_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where what is decided again changes which earlier rows book, the rows before the first repeat come first."""
+    rows = [claim(1), claim(2, insu_admdvs="990101"), claim(2, insu_admdvs="990101"), claim(3), claim(3)]
+    monkeypatch.setattr(booking, "fallen_and_risen", lambda batch: (set(), {1} if batch.repeats else set()))
+    with opened(f"sqlite:///{tmp_path / 'ledger.db'}") as book:
+        found, batches = outcome(book, write(tmp_path / "rows.csv", rows), 100)
+    assert batches == 3 and found[5] == ("repeats", 4)

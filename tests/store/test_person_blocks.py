@@ -20,6 +20,8 @@ from ledger.store.roles import WRITER, grant_roles
 from ledger.store.seals import SALT, SEAL, Persons, cut, read_seals, seals_of
 from ledger.store.text_runs import NUMBER_RUNS, fold_texts, merge_texts
 from ledger.store.tidying import tidy_runs
+from projections.findings import Findings
+from projections.person_checks import check_numbers
 from tests.ledger.worlds import claim, opened, write
 from tests.projections.test_verify import unguarded
 from tests.store.samples import block_of, many
@@ -267,6 +269,40 @@ def test_what_is_edited_in_blocks_or_numbers_is_found(
         found = read.verify()
     assert found and {finding.kind for finding in found} <= {"edited-row", "missing-person"}
     assert not any("P00000" in str(finding) for finding in found)
+
+
+@pytest.mark.parametrize("change", ["token = 'x'", "psn_no = CAST(psn_no AS BLOB)"])
+def test_a_number_of_another_type_is_named_without_itself(sqlite_url: str, tmp_path: Path, change: str) -> None:
+    """Where SQLite took a cell of another type, the row is named by its table: its key says who somebody is."""
+    taken_in(sqlite_url, tmp_path, True).close_store()
+    with unguarded(sqlite_url) as writer:
+        assert writer.execute(f"UPDATE person_number SET {change} WHERE token = 2") == 1
+    with projections.open(sqlite_url) as read:
+        (found,) = read.verify()
+    assert (found.kind, found.where) == ("mistyped-row", "person_number")
+    assert "P00000" not in str(found) and "503030" not in str(found)
+
+
+def test_one_number_of_two_tokens_is_named(store_url: str, tmp_path: Path) -> None:
+    """A number that two blocks have leads to one of them alone: whoever put it there twice is found."""
+    with taken_in(store_url, tmp_path, False) as book, book.store.begin() as tx:
+        tx.append(block_of(many("claim-x", 1)))
+        twice = texts_from_list(["P000003", "QQ"])
+        tx.put_persons(tx.new_persons(twice, twice))
+    with ledger.store.connect(store_url) as store, store.read() as reader:
+        found = Findings()
+        check_numbers(reader, found)
+    assert [(each.where, each.got) for each in found.listed()] == [("person_block token=10", "one of 3 and 10")]
+
+
+@pytest.mark.parametrize("column", ["numbers", "names"])
+def test_a_block_that_is_no_text_is_refused(store: Store, column: str) -> None:
+    """Bytes that are no UTF-8 are refused by the block's name."""
+    add(store, "A1", "B2", "C3")
+    with store.write() as writer:
+        writer.execute(f"UPDATE person_block SET {column} = ?", (b"\xffxxxxx",))
+    with store.read() as reader, pytest.raises(StoreError, match="person_block 1: expected text"):
+        reader.persons([1])
 
 
 def test_folded_numbers_of_many_batches_verify_and_copy(
