@@ -215,7 +215,7 @@ def _steps(facts: Mapping[str, int], found: list[Found], sources: Sources) -> It
     hospital = facts["hosp_part_amt"] + sum(working.amount for working in shares)
     so_far: dict[str, int] = {"medfee_sumamt": facts["medfee_sumamt"], "hosp_part_amt": hospital}
     for field, amount, workings in found:
-        if field == "psn_part_amt" and hospital:
+        if field == "fund_pay_sumamt" and hospital:
             own = tuple(_rule(each, sources) for each in shares if each.amount)
             yield Step(STEP_OF["hosp_part_amt"], "hosp_part_amt", hospital, own)
         inputs = {name: so_far[name] for name in SUMMED.get(field, ()) if so_far.get(name)}
