@@ -89,23 +89,21 @@ def _of_rows(reader: "Reader") -> Iterator[tuple[int, bytes]]:
 
 def _of_blocks(reader: "Reader", found: Findings) -> Iterator[tuple[int, bytes]]:
     for row in each_block(reader):
-        block = _whole(row)
-        if block is None:
+        read = _whole(row)
+        if read is None:
             found.other("edited-row", f"person_block first={row[0]}", "whole columns of persons", "others")
             continue
-        tokens = block.tokens()
-        seals = dict(enumerate(cut(sealed(block.first, block.numbers, block.names, block.salts), SEAL), block.first))
-        yield from ((token, seals[token]) for token in tokens.tolist())
+        block, seals = read
+        yield from ((token, seals[token - block.first]) for token in block.tokens().tolist())
 
 
-def _whole(row: "Row") -> Block | None:
-    """Returns a block out of its row, None where it cannot be read or sealed."""
+def _whole(row: "Row") -> tuple[Block, list[bytes]] | None:
+    """Returns a block out of its row, and its seals as they must be; None where it cannot be read or sealed."""
     try:
         block = whole(row)
-        sealed(block.first, block.numbers, block.names, block.salts)
+        return block, cut(sealed(block.first, block.numbers, block.names, block.salts), SEAL)
     except (StoreError, UnicodeDecodeError):
         return None
-    return block
 
 
 def _sealed(rows: "Sequence[Row]") -> list[bytes]:
@@ -127,9 +125,10 @@ def check_numbers(reader: "Reader", found: Findings) -> None:
     marker, taken = Marker(), reader.tokens_given
     stand, lead = (np.zeros(taken + 1, np.uint64) for _ in range(2))
     for row in each_block(reader):
-        block = _whole(row)
-        if block is None or block.first < 1 or block.first + len(block) - 1 > taken:
+        read = _whole(row)
+        if read is None or read[0].first < 1 or read[0].first + len(read[0]) - 1 > taken:
             continue
+        block = read[0]
         here = slice(block.first, block.first + len(block))
         there = np.diff(block.numbers.offsets) > 0
         stand[here] = np.where(there, _marked(marker, block.numbers), np.uint64(0))

@@ -107,19 +107,17 @@ class SQLiteLink(Link):
         with self._refusing():
             self._insert(f"{table} ({', '.join(columns)})", len(columns), len(values[0]), groups, conflict)
 
-    def _insert(self, into: str, width: int, rows: int, groups: Iterator[Sequence[Any]], conflict: str = "") -> int:
-        """Inserts rows that come ROWS_A_STATEMENT a group, the last group shorter; returns how many went in.
+    def _insert(self, into: str, width: int, rows: int, groups: Iterator[Sequence[Any]], conflict: str = "") -> None:
+        """Inserts rows that come ROWS_A_STATEMENT a group, the last group shorter.
 
         A statement of many rows pays for its beginning and its end once.
         """
         full, rest = divmod(rows, ROWS_A_STATEMENT)
-        done = 0
         if full:
             statement = _insert_statement(into, width, ROWS_A_STATEMENT, conflict)
-            done += self._cursor.executemany(statement, islice(groups, full)).rowcount
+            self._cursor.executemany(statement, islice(groups, full))
         if rest:
-            done += self._cursor.execute(_insert_statement(into, width, rest, conflict), next(groups)).rowcount
-        return done
+            self._cursor.execute(_insert_statement(into, width, rest, conflict), next(groups))
 
     def packed(self, after: int, stop: int, wide: bool) -> Row | None:
         with self._refusing():

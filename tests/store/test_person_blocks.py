@@ -1,8 +1,8 @@
 """Persons in blocks, on both databases: found by number and token, erased alone, and read as persons in rows are."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,12 +35,6 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes two persons a block, and a page of a folded run two numbers."""
     monkeypatch.setattr(person_blocks, "BLOCK_PERSONS", 2)
     monkeypatch.setattr(text_runs, "PAGE_ROWS", 2)
-
-
-@pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
-    with ledger.store.create(store_url) as store:
-        yield store
 
 
 def add(store: Store, *numbers: str) -> None:
@@ -169,13 +163,13 @@ def test_who_reads_runs_while_somebody_is_erased_does_not_bring_them_back(
         add(store, *numbers)
     begin, erased = Store.begin, False
 
-    def begun(self: Store, *arguments: object) -> object:
+    def begun(self: Store, *arguments: Any) -> Any:
         nonlocal erased
         if not erased:
             erased = True
             with begin(self) as tx:
                 tx.remove_person(3)
-        return begin(self, *arguments)  # type: ignore[arg-type]
+        return begin(self, *arguments)
 
     with monkeypatch.context() as patch:
         patch.setattr(Store, "begin", begun)

@@ -1,11 +1,10 @@
 """Message ids in runs, on both databases: each is found by itself, whatever number it shares with another."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-import ledger.store
 from core_ext.kernels import load
 from core_ext.text import texts_from_list, to_list
 from ledger import known_messages
@@ -40,12 +39,6 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes every batch of two ids a run, and a page two."""
     monkeypatch.setattr(run_writer, "RUN_ROWS", 2)
     monkeypatch.setattr(text_runs, "PAGE_ROWS", 2)
-
-
-@pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
-    with ledger.store.create(store_url) as store:
-        yield store
 
 
 def note(store: Store, known: KnownMessages | None, msgids: Sequence[str]) -> dict[str, int]:

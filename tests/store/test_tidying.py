@@ -40,12 +40,6 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(person_blocks, "BLOCK_PERSONS", 2)
 
 
-@pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
-    with ledger.store.create(store_url) as store:
-        yield store
-
-
 def msgid(number: int) -> str:
     """Returns a message's key, as ``message_key`` forms it, of one of three days."""
     return f"{DAYS[number % 3]}080000H26010100001{number:04d}"
