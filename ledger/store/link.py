@@ -112,6 +112,7 @@ class Link(ABC):
     def append(self, block: "EventBlock", first: int, ready: object = None) -> None:
         """Inserts a block of events at positions ``first``, …; raises Conflict where a version is taken.
 
+        What the database refuses may come with the next thing asked, or the commit.
         ``ready`` is what any link to the same database made ready of this block for these positions.
         """
 

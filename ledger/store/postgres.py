@@ -25,13 +25,12 @@ from ledger.store.postgres_connection import (
     LedgerConnection,
     LedgerDatastore,
     TextArray,
-    bytea_array,
+    array_of,
     connect,
-    int_array,
-    text_array,
 )
 from ledger.store.postgres_puts import Puts
 from ledger.store.postgres_recorder import PostgresRecorder
+from ledger.store.postgres_trips import ask, feed, numbers
 from ledger.store.schema import postgres_statements
 
 if TYPE_CHECKING:
@@ -84,10 +83,11 @@ SCHEMA_EXISTS = "SELECT 1 FROM pg_namespace WHERE nspname = ?"
 # One creator at a time in a database; the number is this package's own.
 LOCK_CREATION = "SELECT pg_advisory_xact_lock(5230418966)"
 
-#: From how many events on a block goes by COPY: packed columns cost the client as little for one as for the other.
+#: From how many events on a block goes by COPY; fewer are put in with what else waits for a trip to the server.
 BLOCK_COPY_FROM = 100
 
-#: Events a piece of a COPY: some 100 kB, which psycopg hands on without cutting it up.
+#: Events a piece of a COPY: some 100 kB, which psycopg hands on without cutting it up. No more than that wait for the
+#: commit, to go with it: what is longer had better be under way.
 PIECE_EVENTS = 512
 
 #: ``Key (originator_id, originator_version)=(claim-…, 1) already exists``, in any language.
@@ -97,18 +97,6 @@ _TAKEN = re.compile(r"=\((.*), (-?\d+)\)", re.DOTALL)
 @lru_cache(maxsize=1024)
 def _placeholders(sql: str) -> bytes:
     return sql.replace("%", "%%").replace("?", "%s").encode()
-
-
-def _array(keys: "Keys | Column") -> tuple[bytes, str]:
-    """Returns keys or a column as one binary array parameter, and its type."""
-    if hasattr(keys, "dtype"):
-        return int_array(keys), "bigint"
-    first = keys[0]
-    if isinstance(first, str):
-        return text_array(keys), "text"
-    if isinstance(first, int):
-        return int_array(keys), "bigint"
-    return bytea_array(keys), "bytea"
 
 
 def _ledger(connection: psycopg.Connection[Any]) -> LedgerConnection:
@@ -128,8 +116,9 @@ class PostgresLink(Link):
         self._locked = head
         # What is put waits for the next thing that is asked: one trip to the server takes in several tables.
         self._puts = Puts()
-        #: What ends the transaction.
-        self.commit = COMMIT
+        # So does a short block, as a COPY that goes with the commit where nothing is asked before.
+        self._copy: bytes | None = None
+        self._end = COMMIT
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
         self.send()
@@ -165,15 +154,29 @@ class PostgresLink(Link):
     def put(self, table: str, columns: Sequence[str], data: Sequence["Column"], conflict: str = "") -> None:
         if not len(data[0]):
             return
-        arrays = [_array(column) for column in data]
+        arrays = [array_of(column) for column in data]
         places = ", ".join(f"%s::{kind}[]" for _, kind in arrays)
         sql = f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({places}) {conflict}"
-        if not self._puts.takes(table, bool(conflict)):
+        self._wait(table, sql, [array for array, _ in arrays], bool(conflict))
+
+    def _wait(self, table: str, sql: str, arrays: Sequence[bytes], clause: bool) -> None:
+        if not self._puts.takes(table, clause):
             self.send()
-        self._puts.add(table, sql, [array for array, _ in arrays], bool(conflict))
+        self._puts.add(table, sql, arrays, clause)
 
     def send(self) -> None:
-        """Has the server take in what was put."""
+        """Has the server take in what waits."""
+        self._send_copy()
+        self._send_puts()
+
+    def _send_copy(self) -> None:
+        rows, self._copy = self._copy, None
+        if rows is not None:
+            with self._refusing():
+                ask(self._cursor.connection, COPY_EVENTS)
+                feed(self._cursor.connection, rows)
+
+    def _send_puts(self) -> None:
         found = self._puts.taken()
         if found is not None:
             sql, arrays = found
@@ -194,23 +197,18 @@ class PostgresLink(Link):
         return list(self._pieces(block, first)) if len(block) >= BLOCK_COPY_FROM else None
 
     def append(self, block: "EventBlock", first: int, ready: object = None) -> None:
-        try:
-            if len(block) < BLOCK_COPY_FROM:
-                self._insert(block, first)
-                return
-            pieces = ready if isinstance(ready, list) else self._pieces(block, first)
-            with self._cursor.copy(COPY_EVENTS) as copy:
-                # The server takes a piece in while the next is packed.
-                for piece in pieces:
-                    copy.write(piece)
-        except psycopg.errors.UniqueViolation as error:
-            self.failure = str(error)
-            taken = _TAKEN.search(error.diag.message_detail or "")
-            if taken is None:
-                raise self._refused(error) from error
-            raise Conflict(taken[1], int(taken[2])) from error
-        except psycopg.Error as error:
-            raise self._refused(error) from error
+        if len(block) < BLOCK_COPY_FROM:
+            self._put_events(block, first)
+            return
+        pieces = ready if isinstance(ready, list) else self._pieces(block, first)
+        if len(block) <= PIECE_EVENTS:
+            self._send_copy()
+            self._copy = b"".join(pieces)
+            return
+        with self._refusing(), self._cursor.copy(COPY_EVENTS) as copy:
+            # The server takes a piece in while the next is packed.
+            for piece in pieces:
+                copy.write(piece)
 
     def _pieces(self, block: "EventBlock", first: int) -> Iterator[bytes]:
         pieces: Iterator[bytes] = load("records").copy_pieces(
@@ -218,10 +216,10 @@ class PostgresLink(Link):
         )
         return pieces
 
-    def _insert(self, block: "EventBlock", first: int) -> None:
+    def _put_events(self, block: "EventBlock", first: int) -> None:
         positions, streams, versions, topics, states = load("records").pack_arrays(*block.columns, first)
         arrays = (IntArray(positions), TextArray(streams), IntArray(versions), TextArray(topics), ByteaArray(states))
-        self._cursor.execute(APPEND_EVENTS, arrays)
+        self._wait("stored_events", APPEND_EVENTS, arrays, False)
 
     def head(self) -> tuple[int, int, int]:
         if self._locked is not None:
@@ -234,16 +232,16 @@ class PostgresLink(Link):
     def write_head(self, size: int, recorded_at: int, tokens: int) -> None:
         head = (size, recorded_at, tokens)
         if _ledger(self._cursor.connection).prepared:
-            self.commit = COMMIT_HEAD.format(*head).encode()
+            self._end = COMMIT_HEAD.format(*head).encode()
         else:
-            self.commit = f"{WRITE_HEAD.format(*head, self._channel)}; COMMIT".encode()
+            self._end = f"{WRITE_HEAD.format(*head, self._channel)}; COMMIT".encode()
 
     def _planned_now(self, sql: str, keys: "Keys") -> list[Row]:
         """Returns the rows of a statement planned for this call: a plan made while a table was empty would scan it."""
         if not len(keys):
             return []
         self.send()
-        array, kind = _array(keys)
+        array, kind = array_of(keys)
         source = f"unnest(%s::{kind}[]) WITH ORDINALITY AS k(value, at)"
         with self._refusing():
             return self._cursor.execute(sql.format(keys=source).encode(), (array,), prepare=False).fetchall()
@@ -255,10 +253,40 @@ class PostgresLink(Link):
         except psycopg.Error as error:
             raise self._refused(error) from error
 
-    def _refused(self, error: psycopg.Error) -> StoreError:
+    def _refused(self, error: psycopg.Error) -> StoreError | Conflict:
         self.failure = str(error)
-        kind = KeyTaken if isinstance(error, psycopg.errors.UniqueViolation) else StoreError
-        return kind(f"{self._place}: the database refused a statement, nothing was written: {error}")
+        said = f"{self._place}: the database refused a statement, nothing was written: {error}"
+        if not isinstance(error, psycopg.errors.UniqueViolation):
+            return StoreError(said)
+        taken = _TAKEN.search(error.diag.message_detail or "")
+        if taken is not None and error.diag.table_name == "stored_events":
+            return Conflict(taken[1], int(taken[2]))
+        return KeyTaken(said)
+
+    def commit(self) -> None:
+        """Commits; what waits goes before, a short block in the same trip."""
+        self._send_puts()
+        connection = self._cursor.connection
+        if self._copy is not None:
+            # Without its rows it is no commit.
+            with self._refusing():
+                ask(connection, COPY_EVENTS + b"; " + self._end)
+        try:
+            results = ask(connection, self._end) if self._copy is None else feed(connection, self._copy)
+        except psycopg.Error as error:
+            if connection.broken:
+                raise OutcomeUnknown(
+                    f"{self._place}: the connection was lost while committing: {error}. Look whether the command is in"
+                    " the log before repeating it"
+                ) from error
+            if isinstance(error, psycopg.errors.UniqueViolation):
+                raise self._refused(error) from error
+            raise StoreError(f"{self._place}: the commit was refused, nothing was written: {error}") from error
+        status = (results[-1].command_status or b"nothing").decode()
+        if status != "COMMIT":
+            raise StoreError(
+                f"{self._place}: expected COMMIT, got {status}: a statement had failed, nothing was written"
+            )
 
 
 class PostgresBackend(Backend):
@@ -296,8 +324,7 @@ class PostgresBackend(Backend):
             link = PostgresLink(cursor, self, head)
             yield link
             if mode.writes:
-                link.send()
-                self._commit(cursor, link.commit)
+                link.commit()
         finally:
             self._give_back(cursor.connection)
 
@@ -331,19 +358,16 @@ class PostgresBackend(Backend):
             except (psycopg_pool.PoolTimeout, psycopg_pool.PoolClosed) as error:
                 raise StoreError(f"{self.place}: expected a connection, got none: {error}") from error
             try:
-                if mode is Mode.APPEND:
-                    cursor = _ledger(connection).appending
-                    if not _ledger(connection).prepared:
-                        self._prepare(cursor)
-                else:
-                    cursor = connection.cursor(binary=True, row_factory=tuple_row)
-                # Several statements go as text only.
-                cursor.execute(BEGIN[mode], binary=False)
                 if mode is not Mode.APPEND:
-                    return cursor, None
-                cursor.nextset()
-                ((size, recorded_at, tokens),) = cursor.fetchall()
-                return cursor, (size, recorded_at, tokens)
+                    ask(connection, BEGIN[mode])
+                    return connection.cursor(binary=True, row_factory=tuple_row), None
+                cursor = _ledger(connection).appending
+                if not _ledger(connection).prepared:
+                    self._prepare(cursor)
+                return cursor, the_head(numbers(ask(connection, BEGIN[mode])[-1]))
+            except StoreError:
+                self._give_back(connection)
+                raise
             except psycopg.Error as error:
                 lost = connection.broken
                 if isinstance(error, psycopg.errors.InvalidSqlStatementName):
@@ -359,24 +383,6 @@ class PostgresBackend(Backend):
         if cursor.execute(PREPARED, prepare=False).fetchone() is None:
             cursor.execute(PREPARE_HEAD.format("$1", "$2", "$3", self.channel).encode(), binary=False)
         _ledger(cursor.connection).prepared = True
-
-    def _commit(self, cursor: psycopg.Cursor[TupleRow], statements: bytes) -> None:
-        try:
-            cursor.execute(statements, binary=False)
-            while cursor.nextset():
-                pass
-            status = cursor.statusmessage
-        except psycopg.Error as error:
-            if cursor.connection.broken:
-                raise OutcomeUnknown(
-                    f"{self.place}: the connection was lost while committing: {error}. Look whether the command is in"
-                    " the log before repeating it"
-                ) from error
-            raise StoreError(f"{self.place}: the commit was refused, nothing was written: {error}") from error
-        if status != "COMMIT":
-            raise StoreError(
-                f"{self.place}: expected COMMIT, got {status}: a statement had failed, nothing was written"
-            )
 
     def _give_back(self, connection: psycopg.Connection[Any]) -> None:
         try:

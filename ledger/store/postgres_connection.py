@@ -24,6 +24,7 @@ from core_ext.kernels import load
 if TYPE_CHECKING:
     from psycopg.abc import AdaptContext, Buffer
 
+    from ledger.store.link import Column, Keys
     from ledger.store.url import PostgresURL
 
 #: What a local socket is asked to hold on its way to the server; the system may give less (net.core.wmem_max).
@@ -37,7 +38,7 @@ APPEND_EVENTS = (
     " SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::bytea[])"
 )
 COPY_EVENTS = (
-    "COPY stored_events (originator_id, originator_version, topic, state, notification_id) FROM STDIN (FORMAT BINARY)"
+    b"COPY stored_events (originator_id, originator_version, topic, state, notification_id) FROM STDIN (FORMAT BINARY)"
 )
 COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 COPY_TRAILER = b"\xff\xff"
@@ -247,6 +248,18 @@ def text_array(values: Any) -> TextArray:
 def bytea_array(values: Any) -> ByteaArray:
     """Returns bytes as a bytea[] parameter."""
     return ByteaArray(_array_header(len(values), ByteaArray.item) + _cells(values))
+
+
+def array_of(values: "Keys | Column") -> tuple[bytes, str]:
+    """Returns keys or a column, at least one value, as one array parameter, and its type."""
+    if hasattr(values, "dtype"):
+        return int_array(values), "bigint"
+    first = values[0]
+    if isinstance(first, str):
+        return text_array(values), "text"
+    if isinstance(first, int):
+        return int_array(values), "bigint"
+    return bytea_array(values), "bytea"
 
 
 def _cells(raws: Sequence[bytes]) -> bytes:

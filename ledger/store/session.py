@@ -256,8 +256,8 @@ class Transaction(RunWriter, Writer):
     def append(self, block: "EventBlock", ready: object = None) -> int:
         """Appends a block and returns the position of its first event; positions have no gaps.
 
-        ``ready`` is what ``made_ready`` returned of it. Raises Conflict where a (stream, version) is taken: the
-        transaction is then rolled back whatever follows.
+        ``ready`` is what ``made_ready`` returned of it. Raises Conflict where a (stream, version) is taken, at once or
+        with the next thing asked or the commit: the transaction is then rolled back whatever follows.
         """
         first = self._size + 1
         if len(block):

@@ -19,8 +19,8 @@ from tests.faults.proxy import TO_CLIENT, TO_SERVER, Proxy
 from tests.ledger.worlds import claim, clock, events_of, write
 from tests.store.samples import TOPICS, all_rows, append, many
 
-#: One append by an INSERT of arrays, one by COPY.
-SIZES = (3, 700)
+#: One append by an INSERT of arrays, one by a COPY that goes with the commit, one by a COPY of its own.
+SIZES = (3, 150, 700)
 
 
 @pytest.fixture

@@ -94,7 +94,43 @@ def test_a_swallowed_conflict_still_rolls_back(store: Store) -> None:
         tx.append(block_of(many("claim-2", 2)))
         with pytest.raises(Conflict):
             tx.append(block_of(many("claim-1", 2)))
+            tx.query("SELECT 1")
     assert len(all_rows(store)) == 2
+
+
+@pytest.mark.parametrize("asked", [False, True], ids=["at the commit", "at the next question"])
+@pytest.mark.parametrize("size", [2, 150, 700])
+def test_a_conflict_is_told_by_the_commit_at_the_latest(size: int, asked: bool, store: Store) -> None:
+    """It names the stream and version that are taken, whether anything is asked behind the append or not; nothing of
+    the transaction is kept, and the store goes on."""
+    append(store, [("claim-1", 1, TOPICS[0], b"")])
+    rows = [*many("claim-2", size - 1), ("claim-1", 1, TOPICS[0], b"")]
+    with pytest.raises(Conflict, match="claim-1") as told, store.begin() as tx:
+        tx.append(block_of(rows))
+        if asked:
+            tx.query("SELECT 1")
+            raise AssertionError("a question was answered behind a conflict")
+    assert (told.value.stream, told.value.version) == ("claim-1", 1)
+    assert len(all_rows(store)) == 1
+    assert append(store, many("claim-3", size)) == 2
+
+
+@pytest.mark.parametrize("sizes", [(2, 150), (150, 2), (150, 150, 2, 700, 3), (512, 513)])
+def test_blocks_of_one_transaction_stand_in_their_order(sizes: tuple[int, ...], store: Store) -> None:
+    """However long each of them is, and whatever is asked and put between; what is asked sees all before it."""
+    rows = [many(f"claim-{number}", size) for number, size in enumerate(sizes)]
+    for between in (False, True):
+        with store.begin() as tx:
+            first = tx.size + 1
+            for number, part in enumerate(rows):
+                stream = f"{between}-{number}-"
+                tx.append(block_of([(stream + of, version, topic, state) for of, version, topic, state in part]))
+                if between:
+                    found = tx.query("SELECT COUNT(*) FROM stored_events WHERE originator_id LIKE ?", (f"{stream}%",))
+                    assert found == [(len(part),)]
+        kept = [row for row in all_rows(store) if row[0] >= first]
+        assert [row[0] for row in kept] == list(range(first, first + sum(sizes)))
+        assert [row[1].partition("-")[2].partition("-")[2] for row in kept] == [of for part in rows for of, *_ in part]
 
 
 def test_recorded_time_never_goes_back(store: Store) -> None:

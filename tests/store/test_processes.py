@@ -244,6 +244,22 @@ def test_a_connection_lost_before_the_commit_wrote_nothing(postgres_server: str,
     assert append(postgres_store, many("claim-3", 2)) == 1
 
 
+def test_a_commit_interrupted_between_its_text_and_its_rows_wrote_nothing(
+    postgres_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A short block's COPY and COMMIT are one text, its rows come behind: without them the server commits nothing."""
+    with monkeypatch.context() as patch:
+        patch.setattr("ledger.store.postgres.feed", _interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            append(postgres_store, many("claim-1", 150))
+    assert append(postgres_store, many("claim-2", 150)) == 1
+    assert {row[1][:7] for row in all_rows(postgres_store)} == {"claim-2"}
+
+
+def _interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_idle_connections_the_server_dropped_are_replaced(postgres_server: str, postgres_store: Store) -> None:
     """After a restart of the server the next block simply gets a new connection."""
     append(postgres_store, many("claim-1", 2))
