@@ -32,10 +32,11 @@ SELECT_PERSONS = "SELECT token, psn_no, psn_name, salt FROM person WHERE token >
 SELECT_NUMBERS = "SELECT psn_no, token FROM person_number WHERE psn_no {compare} ? ORDER BY psn_no LIMIT {page}"
 
 
-def check_persons(reader: "Reader", erased: frozenset[int], found: Findings) -> None:
+def check_persons(reader: "Reader", erased: frozenset[int], found: Findings) -> int:
     """Names every token without a seal, every seal too many, and every person who is not who the seal says.
 
     ``erased`` are the tokens that commands of the log erased. A role that may not read persons sees the seals alone.
+    Returns how many tokens have a seal, as far as seals are whole.
     """
     persons = _persons(reader, found) if reader.may_read("person") else None
     person = next(persons, None) if persons is not None else None
@@ -48,7 +49,7 @@ def check_persons(reader: "Reader", erased: frozenset[int], found: Findings) -> 
                 f"whole seals from token {expected} on",
                 f"{len(seals)} bytes",
             )
-            return
+            return expected - 1
         for token, seal in enumerate(cut(seals, SEAL), first):
             if persons is None:
                 continue
@@ -69,6 +70,7 @@ def check_persons(reader: "Reader", erased: frozenset[int], found: Findings) -> 
         person = next(persons, None)
     if reader.tokens_given != expected - 1:
         found.other("log-head", "log_head.tokens", f"{expected - 1}, the tokens sealed", str(reader.tokens_given))
+    return expected - 1
 
 
 def _nobody(token: int, found: Findings) -> None:
@@ -115,14 +117,15 @@ def _sealed(rows: "Sequence[Row]") -> list[bytes]:
     return [_sealed([row])[0] for row in rows] if len(rows) > 1 else [b""]
 
 
-def check_numbers(reader: "Reader", found: Findings) -> None:
+def check_numbers(reader: "Reader", taken: int, found: Findings) -> None:
     """Names every token in a block that its number does not lead to, and every one that another number leads to.
 
-    A role that may not read persons sees none of it.
+    Tokens 1 to ``taken`` have seals; what the head says of them may be anything. A role that may not read persons sees
+    none of it.
     """
     if not reader.may_read("person"):
         return
-    marker, taken = Marker(), reader.tokens_given
+    marker = Marker()
     stand, lead = (np.zeros(taken + 1, np.uint64) for _ in range(2))
     for row in each_block(reader):
         read = _whole(row)

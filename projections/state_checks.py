@@ -71,6 +71,8 @@ def check_state(reader: "Reader", sums: StateSums, found: Findings) -> None:
     wrong = sums.different(reader)
     for original, claim in wrong.twice:
         found.event(claim, "refunded-twice", f"one refund of claim {original}", "a second one")
+    for token, version in sorted(wrong.ahead.items()):
+        found.other("edited-row", f"account token={token}", f"a position up to {reader.size}", f"position {version}")
     if wrong:
         _compare_again(reader, wrong, found)
     reversals: dict[int, int] = dict(reader.query(SELECT_REVERSALS))

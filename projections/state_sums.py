@@ -146,6 +146,8 @@ class Wrong:
 
     years: set[int] = field(default_factory=set)
     accounts: set[int] = field(default_factory=set)
+    #: Accounts that say they stood at a position the log does not have: nothing that follows would replace them.
+    ahead: dict[int, int] = field(default_factory=dict)
     messages: MessageSums | None = None
     reversals: dict[int, int] = field(default_factory=dict)
     twice: list[tuple[int, int]] = field(default_factory=list)
@@ -183,11 +185,17 @@ class StateSums:
         _count_parts(reader, self._marker, self._years)
         years = ((keys, versions, mark(values)) for keys, versions, values in person_years(reader))
         wrong.years = self._years.unlike(years, True)
-        wrong.accounts = self._accounts.unlike(_marked_accounts(reader, self._marker), False)
+        wrong.accounts = self._accounts.unlike(self._marked_accounts(reader), False)
         for page in messages_of(reader):
             self._messages.take(page)
         wrong.messages = self._messages if self._messages else None
         return wrong
+
+    def _marked_accounts(self, reader: "Reader") -> Iterator[tuple[Int64s, Int64s, Marks]]:
+        for tokens, versions, fen in accounts_of(reader):
+            ahead = versions > reader.size
+            self._wrong.ahead |= dict(zip(tokens[ahead].tolist(), versions[ahead].tolist(), strict=True))
+            yield tokens, versions, self._marker.of_cells(fen[:, None])
 
     def _open(self, reader: "Reader") -> None:
         """Adds what persons began with: it counts, and stands where no act moved it."""
@@ -212,11 +220,6 @@ def _count_parts(reader: "Reader", marker: Marker, years: Latest) -> None:
         else:
             at = np.array([years.moved[row] if row >= 0 else 0], np.int64)
             years.add(key, marker.of_cells(before + delta), at)
-
-
-def _marked_accounts(reader: "Reader", marker: Marker) -> Iterator[tuple[Int64s, Int64s, Marks]]:
-    for tokens, versions, fen in accounts_of(reader):
-        yield tokens, versions, marker.of_cells(fen[:, None])
 
 
 def person_years(reader: "Reader") -> Iterator[tuple[Int64s, Int64s, Int64s]]:

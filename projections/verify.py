@@ -74,8 +74,8 @@ def verify(
         if all(finding.kind == "unfinished-job" for finding in found.listed()):
             check_state(reader, told.sums, found)
             check_registers(reader, found)
-            check_persons(reader, frozenset(told.erased), found)
-            check_numbers(reader, found)
+            taken = check_persons(reader, frozenset(told.erased), found)
+            check_numbers(reader, taken, found)
             check_recorded_at(reader, told.recorded_at, found)
         # What it holds of persons is not needed beside a segment.
         del told

@@ -54,10 +54,13 @@ def of_another_kind(cell: Cell, rng: random.Random) -> Cell | float | None:
 
 
 def meant(rows: Rows) -> Rows:
-    """Returns what rows mean: an empty account is none, and a model that there is not is asked for nothing."""
+    """Returns what rows mean: an empty account is none, one may have stood as it does at any position of the log, and a
+    model that there is not is asked for nothing."""
     known = {model.name for model in MODELS}
+    ((_, size, *_),) = rows["log_head"]
+    within = range(int(size) + 1)
     return rows | {
-        "account": [row for row in rows["account"] if row[1]],
+        "account": [row[:2] if row[2] in within else row for row in rows["account"] if row[1]],
         "projection": [row for row in rows["projection"] if row[0] in known],
     }
 

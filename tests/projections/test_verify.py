@@ -208,7 +208,11 @@ def single_edits(book: Book) -> dict[str, tuple[Edit, str]]:
     named = {f"altered: {name}": (edit, "altered-event") for name, edit in altered.items()}
     named |= {f"missing: {name}": (edit, "missing-event") for name, edit in missing.items()}
     named |= {f"edited: {name}": (edit, "edited-row") for name, edit in edited.items()}
-    return named | {"the head": (run("UPDATE log_head SET size = size + 5"), "log-head")}
+    return named | {
+        "the head": (run("UPDATE log_head SET size = size + 5"), "log-head"),
+        # More than any memory holds.
+        "the tokens given": (run(f"UPDATE log_head SET tokens = tokens + {2**43}"), "log-head"),
+    }
 
 
 @pytest.mark.parametrize("name", single_edits(full_book()))
@@ -328,6 +332,7 @@ def found_of_members(url: str, folder: Path, statement: str) -> list[Finding]:
     ("statement", "where"),
     [
         ("UPDATE account SET balance_fen = balance_fen + 1", "account token="),
+        ("UPDATE account SET version = version + 1000000", "account token="),
         ("UPDATE person_year SET version = version + 1", "person_year key="),
         ("DELETE FROM person_year", "person_year key="),
         ("DELETE FROM message", "message msgid="),

@@ -285,7 +285,7 @@ def test_one_number_of_two_tokens_is_named(store_url: str, tmp_path: Path) -> No
         tx.put_persons(tx.new_persons(twice, twice))
     with ledger.store.connect(store_url) as store, store.read() as reader:
         found = Findings()
-        check_numbers(reader, found)
+        check_numbers(reader, reader.tokens_given, found)
     assert [(each.where, each.got) for each in found.listed()] == [("person_block token=10", "one of 3 and 10")]
 
 
