@@ -6,7 +6,8 @@ from ledger.refusals import LedgerError, StoreError
 class Conflict(LedgerError):
     """Is an event whose (stream, version) another event already has: read again, decide again.
 
-    ``stream`` and ``version`` name the first such event; the transaction is of no more use and wrote nothing.
+    ``stream`` and ``version`` name one such event; the transaction is of no more use and wrote nothing. Where a key of
+    it is taken too, PostgreSQL may tell of that instead (``KeyTaken``).
     """
 
     def __init__(self, stream: str, version: int) -> None:

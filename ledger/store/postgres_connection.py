@@ -101,7 +101,7 @@ def conninfo(url: "PostgresURL") -> str:
 class LedgerConnection(psycopg.Connection[Any]):
     """Is a connection made without the environment."""
 
-    #: Whether it has the statements that every append runs (ledger.store.postgres).
+    #: Whether it has the statements that every append runs (``ledger.store.postgres``).
     prepared = False
 
     @cached_property
@@ -109,11 +109,21 @@ class LedgerConnection(psycopg.Connection[Any]):
         """Returns the cursor of its appends: a new one would look up every type anew."""
         return self.cursor(binary=True, row_factory=tuple_row)
 
+    def let_go(self) -> None:
+        """Forgets that cursor: it keeps what was asked of it last, and the answer, for as long as there is one."""
+        self.__dict__.pop("appending", None)
+
     @classmethod
     def connect(cls, conninfo: str = "", **options: Any) -> "LedgerConnection":
         """Returns a new connection."""
         with _hidden_environment():
             return super().connect(conninfo, **options)
+
+
+def own(connection: psycopg.Connection[Any]) -> LedgerConnection:
+    """Returns a connection as what every connection of a store is."""
+    assert isinstance(connection, LedgerConnection)
+    return connection
 
 
 def connect(url: "PostgresURL") -> LedgerConnection:

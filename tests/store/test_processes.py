@@ -249,7 +249,7 @@ def test_a_commit_interrupted_between_its_text_and_its_rows_wrote_nothing(
 ) -> None:
     """A short block's COPY and COMMIT are one text, its rows come behind: without them the server commits nothing."""
     with monkeypatch.context() as patch:
-        patch.setattr("ledger.store.postgres.feed", _interrupted)
+        patch.setattr("ledger.store.postgres_link.feed", _interrupted)
         with pytest.raises(KeyboardInterrupt):
             append(postgres_store, many("claim-1", 150))
     assert append(postgres_store, many("claim-2", 150)) == 1
@@ -258,6 +258,57 @@ def test_a_commit_interrupted_between_its_text_and_its_rows_wrote_nothing(
 
 def _interrupted(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("size", [2, 150])
+def test_who_goes_on_behind_an_interrupted_question_commits_nothing(
+    size: int, postgres_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waited for the question is gone with it: the transaction is not committed without."""
+    with pytest.raises(StoreError, match="KeyboardInterrupt"), postgres_store.begin() as tx:
+        tx.append(block_of(many("claim-1", size)))
+        with monkeypatch.context() as patch:
+            patch.setattr("ledger.store.postgres_link.ask", _interrupted)
+            patch.setattr("ledger.store.postgres_link.Puts.taken", _interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                tx.query("SELECT 1")
+    assert append(postgres_store, many("claim-2", size)) == 1
+
+
+@pytest.mark.parametrize("size", [2, 150])
+def test_what_waited_goes_nowhere_behind_its_transaction(size: int, postgres_store: Store) -> None:
+    """Whoever keeps a transaction and asks it something afterwards sends nothing of what was rolled back."""
+    with pytest.raises(ZeroDivisionError), postgres_store.begin() as tx:
+        tx.append(block_of(many("claim-1", size)))
+        raise ZeroDivisionError
+    tx.query("SELECT 1")
+    assert append(postgres_store, many("claim-2", size)) == 1
+    assert len(all_rows(postgres_store)) == size
+
+
+def test_an_interrupted_beginning_gives_its_connection_back(
+    postgres_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock on the head goes with it: whoever appends next need not wait for a collection of garbage."""
+
+    def begun_and_interrupted(connection: psycopg.Connection[tuple[object, ...]], statements: bytes) -> None:
+        connection.execute(statements)
+        raise KeyboardInterrupt
+
+    append(postgres_store, many("claim-1", 2))
+    for _ in range(20):
+        with monkeypatch.context() as patch:
+            patch.setattr("ledger.store.postgres.ask", begun_and_interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                append(postgres_store, many("claim-2", 2))
+    assert append(postgres_store, many("claim-2", 2)) == 3
+
+
+def test_a_short_block_of_many_bytes_goes_in(postgres_store: Store) -> None:
+    """However much 150 events say: what is too much to wait is under way at once, as a long block is."""
+    rows = [(f"claim-{i}", 1, TOPICS[0], bytes([i]) * (50 << 10)) for i in range(150)]
+    assert append(postgres_store, rows) == 1
+    assert [row[4] for row in all_rows(postgres_store)] == [row[3] for row in rows]
 
 
 def test_idle_connections_the_server_dropped_are_replaced(postgres_server: str, postgres_store: Store) -> None:
