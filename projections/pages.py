@@ -3,9 +3,9 @@
 A page is a range of positions that ends behind a whole act. A position without an event is an error, not a gap.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -18,8 +18,6 @@ from ledger.line_events import LinesDiffer, LinesFiled, TraceCodeRepeated
 from ledger.mapper import decode_event, present_state
 from ledger.refusals import StoreError
 from ledger.replaying.events import ClaimResettled
-from ledger.store.columns import Columns
-from ledger.store.follower import Beside
 from projections.act_postings import act_postings
 
 if TYPE_CHECKING:
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
 PAGE_EVENTS = 32_768
 
 #: Rows a query: so many, packed, stay in a processor's cache until they are part of a page.
-CHUNK_ROWS = 4_096
+CHUNK_ROWS = 8_192
 
 #: Of so many events fewer than one is looked up by its position: to look for them passes over all.
 SELDOM = 8
@@ -150,32 +148,12 @@ class Page:
             raise StoreError(f"position {at}: expected a topic of ledger.topics, got {error.args[0]!r}") from None
 
 
-def _chunks(reader: "Reader", after: int, stop: int, names: list[str], wide: bool) -> Iterator[tuple[int, Columns]]:
-    """Yields the columns behind ``after`` up to ``stop``, each with the position it is behind; wide ones have another
-    thread read the next meanwhile, for there is something to do with them."""
-
-    def read(low: int) -> Columns:
-        return reader.columns(low, min(low + CHUNK_ROWS, stop), names, wide)
-
-    found: Columns | None = None
-    for low in range(after, stop, CHUNK_ROWS):
-        # Where reading failed it does so again, and says how.
-        chunk = found or read(low)
-        following = low + CHUNK_ROWS
-        if not wide or following >= stop:
-            yield low, chunk
-            continue
-        with Beside(partial(read, following)) as beside:
-            yield low, chunk
-        found = beside.found
-
-
 def read_page(
     reader: "Reader", after: int, stop: int, wide: bool, page_events: int = PAGE_EVENTS, narrow: bool = True
 ) -> Page:
     """Returns the page behind ``after``, at most ``page_events`` (at least 2) and never past ``stop``.
 
-    ``wide`` pages carry the tree's leaves of every event, hashed chunk by chunk while the next one is read;
+    ``wide`` pages carry the tree's leaves of every event, hashed chunk by chunk while a chunk is still in the cache;
     ``narrow`` ones the columns. Raises StoreError naming a position without an event.
     """
     high = min(after + max(2, page_events), stop)
@@ -184,10 +162,11 @@ def read_page(
     states: list[Encoded] = []
     leaves: list[bytes] = []
     last = ""
-    for low, chunk in _chunks(reader, after, high, names, wide):
+    for low in range(after, high, CHUNK_ROWS):
+        chunk = reader.columns(low, min(low + CHUNK_ROWS, high), names, wide)
         last = names[int(chunk.topics[-1])]
         if wide:
-            columns = (chunk.streams, chunk.versions, chunk.topics, tuple(names), chunk.states)
+            columns = (chunk.streams, chunk.versions, chunk.topics, names, chunk.states)
             leaves.append(load("tree").leaf_columns(*columns, low + 1))
         if narrow:
             topics.append(chunk.topics)

@@ -71,12 +71,21 @@ def check_state(reader: "Reader", sums: StateSums, found: Findings) -> None:
     wrong = sums.different(reader)
     for original, claim in wrong.twice:
         found.event(claim, "refunded-twice", f"one refund of claim {original}", "a second one")
-    for token, version in sorted(wrong.ahead.items()):
-        found.other("edited-row", f"account token={token}", f"a position up to {reader.size}", f"position {version}")
+    _name_ahead(reader, wrong, found)
     if wrong:
         _compare_again(reader, wrong, found)
     reversals: dict[int, int] = dict(reader.query(SELECT_REVERSALS))
     _compare(found, "reversal", "claim", wrong.reversals, reversals)
+
+
+def _name_ahead(reader: "Reader", wrong: Wrong, found: Findings) -> None:
+    """Names the accounts of each position that the log does not have: a log that was cut leaves many of one."""
+    tokens: dict[int, list[int]] = {}
+    for token, position in sorted(wrong.ahead.items()):
+        tokens.setdefault(position, []).append(token)
+    for position, (first, *others) in sorted(tokens.items()):
+        where = f"account token={first}" + (f" and {len(others)} more" if others else "")
+        found.other("edited-row", where, f"a position up to {reader.size}", f"position {position}")
 
 
 def _compare_again(reader: "Reader", wrong: Wrong, found: Findings) -> None:

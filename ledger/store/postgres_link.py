@@ -44,11 +44,19 @@ ANYBODY_WAITS = (
     " AND (transactionid = pg_current_xact_id()::xid OR relation = 'log_head'::regclass))"
 )
 MAY_READ = "SELECT has_table_privilege(?::text, 'SELECT')"
+
+#: Events that go into one value: for one of more the server asks the system for memory anew each time.
+PART_EVENTS = 512
+
+# Between the parts of a column stands what stands between its values.
+PACKED_BETWEEN = (b"", b",", b"\n", b"\n", b",")
 PACKED = {
-    wide: "SELECT string_agg(state, ''),"
+    wide: f"SELECT packed.* FROM generate_series(?::bigint, ?::bigint - 1, {PART_EVENTS}) AS part,"
+    " LATERAL (SELECT string_agg(state, ''),"
     " convert_to(string_agg(((notification_id - ?::bigint) << 32 | octet_length(state)::bigint)::text, ','), 'UTF8'),"
     f" convert_to(string_agg(topic, E'\n'), 'UTF8'){more} FROM (SELECT * FROM stored_events"
-    " WHERE notification_id > ? AND notification_id <= ? ORDER BY notification_id) AS e"
+    f" WHERE notification_id > part AND notification_id <= LEAST(part + {PART_EVENTS}, ?::bigint)"
+    " ORDER BY notification_id) AS e) AS packed ORDER BY part"
     for wide, more in (
         (False, ""),
         (
@@ -58,6 +66,7 @@ PACKED = {
         ),
     )
 }
+
 #: From how many events on a block goes by COPY; fewer are put in with what else waits for a trip to the server.
 BLOCK_COPY_FROM = 100
 
@@ -155,7 +164,12 @@ class PostgresLink(Link):
                 self._cursor.execute(sql.encode(), arrays)
 
     def packed(self, after: int, stop: int, wide: bool) -> Row | None:
-        return self.query(PACKED[wide], (after, after, stop))[0]
+        columns = list(zip(*self.query(PACKED[wide], (after, stop, after, stop)), strict=True))
+        # A part without an event has no values.
+        return tuple(
+            None if None in parts else between.join(parts)
+            for between, parts in zip(PACKED_BETWEEN, columns, strict=False)
+        )
 
     def may_read(self, table: str) -> bool:
         return bool(self.query(MAY_READ, (table,))[0][0])

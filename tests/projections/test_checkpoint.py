@@ -179,6 +179,12 @@ def test_a_log_cut_behind_a_checkpoint_is_found(store_url: str, tmp_path: Path) 
         writer.execute("UPDATE log_head SET size = size - 1")
     with projections.open(store_url) as read:
         read.rebuild()
+    ahead, shortened = verified(store_url, kept)
+    assert (shortened.kind, ahead.kind) == ("shortened-log", "edited-row")
+    assert ahead.where == "account token=1 and 7 more" and ahead.got == f"position {kept.size}"
+    with unguarded(store_url) as writer:
+        writer.execute("UPDATE account SET version = version - 1")
+    assert verified(store_url) == []
     assert only(verified(store_url, kept)).kind == "shortened-log"
 
 

@@ -61,7 +61,7 @@ def test_a_range_as_columns_is_its_rows(store: Store, seed: int, monkeypatch: py
     """Every byte of every state comes back, of one event and of many, and no row is made of any of them."""
     append(store, any_rows(seed, 60))
     append(store, [(f"empty-{i}", 1, TOPICS[0], b"") for i in range(5)])
-    append(store, many("claim", 400))
+    append(store, many("claim", 1_400))
     rows = all_rows(store)
 
     def never(*_: object) -> None:
