@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -201,7 +201,12 @@ class OnPostgres(Whole):
         assert self.rows() == self.before
 
 
-def judged(whole: Whole, table: str, fault: str, rng: random.Random) -> str:
+def as_before(whole: Whole) -> bool:
+    """Returns whether the store's rows mean what they did."""
+    return meant(whole.rows()) == meant(whole.before)
+
+
+def judged(whole: Whole, table: str, fault: str, rng: random.Random, same: Callable[[Whole], bool] = as_before) -> str:
     """Returns what becomes of one fault in a table: who found it, or that nothing means anything else."""
     row = rng.choice(whole.before[table])
     at = rng.choice([at for at, cell in enumerate(row) if cell not in ("", b"")])
@@ -211,9 +216,25 @@ def judged(whole: Whole, table: str, fault: str, rng: random.Random) -> str:
         return "refused by the database"
     said = what_verify_says(whole.url, whole.checkpoint)
     if said == "nobody":
-        said = "means the same" if meant(whole.rows()) == meant(whole.before) else f"SILENT {table} {before} {after}"
+        said = "means the same" if same(whole) else f"SILENT {table} {before} {after}"
     whole.put_back()
     return said
+
+
+def judged_all(
+    whole: Whole, tables: Iterable[str], times_each: int, every: bool, same: Callable[[Whole], bool] = as_before
+) -> Counter[str]:
+    """Returns what becomes of faults of every kind in tables, or where not ``every``, of one kind drawn for each; each
+    table's counts are reported."""
+    name = type(whole).__name__.removeprefix("On").lower()
+    rng, total = drawn(f"tables {name}"), Counter[str]()
+    for table in sorted(tables):
+        kinds = FAULTS if every else [rng.choice(FAULTS)]
+        verdicts = Counter(judged(whole, table, fault, rng, same) for fault in kinds for _ in range(times_each))
+        counts = {verdict.replace(" ", "_"): count for verdict, count in sorted(verdicts.items())}
+        report(f"cells flipped, rows taken away or planted in {table}, {name}", tried=verdicts.total(), **counts)
+        total += verdicts
+    return total
 
 
 FAULTS = ("flipped", "taken away", "planted")
@@ -233,8 +254,7 @@ def test_a_cell_of_another_kind_is_found(sqlite_url: str, tmp_path: Path) -> Non
                 continue
             said = what_verify_says(whole.url, whole.checkpoint)
             if said == "nobody":
-                same = meant(whole.rows()) == meant(whole.before)
-                said = "means the same" if same else f"SILENT {table} {row} {other}"
+                said = "means the same" if as_before(whole) else f"SILENT {table} {row} {other}"
             verdicts[said] += 1
             whole.put_back()
     silent = [verdict for verdict in verdicts if verdict.startswith("SILENT")]
@@ -252,15 +272,10 @@ def test_a_fault_in_any_table_is_found(
     it, or the store means what it did, derived anew where it is derived."""
     name = made.__name__.removeprefix("On").lower()
     whole = made(request.getfixturevalue(f"{name}_url"), tmp_path / "files")
-    rng, silent, total = drawn(f"tables {name}"), [], Counter[str]()
-    for table in sorted(table for table, rows in whole.before.items() if rows):
-        # In an ordinary run one fault of three a table: over the tables every kind comes up.
-        kinds = FAULTS if times(0, 1) else [rng.choice(FAULTS)]
-        verdicts = Counter(judged(whole, table, fault, rng) for fault in kinds for _ in range(times(few, many)))
-        silent += [verdict for verdict in verdicts if verdict.startswith("SILENT")]
-        counts = {verdict.replace(" ", "_"): count for verdict, count in sorted(verdicts.items())}
-        report(f"cells flipped, rows taken away or planted in {table}, {name}", tried=verdicts.total(), **counts)
-        total += verdicts
-    assert silent == []
+    # In an ordinary run one fault of three a table: over the tables every kind comes up.
+    total = judged_all(
+        whole, [table for table, rows in whole.before.items() if rows], times(few, many), times(0, 1) > 0
+    )
+    assert [verdict for verdict in total if verdict.startswith("SILENT")] == []
     # The canary: faults that no constraint refuses do reach the store, and verifying is what finds most of them.
     assert total["found by verify"] > total.total() // 2
