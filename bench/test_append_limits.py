@@ -23,6 +23,7 @@ from console.places import regions
 from core_ext.codec_fields import Encoded
 from core_ext.kernels import load
 from core_ext.text import texts_from_list
+from ledger.ahead import Ahead
 from ledger.block import EventBlock
 from ledger.events import ClaimFiled, ClaimSettled
 from ledger.store import Store, create
@@ -44,11 +45,15 @@ class FromColumns(FreshStore):
         self._ready = [ready(event_block(part), at + 1, stores.dialect) for at, part in parts]
 
     def run(self) -> None:
-        """Encodes and appends every block, each one durable; ``begin`` goes before."""
+        """Encodes every block, as an intake does while its predecessor is written, and appends it, each one durable.
+
+        ``begin`` goes before.
+        """
         assert self._store is not None
-        for columns in self._columns:
-            with self._store.begin() as tx:
-                tx.append(columns.block())
+        with Ahead(columns.block() for columns in self._columns) as blocks:
+            for block in blocks:
+                with self._store.begin() as tx:
+                    tx.append(block)
 
     def run_raw(self) -> None:
         """Writes the ready rows, each block one durable transaction; ``begin`` goes before."""

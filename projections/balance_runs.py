@@ -7,10 +7,11 @@ Runs of one size become one of the next size, eight at a time, in the transactio
 stay few, and an account is written once a size instead of once a transaction.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from hashlib import sha256
 from itertools import repeat
 from operator import add
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -28,33 +29,86 @@ RUN_ROWS = 2_048
 PLACES = 8
 
 # A run without sums is a place that is free: whoever posts may write rows and not delete them.
-STANDING = "SELECT run FROM balance_run WHERE LENGTH(sums) > 0"
-SELECT_RUNS = "SELECT run, sums FROM balance_run WHERE LENGTH(sums) > 0 AND run <= ? ORDER BY run"
-FREE = "UPDATE balance_run SET sums = ? WHERE run <= ?"
+STANDING = "SELECT run, digest FROM balance_run WHERE LENGTH(sums) > 0"
+SELECT_RUNS = "SELECT run, digest, sums FROM balance_run WHERE LENGTH(sums) > 0 AND run <= ? ORDER BY run"
+FREE = "UPDATE balance_run SET digest = ?, sums = ? WHERE run <= ?"
 
 #: Every run there may be.
 LAST = 2**63 - 1
 
 #: Accounts, and as many sums in fen.
+Sums: TypeAlias = tuple[list[str], list[int]]
 _DECODER = msgspec.msgpack.Decoder(tuple[list[str], list[int]])
 
 
-def post_run(writer: "Writer", change: Change) -> None:
-    """Writes a change of balances as a run; raises OverflowError for a sum that their table would not take."""
-    accounts: list[str]
-    sums: list[int]
-    accounts, sums = (list(column) for column in change.data)
-    run, full = place_for({int(run) for (run,) in writer.query(STANDING)})
+class Run(NamedTuple):
+    """Is a run that nobody has written yet: what is posted and, up to run ``full`` where that is not -1, what stood."""
+
+    posted: Sums
+    standing: dict[int, bytes]
+    number: int
+    full: int
+    digest: bytes
+    packed: bytes
+
+
+class Runs:
+    """Posts runs, each made before its transaction comes to post it where nothing has to be read for that.
+
+    What the small runs say is known from having posted them; the digest that stands beside each tells whether it is
+    the one that was posted here, whatever became of that transaction and whoever posted meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._standing: dict[int, bytes] = {}
+        self._known: dict[bytes, Sums] = {}
+
+    def foreseen(self, posted: Sums) -> Run | None:
+        """Returns the run that sums would be if the runs stand as they were left; None where it takes in others."""
+        standing, known = self._standing, self._known
+        try:
+            return next_run(
+                posted, standing, lambda full: [known[standing[run]] for run in sorted(standing) if run <= full]
+            )
+        except KeyError:
+            return None
+
+    def post(self, writer: "Writer", posted: Sums, foreseen: Run | None = None) -> None:
+        """Writes sums as a run; raises OverflowError for a sum that the table of balances would not take."""
+        run, standing = foreseen, _standing(writer)
+        if run is None or run.standing != standing or run.posted != posted:
+            run = next_run(posted, standing, lambda full: _runs(writer, full))
+        if run.full >= 0:
+            writer.execute(FREE, (b"", b"", run.full))
+        data = [run.number], [run.digest], [run.packed]
+        writer.put(BALANCE_RUN.name, BALANCE_RUN.columns, data, BALANCE_RUN.conflict)
+        self._standing = {number: digest for number, digest in standing.items() if number > run.full}
+        self._standing[run.number] = run.digest
+        self._known = {digest: sums for digest, sums in self._known.items() if digest in self._standing.values()}
+        if run.number < PLACES:
+            self._known[run.digest] = posted
+
+
+def next_run(posted: Sums, standing: Mapping[int, bytes], said: Callable[[int], Iterable[Sums]]) -> Run:
+    """Returns sums as the next run, where ``standing`` are there, by number; ``said`` are those up to a number.
+
+    Raises OverflowError for a sum that the table of balances would not take.
+    """
+    number, full = place_for(standing)
+    accounts, sums = posted
     if full >= 0:
         totals = dict(zip(accounts, sums, strict=True))
-        for also in _runs(writer, full):
+        for also in said(full):
             _add(totals, *also)
         accounts, sums = list(totals), list(totals.values())
-        writer.execute(FREE, (b"", full))
     if not -LARGEST <= min(sums) <= max(sums) <= LARGEST:
         raise OverflowError(f"balance: expected sums of at most {LARGEST} fen")
     packed = msgspec.msgpack.encode((accounts, sums))
-    writer.put(BALANCE_RUN.name, BALANCE_RUN.columns, ([run], [packed]), BALANCE_RUN.conflict)
+    return Run(posted, dict(standing), number, full, sha256(packed).digest(), packed)
+
+
+def _standing(reader: "Reader") -> dict[int, bytes]:
+    return {run: bytes(digest) for run, digest in reader.query(STANDING)}
 
 
 def place_for(standing: Collection[int]) -> tuple[int, int]:
@@ -87,13 +141,23 @@ def rows_of_balances(reader: "Reader") -> Rows:
     return {(account,): (fen,) for account, fen in read_balances(reader).items()}
 
 
-def _add(totals: dict[str, int], accounts: Sequence[str], sums: Sequence[int]) -> None:
+def sums_of(change: Change) -> Sums:
+    """Returns a change of balances as a run has it."""
+    accounts: list[str]
+    sums: list[int]
+    accounts, sums = (list(column) for column in change.data)
+    return accounts, sums
+
+
+def _add(totals: dict[str, int], accounts: list[str], sums: list[int]) -> None:
     before = map(totals.get, accounts, repeat(0))
     totals.update(zip(accounts, map(add, before, sums), strict=True))
 
 
-def _runs(reader: "Reader", last: int = LAST) -> Iterator[tuple[list[str], Sequence[int]]]:
-    for run, packed in reader.query(SELECT_RUNS, (last,)):
+def _runs(reader: "Reader", last: int = LAST) -> Iterator[Sums]:
+    for run, digest, packed in reader.query(SELECT_RUNS, (last,)):
+        if sha256(packed).digest() != digest:
+            raise StoreError(f"balance_run {run}: expected the bytes it was posted with, got others: run rebuild")
         try:
             accounts, sums = _DECODER.decode(packed)
         except (msgspec.DecodeError, TypeError) as error:

@@ -16,7 +16,7 @@ from core_ext.text import Texts, to_list
 from ledger.events import ClaimFiled
 from ledger.store.follower import in_turn
 from projections import balances
-from projections.balance_runs import RUN_ROWS, post_run
+from projections.balance_runs import RUN_ROWS, Run, Runs, sums_of
 from projections.catch_up import LOCK_STATE, UPDATE_STATE, catch_up, ensure
 from projections.pages import Page
 from projections.tables import ReadModel, added_up, write
@@ -48,12 +48,14 @@ class Posting:
         self._lock = LOCK_STATE[dialect]
         # In the order in which whoever catches up takes them: neither ever waits for the other crosswise.
         self._models = sorted(models, key=lambda model: model.name)
+        self._runs = Runs()
 
     def ahead(self, first: int, block: "EventBlock") -> "BlockPage":
-        """Returns a block as a page whose acts are decoded and summed."""
+        """Returns a block as a page whose acts are decoded and summed, and packed as a run where they are many."""
         page = page_of(first, [block])
-        # The page keeps it.
-        _ = page.posted
+        # The page keeps what it posts.
+        if len(page.posted) >= RUN_ROWS and balances.MODEL in self._models:
+            page.run = self._runs.foreseen((list(page.posted), list(page.posted.values())))
         return page
 
     def commit(
@@ -70,7 +72,8 @@ class Posting:
                 changes = added_up(changes)
             for change in changes:
                 if change.table is balances.BALANCE and len(change) >= RUN_ROWS:
-                    post_run(tx, change)
+                    run = next((page.run for page in pages if page.run is not None), None)
+                    self._runs.post(tx, sums_of(change), run)
                 else:
                     write(tx, added_up([change]))
             tx.execute(UPDATE_STATE, (pages[-1].stop, model.name))
@@ -81,6 +84,8 @@ class BlockPage(Page):
 
     def __init__(self, blocks: Sequence["EventBlock"], *columns: Any) -> None:
         super().__init__(*columns)
+        #: What the acts post, as a run, if all that is posted is that.
+        self.run: Run | None = None
         self._blocks = blocks
         self._starts = list(accumulate((len(block) for block in blocks), initial=0))
 

@@ -272,6 +272,15 @@ def array_of(values: "Keys | Column") -> tuple[bytes, str]:
     return bytea_array(values), "bytea"
 
 
+def value_of(column: "Column") -> tuple[bytes, str]:
+    """Returns the one value of a column as a parameter, and its place in a statement."""
+    first = column[0]
+    if isinstance(first, bytes):
+        return first, "%s::bytea"
+    array, kind = array_of(column)
+    return array, f"(%s::{kind}[])[1]"
+
+
 def _cells(raws: Sequence[bytes]) -> bytes:
     lengths = np.fromiter(map(len, raws), dtype=">i4", count=len(raws)).tobytes()
     heads = [lengths[at : at + 4] for at in range(0, len(lengths), 4)]

@@ -23,6 +23,7 @@ from ledger.store.postgres_connection import (
     TextArray,
     array_of,
     own,
+    value_of,
 )
 from ledger.store.postgres_puts import Puts
 from ledger.store.postgres_trips import ask, feed
@@ -134,10 +135,15 @@ class PostgresLink(Link):
     def put(self, table: str, columns: Sequence[str], data: Sequence["Column"], conflict: str = "") -> None:
         if not len(data[0]):
             return
-        arrays = [array_of(column) for column in data]
-        places = ", ".join(f"%s::{kind}[]" for _, kind in arrays)
-        sql = f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({places}) {conflict}"
-        self._wait(table, sql, [array for array, _ in arrays], bool(conflict))
+        if len(data[0]) == 1:
+            # To unnest one large value has the server ask for memory for it several times.
+            cells = [value_of(column) for column in data]
+            source = f"SELECT {', '.join(place for _, place in cells)}"
+        else:
+            cells = [array_of(column) for column in data]
+            source = f"SELECT * FROM unnest({', '.join(f'%s::{kind}[]' for _, kind in cells)})"
+        values = [cell for cell, _ in cells]
+        self._wait(table, f"INSERT INTO {table} ({', '.join(columns)}) {source} {conflict}", values, bool(conflict))
 
     def _wait(self, table: str, sql: str, arrays: Sequence[bytes], clause: bool) -> None:
         if not self._puts.takes(table, clause):

@@ -17,6 +17,7 @@ from core_ext.text import Texts, texts_from_list, texts_taken, to_list
 from ledger.refusals import StoreError
 from ledger.store.runs import (
     DELETE_RUNS,
+    MERGED_ROWS,
     PAGE_ROWS,
     SELECT_RUNS,
     check_ends,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from ledger.store.session import Reader
     from ledger.store.store import Store
 
+SELECT_SIZES = "SELECT run, LENGTH(keys) / 8 FROM {} ORDER BY run"
 HAS_RUN = "SELECT 1 FROM {} WHERE run = ?"
 DELETE_RUN = "DELETE FROM {} WHERE run = ?"
 
@@ -166,16 +168,35 @@ def _read_whole(reader: "Reader", runs: TextRuns, run: int) -> TextRows:
 
 
 def merge_texts(store: "Store", runs: TextRuns) -> None:
-    """Writes what runs have into the table, a run a transaction: no text ever stands in both."""
+    """Writes what runs have into the table, some runs a transaction: no text ever stands in both."""
     with store.read() as reader:
-        found = [run for (run,) in reader.query(SELECT_RUNS.format(runs.name))]
-    for run in found:
+        found = reader.query(SELECT_SIZES.format(runs.name))
+    for few in _few_at_a_time(found):
         with store.begin() as tx:
-            # Another may have merged it meanwhile.
-            if tx.query(HAS_RUN.format(runs.name), (run,)):
-                rows = sorted(_read_whole(tx, runs, run).listed())
-                tx.add_texts(runs, *map(list, zip(*rows, strict=True)))
+            # Another may have merged some meanwhile.
+            there = [run for run in few if tx.query(HAS_RUN.format(runs.name), (run,))]
+            if there:
+                rows = joined([_read_whole(tx, runs, run) for run in there])
+                texts, values = to_list(rows.texts), rows.values
+                # In this order a database meets each page of the table once. No pair is made of them to be sorted.
+                order = sorted(range(len(texts)), key=texts.__getitem__)
+                tx.add_texts(runs, [texts[at] for at in order], values[order])
+            for run in there:
                 tx.execute(DELETE_RUN.format(runs.name), (run,))
+
+
+def _few_at_a_time(found: "Sequence[Row]") -> Iterator[list[int]]:
+    """Yields runs, given as (run, rows), so many together as a transaction of merging may have rows, at least one."""
+    few: list[int] = []
+    rows = 0
+    for run, more in found:
+        if few and rows + more > MERGED_ROWS:
+            yield few
+            few, rows = [], 0
+        few.append(run)
+        rows += more
+    if few:
+        yield few
 
 
 def fold_texts(store: "Store", runs: TextRuns) -> None:

@@ -1,6 +1,10 @@
 """Balances that large transactions leave as runs are the balances, whoever reads them and however many runs stand."""
 
+import random
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +15,7 @@ from ledger.refusals import StoreError
 from ledger.store import session
 from projections import balance_runs, balances, posting
 from projections.balance_at import balances_at
-from projections.balance_runs import BALANCE_RUN, STANDING, place_for, read_balances
+from projections.balance_runs import BALANCE_RUN, STANDING, Runs, place_for, read_balances
 from projections.catch_up import ensure
 from projections.posting import post_within
 from projections.reader import MODELS
@@ -53,7 +57,7 @@ def followed(url: str) -> dict[str, int]:
 def runs_of(url: str) -> set[int]:
     """Returns the runs that stand in a store."""
     with store.connect(url) as opened, opened.read() as reader:
-        return {run for (run,) in reader.query(STANDING)}
+        return {run for run, _ in reader.query(STANDING)}
 
 
 @pytest.mark.usefixtures("every_change_a_run")
@@ -90,10 +94,11 @@ def test_who_reads_balances_reads_the_runs(store_url: str) -> None:
 @pytest.mark.parametrize(
     "edit",
     [
-        lambda tx: tx.execute("UPDATE balance_run SET sums = ? WHERE LENGTH(sums) > 0", (b"\x92\x91\xa1a\x90",)),
-        lambda tx: tx.execute("UPDATE balance_run SET sums = ? WHERE LENGTH(sums) > 0", (b"\xc1",)),
+        lambda tx: say(tx, b"\x92\x91\xa1a\x90"),
+        lambda tx: say(tx, b"\xc1"),
+        lambda tx: say(tx, b"\x92\x91\xa1a\x91\x01", sha256(b"another").digest()),
     ],
-    ids=["another length", "other bytes"],
+    ids=["another length", "other bytes", "another digest"],
 )
 def test_a_run_that_is_not_whole_is_found(store_url: str, edit: Edit) -> None:
     """Balances out of a damaged run are refused by its name, verification names it, and a rebuild mends it."""
@@ -113,15 +118,16 @@ def test_a_sum_changed_in_a_run_is_found(store_url: str) -> None:
     """A fen more in a run is a finding of the account it stands in."""
     posted(store_url, full_book())
     with store.connect(store_url) as opened, opened.write() as writer:
-        balance_runs.post_run(writer, balances_change("bank:A", 1))
+        Runs().post(writer, (["bank:A"], [1]))
     with projections.open(store_url) as read:
         (finding,) = read.verify()
     assert finding.kind == "edited-row" and finding.where == "balance account=bank:A"
 
 
-def balances_change(account: str, fen: int) -> balance_runs.Change:
-    """Returns a change of one account."""
-    return balance_runs.Change(balances.BALANCE, [[account], [fen]])
+def say(tx: "Writer", sums: bytes, digest: bytes | None = None) -> None:
+    """Has every run that stands say something else, under its digest where no other is given."""
+    edited = "UPDATE balance_run SET digest = ?, sums = ? WHERE LENGTH(sums) > 0"
+    tx.execute(edited, (digest or sha256(sums).digest(), sums))
 
 
 def test_a_run_refuses_a_sum_no_table_would_take(store_url: str) -> None:
@@ -129,7 +135,39 @@ def test_a_run_refuses_a_sum_no_table_would_take(store_url: str) -> None:
     with store.create(store_url) as opened:
         ensure(opened, [balances.MODEL])
         with pytest.raises(OverflowError, match="expected sums of at most"), opened.write() as writer:
-            balance_runs.post_run(writer, balances_change("bank:A", 9 * 10**18 + 1))
+            Runs().post(writer, (["bank:A"], [9 * 10**18 + 1]))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_runs_made_ahead_are_those_that_stand(store_url: str, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    """Two who post in turn, each transaction failing now and then and its sums posted by the other: what was made ahead
+    is written where it still holds, and balances are the sums of what was committed either way."""
+    monkeypatch.setattr(balance_runs, "PLACES", 3)
+    draw = random.Random(seed)
+    posters, totals, told = (Runs(), Runs()), dict[str, int](), Counter[bool]()
+    with store.create(store_url) as opened:
+        ensure(opened, [balances.MODEL])
+        for _ in range(60):
+            poster, fails = draw.choice(posters[: draw.choice((1, 1, 2))]), draw.random() < 0.1
+            posted = ([f"bank:{account}" for account in draw.sample(range(9), 4)], draw.sample(range(-50, 50), 4))
+            ahead = poster.foreseen(posted)
+            with suppress(Failed), opened.write() as writer:
+                poster.post(writer, posted, ahead)
+                if fails:
+                    raise Failed
+            if fails:
+                continue
+            for account, fen in zip(*posted, strict=True):
+                totals[account] = totals.get(account, 0) + fen
+            with opened.read() as reader:
+                assert read_balances(reader) == totals
+                if ahead is not None:
+                    told[ahead.digest == dict(reader.query(STANDING)).get(ahead.number)] += 1
+    assert told[True] > 10 and told[False] > 2, told
+
+
+class Failed(Exception):
+    """Is raised in the middle of a transaction."""
 
 
 def test_places_fill_up_size_by_size() -> None:

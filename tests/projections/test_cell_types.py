@@ -20,7 +20,7 @@ from tests.projections.test_verify import found_of_members
         ("UPDATE message SET position = position + 0.5", "message msgid="),
         ("UPDATE message SET position = 1e300", "message msgid="),
         ("UPDATE reversal SET by_position = by_position + 0.5", "reversal claim="),
-        ("INSERT INTO balance_run VALUES (3, 'text')", "balance_run run=3"),
+        ("INSERT INTO balance_run VALUES (3, x'', 'text')", "balance_run run=3"),
         ("UPDATE person_seal SET seals = 'text'", "person_seal first="),
     ],
 )

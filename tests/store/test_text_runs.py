@@ -39,6 +39,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes every batch of two ids a run, and a page two."""
     monkeypatch.setattr(run_writer, "RUN_ROWS", 2)
     monkeypatch.setattr(text_runs, "PAGE_ROWS", 2)
+    monkeypatch.setattr(text_runs, "MERGED_ROWS", 3)
 
 
 def note(store: Store, known: KnownMessages | None, msgids: Sequence[str]) -> dict[str, int]:
