@@ -108,7 +108,7 @@ def next_run(posted: Sums, standing: Mapping[int, bytes], said: Callable[[int], 
 
 
 def _standing(reader: "Reader") -> dict[int, bytes]:
-    return {run: bytes(digest) for run, digest in reader.query(STANDING)}
+    return {run: digest for run, digest in reader.query(STANDING)}
 
 
 def place_for(standing: Collection[int]) -> tuple[int, int]:
@@ -156,7 +156,7 @@ def _add(totals: dict[str, int], accounts: list[str], sums: list[int]) -> None:
 
 def _runs(reader: "Reader", last: int = LAST) -> Iterator[Sums]:
     for run, digest, packed in reader.query(SELECT_RUNS, (last,)):
-        if sha256(packed).digest() != digest:
+        if not isinstance(packed, bytes) or sha256(packed).digest() != digest:
             raise StoreError(f"balance_run {run}: expected the bytes it was posted with, got others: run rebuild")
         try:
             accounts, sums = _DECODER.decode(packed)
