@@ -75,7 +75,8 @@ class Runs:
 
     def post(self, writer: "Writer", posted: Sums, foreseen: Run | None = None) -> None:
         """Writes sums as a run; raises OverflowError for a sum that the table of balances would not take."""
-        run, standing = foreseen, _standing(writer)
+        standing: dict[int, bytes] = dict(writer.query(STANDING))
+        run = foreseen
         if run is None or run.standing != standing or run.posted != posted:
             run = next_run(posted, standing, lambda full: _runs(writer, full))
         if run.full >= 0:
@@ -105,10 +106,6 @@ def next_run(posted: Sums, standing: Mapping[int, bytes], said: Callable[[int], 
         raise OverflowError(f"balance: expected sums of at most {LARGEST} fen")
     packed = msgspec.msgpack.encode((accounts, sums))
     return Run(posted, dict(standing), number, full, sha256(packed).digest(), packed)
-
-
-def _standing(reader: "Reader") -> dict[int, bytes]:
-    return {run: digest for run, digest in reader.query(STANDING)}
 
 
 def place_for(standing: Collection[int]) -> tuple[int, int]:
