@@ -41,6 +41,10 @@ Sums: TypeAlias = tuple[list[str], list[int]]
 _DECODER = msgspec.msgpack.Decoder(tuple[list[str], list[int]])
 
 
+class Damaged(StoreError):
+    """Is raised for a run that is not what was posted."""
+
+
 class Run(NamedTuple):
     """Is a run that nobody has written yet: what is posted and, up to run ``full`` where that is not -1, what stood."""
 
@@ -65,7 +69,7 @@ class Runs:
 
     def foreseen(self, posted: Sums) -> Run | None:
         """Returns the run that sums would be if the runs stand as they were left; None where it takes in others."""
-        standing, known = self._standing, self._known
+        standing, known = dict(self._standing), self._known
         try:
             return next_run(
                 posted, standing, lambda full: [known[standing[run]] for run in sorted(standing) if run <= full]
@@ -74,20 +78,26 @@ class Runs:
             return None
 
     def post(self, writer: "Writer", posted: Sums, foreseen: Run | None = None) -> None:
-        """Writes sums as a run; raises OverflowError for a sum that the table of balances would not take."""
+        """Writes sums as a run; raises OverflowError for a sum that the table of balances would not take.
+
+        A damaged run keeps nobody from posting: it is left for whoever reads balances, and is not taken in.
+        """
         standing: dict[int, bytes] = dict(writer.query(STANDING))
         run = foreseen
         if run is None or run.standing != standing or run.posted != posted:
-            run = next_run(posted, standing, lambda full: _runs(writer, full))
+            try:
+                run = next_run(posted, standing, lambda full: _runs(writer, full))
+            except Damaged:
+                run = next_run(posted, standing, lambda full: [])._replace(full=-1)
         if run.full >= 0:
             writer.execute(FREE, (b"", b"", run.full))
         data = [run.number], [run.digest], [run.packed]
         writer.put(BALANCE_RUN.name, BALANCE_RUN.columns, data, BALANCE_RUN.conflict)
-        self._standing = {number: digest for number, digest in standing.items() if number > run.full}
-        self._standing[run.number] = run.digest
-        self._known = {digest: sums for digest, sums in self._known.items() if digest in self._standing.values()}
+        left = {number: digest for number, digest in standing.items() if number > run.full}
+        known = {digest: sums for digest, sums in self._known.items() if digest in left.values()}
         if run.number < PLACES:
-            self._known[run.digest] = posted
+            known[run.digest] = posted
+        self._standing, self._known = {**left, run.number: run.digest}, known
 
 
 def next_run(posted: Sums, standing: Mapping[int, bytes], said: Callable[[int], Iterable[Sums]]) -> Run:
@@ -154,13 +164,13 @@ def _add(totals: dict[str, int], accounts: list[str], sums: list[int]) -> None:
 def _runs(reader: "Reader", last: int = LAST) -> Iterator[Sums]:
     for run, digest, packed in reader.query(SELECT_RUNS, (last,)):
         if not isinstance(packed, bytes) or sha256(packed).digest() != digest:
-            raise StoreError(f"balance_run {run}: expected the bytes it was posted with, got others: run rebuild")
+            raise Damaged(f"balance_run {run}: expected the bytes it was posted with, got others: run rebuild")
         try:
             accounts, sums = _DECODER.decode(packed)
         except (msgspec.DecodeError, TypeError) as error:
-            raise StoreError(f"balance_run {run}: expected accounts and sums, got {error}: run rebuild") from error
+            raise Damaged(f"balance_run {run}: expected accounts and sums, got {error}: run rebuild") from error
         if len(accounts) != len(sums):
-            raise StoreError(
+            raise Damaged(
                 f"balance_run {run}: expected a sum an account, got {len(sums)} for {len(accounts)}: run rebuild"
             )
         yield accounts, sums

@@ -49,12 +49,14 @@ class Posting:
         # In the order in which whoever catches up takes them: neither ever waits for the other crosswise.
         self._models = sorted(models, key=lambda model: model.name)
         self._runs = Runs()
+        # The last position that was posted here: what comes directly behind it begins the next transaction.
+        self._posted = 0
 
     def ahead(self, first: int, block: "EventBlock") -> "BlockPage":
         """Returns a block as a page whose acts are decoded and summed, and packed as a run where they are many."""
         page = page_of(first, [block])
         # The page keeps what it posts.
-        if len(page.posted) >= RUN_ROWS and balances.MODEL in self._models:
+        if len(page.posted) >= RUN_ROWS and first == self._posted + 1 and balances.MODEL in self._models:
             page.run = self._runs.foreseen((list(page.posted), list(page.posted.values())))
         return page
 
@@ -77,6 +79,7 @@ class Posting:
                 else:
                     write(tx, added_up([change]))
             tx.execute(UPDATE_STATE, (pages[-1].stop, model.name))
+        self._posted = pages[-1].stop
 
 
 class BlockPage(Page):

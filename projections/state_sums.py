@@ -227,7 +227,7 @@ def person_years(reader: "Reader") -> Iterator[tuple[Int64s, Int64s, Int64s]]:
     for page in _rows_of(reader, SELECT_YEARS, -(2**63)):
         keys, versions, states = zip(*page, strict=True)
         yield np.array(keys, np.int64), np.array(versions, np.int64), unpacked(states)
-    yield from newest(read_runs(reader, YEAR_RUNS), PAGE_ROWS)
+    yield from newest(read_runs(reader, YEAR_RUNS))
 
 
 def accounts_of(reader: "Reader") -> Iterator[tuple[Int64s, Int64s, Int64s]]:
@@ -235,7 +235,7 @@ def accounts_of(reader: "Reader") -> Iterator[tuple[Int64s, Int64s, Int64s]]:
     for page in _rows_of(reader, SELECT_ACCOUNTS, -(2**63)):
         tokens, versions, fen = np.array(page, np.int64).T
         yield np.ascontiguousarray(tokens), versions, fen
-    for tokens, versions, values in newest(read_runs(reader, ACCOUNT_RUNS), PAGE_ROWS):
+    for tokens, versions, values in newest(read_runs(reader, ACCOUNT_RUNS)):
         yield tokens, versions, values[:, 0]
 
 

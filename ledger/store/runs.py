@@ -29,12 +29,9 @@ RUN_ROWS = 2_048
 #: About as many runs may stand before whoever writes them merges them: each is looked through where a key is read.
 MOST_RUNS = 128
 
-#: Rows of a run that others were folded into.
+#: Rows of a run that others were folded into, and of a transaction of merging: it ends in a hundredth of a second, and
+#: others append between two of them.
 PAGE_ROWS = 4_096
-
-#: Rows of a transaction of merging, unless one run of texts has more: it ends in some hundredths of a second, as a
-#: batch does, and others append between two of them.
-MERGED_ROWS = 1 << 14
 
 #: A job leaves no more runs than this that could have one and the same key: whoever reads it looks through them.
 FEW_RUNS = 4
@@ -203,11 +200,11 @@ def read_runs(reader: "Reader", runs: Runs) -> list[Run]:
     return found
 
 
-def newest(found: Sequence[Run], rows: int) -> Iterator[tuple["Ints", "Ints", "Ints"]]:
-    """Yields (keys, versions, values), ``rows`` at a time, of what runs have: each key once, as the last has it."""
+def newest(found: Sequence[Run]) -> Iterator[tuple["Ints", "Ints", "Ints"]]:
+    """Yields (keys, versions, values) of what runs have, each key once and as the last of them has it, by key."""
     every = distinct(np.concatenate([run.keys for run in found])) if found else np.zeros(0, np.int64)
-    for start in range(0, len(every), rows):
-        keys = every[start : start + rows]
+    for start in range(0, len(every), PAGE_ROWS):
+        keys = every[start : start + PAGE_ROWS]
         versions = np.zeros(len(keys), np.int64)
         values = np.zeros((len(keys), found[0].width), np.int64)
         for run in found:
@@ -224,7 +221,7 @@ def merge_numbers(store: "Store", runs: Runs) -> None:
     """
     with store.read() as reader:
         found = read_runs(reader, runs)
-    for keys, versions, values in newest(found, MERGED_ROWS):
+    for keys, versions, values in newest(found):
         with store.begin() as tx:
             tx.save_merged(runs, keys, versions, values)
     if found:
@@ -237,7 +234,7 @@ def fold_numbers(store: "Store", runs: Runs) -> None:
     """Brings runs together into few, in order of their keys, in one transaction."""
     with store.read() as reader:
         found = read_runs(reader, runs)
-    pages = list(newest(found, PAGE_ROWS))
+    pages = list(newest(found))
     with store.begin() as tx:
         if stand(tx, runs.name, [run.at for run in found]):
             tx.execute(DELETE_RUNS.format(runs.name), (found[-1].at,))

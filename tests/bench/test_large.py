@@ -42,6 +42,7 @@ def test_a_run_that_slows_down_or_grows_is_a_fault() -> None:
     """A second half at less than seven tenths of the first one's speed, or a tenth more memory, fails the run."""
     assert faults({"a_second_half_to_first": 0.7, "a_memory_growth": 1.1, "events": 0.1}) == []
     assert faults({"a_second_half_to_first": 0.69}) == ["a_second_half_to_first: expected at least 0.7, got 0.69"]
+    assert faults({"a_slowest_to_first": 0.49}) == ["a_slowest_to_first: expected at least 0.5, got 0.49"]
     assert faults({"a_memory_growth": 1.11}) == ["a_memory_growth: expected at most 1.1, got 1.11"]
 
 

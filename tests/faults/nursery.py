@@ -132,7 +132,7 @@ def main() -> None:
     ledger.store.run_writer.RUN_ROWS, ledger.intake.MOST_RUNS = 2, 2
     ledger.store.person_blocks.BLOCK_PERSONS = 2
     ledger.store.runs.PAGE_ROWS = ledger.store.text_runs.PAGE_ROWS = 1
-    ledger.store.runs.MERGED_ROWS, ledger.store.text_runs.MERGED_ROWS = 1, 4
+    ledger.store.text_runs.MERGED_ROWS = 4
     # Where keys lie over each other at the end, some files' runs are folded, others' merged.
     ledger.store.tidying.FEW_RUNS, ledger.store.tidying.FOLDED_ROWS = 1, 8
     say("ready")

@@ -149,7 +149,7 @@ def test_a_store_with_runs_is_the_store_without(
         monkeypatch.setattr(kept, "MOST", draw.choice((3, 1_000)))
     for kept in (runs, text_runs):
         monkeypatch.setattr(kept, "PAGE_ROWS", draw.choice((1, 3, 99)))
-        monkeypatch.setattr(kept, "MERGED_ROWS", draw.choice((1, 5, 99)))
+    monkeypatch.setattr(text_runs, "MERGED_ROWS", draw.choice((1, 5, 99)))
 
     def tidy(store: Store, at: int) -> None:
         (tidy_runs, merge_runs, lambda _: None, lambda _: None, lambda _: None)[at % 5](store)

@@ -24,9 +24,9 @@ RUNS = ("person_year_run", "account_run", "message_run")
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes every batch of two persons a run, and merges by two rows once a third run stands."""
     monkeypatch.setattr(run_writer, "RUN_ROWS", 2)
-    for kept in (runs, text_runs):
-        monkeypatch.setattr(kept, "PAGE_ROWS", 2)
-        monkeypatch.setattr(kept, "MERGED_ROWS", 2)
+    monkeypatch.setattr(runs, "PAGE_ROWS", 2)
+    monkeypatch.setattr(text_runs, "PAGE_ROWS", 2)
+    monkeypatch.setattr(text_runs, "MERGED_ROWS", 2)
     monkeypatch.setattr(intake, "MOST_RUNS", 2)
     monkeypatch.setattr(person_blocks, "BLOCK_PERSONS", 2)
 

@@ -114,6 +114,28 @@ def test_a_run_that_is_not_whole_is_found(store_url: str, edit: Edit) -> None:
 
 
 @pytest.mark.usefixtures("every_change_a_run")
+def test_a_damaged_run_keeps_nobody_from_appending(store_url: str) -> None:
+    """Who posts and did not post the run leaves it out of what it merges; it is named, and a rebuild mends it."""
+    book = full_book()
+    blocks = pieces(book, 7)
+    with store.create(store_url) as opened:
+        ensure(opened, MODELS)
+        post_within(opened)
+        append_each(opened, blocks[:2])
+        with opened.write() as writer:
+            writer.execute("UPDATE balance_run SET sums = ? WHERE run = 0", (b"\xc1",))
+    with store.connect(store_url) as opened:
+        post_within(opened)
+        append_each(opened, blocks[2:])
+    with projections.open(store_url) as read:
+        with pytest.raises(StoreError, match="balance_run 0: expected the bytes it was posted with"):
+            read.balances()
+        assert [finding.where for finding in read.verify()] == [BALANCE_RUN.name]
+        read.rebuild()
+        assert read.balances().accounts == followed(store_url)
+
+
+@pytest.mark.usefixtures("every_change_a_run")
 def test_a_sum_changed_in_a_run_is_found(store_url: str) -> None:
     """A fen more in a run is a finding of the account it stands in."""
     posted(store_url, full_book())

@@ -109,7 +109,7 @@ def test_merging_that_stops_anywhere_changes_nothing_that_is_read(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever transaction of merging is the last, and whoever writes between two of them, the same is read."""
-    monkeypatch.setattr(ledger.store.runs, "MERGED_ROWS", RUN_ROWS // 2)
+    monkeypatch.setattr(ledger.store.runs, "PAGE_ROWS", RUN_ROWS // 2)
     written = [(slice(0, 2 * RUN_ROWS), 1), (slice(RUN_ROWS, N), 2)]
     for rows, version in written:
         batch(store, rows, version)

@@ -34,9 +34,9 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes every batch of two rows a run, a page three rows, and has two runs that lie over each other folded."""
     monkeypatch.setattr(run_writer, "RUN_ROWS", 2)
     monkeypatch.setattr(run_writer, "ACCOUNTS_FEWER", 1)
-    for kept in (runs, text_runs):
-        monkeypatch.setattr(kept, "PAGE_ROWS", 3)
-        monkeypatch.setattr(kept, "MERGED_ROWS", 3)
+    monkeypatch.setattr(runs, "PAGE_ROWS", 3)
+    monkeypatch.setattr(text_runs, "PAGE_ROWS", 3)
+    monkeypatch.setattr(text_runs, "MERGED_ROWS", 3)
     monkeypatch.setattr(tidying, "FEW_RUNS", 1)
     monkeypatch.setattr(person_blocks, "BLOCK_PERSONS", 2)
 
@@ -244,9 +244,9 @@ def test_a_run_folded_into_one_of_the_same_rows_is_another_run(
     store: Store, kind: str, first: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who has read a lone run, while somebody folds it with a newer one, does not take what they folded for it."""
-    for kept in (runs, text_runs):
-        monkeypatch.setattr(kept, "PAGE_ROWS", 99)
-        monkeypatch.setattr(kept, "MERGED_ROWS", 99)
+    monkeypatch.setattr(runs, "PAGE_ROWS", 99)
+    monkeypatch.setattr(text_runs, "PAGE_ROWS", 99)
+    monkeypatch.setattr(text_runs, "MERGED_ROWS", 99)
     world = World(store)
     world.move(8)
 
