@@ -167,7 +167,7 @@ def _runs(reader: "Reader", last: int = LAST) -> Iterator[Sums]:
             raise Damaged(f"balance_run {run}: expected the bytes it was posted with, got others: run rebuild")
         try:
             accounts, sums = _DECODER.decode(packed)
-        except (msgspec.DecodeError, TypeError) as error:
+        except msgspec.DecodeError as error:
             raise Damaged(f"balance_run {run}: expected accounts and sums, got {error}: run rebuild") from error
         if len(accounts) != len(sums):
             raise Damaged(

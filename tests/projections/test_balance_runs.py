@@ -15,7 +15,7 @@ from ledger.refusals import StoreError
 from ledger.store import session
 from projections import balance_runs, balances, posting
 from projections.balance_at import balances_at
-from projections.balance_runs import BALANCE_RUN, STANDING, Runs, place_for, read_balances
+from projections.balance_runs import BALANCE_RUN, STANDING, Run, Runs, Sums, place_for, read_balances
 from projections.catch_up import ensure
 from projections.posting import post_within
 from projections.reader import MODELS
@@ -186,6 +186,21 @@ def test_runs_made_ahead_are_those_that_stand(store_url: str, monkeypatch: pytes
                 if ahead is not None:
                     told[ahead.digest == dict(reader.query(STANDING)).get(ahead.number)] += 1
     assert told[True] > 10 and told[False] > 2, told
+
+
+@pytest.mark.usefixtures("every_change_a_run")
+def test_who_posts_takes_what_was_made_ahead(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a block's acts are all that its transaction posts, the run written is the one made beside the database."""
+    post, taken = Runs.post, Counter[bool]()
+
+    def noted(self: Runs, writer: "Writer", posted: Sums, foreseen: Run | None = None) -> None:
+        post(self, writer, posted, foreseen)
+        if foreseen is not None:
+            taken[dict(writer.query(STANDING)).get(foreseen.number) == foreseen.digest] += 1
+
+    monkeypatch.setattr(Runs, "post", noted)
+    posted(store_url, full_book())
+    assert taken[True] > 3, taken
 
 
 class Failed(Exception):
