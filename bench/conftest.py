@@ -1,5 +1,6 @@
 """Gives the benches their size, their workloads and their stores, and gathers their figures into the report."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from bench.sizes import SIZES
 from bench.stores import PostgresStores, SQLiteStores, Stores
 from bench.workbench import Workbench
 from core_ext.kernels import BACKEND, digest
-from tests.conftest import postgres_server
+from tests.conftest import SETTING, postgres_server
 
 __all__ = ["postgres_server"]
 
@@ -93,9 +94,11 @@ def sqlite_stores(folder: Path) -> SQLiteStores:
 
 @pytest.fixture(scope="session")
 def postgres_stores(postgres_server: str, workbench: Workbench) -> Iterator[PostgresStores]:
-    """Gives where stores on PostgreSQL are made, on a server whose commits are durable."""
+    """Gives where stores on PostgreSQL are made: commits are durable, a server of ours is set up as recommended."""
     stores = PostgresStores(postgres_server)
-    workbench.figures["version.postgres"] = stores.version()
+    if not os.environ.get(SETTING):
+        stores.set_up()
+    workbench.note({"version.postgres": stores.version(), "postgres.wal_writer_delay": stores.wal_writer_delay()})
     yield stores
     stores.clear()
 

@@ -28,6 +28,7 @@ DESCRIBED = (
     "version.python",
     "version.sqlite",
     "version.postgres",
+    "postgres.wal_writer_delay",
     "settle.claims",
     "settle.seed",
     "settle.workload_sha256",
