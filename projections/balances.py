@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 BALANCE = Table("balance", ("account",), ("amount_fen",), Mode.ADD, {"account": "text"}, clustered=True)
 
-#: Sums that are not yet rows of ``balance`` (projections.balance_runs): accounts and fen, packed, and their SHA-256.
+#: Sums that are not yet rows of ``balance`` (projections.balance_runs): accounts and fen, packed and compressed, and
+#: the SHA-256 of that.
 BALANCE_RUN = Table("balance_run", ("run",), ("digest", "sums"), Mode.RUN, {"digest": "blob", "sums": "blob"})
 
 #: The events beside acts that post.
@@ -76,7 +77,7 @@ def postings_of_acts(page: Page) -> dict[str, int]:
     return sums
 
 
-MODEL = ReadModel("balances", 4, (BALANCE, BALANCE_RUN), fold, alone=lambda page: page.posted)
+MODEL = ReadModel("balances", 5, (BALANCE, BALANCE_RUN), fold, alone=lambda page: page.posted)
 
 
 def with_opened(reader: "Reader", events: Iterable[Placed]) -> list[tuple[Placed, Opened | None]]:

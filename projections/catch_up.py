@@ -7,6 +7,8 @@ that catch up at once do the same work, and one of them throws its own away.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ledger.refusals import StoreError
 from ledger.store.follower import Beside
 from projections.indexing import build, missing
@@ -40,8 +42,14 @@ LOCK_STATE = {
     "postgres": "SELECT position FROM projection WHERE name = ? FOR UPDATE",
 }
 INSERT_STATE = "INSERT INTO projection (name, position, version) VALUES (?, 0, ?)"
-UPDATE_STATE = "UPDATE projection SET position = ? WHERE name = ?"
+STATE_COLUMNS = ("name", "position", "version")
+MOVED_ON = "ON CONFLICT (name) DO UPDATE SET position = excluded.position"
 DELETE_STATE = "DELETE FROM projection WHERE name = ?"
+
+
+def move_on(writer: "Writer", model: ReadModel, stop: int) -> None:
+    """Has a model that the store holds stand at ``stop``; that goes to the database with what is put before it."""
+    writer.put(STATE_TABLE, STATE_COLUMNS, ([model.name], np.array([stop]), np.array([model.version])), MOVED_ON)
 
 
 def positions(reader: "Reader", dialect: str) -> dict[str, tuple[int, int]]:
@@ -157,8 +165,8 @@ def catch_up(
             if after == head:
                 break
             stop = min((position for position in at.values() if position > after), default=head)
-            due = [model for model in models if at[model.name] == after]
-            folded: dict[str, list[Change]] = {model.name: [] for model in sorted(due, key=lambda model: model.name)}
+            due = sorted((model for model in models if at[model.name] == after), key=lambda model: model.name)
+            folded: dict[str, list[Change]] = {model.name: [] for model in due}
             pages = PAGES_TOGETHER if all(model.adds for model in due) else 1
             reached = after
             for page in _read_ahead(reader, due, after, stop, page_events, pages):
@@ -166,10 +174,10 @@ def catch_up(
                     folded[model.name] += model.fold(reader, page)
                 reached = page.stop
         with store.write() as writer:
-            for name, changes in folded.items():
-                if writer.query(LOCK_STATE[store.dialect], (name,)) == [(after,)]:
-                    write(writer, added_up(changes))
-                    writer.execute(UPDATE_STATE, (reached, name))
+            for model in due:
+                if writer.query(LOCK_STATE[store.dialect], (model.name,)) == [(after,)]:
+                    write(writer, added_up(folded[model.name]))
+                    move_on(writer, model, reached)
         if progress is not None:
             progress(reached)
     build_indexes(store, models)

@@ -17,7 +17,7 @@ from ledger.events import ClaimFiled
 from ledger.store.follower import in_turn
 from projections import balances
 from projections.balance_runs import RUN_ROWS, Run, Runs, sums_of
-from projections.catch_up import LOCK_STATE, UPDATE_STATE, catch_up, ensure
+from projections.catch_up import LOCK_STATE, catch_up, ensure, move_on
 from projections.pages import Page
 from projections.tables import ReadModel, added_up, write
 
@@ -58,6 +58,7 @@ class Posting:
         # The page keeps what it posts.
         if len(page.posted) >= RUN_ROWS and first == self._posted + 1 and balances.MODEL in self._models:
             page.run = self._runs.foreseen((list(page.posted), list(page.posted.values())))
+        page.find_rest()
         return page
 
     def commit(
@@ -78,7 +79,7 @@ class Posting:
                     self._runs.post(tx, sums_of(change), run)
                 else:
                     write(tx, added_up([change]))
-            tx.execute(UPDATE_STATE, (pages[-1].stop, model.name))
+            move_on(tx, model, pages[-1].stop)
         self._posted = pages[-1].stop
 
 
@@ -91,6 +92,10 @@ class BlockPage(Page):
         self.run: Run | None = None
         self._blocks = blocks
         self._starts = list(accumulate((len(block) for block in blocks), initial=0))
+
+    def find_rest(self) -> None:
+        """Decodes what is not part of an act, which folding it looks at."""
+        _ = self.others, self.resettled
 
     def places(self, rows: Sequence[int]) -> list[tuple[str, int]]:
         """Returns stream and version of rows."""

@@ -93,7 +93,7 @@ def _swapped(
             build(writer, dialect, table.indexing().values())
             writer.execute(f"DROP TABLE {shadow.name}")
         writer.execute(following.DELETE_STATE, (shadows[at].name,))
-        writer.execute(following.UPDATE_STATE, (reached, models[at].name))
+        following.move_on(writer, models[at], reached)
     return True
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from core_ext.kernels import load
 from ledger.store.follower import in_turn
 from projections import proof
-from projections.catch_up import LOCK_STATE, UPDATE_STATE, catch_up, ensure
+from projections.catch_up import LOCK_STATE, catch_up, ensure, move_on
 from projections.tables import write
 
 if TYPE_CHECKING:
@@ -58,4 +58,4 @@ class Sealing:
             roots |= filled
             stop += len(block)
         write(tx, proof.grow(tx, first - 1, b"".join(leaves), roots))
-        tx.execute(UPDATE_STATE, (stop, proof.MODEL.name))
+        move_on(tx, proof.MODEL, stop)

@@ -1,8 +1,9 @@
 """Lets something follow the log inside the transactions that append to it, working while the database does."""
 
+from _thread import start_new_thread
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from threading import Event, Thread
+from threading import Event
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -52,23 +53,19 @@ class Beside:
 
     def __init__(self, call: Callable[[], Any]) -> None:
         self._call = call
-        self._thread = Thread(target=self._run)
         self._over = Event()
         #: What it returned; None where it raised.
         self.found: Any = None
 
     def __enter__(self) -> "Beside":
-        self._thread.start()
+        # Thread.start would wait for it, and it has the interpreter then: whoever has work for the database waits.
+        start_new_thread(self._run, ())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
     ) -> None:
-        try:
-            # A thread whose join is interrupted counts as ended, and runs on.
-            wait_out(self._over.wait, self._over.is_set)
-        finally:
-            self._thread.join()
+        wait_out(self._over.wait, self._over.is_set)
 
     def _run(self) -> None:
         # Whatever is wrong with what it was given, the caller meets it again where it can say so.
