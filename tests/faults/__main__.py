@@ -31,6 +31,7 @@ ASKED = {
     ("kill -9, sqlite", "killed_in_the_middle"): 500,
     ("kill -9, postgres", "killed_in_the_middle"): 100,
     ("immediate server stops", "stops"): 20,
+    ("immediate server stops, as recommended", "stops"): 20,
     ("forged proofs", "tried"): 100_000,
 }
 

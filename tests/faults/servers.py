@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,9 +19,10 @@ SEGMENT_BYTES = 16 << 20
 
 
 class Server:
-    """Is a server over a data directory; ``url`` stays the same when it starts again."""
+    """Is a server over a data directory, with settings of its own; ``url`` stays the same when it starts again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+        self._settings = [f"--{name}={value}" for name, value in settings.items()]
         self._made = PostgresServer(folder / "data", cleanup_mode=None)
         self.data = folder / "data"
         folder.chmod(0o755)
@@ -43,7 +44,10 @@ class Server:
 
         with (self.data.parent / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [str(self._made.bin_path / "postgres"), "-D", str(self.data), "-h", "", "-k", str(self._socket)],
+                [
+                    *(str(self._made.bin_path / "postgres"), "-D", str(self.data), "-h", "", "-k", str(self._socket)),
+                    *self._settings,
+                ],
                 stdout=log,
                 stderr=log,
                 user=self._made.system_user,
@@ -86,10 +90,10 @@ class Server:
 
 
 @contextmanager
-def server(folder: Path | None = None) -> Iterator[Server]:
+def server(folder: Path | None = None, **settings: str) -> Iterator[Server]:
     """Gives a server that is not started yet, and removes it afterwards."""
     own = Path(tempfile.mkdtemp(prefix="ledger-server-")) if folder is None else folder
-    made = Server(own)
+    made = Server(own, settings)
     try:
         yield made
     finally:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import ledger
+from bench.stores import WAL_WRITER_DELAY
 from ledger.service import Ledger
 from projections.reader import Projections
 from tests.faults.kills import Nursery, afterwards, broken, file_of, kill_often, nursery
@@ -45,10 +46,15 @@ def test_no_kill_loses_what_was_acknowledged(
     assert toll.killed >= times(few // 4 + 1, many)
 
 
-def test_no_immediate_stop_of_the_server_loses_what_was_acknowledged(mother: Nursery, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("settings", "named"), [({}, ""), ({"wal_writer_delay": WAL_WRITER_DELAY}, ", as recommended")]
+)
+def test_no_immediate_stop_of_the_server_loses_what_was_acknowledged(
+    settings: dict[str, str], named: str, mother: Nursery, tmp_path: Path
+) -> None:
     """A PostgreSQL server stopped at once, as by ``pg_ctl stop -m immediate``, recovers every acknowledged row, also
-    where the database's default is not to wait for the disk."""
-    with server() as running:
+    where the database's default is not to wait for the disk, and whatever the server has as recommended."""
+    with server(**settings) as running:
         running.start()
         url = running.url
         with opened(url) as book, book.store.write() as writer:
@@ -59,11 +65,11 @@ def test_no_immediate_stop_of_the_server_loses_what_was_acknowledged(mother: Nur
             running.start()
 
         with ledger.open(url, actor="auditor") as book:
-            toll = kill_often(mother, book, tmp_path, times(1, 25), drawn("stops"), stop)
+            toll = kill_often(mother, book, tmp_path, times(1, 25), drawn(f"stops{named}"), stop)
             assert toll.wrong == []
             assert afterwards(book) == []
     counts = {"stops": toll.rounds, "writers_cut_off": toll.cut_off, "rows_acknowledged": toll.acknowledged}
-    report("immediate server stops", **counts, lost=0)
+    report(f"immediate server stops{named}", **counts, lost=0)
 
 
 def test_an_acknowledgement_before_the_commit_is_noticed(store_url: str, mother: Nursery, tmp_path: Path) -> None:
