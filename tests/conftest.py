@@ -14,12 +14,37 @@ from types import FrameType
 import pytest
 from hypothesis import settings
 
+from tests import samples
+
 # No test passes or fails by the clock: how long an example takes is the machine's matter.
 settings.register_profile("ledger", deadline=None)
 settings.load_profile("ledger")
 
 SETTING = "LEDGER_TEST_POSTGRES"
+LEFT_OUT = f"left out: tests of the sample data, which is no part of the project ({samples.SETTING} names its folder)"
 _created = 0
+
+
+def pytest_configure() -> None:
+    """Refuses a setting that names no sample data: what was asked for is not left out."""
+    try:
+        samples.root()
+    except FileNotFoundError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what compares with sample data where there is none."""
+    if samples.root() is None:
+        left = [item for item in items if item.get_closest_marker("samples")]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says at the end of a run that they were left out."""
+    if samples.root() is None:
+        terminalreporter.write_line(LEFT_OUT, yellow=True)
 
 
 @pytest.fixture(scope="session")

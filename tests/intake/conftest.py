@@ -1,6 +1,5 @@
-"""Finds the shared data and makes small claim files for the intake tests."""
+"""Makes small claim files for the intake tests."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,15 +10,6 @@ from ledger.source import Source, open_source
 from tests.intake.claim_files import claim_file, use_twins
 
 Claims = Callable[..., Source]
-
-
-@pytest.fixture(scope="session")
-def shared() -> Path:
-    """Returns the folder of the shared data; fails where there is none, for a test must not pass unseen."""
-    folder = Path(os.environ.get("LEDGER_SHARED", Path(__file__).resolve().parents[3] / "shared"))
-    if not (folder / "data").is_dir():
-        pytest.fail(f"expected the shared data in {folder}/data: set LEDGER_SHARED to the folder that holds data/")
-    return folder
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from ledger.quarantine import write_quarantine
 from ledger.refusals import Refusal, SourceError
 from ledger.source import ClaimColumns, Source, open_source
 from tests.ledger.registry import CLINIC, MEMBERS, SETTLED, registered, taken
-from tests.ledger.worlds import claim, opened, refund, shared, write
+from tests.ledger.worlds import claim, opened, refund, write
+from tests.samples import shared
 
 
 def file_of(tmp_path: Path, rows: list[dict[str, str]]) -> Path:
@@ -139,6 +140,7 @@ def test_a_split_within_tolerance_gets_its_residual_anew(tmp_path: Path) -> None
     assert (batch.field[:2] == -1).all()
 
 
+@pytest.mark.samples
 def test_a_profile_without_another_meaning_reads_the_platform_alike() -> None:
     """Bringing to the national meaning what is national changes no table of the platform's 8,468 records."""
     path = shared("platform", "claims.csv")

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +15,10 @@ from ledger.refusals import Refusal
 from ledger.source import open_source
 from tests.intake.claim_files import use_twins
 from tests.intake.test_source import same
+from tests.samples import shared
+
+#: Every one of them reads it.
+pytestmark = pytest.mark.samples
 
 #: The reasons that a row alone can show.
 LOCAL = {
@@ -33,10 +36,10 @@ LOCAL = {
 }
 
 
-def test_every_damaged_row_of_the_platform_has_its_reason(shared: Path, national: Profile, kernel: str) -> None:
+def test_every_damaged_row_of_the_platform_has_its_reason(national: Profile, kernel: str) -> None:
     """Rows quarantined for what they are carry that reason as their lowest fault; booked rows carry none."""
-    expected = [json.loads(line) for line in (shared / "data/platform/expected.jsonl").open(encoding="utf-8")]
-    source = open_source(shared / "data/platform/claims.csv", national)
+    expected = [json.loads(line) for line in shared("platform", "expected.jsonl").open(encoding="utf-8")]
+    source = open_source(shared("platform", "claims.csv"), national)
     row = 0
     for batch in source.batches():
         assert batch.first_row == row + 1
@@ -52,9 +55,9 @@ def test_every_damaged_row_of_the_platform_has_its_reason(shared: Path, national
     assert row == len(expected) == 8468
 
 
-def test_every_amount_of_the_platform_is_read_to_the_fen(shared: Path, national: Profile) -> None:
+def test_every_amount_of_the_platform_is_read_to_the_fen(national: Profile) -> None:
     """Every cell of every sound row is the number that stands there."""
-    path = shared / "data/platform/claims.csv"
+    path = shared("platform", "claims.csv")
     text = path.read_bytes().decode("utf-8", "surrogateescape")
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
     at = 0
@@ -74,19 +77,17 @@ def test_every_amount_of_the_platform_is_read_to_the_fen(shared: Path, national:
             assert batch.refund[i] == bool(row["init_setl_id"])
 
 
-def test_the_platform_reads_the_same_in_batches_of_two(shared: Path, national: Profile) -> None:
+def test_the_platform_reads_the_same_in_batches_of_two(national: Profile) -> None:
     """Batches of two are one batch."""
-    source = open_source(shared / "data/platform/claims.csv", national)
+    source = open_source(shared("platform", "claims.csv"), national)
     (one,) = source.batches(10_000)
     for part in source.batches(2):
         same(one.slice(part.first_row - 1, part.first_row - 1 + part.n), part)
 
 
-def test_the_platform_reads_the_same_in_both_twins(
-    shared: Path, national: Profile, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_platform_reads_the_same_in_both_twins(national: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
     """The compiled kernel and its specification agree on every row of the platform."""
-    source = open_source(shared / "data/platform/claims.csv", national)
+    source = open_source(shared("platform", "claims.csv"), national)
     batches = []
     for twins in ("compiled", "reference"):
         use_twins(monkeypatch, twins)
@@ -94,9 +95,9 @@ def test_the_platform_reads_the_same_in_both_twins(
     same(*batches)
 
 
-def test_desynpuf_has_only_its_negative_rows_at_fault(shared: Path, national: Profile) -> None:
+def test_desynpuf_has_only_its_negative_rows_at_fault(national: Profile) -> None:
     """All 17,560 real-shaped claims are read; only the negative ones, which name no refunded settlement, fail."""
-    source = open_source(shared / "data/desynpuf/claims-2008.csv", national)
+    source = open_source(shared("desynpuf", "claims-2008.csv"), national)
     batches = list(source.batches())
     assert sum(batch.n for batch in batches) == 17_560
     faulty = 0

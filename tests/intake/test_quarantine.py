@@ -17,6 +17,7 @@ from ledger.records import Records
 from ledger.refusals import Refusal
 from ledger.source import Source, open_source
 from tests.intake.claim_files import SOUND, claim_file, faults_of
+from tests.samples import shared
 
 Write = Callable[..., Source]
 ROW_REASONS = [refusal for refusal in Refusal if Refusal.NONE < refusal < Refusal.STREAM_EXISTS]
@@ -90,7 +91,8 @@ def test_identities_show_the_sum_that_does_not_hold() -> None:
     assert explain(Refusal.IDENTITY_I3, "", record)[1] == "psn_part_amt = acct_pay 1.50 + psn_cash_pay (derived)"
 
 
-def test_a_quarantine_file_is_the_source_again(write: Write, shared: Path, national: Profile, tmp_path: Path) -> None:
+@pytest.mark.samples
+def test_a_quarantine_file_is_the_source_again(write: Write, national: Profile, tmp_path: Path) -> None:
     """Read back, every quarantined row has exactly the bytes, the faults and the shape it had."""
     damaged = [
         {"psn_name": "=1+1"}, {"psn_name": "\t@x"}, {"psn_name": "'=x", "setl_id": ""}, {"psn_name": "\r\nX: y"},
@@ -99,7 +101,7 @@ def test_a_quarantine_file_is_the_source_again(write: Write, shared: Path, natio
     ]  # fmt: skip
     content = claim_file(*damaged).replace(b"BAD", b"\xff\xe5\x8f\\x41")
     content += b'too,few\n"=quoted",cells,"' + b'a""b"\n' + b'"broken"x' + b",1" * 27 + b"\n" + b'"never closed\n'
-    for source in (write(content), open_source(shared / "data/platform/claims.csv", national)):
+    for source in (write(content), open_source(shared("platform", "claims.csv"), national)):
         rows = quarantine(source)
         target = tmp_path / "back.quarantine.csv"
         target = write_quarantine(target, source, rows)

@@ -10,7 +10,8 @@ from ledger.events import JobBatch
 from ledger.mapper import decode_event
 from ledger.refusals import Refusal, Refused
 from ledger.service import Ledger
-from tests.ledger.worlds import claim, events_of, opened, refund, rows_of, shared, write
+from tests.ledger.worlds import claim, events_of, opened, refund, rows_of, write
+from tests.samples import shared
 
 
 def some_rows() -> list[dict[str, str]]:
@@ -180,6 +181,7 @@ def test_mended_rows_are_taken_with_retry(store_url: str, tmp_path: Path) -> Non
             book.intake(tmp_path / "claims.csv", retry=True)
 
 
+@pytest.mark.samples
 def test_the_public_medicare_sample_books_but_for_its_negative_rows(tmp_path: Path) -> None:
     """Of 17,560 rows of the public sample the three negative ones without a refund are quarantined, the rest booked."""
     path = shared("desynpuf", "claims-2008.csv")

@@ -17,7 +17,8 @@ from ledger.money import fen_from_text, yuan_text
 from ledger.refusals import Refusal
 from ledger.registers import FILING_CLASSES
 from ledger.service import Ledger
-from tests.ledger.worlds import claim, clock, events_of, opened, shared, write
+from tests.ledger.worlds import claim, clock, events_of, opened, write
+from tests.samples import shared
 from tests.settle.platform import policy_documents
 
 PROFILE = 'persons = "registered"\ninsutypes = [310, 390]\n'
@@ -73,6 +74,7 @@ def outcomes(book: Ledger, job: int) -> dict[int, str]:
 
 
 @pytest.mark.parametrize("own_policies", [True, False], ids=["own policies", "assumed policy"])
+@pytest.mark.samples
 def test_every_row_has_its_expected_outcome(store_url: str, tmp_path: Path, own_policies: bool) -> None:
     """Each of 8,468 rows is booked, duplicate or quarantined for the expected reason; source amounts stand as given."""
     book, job = taken_in(store_url, tmp_path, own_policies)
@@ -93,6 +95,7 @@ def test_every_row_has_its_expected_outcome(store_url: str, tmp_path: Path, own_
         assert assumed == (0 if own_policies else 8278)
 
 
+@pytest.mark.samples
 def test_every_amount_under_the_platforms_own_policies(store_url: str, tmp_path: Path) -> None:
     """Every booked amount, balance, difference and explanation equals the independent computation, to the fen."""
     book, _ = taken_in(store_url, tmp_path, True)
@@ -150,6 +153,7 @@ def csv_rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.samples
 def test_no_fen_is_lost_between_file_and_books(sqlite_url: str, tmp_path: Path) -> None:
     """The file's fees are the booked, the quarantined and the duplicate ones, by month and region pair, to the fen."""
     book, job = taken_in(sqlite_url, tmp_path, True)

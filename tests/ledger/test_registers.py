@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from core_ext.layout import AMOUNT, HOW
 from ledger import create
 from ledger.acts import read_acts
@@ -24,7 +26,8 @@ from ledger.register_events import (
 from ledger.reports import Registered
 from tests.ledger.registry import CLINIC, MEMBERS, SETTLED, on, profile, registered, taken, told
 from tests.ledger.test_platform import check, expected, outcomes
-from tests.ledger.worlds import clock, opened, refund, shared
+from tests.ledger.worlds import clock, opened, refund
+from tests.samples import shared
 from tests.settle.platform import policy_documents
 
 INSTITUTION = (
@@ -227,6 +230,7 @@ def test_chronic_care_needs_an_entitlement_on_its_day(store_url: str, tmp_path: 
         ]
 
 
+@pytest.mark.samples
 def test_the_platforms_institutions_change_none_of_its_outcomes(store_url: str, tmp_path: Path) -> None:
     """With its institutions registered and demanded, the platform's file books the same rows and the same amounts."""
     strict = profile(tmp_path, 'persons = "registered"', 'institutions = "registered"', "insutypes = [310, 390]")

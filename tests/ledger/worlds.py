@@ -2,7 +2,6 @@
 
 import csv
 import itertools
-import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -46,14 +45,6 @@ HEADER = [
     "acct_pay",
     "psn_cash_pay",
 ]
-
-
-def shared(*parts: str) -> Path:
-    """Returns a file of the shared sample data; fails where it is not beside the repository."""
-    root = Path(os.environ.get("LEDGER_SHARED", REPOSITORY.parent / "shared"))
-    path = root.joinpath("data", *parts)
-    assert path.exists(), f"{path} is not there: set LEDGER_SHARED to the folder that holds data/"
-    return path
 
 
 def clock() -> Callable[[], int]:

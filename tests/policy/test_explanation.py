@@ -17,13 +17,15 @@ from ledger.knowledge import Knowledge
 from ledger.money import fen_from_text
 from ledger.refusals import Refusal, Refused
 from tests.console.documents import ROOT
-from tests.settle.platform import load, policy_book, policy_documents, settle_all, shared_data
+from tests.samples import shared
+from tests.settle.platform import load, policy_book, policy_documents, settle_all
 
 #: What an explained price has beside a plain one.
 EXPLAINED = ("basis", "steps", "policy_gives")
 EXAMPLE = ROOT / "docs" / "example"
 
 
+@pytest.mark.samples
 def test_the_working_of_every_platform_row_is_the_kernels() -> None:
     """On every row of the platform the amounts written step by step are those the kernel computes, and they close."""
     book = policy_book()
@@ -53,9 +55,10 @@ def test_every_amount_has_its_step() -> None:
     assert set(STEP_OF) == {*AMOUNTS, "medfee_sumamt", "hosp_part_amt"}
 
 
+@pytest.mark.samples
 def test_a_booked_month_is_explained_from_the_log(tmp_path: Path) -> None:
     """On a booked month every settlement the kernel decided is explained as booked; steps close and go in order."""
-    folder = shared_data("platform")
+    folder = shared("platform")
     with ledger.create(f"sqlite:///{tmp_path / 'book.db'}", actor="test") as book:
         for region, text in policy_documents().items():
             path = tmp_path / f"{region}.toml"

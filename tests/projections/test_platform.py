@@ -4,6 +4,8 @@ import csv
 import io
 from pathlib import Path
 
+import pytest
+
 import projections
 from core_ext.layout import AMOUNTS
 from ledger.events import PaymentInstructed
@@ -12,9 +14,11 @@ from ledger.money import fen_from_text
 from projections.statement import statement_csv
 from projections.trace_tree import ClaimTrace, PaymentTrace, RowTrace
 from tests.ledger.test_platform import expected, taken_in
-from tests.ledger.worlds import events_of, shared, sign
+from tests.ledger.worlds import events_of, sign
+from tests.samples import shared
 
 
+@pytest.mark.samples
 def test_the_platform_statement_is_the_expected_one_and_traces_to_its_rows(store_url: str, tmp_path: Path) -> None:
     """Line by line the expected clearing statement; closed and paid, every payment is the sum of traced claims."""
     book, job = taken_in(store_url, tmp_path, True)

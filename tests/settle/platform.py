@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ from ledger.events import PolicyEnacted
 from ledger.plans import PolicyBook
 from ledger.policy import digest_of
 from ledger.policy_terms import MED_TYPES
+from tests.samples import shared
 
 MED_TYPE_NAMES = {str(code): name for name, code in MED_TYPES.items()}
 FILING_BITS = {"long_term": 1, "referral": 2, "emergency": 4, "temporary": 8}
@@ -36,18 +36,9 @@ clawback_order = ["oth_pay", "maf_pay", "hifdm_pay", "hifes_pay", "cvlserv_pay",
 """
 
 
-def shared_data(name: str) -> Path:
-    """Returns the folder of a shared data set; LEDGER_SHARED names it, else it lies beside the repository."""
-    root = Path(os.environ.get("LEDGER_SHARED") or Path(__file__).resolve().parents[2].parent / "shared")
-    folder = root / "data" / name
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: expected the shared data set {name!r}; set LEDGER_SHARED to its root")
-    return folder
-
-
 def policy_documents() -> dict[int, str]:
     """Returns, by region, every pooling area of policies.json as a document of the policy language."""
-    tree = json.loads((shared_data("platform") / "policies.json").read_text(encoding="utf-8"))
+    tree = json.loads(shared("platform", "policies.json").read_text(encoding="utf-8"))
     prefixes = {entry["region"]: entry["prefixes"] for entry in tree["regions"]}
     return {int(area["region"]): document(area, prefixes[area["region"]]) for area in tree["areas"]}
 
@@ -145,7 +136,7 @@ def digits(text: str) -> int:
 
 def load(book: PolicyBook) -> Platform:
     """Returns claims.csv under a book; a row that an earlier stage quarantines is skipped, as it would be there."""
-    folder = shared_data("platform")
+    folder = shared("platform")
     expected = [json.loads(line) for line in (folder / "expected.jsonl").read_text(encoding="utf-8").splitlines()]
     rows = read_csv(folder / "claims.csv")
     members = {row["psn_no"]: (at, row) for at, row in enumerate(read_csv(folder / "members.csv"))}

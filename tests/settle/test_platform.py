@@ -16,6 +16,9 @@ from ledger.registers import FILING_CLASSES
 from tests.settle import platform
 from tests.settle.claims import TWINS, yuan
 
+#: Every one of them reads it.
+pytestmark = pytest.mark.samples
+
 
 @pytest.fixture(scope="module")
 def book() -> PolicyBook:
